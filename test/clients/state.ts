@@ -8,17 +8,14 @@ export interface State {
   readonly requesters: ReadonlyArray<{ readonly address: string; readonly began: number }>;
 }
 
-/** `GET /tokens/{id}` */
 export async function stateOf(site: Site, id: string): Promise<State> {
   return (await askOf(site, 'GET', id)).json() as Promise<State>;
 }
 
-/** `DELETE /tokens/{id}` */
 export async function revoke(site: Site, id: string): Promise<void> {
   await askOf(site, 'DELETE', id);
 }
 
-/** `PATCH /tokens/{id}` */
 export async function endIn(site: Site, id: string, seconds: number): Promise<void> {
   await askOf(site, 'PATCH', id, JSON.stringify({ expires_in: seconds }));
 }
@@ -61,11 +58,9 @@ export function waitForLines(
   tokenId: string,
   areAll: (lines: LogLine[]) => boolean,
 ): Promise<LogLine[]> {
-  return waitFor(
-    async () => {
-      const lines = await linesOf(site, tokenId);
-      return areAll(lines) && lines;
-    },
-    { what: "the requests in nginx's log" },
-  );
+  const found = async () => {
+    const lines = await linesOf(site, tokenId);
+    return areAll(lines) && lines;
+  };
+  return waitFor(found, { what: "the requests in nginx's log" });
 }

@@ -12,14 +12,14 @@ const ISSUER = 'https://files.example';
 
 /** Postern's own keys, with a count of look-ups: a cached token needs none. */
 async function opened() {
-  const own = await createOwnKeys(await jwksText('EdDSA'));
+  const keysOfFile = await createOwnKeys(await jwksText('EdDSA'));
   const clock = { now: START * 1000 };
   const state = { looked: 0 };
   const keys: OwnKeys = {
-    ...own,
+    ...keysOfFile,
     async find(header) {
       state.looked += 1;
-      return own.find(header);
+      return keysOfFile.find(header);
     },
   };
   const verify = createVerify({
@@ -29,21 +29,12 @@ async function opened() {
     leeway: 5,
     now: () => clock.now,
   });
-  const { kid, sign } = own.first;
+  const { kid, sign } = keysOfFile.first;
+  const times = { iat: START, nbf: START, exp: START + 120 };
+  const grant = { client_id: 'web', mount: '/download/', path: '/download/a', revocable: false };
+  const own = { iss: ISSUER, aud: OWN_AUDIENCE, jti: 'one', ...times, ...grant };
   const token = (claims: object = {}) =>
-    new SignJWT({
-      iss: ISSUER,
-      aud: OWN_AUDIENCE,
-      jti: 'one',
-      iat: START,
-      nbf: START,
-      exp: START + 120,
-      client_id: 'web',
-      mount: '/download/',
-      path: '/download/a',
-      revocable: false,
-      ...claims,
-    })
+    new SignJWT({ ...own, ...claims })
       .setProtectedHeader({ alg: 'EdDSA', kid, typ: 'postern+jwt' })
       .sign(sign as NonNullable<typeof sign>);
   return { clock, state, verify, token };

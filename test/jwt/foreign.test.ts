@@ -113,6 +113,13 @@ describe('external JWT: uses', () => {
 
 describe('external JWT: revoked', () => {
   const owned = () => trusting({ client: 'test' });
+  /** A counted token that a client uses, and its place in the API. */
+  async function used(more: Partial<TrustedIssuer> = {}, claims = {}) {
+    const trusted = await trusting({ client: 'test', ...more });
+    const token = await trusted.app.sign({ max_uses: 1, jti: 'one', ...claims });
+    expect(await trusted.codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    return { ...trusted, token, place: `/tokens/${jwtId(trusted.app.issuer.issuer, 'one')}` };
+  }
 
   test('by the token, before or after the first use', async () => {
     const { app, ask, codeOf } = await owned();
@@ -163,15 +170,12 @@ describe('external JWT: revoked', () => {
   });
 
   test('by its ID if its uses are counted, and stays revoked', async () => {
-    const { app, ask, codeOf } = await owned();
-    const token = await app.sign({ max_uses: 1, jti: 'one' });
-    const id = jwtId(app.issuer.issuer, 'one');
-    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
-    expect((await ask(`DELETE /tokens/${id}`)).status).toBe(204);
+    const { ask, codeOf, token, place } = await used();
+    expect((await ask(`DELETE ${place}`)).status).toBe(204);
     for (const address of ['192.0.2.1', '192.0.2.2']) {
       expect(await codeOf(uri(token), from(address))).toBe('invalid_token');
     }
-    expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+    expect((await ask(`GET ${place}`)).status).toBe(404);
   });
 
   test('by its ID only by its own client', async () => {
@@ -181,10 +185,10 @@ describe('external JWT: revoked', () => {
     const { ask, codeOf } = await signedGate({ issuers, files: { ...app.file, ...other.file } });
     const token = await app.sign({ max_uses: 1, jti: 'one' });
     expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
-    const line = `/tokens/${jwtId(app.issuer.issuer, 'one')}`;
-    expect((await ask(`DELETE ${line}`, { key: OTHER_KEY })).status).toBe(404);
+    const place = `/tokens/${jwtId(app.issuer.issuer, 'one')}`;
+    expect((await ask(`DELETE ${place}`, { key: OTHER_KEY })).status).toBe(404);
     const prolonging = { key: OTHER_KEY, json: { expires_in: 60 } };
-    expect((await ask(`PATCH ${line}`, prolonging)).status).toBe(404);
+    expect((await ask(`PATCH ${place}`, prolonging)).status).toBe(404);
     expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
   });
 
@@ -200,22 +204,19 @@ describe('external JWT: revoked', () => {
   });
 
   test('by its ID, until every token with the same jti has ended', async () => {
-    const { app, ask, codeOf, clock } = await trusting({ client: 'test', maxExpiresIn: 3600 });
-    const short = await app.sign({ max_uses: 1, jti: 'one', exp: START + 60 });
+    const { app, ask, codeOf, clock, place } = await used(
+      { maxExpiresIn: 3600 },
+      { exp: START + 60 },
+    );
     const long = await app.sign({ jti: 'one', exp: START + 3600 });
-    expect(await codeOf(uri(short), from('192.0.2.1'))).toBe('allow');
-    const id = jwtId(app.issuer.issuer, 'one');
-    expect((await ask(`DELETE /tokens/${id}`)).status).toBe(204);
+    expect((await ask(`DELETE ${place}`)).status).toBe(204);
     clock.now += 800_000;
     expect(await codeOf(uri(long))).toBe('invalid_token');
   });
 
   test('but cannot be prolonged', async () => {
-    const { app, ask, codeOf } = await owned();
-    const token = await app.sign({ max_uses: 1, jti: 'one' });
-    await codeOf(uri(token), from('192.0.2.1'));
-    const id = jwtId(app.issuer.issuer, 'one');
-    const reply = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 60 } });
+    const { ask, place } = await used();
+    const reply = await ask(`PATCH ${place}`, { json: { expires_in: 60 } });
     expect(reply).toMatchObject({ status: 400, body: { errors: [{ pointer: '#/expires_in' }] } });
   });
 });

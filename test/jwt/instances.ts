@@ -1,14 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
-import { onTestFinished } from 'vitest';
 import { postern } from '../cli/postern.ts';
 import { startRedis } from '../harness/redis.ts';
-import { type ServiceProcess, startService } from '../harness/service.ts';
+import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { type ApiReply, type Asking, askApi, askGate } from '../support/ask-service.ts';
+import { type ApiReply, type Asking, serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
-import { type IssuedToken, KEY } from '../support/postern.ts';
+import type { IssuedToken } from '../support/postern.ts';
+import { type Line, reloads } from '../support/reloading.ts';
 
 export const FILE = '/download/a';
 
@@ -38,7 +38,6 @@ export async function keyFile(): Promise<KeyFile> {
 
 /** A process of the built service. */
 export interface Instance extends ServiceProcess {
-  readonly api: string;
   ask(line: string, asking?: Asking): Promise<ApiReply>;
   issue(body?: object): Promise<IssuedToken>;
   /** What the gate answers to a request for a file with a token. */
@@ -47,56 +46,28 @@ export interface Instance extends ServiceProcess {
   /** The same of several. */
   statusesOf(...tokens: string[]): Promise<number[]>;
   /** Sends SIGHUP, and resolves with the log line that has the result. */
-  reload(): Promise<Record<string, unknown>>;
+  reload(): Promise<Line>;
 }
 
 /** Ended with the test. With keys, its tokens are JWTs unless a request says otherwise. */
 export async function startInstance(env: Record<string, string>): Promise<Instance> {
-  const { POSTERN_JWT_KEYS: keys } = env;
-  const service = await startService({
-    env: {
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      ...(keys !== undefined && {
-        POSTERN_FORMAT: 'jwt',
-        POSTERN_ISSUER: 'https://files.example',
-      }),
-      ...env,
-    },
-  });
-  onTestFinished(async () => void (await service.stop()));
-  const { apiPort, stdout, signal } = service;
-  const api = `http://127.0.0.1:${apiPort}`;
-  // Its store may still have to be reached.
-  await waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what: 'the store to answer' });
-
-  const ask: Instance['ask'] = (line, asking) => askApi(service, line, asking);
+  const jwt = { POSTERN_FORMAT: 'jwt', POSTERN_ISSUER: 'https://files.example' };
+  const { api, ...service } = await serviceForTest({ ...(env.POSTERN_JWT_KEYS && jwt), ...env });
   const gate: Instance['gate'] = (token, path = FILE, headers = {}) =>
-    askGate(service, `${path}?token=${token}`, { 'X-Real-IP': '192.0.2.1', ...headers });
+    service.gate(`${path}?token=${token}`, { 'X-Real-IP': '192.0.2.1', ...headers });
   const statusOf = async (token: string, path?: string) => (await gate(token, path)).status;
-  /** The log lines about a reload. */
-  const told = () =>
-    stdout()
-      .split('\n')
-      .filter((line) => line.includes('"the configuration was') && line.endsWith('}'))
-      .map((line) => JSON.parse(line));
-
   return {
     ...service,
-    api,
-    ask,
-    async issue(body = {}) {
-      const reply = await ask('POST /tokens', { json: { path: FILE, ...body } });
-      if (reply.status !== 201) throw new Error(JSON.stringify(reply));
-      return reply.body;
-    },
+    ask: api,
+    issue: (body = {}) => service.issue({ path: FILE, ...body }),
     gate,
     statusOf,
     statusesOf: (...tokens) => Promise.all(tokens.map((token) => statusOf(token))),
     async reload() {
-      const before = told().length;
-      signal('SIGHUP');
-      return waitFor(() => told()[before], { what: 'the configuration to be read' });
+      const before = reloads(service.stdout()).length;
+      service.signal('SIGHUP');
+      const told = () => reloads(service.stdout())[before];
+      return waitFor(told, { what: 'the configuration to be read' });
     },
   };
 }

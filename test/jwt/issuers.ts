@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, generateSecret, importJWK, type JWK, SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
 import type { TrustedIssuer } from '../../service/token/client.ts';
+import { listening } from '../support/postern.ts';
 
 /** A JWKS file with one private key for each algorithm, the first of which signs. */
 export async function jwksText(...algorithms: string[]): Promise<string> {
@@ -57,22 +57,23 @@ export function partsOf(token: string): [header: string, payload: string, signat
 /** A real JWKS endpoint that can be stopped. It answers with `state`, or by `answer`. */
 export async function endpoint(answer?: (response: ServerResponse) => void) {
   const state = { keys: [] as JWK[], asked: 0, status: 200 };
-  const server = createServer((_, response) => {
-    state.asked += 1;
-    if (answer) return answer(response);
-    response.writeHead(state.status, { 'Content-Type': 'application/json' });
-    response.end(JSON.stringify({ keys: state.keys }));
-  });
-  const listen = (port = 0) =>
-    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  await listen();
-  const { port } = server.address() as AddressInfo;
-  const stop = async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
+  const start = (port?: number) =>
+    listening((_, response) => {
+      state.asked += 1;
+      if (answer) return answer(response);
+      response.writeHead(state.status, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ keys: state.keys }));
+    }, port);
+  let running = await start();
+  const { port } = running;
+  const stop = () => running.stop();
   onTestFinished(stop);
-  return { state, uri: `http://127.0.0.1:${port}/jwks`, stop, start: () => listen(port) };
+  return {
+    ...{ state, uri: `http://127.0.0.1:${port}/jwks`, stop },
+    async start() {
+      running = await start(port);
+    },
+  };
 }
 
 export const START = 1_800_000_000;

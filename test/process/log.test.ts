@@ -6,8 +6,8 @@ import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { waitFor } from '../harness/wait.ts';
+import { askMetrics, ENV } from '../support/ask-service.ts';
 import { needRoot } from '../support/need-root.ts';
-import { samplesOf } from '../support/samples.ts';
 
 /** The built service, whose log goes to a file that is opened as a shell does it by `>>`. */
 async function startLogging(file: string) {
@@ -15,8 +15,7 @@ async function startLogging(file: string) {
   const child = spawn(process.execPath, [join(projectRoot, 'dist/service/main.js')], {
     env: {
       PATH: process.env.PATH,
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: 'web:a-key-for-the-tests-only',
+      ...ENV,
       POSTERN_LISTEN: `127.0.0.1:${gate}`,
       POSTERN_API_LISTEN: `127.0.0.1:${api}`,
     },
@@ -44,8 +43,8 @@ async function startLogging(file: string) {
         'Postern-Site': 'files.example',
       }),
     async lost() {
-      const text = await (await fetch(`http://127.0.0.1:${api}/metrics`)).text();
-      return samplesOf(text).get('postern_log_lines_lost_total') ?? 0;
+      const samples = await askMetrics({ apiPort: api });
+      return samples.get('postern_log_lines_lost_total') ?? 0;
     },
     async end() {
       child.kill('SIGTERM');

@@ -1,43 +1,28 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, chown, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { chmod, chown, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { get } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { ExitedEarly } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { endTogether, startCountingProxy } from '../store/proxies.ts';
-import { askGate } from '../support/ask-service.ts';
-import { isRoot, needRoot } from '../support/need-root.ts';
+import { startCountingProxy, startProxy } from '../store/proxies.ts';
+import { askApi, askGate, askMetrics, ENV } from '../support/ask-service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
+import { needRoot } from '../support/need-root.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
-import { samplesOf } from '../support/samples.ts';
 
-const ENV = {
-  POSTERN_MOUNTS: '/download/=/protected/',
-  POSTERN_API_KEYS: 'web:a-key-for-the-tests-only',
-};
-const ended: Array<() => Promise<unknown>> = [];
-afterEach(async () => {
-  for (const end of ended.splice(0).reverse()) await end();
-});
-
-async function start(env: Record<string, string>): Promise<ServiceProcess> {
-  const service = await startService({ env: { ...ENV, ...env } });
-  ended.push(() => service.stop());
-  return service;
-}
+const start = (env: Record<string, string>) => forTest(startService({ env: { ...ENV, ...env } }));
 
 const ask = (service: ServiceProcess) => askGate(service, `/download/a?token=ps_${'a'.repeat(32)}`);
 
 test('SIGTERM: requests in flight are answered, and the service exits with 0', async () => {
-  const redis = await startRedis();
-  ended.push(() => redis.stop());
+  const redis = await forTest(startRedis());
   const proxy = await startCountingProxy(redis.port);
   const service = await start({
     POSTERN_STORE: `redis://127.0.0.1:${proxy.port}`,
@@ -61,38 +46,27 @@ test('start: a Redis that cannot be reached is logged, and the service recovers 
   const [port = 0] = await freePorts(1);
   const service = await start({ POSTERN_STORE: `redis://default:a-password@127.0.0.1:${port}` });
   expect((await ask(service)).status).toBe(503);
-  const api = `http://127.0.0.1:${service.apiPort}`;
-  const ready = () => fetch(`${api}/readyz`);
-  const up = async () => {
-    const text = await (await fetch(`${api}/metrics`)).text();
-    return samplesOf(text).get('postern_store_up');
-  };
-  expect((await ready()).status).toBe(503);
+  const ready = async () => (await askApi(service, 'GET /readyz')).status;
+  const up = async () => (await askMetrics(service)).get('postern_store_up');
+  expect(await ready()).toBe(503);
   expect(await up()).toBe(0);
   await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), { what: 'its address' });
-  const redis = await startRedis({ port });
-  ended.push(() => redis.stop());
+  await forTest(startRedis({ port }));
   // Before the first request.
   await waitFor(async () => (await up()) === 1, { what: 'the connection' });
   await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
-  expect((await ready()).status).toBe(200);
+  expect(await ready()).toBe(200);
   expect(service.stdout()).not.toContain('a-password');
 });
 
 test('start: the store is connected at the first request', async () => {
-  const redis = await startRedis();
-  ended.push(() => redis.stop());
+  const redis = await forTest(startRedis());
   // A Redis that answers slowly.
-  const late = createServer((client) => {
-    setTimeout(() => {
-      const upstream = connect(redis.port, '127.0.0.1');
-      client.pipe(upstream).pipe(client);
-      endTogether(client, upstream);
-    }, 100);
-  });
-  await new Promise<void>((resolve) => late.listen(0, '127.0.0.1', resolve));
-  ended.push(async () => void late.close());
-  const { port } = late.address() as AddressInfo;
+  const { port, close } = await startProxy(
+    () => redis.port,
+    (client, upstream) => void setTimeout(() => client.pipe(upstream).pipe(client), 100),
+  );
+  onTestFinished(close);
   const service = await start({
     POSTERN_STORE: `redis://127.0.0.1:${port}`,
     POSTERN_STORE_TIMEOUT_MS: '10000',
@@ -112,8 +86,7 @@ test('start: configuration errors are reported together with exit code 2, before
 test('metrics: /metrics contains the version and the state of the process', async () => {
   const service = await start({});
   await ask(service);
-  const text = await (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
-  const samples = samplesOf(text);
+  const samples = await askMetrics(service);
   const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
   const build = `postern_build_info{version="${version}",node="${process.version}"}`;
   expect(samples.get(build)).toBe(1);
@@ -190,8 +163,7 @@ describe('POSTERN_API_LISTEN=off', () => {
   });
 
   test('metrics can have their own listener, also on a Unix socket', async () => {
-    const folder = await temporaryFolder();
-    ended.push(() => rm(folder, { recursive: true }));
+    const folder = await folderForTest();
     const socketPath = join(folder, 'metrics.sock');
     await start({ ...OFF, POSTERN_METRICS_LISTEN: `unix:${socketPath}` });
     const ask = (path: string) =>
@@ -239,18 +211,14 @@ test('start: without an API key one is created, shown on the terminal, and works
     shown += data;
   });
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  ended.push(async () => {
+  onTestFinished(async () => {
     child.stdin.write('\x03'); // Ctrl-C
     await gone;
   });
   await waitFor(() => shown.includes('"listening"'), { what: 'the service' });
   const key = /^\s+([\w-]{32})\s*$/m.exec(shown)?.[1];
-  const response = await fetch(`http://127.0.0.1:${api}/tokens`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: '{"path":"/download/a.txt"}',
-  });
-  expect(response.status).toBe(201);
+  const asking = { key: key ?? '', json: { path: '/download/a.txt' } };
+  expect((await askApi({ apiPort: api }, 'POST /tokens', asking)).status).toBe(201);
   expect(shown.split(key ?? '-')).toHaveLength(2);
 });
 
@@ -272,12 +240,11 @@ describe('start: a socket with', () => {
   beforeEach(async (context) => {
     // The test acts as other users, which needs root.
     needRoot(context);
-    folder = await temporaryFolder();
+    folder = await folderForTest();
     await chown(folder, 0, GROUP);
     // Every user may enter the folder, so the mode of the socket decides. Set-group-ID gives it the group.
     await chmod(folder, 0o2755);
   });
-  afterEach(async () => void (isRoot && (await rm(folder, { recursive: true }))));
 
   test.each([
     [undefined, 0o660, 'connected', 'EACCES'],

@@ -2,13 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, type RequestOptions, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { temporaryFolder } from '../harness/paths.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
-import { type ServiceProcess, startService } from '../harness/service.ts';
-import { waitFor } from '../harness/wait.ts';
+import type { ServiceProcess } from '../harness/service.ts';
 import { jwksText } from '../jwt/issuers.ts';
+import { askApi } from '../support/ask-service.ts';
+import { forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
+import { startInstance } from './site.ts';
 
 const CLIENTS = 32;
 const POSTS_EACH = 2;
@@ -31,6 +33,10 @@ const loads: ReadonlyArray<readonly [what: string, body: string, status: number]
   ['half a megabyte of nested arrays', '['.repeat(500_000), 400],
 ];
 
+// A delay of the service's own must not use up the store's time-out. Four times the usual one, as the machine
+// may be busy with other work.
+const TIMEOUT = { POSTERN_STORE_TIMEOUT_MS: '1000' };
+
 let redis: Redis;
 let service: ServiceProcess;
 let url: string;
@@ -40,24 +46,9 @@ beforeAll(async () => {
   redis = await startRedis();
   const keys = join(await temporaryFolder(), 'keys.json');
   await writeFile(keys, await jwksText('ES256'));
-  // A delay of the service's own must not use up the store's time-out. Four times the usual one, as the
-  // machine may be busy with other work.
-  service = await startService({
-    env: {
-      POSTERN_STORE: redis.url,
-      POSTERN_STORE_TIMEOUT_MS: '1000',
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      POSTERN_JWT_KEYS: keys,
-      POSTERN_LOG_LEVEL: 'silent',
-    },
-    stdio: 'ignore',
-  });
-  const issued = async () => {
-    const { status, text } = await post(Buffer.from('[{"path":"/download/a","expires_in":3600}]'));
-    return status === 201 && JSON.parse(text)[0].url;
-  };
-  url = await waitFor(issued, { what: 'a token' });
+  service = await startInstance(redis.url, { ...TIMEOUT, POSTERN_JWT_KEYS: keys });
+  const json = { path: '/download/a', expires_in: 3600 };
+  url = (await askApi(service, 'POST /tokens', { json })).body.url;
 });
 
 afterAll(async () => {
@@ -95,18 +86,8 @@ function decide() {
 }
 
 test('a heap of 192 MB holds 300 batches of 882 kB that arrive at once', async () => {
-  const small = await startService({
-    env: {
-      NODE_OPTIONS: '--max-old-space-size=192',
-      POSTERN_STORE: redis.url,
-      POSTERN_STORE_TIMEOUT_MS: '1000',
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      POSTERN_LOG_LEVEL: 'silent',
-    },
-    stdio: 'ignore',
-  });
-  onTestFinished(async () => void (await small.stop()));
+  const heap = { NODE_OPTIONS: '--max-old-space-size=192' };
+  const small = await forTest(startInstance(redis.url, { ...TIMEOUT, ...heap }));
   const long = (i: number, letter: string, length: number) => String(i).padEnd(length, letter);
   const texts = (i: number) => ({ subject: long(i, 's', 256), filename: long(i, 'f', 255) });
   const requests = Array.from({ length: AT_ONCE }, (_, i) => {

@@ -59,6 +59,35 @@ export async function askInTurn<T>(
   return answers;
 }
 
+/** Clients that ask for a URL, each on its connection, until `stop`, which counts the answers by status. */
+export async function startClients(port: number, url: string, count: number) {
+  let stopped = false;
+  const statuses: Record<number, number> = {};
+  const turns = Array.from({ length: count }, () => 0);
+  const request = requestBytes('GET', url);
+  const all = turns.map(async (_, client) => {
+    const connection = await openRaw(port);
+    for (; !stopped; turns[client] = (turns[client] ?? 0) + 1) {
+      const { status } = await connection.send(request);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    }
+    connection.close();
+  });
+  return {
+    /** Each client has so many answers more. */
+    async progress(more: number) {
+      const before = [...turns];
+      const has = () => turns.every((turn, client) => turn >= (before[client] ?? 0) + more);
+      await waitFor(has, { what: 'the clients to get answers' });
+    },
+    async stop() {
+      stopped = true;
+      await Promise.all(all);
+      return statuses;
+    },
+  };
+}
+
 /** How many got the file, whole, and how many another answer, by its status. */
 export function tally(answers: readonly RawAnswer[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -1,12 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startNginx } from '../harness/nginx.ts';
-import { waitFor } from '../harness/wait.ts';
-import { openRaw, requestBytes } from '../support/raw.ts';
+import { writeFiles } from '../support/files.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
 import { modes } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
+import { startClients } from './racers.ts';
 import { filesServer } from './site.ts';
 
 const RELOADS = 20;
@@ -31,34 +30,17 @@ test.each([
       ${filesServer(mode, port, dir)}`,
     });
     onTestFinished(nginx.stop);
-    await mkdir(join(nginx.dir, 'files'));
-    await writeFile(join(nginx.dir, 'files', 'a'), 'file a');
-    const issued = await service.issue({ path: '/download/a', expires_in: 600 });
-    const { url } = (await issued.json()) as { url: string };
+    await writeFiles(join(nginx.dir, 'files'), { a: 'file a' });
+    const token = await service.issue({ path: '/download/a', expires_in: 600 });
+    const { url } = (await token.json()) as { url: string };
 
+    const clients = await startClients(nginx.port, url, CLIENTS);
     let stopped = false;
-    const statuses: Record<string, number> = {};
-    const count = (status: number | string) => {
-      statuses[status] = (statuses[status] ?? 0) + 1;
-    };
-    const turns = Array.from({ length: CLIENTS }, () => 0);
-    const clients = turns.map(async (_, client) => {
-      const connection = await openRaw(nginx.port);
-      for (; !stopped; turns[client] = (turns[client] ?? 0) + 1) {
-        count((await connection.send(requestBytes('GET', url))).status);
-      }
-      connection.close();
-    });
+    const issued = new Set<number>();
     const issuing = (async () => {
-      while (!stopped) count(`issue ${(await service.issue({ path: '/download/a' })).status}`);
+      while (!stopped) issued.add((await service.issue({ path: '/download/a' })).status);
     })();
-    const progress = async (more: number) => {
-      const before = [...turns];
-      const has = () => turns.every((turn, client) => turn >= (before[client] ?? 0) + more);
-      await waitFor(has, { what: 'the clients to get answers' });
-    };
-
-    await progress(3);
+    await clients.progress(3);
     for (let i = 1; i <= RELOADS; i += 1) {
       // Each one changes something; every fifth is invalid.
       const mounts =
@@ -66,11 +48,12 @@ test.each([
       const next = { ...config, mounts, api_keys: [{ ...WEB, max_expires_in: 600 + i }] };
       const { level } = await service.apply(i % 5 === 0 ? { ...next, mounts: [] } : next);
       expect(level).toBe(i % 5 === 0 ? 'error' : 'info');
-      await progress(2);
+      await clients.progress(2);
     }
     stopped = true;
-    await Promise.all([...clients, issuing]);
-    expect(Object.keys(statuses).sort()).toEqual(['200', 'issue 201']);
+    await issuing;
+    expect(issued).toEqual(new Set([201]));
+    expect(Object.keys(await clients.stop())).toEqual(['200']);
   },
   120_000,
 );

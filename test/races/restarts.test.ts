@@ -1,18 +1,18 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startNginx } from '../harness/nginx.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type Config, startNginx } from '../harness/nginx.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
-import { type ServiceProcess, startService } from '../harness/service.ts';
+import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askApi } from '../support/ask-service.ts';
-import { KEY } from '../support/postern.ts';
-import { openRaw, requestBytes } from '../support/raw.ts';
-import { samplesOf } from '../support/samples.ts';
+import { askApi, askMetrics } from '../support/ask-service.ts';
+import { writeFiles } from '../support/files.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { modes, type SiteMode } from '../support/site.ts';
-import { filesServer } from './site.ts';
+import { startClients } from './racers.ts';
+import { filesServer, startInstance } from './site.ts';
 
 // Two gates behind one nginx, and clients that never stop asking while a gate is away.
 
@@ -25,11 +25,6 @@ beforeAll(async () => {
   redis = await startRedis();
 });
 afterAll(() => redis.stop());
-
-const ended: Array<() => Promise<unknown>> = [];
-afterEach(async () => {
-  for (const end of ended.splice(0).reverse()) await end();
-});
 
 interface Gate {
   /** As in nginx's upstream. */
@@ -45,21 +40,10 @@ async function startGate(kind: Kind, folder: string): Promise<Gate> {
   const [port, apiPort] = await freePorts(2);
   const tcp = `127.0.0.1:${port}`;
   const address = kind === 'TCP' ? tcp : `unix:${join(folder, `${port}.sock`)}`;
-  const start = () =>
-    startService({
-      env: {
-        POSTERN_LISTEN: address,
-        POSTERN_API_LISTEN: `127.0.0.1:${apiPort}`,
-        POSTERN_STORE: redis.url,
-        POSTERN_STORE_TIMEOUT_MS: '10000',
-        POSTERN_MOUNTS: '/download/=/protected/',
-        POSTERN_API_KEYS: `web:${KEY}`,
-        POSTERN_LOG_LEVEL: 'silent',
-      },
-      stdio: 'ignore',
-    });
+  const listen = { POSTERN_LISTEN: address, POSTERN_API_LISTEN: `127.0.0.1:${apiPort}` };
+  const start = () => startInstance(redis.url, listen);
   let service = await start();
-  ended.push(() => service.stop());
+  onTestFinished(async () => void (await service.stop()));
   return {
     address,
     get service() {
@@ -71,8 +55,8 @@ async function startGate(kind: Kind, folder: string): Promise<Gate> {
       service = await start();
     },
     async decisions() {
-      const text = await (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
-      const counts = [...samplesOf(text)].filter(([name]) => name.startsWith('postern_decisions_'));
+      const samples = [...(await askMetrics(service))];
+      const counts = samples.filter(([name]) => name.startsWith('postern_decisions_'));
       return counts.reduce((sum, [, count]) => sum + count, 0);
     },
   };
@@ -80,57 +64,23 @@ async function startGate(kind: Kind, folder: string): Promise<Gate> {
 
 /** Two gates, and nginx with their server lines as nginx/nginx.conf has them. */
 async function startSite(mode: SiteMode, kind: Kind) {
-  const folder = await temporaryFolder();
-  ended.push(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   const gates = await Promise.all([startGate(kind, folder), startGate(kind, folder)]);
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
   const more = /server unix:\S+(.*);/.exec(conf)?.[1];
-  const nginx = await startNginx({
-    config: ({ port, dir }) => `
-      keepalive_requests 1000000;
-      include postern/http.conf;
-      upstream postern {
-        ${gates.map(({ address }) => `server ${address}${more};`).join('\n')}
-        keepalive 256;
-      }
-      ${filesServer(mode, port, dir)}`,
-  });
-  ended.push(nginx.stop);
-  await mkdir(join(nginx.dir, 'files'));
-  await writeFile(join(nginx.dir, 'files', 'a'), 'file a');
-  const { body } = await askApi(gates[0].service, 'POST /tokens', {
-    json: { path: '/download/a', expires_in: 600 },
-  });
-  return { gates, port: nginx.port, url: body.url as string };
-}
-
-/** Clients that ask, each on its connection, until `stop`, which counts the answers by status. */
-async function startClients(port: number, url: string) {
-  let stopped = false;
-  const statuses: Record<number, number> = {};
-  const turns = Array.from({ length: CLIENTS }, () => 0);
-  const request = requestBytes('GET', url);
-  const all = turns.map(async (_, client) => {
-    const connection = await openRaw(port);
-    for (; !stopped; turns[client] = (turns[client] ?? 0) + 1) {
-      const { status } = await connection.send(request);
-      statuses[status] = (statuses[status] ?? 0) + 1;
+  const config: Config = ({ port, dir }) => `
+    keepalive_requests 1000000;
+    include postern/http.conf;
+    upstream postern {
+      ${gates.map(({ address }) => `server ${address}${more};`).join('\n')}
+      keepalive 256;
     }
-    connection.close();
-  });
-  return {
-    /** Each client has so many answers more. */
-    async progress(count: number) {
-      const before = [...turns];
-      const has = () => turns.every((turn, client) => turn >= (before[client] ?? 0) + count);
-      await waitFor(has, { what: 'the clients to get answers', deadline: 30_000 });
-    },
-    async stop() {
-      stopped = true;
-      await Promise.all(all);
-      return statuses;
-    },
-  };
+    ${filesServer(mode, port, dir)}`;
+  const nginx = await forTest(startNginx({ config }));
+  await writeFiles(join(nginx.dir, 'files'), { a: 'file a' });
+  const json = { path: '/download/a', expires_in: 600 };
+  const { body } = await askApi(gates[0].service, 'POST /tokens', { json });
+  return { gates, port: nginx.port, url: body.url as string };
 }
 
 const kinds: readonly Kind[] = ['TCP', 'a Unix socket'];
@@ -142,7 +92,7 @@ describe.each(modes.flatMap((mode) => kinds.map((kind) => [mode, kind] as const)
       'ended in turn by %s and started again: no request fails',
       async (signal) => {
         const { gates, port, url } = await startSite(mode, kind);
-        const clients = await startClients(port, url);
+        const clients = await startClients(port, url, CLIENTS);
         await clients.progress(5);
         for (const gate of gates) {
           await gate.restart(signal);
@@ -158,7 +108,7 @@ describe.each(modes.flatMap((mode) => kinds.map((kind) => [mode, kind] as const)
 
     test('one gate hangs and recovers: no request fails', async () => {
       const { gates, port, url } = await startSite(mode, kind);
-      const clients = await startClients(port, url);
+      const clients = await startClients(port, url, CLIENTS);
       await clients.progress(5);
       gates[0].service.signal('SIGSTOP');
       await clients.progress(20);

@@ -1,11 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startNginx } from '../harness/nginx.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
-import { startService } from '../harness/service.ts';
-import { waitFor } from '../harness/wait.ts';
-import { type ApiReply, askApi } from '../support/ask-service.ts';
-import { type IssuedToken, KEY } from '../support/postern.ts';
+import { type ApiReply, askApi, startReady } from '../support/ask-service.ts';
+import { writeFiles } from '../support/files.ts';
+import type { IssuedToken } from '../support/postern.ts';
 import { gateSnippet, type SiteMode } from '../support/site.ts';
 
 export type Kept = 'Redis' | 'memory';
@@ -53,8 +51,7 @@ export async function startRaceSite(mode: SiteMode, kept: Kept): Promise<RaceSit
         ${filesServer(mode, port, dir)}`,
     });
     ended.push(() => nginx.stop());
-    await mkdir(join(nginx.dir, 'files'));
-    await writeFile(join(nginx.dir, 'files', 'a'), CONTENT);
+    await writeFiles(join(nginx.dir, 'files'), { a: CONTENT });
     const [first, last] = [instances[0], instances.at(-1)] as [Instance, Instance];
     return {
       port: nginx.port,
@@ -71,20 +68,9 @@ export async function startRaceSite(mode: SiteMode, kept: Kept): Promise<RaceSit
 }
 
 /** The built service, with long time limits, because the races do not measure a busy machine. */
-export async function startInstance(redisUrl = 'memory:') {
-  const instance = await startService({
-    env: {
-      POSTERN_STORE: redisUrl,
-      POSTERN_STORE_TIMEOUT_MS: '10000',
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      POSTERN_LOG_LEVEL: 'silent',
-    },
-    stdio: 'ignore',
-  });
-  const ready = async () => (await fetch(`http://127.0.0.1:${instance.apiPort}/readyz`)).ok;
-  await waitFor(ready, { what: 'the store to take a write' });
-  return instance;
+export function startInstance(redisUrl = 'memory:', more: Record<string, string> = {}) {
+  const store = { POSTERN_STORE: redisUrl, POSTERN_STORE_TIMEOUT_MS: '10000' };
+  return startReady({ ...store, POSTERN_LOG_LEVEL: 'silent', ...more }, { stdio: 'ignore' });
 }
 
 /** A server block with a gate, for the files below `dir`. All clients may connect at once. */

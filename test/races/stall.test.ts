@@ -2,12 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startNginx } from '../harness/nginx.ts';
-import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askApi } from '../support/ask-service.ts';
+import { askApi, startReady } from '../support/ask-service.ts';
 import { writeFiles } from '../support/files.ts';
-import { folderForTest } from '../support/for-test.ts';
-import { KEY } from '../support/postern.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { filesServer } from './site.ts';
 
@@ -17,16 +15,8 @@ const REQUESTS = 1500;
 test('stall: a gate on a Unix socket that stalls answers all requests that have arrived', async () => {
   const folder = await folderForTest();
   const socket = join(folder, 'gate.sock');
-  const service = await startService({
-    env: {
-      POSTERN_LISTEN: `unix:${socket}`,
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      POSTERN_LOG_LEVEL: 'silent',
-    },
-    stdio: 'ignore',
-  });
-  onTestFinished(async () => void (await service.stop()));
+  const env = { POSTERN_LISTEN: `unix:${socket}`, POSTERN_LOG_LEVEL: 'silent' };
+  const service = await forTest(startReady(env, { stdio: 'ignore' }));
   const nginx = await startNginx({
     workers: 2,
     config: ({ port, dir }) => `
@@ -41,9 +31,8 @@ test('stall: a gate on a Unix socket that stalls answers all requests that have 
   await writeFile(gate, (await readFile(gate, 'utf8')).replace(/(_timeout) \ds;/g, '$1 60s;'));
   await nginx.reload();
 
-  const { body } = await askApi(service, 'POST /tokens', {
-    json: { path: '/download/a', expires_in: 600 },
-  });
+  const json = { path: '/download/a', expires_in: 600 };
+  const { body } = await askApi(service, 'POST /tokens', { json });
   const clients = await Promise.all(Array.from({ length: REQUESTS }, () => openRaw(nginx.port)));
   onTestFinished(() => {
     for (const client of clients) client.close();

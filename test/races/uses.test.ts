@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Redis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { tell } from '../store/open-redis.ts';
+import { askGate } from '../support/ask-service.ts';
 import { modes } from '../support/site.ts';
 import {
   addressOf,
@@ -155,13 +156,7 @@ describe.each(modes)('races: a thousand requests by %s', (mode) => {
 
 /** Uses a token from an address that no racer has, and returns the cookie that it is given. */
 async function resumeCookie({ instances }: RaceSite, url: string): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${instances[0]?.gatePort}/x-accel`, {
-    headers: {
-      'X-Original-URI': url,
-      'X-Original-Method': 'GET',
-      'Postern-Site': 'files.example',
-      'X-Real-IP': '192.0.2.1',
-    },
-  });
-  return (answer.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? '';
+  const { gatePort = 0 } = instances[0] ?? {};
+  const answer = await askGate({ gatePort }, url, { 'X-Real-IP': '192.0.2.1' });
+  return (answer.headers.get('postern-set-cookie') ?? '').split(';', 1)[0] ?? '';
 }

@@ -1,5 +1,8 @@
-import type { ServiceProcess } from '../harness/service.ts';
-import { KEY } from './postern.ts';
+import { type ServiceOptions, type ServiceProcess, startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
+import { forTest } from './for-test.ts';
+import { type IssuedToken, KEY } from './postern.ts';
+import { samplesOf } from './samples.ts';
 
 export interface ApiReply {
   readonly status: number;
@@ -43,4 +46,43 @@ export function askGate(
   return fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
     headers: { 'X-Original-URI': uri, ...usual, ...headers },
   });
+}
+
+/** The series of /metrics. */
+export async function askMetrics({ apiPort }: Pick<ServiceProcess, 'apiPort'>) {
+  const response = await fetch(`http://127.0.0.1:${apiPort}/metrics`);
+  return samplesOf(await response.text());
+}
+
+/** One mount and one API key. */
+export const ENV = {
+  POSTERN_MOUNTS: '/download/=/protected/',
+  POSTERN_API_KEYS: `web:${KEY}`,
+};
+
+/** The built service with one mount and one API key, when its store takes writes. */
+export async function startReady(
+  env: Record<string, string> = {},
+  more: Omit<ServiceOptions, 'env'> = {},
+): Promise<ServiceProcess> {
+  const service = await startService({ env: { ...ENV, ...env }, ...more });
+  const ready = async () => (await askApi(service, 'GET /readyz')).status === 200;
+  await waitFor(ready, { what: 'the store to take a write' });
+  return service;
+}
+
+/** The same until the test ends, and what tests ask it. */
+export async function serviceForTest(env?: Record<string, string>) {
+  const service = await forTest(startReady(env));
+  return {
+    ...service,
+    api: (line: string, asking?: Asking) => askApi(service, line, asking),
+    async issue(json: object = { path: '/download/a' }): Promise<IssuedToken> {
+      const reply = await askApi(service, 'POST /tokens', { json });
+      if (reply.status !== 201) throw new Error(JSON.stringify(reply));
+      return reply.body;
+    },
+    gate: (uri: string, headers?: Record<string, string>) => askGate(service, uri, headers),
+    metric: async (name: string) => (await askMetrics(service)).get(name) ?? Number.NaN,
+  };
 }

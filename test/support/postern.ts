@@ -141,7 +141,6 @@ export interface IssuedToken {
   readonly url: string;
 }
 
-/** Issues one token through the API. */
 export async function issueToken(
   api: ReturnType<typeof createPostern>['api'],
   body: object,

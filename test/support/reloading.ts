@@ -41,7 +41,6 @@ export function linesOf(stdout: string): Line[] {
     .map((line) => JSON.parse(line));
 }
 
-/** The lines about reloads. */
 export const reloads = (stdout: string) =>
   linesOf(stdout).filter(({ msg }) => /^the configuration was/.test(msg));
 

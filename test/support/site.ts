@@ -1,8 +1,10 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { StoreUnavailable } from '../../service/token/store.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { temporaryFolder } from '../harness/paths.ts';
+import { waitFor } from '../harness/wait.ts';
 import { writeFiles } from './files.ts';
 import { forTest } from './for-test.ts';
 import {
@@ -31,6 +33,8 @@ export interface SiteOptions extends PosternOptions {
   readonly http?: string;
   /** In the server block, before the locations. */
   readonly server?: string;
+  /** Of the internal location. Default: the files with internal.conf. */
+  readonly internal?: string;
   /** More locations. */
   readonly locations?: string;
   /** Instead of the two usual locations. */
@@ -59,6 +63,8 @@ export interface Site {
   ): Promise<RawAnswer>;
   /** The log in the snippets' own format. */
   log(): Promise<string>;
+  /** Its line with this value, when there is one. */
+  line(value: string): Promise<Record<string, unknown>>;
   stop(): Promise<void>;
 }
 
@@ -70,11 +76,10 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const files = join(folder, 'files');
   await mkdir(files);
   await writeFiles(files, options.files);
+  const { internal = 'include postern/internal.conf; alias $files/;' } = options;
   const usual = `
     location ^~ /download/ { ${gateSnippet(options.mode)} }
-    location ^~ /protected/ {
-      include postern/internal.conf; alias $files/;
-    }`;
+    location ^~ /protected/ { ${internal} }`;
   const nginx = await startNginx({
     config: ({ port }) =>
       `
@@ -94,6 +99,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
         .replaceAll('$port', String(port))
         .replaceAll('$gate', String(gate.port)),
   });
+  const log = () => readFile(join(nginx.dir, 'postern.log'), 'utf8');
   return {
     nginx,
     gate,
@@ -103,13 +109,23 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     fetch: (path, init) => fetch(nginx.url(path), { redirect: 'manual', ...init }),
     ask: (method, target, headers, body) =>
       sendRaw(nginx.port, requestBytes(method, target, headers, body), method),
-    log: () => readFile(join(nginx.dir, 'postern.log'), 'utf8'),
+    log,
+    async line(value) {
+      const find = async () => (await log()).split('\n').find((one) => one.includes(`"${value}"`));
+      return JSON.parse(await waitFor(find, { what: `the line of ${value}` }));
+    },
     async stop() {
       await Promise.all([nginx.stop(), gate.stop()]);
       await postern.store.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Each look-up fails while the function returns true. */
+export function failWhile({ postern: { store } }: Site, isDown: () => boolean): void {
+  const { find } = store;
+  store.find = (id) => (isDown() ? Promise.reject(new StoreUnavailable('gone')) : find(id));
 }
 
 /** The number of requests that the gate has got since now. */
@@ -121,11 +137,7 @@ export function countAsked({ gate }: Site): () => number {
   return () => asked;
 }
 
-/** A site that stops at the end of the test. */
-export async function siteForTest(options: SiteOptions): Promise<Site> {
-  const site = await forTest(startSite(options));
-  return site;
-}
+export const siteForTest = (options: SiteOptions): Promise<Site> => forTest(startSite(options));
 
 /** A site for all tests of a `describe`. It has its members when `prepare` is called, and in the tests. */
 export function useSite(

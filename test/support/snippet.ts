@@ -10,5 +10,4 @@ export function corsFor(...origins: string[]): string {
 /** The folder of the decision cache, beside the configuration of the test. */
 export const CACHE_PATH = 'proxy_cache_path postern-decisions keys_zone=postern_decisions:512k;';
 
-/** cache.conf with its folder. */
 export const CACHE_CONF = `${CACHE_PATH} include postern/cache.conf;`;

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Event, type EventStore, MAX_EVENTS } from '../../service/webhooks/event.ts';
-import { waitFor } from '../harness/wait.ts';
+import {
+  type Event,
+  type EventStore,
+  MAX_EVENTS,
+  type TakenEvent,
+} from '../../service/webhooks/event.ts';
 
 /** Servers that all tests of a contract share. */
 export interface StartedEvents {
@@ -15,38 +19,46 @@ export const event = (id: string | number, cause: Event['cause'] = 'application'
   cause,
 });
 
-const range = (count: number, cause?: Event['cause']) =>
-  Array.from({ length: count }, (_, i) => event(i, cause));
+const range = (count: number, cause?: Event['cause'], from = 0) =>
+  Array.from({ length: count }, (_, i) => event(from + i, cause));
 
 /** What every store of events does. */
 export function eventContract(name: string, start: () => Promise<StartedEvents>) {
-  let servers: StartedEvents;
-  let tests = 0;
-
-  /** Two instances. In memory, both are the same. */
-  async function opened() {
-    tests += 1;
-    const [a, b] = [servers.open(`test${tests}:`), servers.open(`test${tests}:`)];
-    onTestFinished(() => {
-      a.close();
-      b.close();
-    });
-    const isConnected = (store: EventStore) =>
-      store.take(0).then(
-        () => true,
-        () => false,
-      );
-    for (const store of [a, b]) {
-      await waitFor(() => isConnected(store), { what: 'the store of events' });
-    }
-    return { a, b };
-  }
-
   describe(`events in ${name}`, () => {
+    let servers: StartedEvents;
     beforeAll(async () => {
       servers = await start();
     });
     afterAll(() => servers.stop());
+    let tests = 0;
+
+    /** Two instances. In memory, both are the same. */
+    async function opened() {
+      tests += 1;
+      const open = () => servers.open(`test${tests}:`);
+      const [a, b] = [open(), open()];
+      for (const store of [a, b]) {
+        onTestFinished(() => store.close());
+        await expect.poll(() => store.take(0).catch(() => undefined)).toBeDefined();
+      }
+      return { a, b };
+    }
+
+    /** Takes the next event, of those that are there. */
+    async function takeOne(store: EventStore): Promise<TakenEvent> {
+      const [one] = (await store.take(1)).events;
+      if (one === undefined) throw new Error('there is no event');
+      return one;
+    }
+
+    /** Adds more events than there is room for, and returns how many were dropped. */
+    async function overfill(store: EventStore, more: number, cause?: Event['cause']) {
+      let dropped = 0;
+      for (let i = 0; i < MAX_EVENTS + more; i += 500) {
+        dropped += await store.add(range(500, cause, i));
+      }
+      return dropped;
+    }
 
     test('an event is taken once, with its ID and body, and is gone when it is delivered', async () => {
       const { a, b } = await opened();
@@ -74,8 +86,7 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
     test('an event that failed is due after its delay, with the number of the attempt', async () => {
       const { a, b } = await opened();
       await a.add([event('later'), event('now')]);
-      const [later, now] = (await a.take(2)).events;
-      if (later === undefined || now === undefined) throw new Error('two events were added');
+      const [later, now] = [await takeOne(a), await takeOne(a)];
       await a.settle(later, { kind: 'later', afterMs: 600_000 });
       await a.settle(now, { kind: 'later', afterMs: 0 });
       const again = await b.take(2);
@@ -87,16 +98,14 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
     test('an event that was given up is not taken again', async () => {
       const { a } = await opened();
       await a.add([event('x')]);
-      const [one] = (await a.take(1)).events;
-      if (one) await a.settle(one, { kind: 'dead', reason: 'status 500' });
+      await a.settle(await takeOne(a), { kind: 'dead', reason: 'status 500' });
       expect(await a.take(1)).toEqual({ events: [], oldestMs: 0 });
     });
 
     test('an event that ended elsewhere in the meantime does not come back', async () => {
       const { a, b } = await opened();
       await a.add([event('x'), event('y')]);
-      const [one] = (await a.take(1)).events;
-      if (one === undefined) throw new Error('an event was added');
+      const one = await takeOne(a);
       await b.settle(one, { kind: 'delivered' });
       await a.settle(one, { kind: 'later', afterMs: 0 });
       expect((await a.take(5)).events).toMatchObject([event('y')]);
@@ -106,11 +115,7 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
 
     test('the number of events is bounded: the oldest are dropped and counted', async () => {
       const { a } = await opened();
-      let dropped = 0;
-      const total = MAX_EVENTS + 1000;
-      for (let i = 0; i < total; i += 500) {
-        dropped += await a.add(range(500).map((_, j) => event(i + j)));
-      }
+      const dropped = await overfill(a, 1000);
       // Redis trims whole nodes of 100 entries.
       expect(dropped).toBeGreaterThan(850);
       expect(dropped).toBeLessThanOrEqual(1000);
@@ -120,18 +125,9 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
     test('events of requesters drop no event of the application, which is taken first', async () => {
       const { a, b } = await opened();
       await a.add([event('first'), event('revoked')]);
-      const [first] = (await a.take(1)).events;
-      if (first === undefined) throw new Error('an event was added');
-      let dropped = 0;
-      for (let i = 0; i < MAX_EVENTS + 1000; i += 500) {
-        dropped += await a.add(range(500, 'requesters'));
-      }
-      expect(dropped).toBeGreaterThan(850);
-      const visit = {
-        ...event('x', 'requesters'),
-        id: expect.any(String),
-        body: expect.any(String),
-      };
+      const first = await takeOne(a);
+      expect(await overfill(a, 1000, 'requesters')).toBeGreaterThan(850);
+      const visit = { cause: 'requesters', id: expect.any(String), body: expect.any(String) };
       const taken = await b.take(2);
       expect(taken.events).toMatchObject([event('revoked'), visit]);
       for (const one of taken.events) await b.settle(one, { kind: 'later', afterMs: 600_000 });
@@ -148,9 +144,8 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
     test('a dropped event that was taken before is gone', async () => {
       const { a } = await opened();
       await a.add([event('first')]);
-      const [one] = (await a.take(1)).events;
-      if (one === undefined) throw new Error('an event was added');
-      for (let i = 0; i < MAX_EVENTS + 500; i += 500) await a.add(range(500));
+      const one = await takeOne(a);
+      await overfill(a, 500);
       await a.settle(one, { kind: 'later', afterMs: 0 });
       const { events } = await a.take(2);
       expect(events.map(({ id }) => id.replace(/\d+/, '0'))).toEqual(['msg_0', 'msg_0']);

@@ -15,6 +15,8 @@ const bytesOf = (secret: string) => Buffer.from(secret.slice('whsec_'.length), '
 const EVENT = { id: 'msg_1', body: '{"type":"token.issued","timestamp":"t","data":{"path":"/ä"}}' };
 const secrets = [bytesOf(SECRET)];
 const allow = ['127.0.0.1'];
+const sendTo = (url: string, more?: Parameters<typeof createWebhookSend>[1]) =>
+  createWebhookSend({ url, secrets, allow }, more);
 
 test('webhook: each secret signs an event, so that a receiver with any of them accepts it', () => {
   const headers = signatureHeaders('msg_1', EVENT.body, [SECRET, OTHER_SECRET].map(bytesOf));
@@ -29,7 +31,7 @@ test('webhook: each secret signs an event, so that a receiver with any of them a
 
 test('webhook: a 2xx response is a delivery, and connections are kept', async () => {
   const { url, received, state } = await startReceiver();
-  const send = createWebhookSend({ url, secrets, allow });
+  const send = sendTo(url);
   for (const status of [200, 204, 299]) {
     state.respond = respondWith(status);
     await send(EVENT);
@@ -47,16 +49,14 @@ test.each([301, 302, 307, 308, 400, 404, 410, 500, 503])(
   async (status) => {
     const { url, received, state } = await startReceiver();
     state.respond = respondWith(status, { Location: `${url}/elsewhere` });
-    await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
-      `status ${status}`,
-    );
+    await expect(sendTo(url)(EVENT)).rejects.toThrow(`status ${status}`);
     expect(received).toHaveLength(1);
   },
 );
 
 test('webhook: a receiver that hangs is given up, before and after its headers', async () => {
   const { url, state } = await startReceiver();
-  const send = createWebhookSend({ url, secrets, allow }, { timeoutMs: 100 });
+  const send = sendTo(url, { timeoutMs: 100 });
   state.respond = () => {};
   await expect(send(EVENT)).rejects.toThrow('no complete response within 0.1 seconds');
   state.respond = (response) => void response.writeHead(200).write('a');
@@ -75,25 +75,22 @@ test('webhook: of a long response no more than 64 KiB is read', async () => {
       isClosed = true;
     });
   };
-  await createWebhookSend({ url, secrets, allow }, { timeoutMs: 600_000 })(EVENT);
+  await sendTo(url, { timeoutMs: 600_000 })(EVENT);
   await expect.poll(() => isClosed).toBe(true);
 });
 
 test('webhook: a receiver that closes the connection, or does not exist, is a failure', async () => {
   const { url, state, stop } = await startReceiver();
   state.respond = (response) => void response.destroy();
-  await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
-    /hang up|ECONNRESET/,
-  );
+  await expect(sendTo(url)(EVENT)).rejects.toThrow(/hang up|ECONNRESET/);
   state.respond = (response) => {
     response.writeHead(200, { 'Content-Length': 9 });
     response.write('a', () => response.destroy());
   };
-  await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
-    'it closed the connection before its response was complete',
-  );
+  const cutOff = 'it closed the connection before its response was complete';
+  await expect(sendTo(url)(EVENT)).rejects.toThrow(cutOff);
   await stop();
-  await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow('ECONNREFUSED');
+  await expect(sendTo(url)(EVENT)).rejects.toThrow('ECONNREFUSED');
 });
 
 test.each([
@@ -133,16 +130,22 @@ test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'local
       await expect(send(EVENT)).rejects.toThrow(AddressRefused);
     }
     expect(connections()).toBe(0);
-    const send = createWebhookSend({ url: `https://${host}:${port}/`, secrets, allow });
+    const send = sendTo(`https://${host}:${port}/`);
     await expect(send(EVENT)).rejects.not.toThrow(AddressRefused);
     expect(connections()).toBe(1);
   },
 );
 
+const resolvedTo =
+  (...addresses: readonly string[]): Resolve =>
+  (_name, _options, callback) =>
+    callback(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    );
+
 test('webhook: plain HTTP is refused for a public address', async () => {
-  const resolve: Resolve = (_name, _options, callback) =>
-    callback(null, [{ address: '1.1.1.1', family: 4 }]);
-  const send = createWebhookSend({ url: 'http://app.example/', secrets, allow }, { resolve });
+  const send = sendTo('http://app.example/', { resolve: resolvedTo('1.1.1.1') });
   await expect(send(EVENT)).rejects.toThrow(AddressRefused);
 });
 
@@ -151,10 +154,9 @@ test('webhook: with DNS rebinding, the connection goes only to the address that 
   // Nothing listens at the allowed address, and the trap at the one that follows.
   const answers = ['127.0.0.2', '127.0.0.1', '::ffff:127.0.0.1', '127.0.0.1'];
   let asked = 0;
-  const resolve: Resolve = (_name, _options, callback) => {
-    const address = answers[asked] ?? '127.0.0.1';
+  const resolve: Resolve = (...question) => {
     asked += 1;
-    callback(null, [{ address, family: address.includes(':') ? 6 : 4 }]);
+    resolvedTo(answers[asked - 1] ?? '127.0.0.1')(...question);
   };
   const url = `https://app.example:${port}/`;
   const send = createWebhookSend({ url, secrets, allow: ['127.0.0.2'] }, { resolve });
@@ -166,14 +168,7 @@ test('webhook: with DNS rebinding, the connection goes only to the address that 
 
 test('webhook: of several addresses of a name, only the allowed ones are used', async () => {
   const { port, received } = await startReceiver();
-  const resolve: Resolve = (_name, _options, callback) =>
-    callback(null, [
-      { address: '127.0.0.2', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ]);
-  await createWebhookSend(
-    { url: `http://app.example:${port}/`, secrets, allow },
-    { resolve },
-  )(EVENT);
+  const resolve = resolvedTo('127.0.0.2', '127.0.0.1');
+  await sendTo(`http://app.example:${port}/`, { resolve })(EVENT);
   expect(received).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { jwtId } from '../../../service/token/token.ts';
-import { type Redis, startRedis } from '../../harness/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { openRedis, tell } from '../../store/open-redis.ts';
 import { foreigner, from, newJwk, START, uri } from '../issuers.ts';
 import { signedGate, trusting } from '../signed.ts';
@@ -10,15 +11,12 @@ import { signedGate, trusting } from '../signed.ts';
 const LEEWAY = 60;
 const TEN_MINUTES = 600_000;
 
-let redis: Redis;
+const redis = await startRedis();
+afterAll(() => redis.stop());
 let app: Awaited<ReturnType<typeof foreigner>>;
-beforeAll(async () => {
-  redis = await startRedis();
-});
 beforeEach(async () => {
   app = await foreigner('app', { client: 'test', maxExpiresIn: 3600 });
 });
-afterAll(() => redis.stop());
 
 /** An instance whose clock is this many milliseconds ahead. */
 async function instance(ahead: number) {
@@ -86,9 +84,7 @@ describe.each([
   });
 
   test("Postern's own token", async () => {
-    const { clock, issue, ask, codeOf } = await signedGate({
-      store: await openRedis(redis, { timeoutMs: 5_000 }),
-    });
+    const { clock, issue, ask, codeOf } = await signedGate({ store: await openRedis(redis) });
     clock.now = Date.now();
     const token = await issue({ path: '/download/a' });
     const kept = await issue({ path: '/download/a' });
@@ -115,15 +111,15 @@ const owned = (leeway = 5) => trusting({ client: 'test' }, { leeway });
 
 describe('external JWT: start_by of a token that does not distinguish requesters', () => {
   // start_by limits it to max_expires_in, and it would open for every client until exp.
-  test.each<[string, object]>([
-    ['without other claims', {}],
-    ['with resume_for: 0', { resume_for: 0 }],
-  ])('does not exceed the maximum of the issuer, %s', async (_, more) => {
-    const { app, codeOf, clock } = await owned();
-    const token = await app.sign({ start_by: START + 600, exp: START + 1200, ...more });
-    clock.now += 1_100_000;
-    expect(await codeOf(uri(token))).toBe('invalid_token');
-  });
+  test.each([{}, { resume_for: 0 }])(
+    'does not exceed the maximum of the issuer, with %j',
+    async (more) => {
+      const { app, codeOf, clock } = await owned();
+      const token = await app.sign({ start_by: START + 600, exp: START + 1200, ...more });
+      clock.now += 1_100_000;
+      expect(await codeOf(uri(token))).toBe('invalid_token');
+    },
+  );
 
   test('limits the token, or the token is rejected', async () => {
     const { app, codeOf, clock } = await owned();
@@ -192,16 +188,12 @@ describe('external JWT: a revocation by its owner lasts', () => {
 });
 
 test('external JWT: a key that is too short is rejected at the start, or never accepted', async () => {
-  const { generateKeyPairSync } = await import('node:crypto');
   const pair = generateKeyPairSync('rsa', { modulusLength: 1024 });
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'short', alg: 'RS256' };
   const app = await foreigner('app');
   const files = { app: JSON.stringify({ keys: [jwk] }) };
-  const opened = signedGate({ issuers: [app.issuer], files });
-  const other = await newJwk('RS256', 'short');
-  const outcome = await opened.then(
-    async ({ codeOf }) => codeOf(uri(await app.sign({}, other))),
-    () => 'refused at the start',
-  );
-  expect(outcome).toMatch(/^(refused at the start|invalid_token)$/);
+  const opened = await signedGate({ issuers: [app.issuer], files }).catch(() => undefined);
+  const token = await app.sign({}, await newJwk('RS256', 'short'));
+  // Undefined: the key is rejected at the start.
+  expect(await opened?.codeOf(uri(token))).toBeOneOf([undefined, 'invalid_token']);
 });

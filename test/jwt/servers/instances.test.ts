@@ -40,21 +40,23 @@ test('JWT with several instances: uses are counted over all', async () => {
   });
 });
 
-test('JWT with several instances: after Redis loses its data, only tokens without a record are valid', async () => {
-  const { redis, one, each } = await startTwo();
+/** Two instances, and a token of each kind: only the last one has no record. */
+async function withTokens() {
+  const two = await startTwo();
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
-  const issued = await Promise.all(bodies.map((body) => one.issue(body)));
-  const tokens = issued.map(({ access_token: token }) => token);
+  const issued = await Promise.all(bodies.map((body) => two.one.issue(body)));
+  return { ...two, tokens: issued.map(({ access_token: token }) => token) };
+}
+
+test('JWT with several instances: after Redis loses its data, only tokens without a record are valid', async () => {
+  const { redis, each, tokens } = await withTokens();
   for (const at of each) expect(await at.statusesOf(...tokens)).toEqual([204, 204, 204, 204]);
   await tell(redis, 'FLUSHALL');
   for (const at of each) expect(await at.statusesOf(...tokens)).toEqual([401, 401, 401, 204]);
 });
 
 test('JWT with several instances: without Redis, only tokens without a record are allowed', async () => {
-  const { redis, one, each } = await startTwo();
-  const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
-  const issued = await Promise.all(bodies.map((body) => one.issue(body)));
-  const tokens = issued.map(({ access_token: token }) => token);
+  const { redis, one, each, tokens } = await withTokens();
   // The first instance has not verified the token before. This needs no Redis either.
   expect(await each[1].statusesOf(...tokens)).toEqual([204, 204, 204, 204]);
   await redis.stop();

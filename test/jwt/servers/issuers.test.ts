@@ -35,12 +35,8 @@ test('issuers: keys that are unavailable at the start are fetched later, and oth
   there.state.keys = [publicHalf(press)];
   await away.stop();
   const issuer = (id: string, uri: string) => ({
-    id,
-    issuer: `https://${id}.example`,
-    jwks_uri: uri,
-    trusted_for: 'downloads',
-    paths: [`/download/${id}/`],
-    client: 'web',
+    ...{ id, issuer: `https://${id}.example`, jwks_uri: uri, trusted_for: 'downloads' },
+    ...{ paths: [`/download/${id}/`], client: 'web' },
   });
   const service = await startTrusting([issuer('shop', away.uri), issuer('press', there.uri)]);
   const download = (jwk: JWK, jti: string, more = {}) => {
@@ -55,7 +51,7 @@ test('issuers: keys that are unavailable at the start are fetched later, and oth
   expect([denied.status, denied.headers.get('postern-reason')]).toEqual([503, 'unavailable']);
   expect(await service.statusOf(other, '/download/press/a')).toBe(204);
   expect(await service.statusOf(own)).toBe(204);
-  expect((await fetch(`${service.api}/readyz`)).status).toBe(200);
+  expect((await service.ask('GET /readyz')).status).toBe(200);
   const told = () => service.stdout().includes('https://shop.example');
   await waitFor(told, { what: 'the issuer to be named in the log' });
 

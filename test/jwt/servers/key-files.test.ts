@@ -48,7 +48,7 @@ test('key file: only the public half of each key is published', async () => {
   }
   const keys = await file.keys();
   const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
-  const url = new URL(`${service.api}/.well-known/jwks.json`);
+  const url = new URL(`http://127.0.0.1:${service.apiPort}/.well-known/jwks.json`);
   expect(await (await fetch(url)).json()).toEqual({ keys: keys.slice(0, 2).map(publicHalf) });
 
   const { access_token: token } = await service.issue(LIVES);

@@ -1,36 +1,22 @@
 import { createSocket } from 'node:dgram';
-import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { forTest } from '../../support/for-test.ts';
-import { KEY } from '../../support/postern.ts';
-import { samplesOf } from '../../support/samples.ts';
-
-const ENV = { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` };
+import { ENV, serviceForTest } from '../../support/ask-service.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 
 /** The service as users run it, with a port for lines of nginx. */
 async function startInstance(store: string) {
   const [port = 0] = await freePorts(1);
-  const service = await startService({
-    env: {
-      ...ENV,
-      POSTERN_STORE: store,
-      POSTERN_STORE_TIMEOUT_MS: '2000',
-      POSTERN_DELIVERY_LISTEN: `127.0.0.1:${port}`,
-    },
+  const service = await serviceForTest({
+    POSTERN_STORE: store,
+    POSTERN_STORE_TIMEOUT_MS: '2000',
+    POSTERN_DELIVERY_LISTEN: `127.0.0.1:${port}`,
   });
-  onTestFinished(() => void service.stop());
-  const ask = async (path: string, body?: object) => {
-    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-    const init = { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) };
-    const response = await fetch(`http://127.0.0.1:${service.apiPort}${path}`, init);
-    return response.json() as Promise<Record<string, unknown>>;
-  };
-  return { service, port, ask };
+  const delivered = async (id: string) => (await service.api(`GET /tokens/${id}`)).body.delivered;
+  return { ...service, port, delivered };
 }
 
 async function send(port: number, text: string): Promise<void> {
@@ -42,43 +28,33 @@ async function send(port: number, text: string): Promise<void> {
 test('delivery: two instances on one Redis count together, and one of them reports the whole file', async () => {
   const redis = await forTest(startRedis());
   const [one, other] = [await startInstance(redis.url), await startInstance(redis.url)];
-  const { id } = await one.ask('/tokens', { path: '/download/a', expires_in: 300 });
-  const delivered = async () => (await other.ask(`/tokens/${id}`)).delivered;
+  const { id } = await one.issue({ path: '/download/a', expires_in: 300 });
   const line = (range: string) => `<190>x: ${id} 206 50 50 bytes ${range}/100`;
   await send(one.port, line('0-49'));
   await send(other.port, line('50-99'));
-  await waitFor(async () => ((await delivered()) as { whole?: boolean })?.whole, {
-    what: 'the whole file',
-  });
-  expect(await delivered()).toMatchObject({ requests: 2, bytes: 100, size: 100, whole: true });
-  const logs = () => one.service.stdout() + other.service.stdout();
+  const isWhole = async () => (await other.delivered(id))?.whole;
+  await waitFor(isWhole, { what: 'the whole file' });
+  const all = { requests: 2, bytes: 100, size: 100, whole: true };
+  expect(await other.delivered(id)).toMatchObject(all);
+  const logs = () => one.stdout() + other.stdout();
   await waitFor(() => logs().includes('"msg":"delivered"'), { what: 'the log line' });
-  await one.service.stop();
-  await other.service.stop();
+  await one.stop();
+  await other.stop();
   expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
 });
 
 test.each(['is killed and started again', 'hangs'])(
   'delivery: reports that come while Redis %s are counted once, for max_bytes too',
   async (how) => {
-    const folder = await temporaryFolder();
+    const folder = await folderForTest();
     const args = ['--appendonly', 'yes', '--appendfsync', 'always'];
-    const redis = await startRedis({ folder, args });
-    onTestFinished(async () => {
-      redis.resume();
-      await redis.stop();
-      await rm(folder, { recursive: true });
-    });
-    const { service, port, ask } = await startInstance(redis.url);
-    const metric = async (name: string) => {
-      const response = await fetch(`http://127.0.0.1:${service.apiPort}/metrics`);
-      return samplesOf(await response.text()).get(name) ?? 0;
-    };
+    const redis = await forTest(startRedis({ folder, args }));
+    onTestFinished(() => redis.resume());
+    const { port, issue, delivered, metric } = await startInstance(redis.url);
     const lines = (result: string) => metric(`postern_delivery_lines_total{result="${result}"}`);
-    await waitFor(async () => (await ask('/readyz')).status === 'ok', { what: 'the store' });
     const body = { prefix: '/download/', expires_in: 300, max_bytes: 100 };
-    const issued = await Promise.all(Array.from({ length: 40 }, () => ask('/tokens', body)));
-    const ids = issued.map(({ id }) => id as string);
+    const issued = await Promise.all(Array.from({ length: 40 }, () => issue(body)));
+    const ids = issued.map(({ id }) => id);
     if (how === 'hangs') redis.pause();
     else await redis.kill();
     for (const id of ids) await send(port, `<190>x: ${id} 200 60 60 -`);
@@ -92,22 +68,17 @@ test.each(['is killed and started again', 'hangs'])(
     });
     expect(await lines('dropped')).toBe(0);
     for (const id of ids) {
-      const delivered = { requests: 2, bytes: 120 };
-      expect(await ask(`/tokens/${id}`)).toMatchObject({ delivered });
+      expect(await delivered(id)).toMatchObject({ requests: 2, bytes: 120 });
     }
   },
 );
 
 test('delivery: max_bytes needs POSTERN_DELIVERY_LISTEN', async () => {
-  const service = await startService({ env: ENV });
-  onTestFinished(() => void service.stop());
-  const response = await fetch(`http://127.0.0.1:${service.apiPort}/tokens`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ path: '/download/a', max_bytes: 10 }),
-  });
-  expect(response.status).toBe(400);
-  expect(await response.text()).toContain('POSTERN_DELIVERY_LISTEN');
+  const { api } = await serviceForTest();
+  const json = { path: '/download/a', max_bytes: 10 };
+  const { status, body } = await api('POST /tokens', { json });
+  expect(status).toBe(400);
+  expect(JSON.stringify(body)).toContain('POSTERN_DELIVERY_LISTEN');
 });
 
 test('delivery: an address that is in use is named', async () => {

@@ -51,11 +51,7 @@ test.each(programs)(
         const url = `http://127.0.0.1:${port}/`;
         const post = async (headers: Record<string, string> = {}, body = '{}') =>
           (await fetch(url, { method: 'POST', body, headers })).status;
-        const forged = () =>
-          post(FORGED).then(
-            (status) => status === 401,
-            () => false,
-          );
+        const forged = async () => (await post(FORGED).catch(() => 0)) === 401;
         await running.ready(forged, { what: 'the receiver to reject a forged event' });
         return { url, port, running, post };
       });

@@ -1,12 +1,12 @@
 import { createSocket } from 'node:dgram';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { keysOf } from '../../store/open-redis.ts';
-import { forTest } from '../../support/for-test.ts';
+import { serviceForTest } from '../../support/ask-service.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { KEY } from '../../support/postern.ts';
 import { CONFIG, startReloadable } from '../../support/reloading.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../receiver.ts';
@@ -14,14 +14,9 @@ import { type Instance, secretFile, startInstance } from './instances.ts';
 
 /** A Redis that keeps each write before it answers. */
 async function keptRedis() {
-  const folder = await temporaryFolder();
+  const folder = await folderForTest();
   const kept = ['--appendonly', 'yes', '--appendfsync', 'always'];
-  const redis = await startRedis({ folder, args: kept });
-  onTestFinished(async () => {
-    await redis.stop();
-    await rm(folder, { recursive: true });
-  });
-  return redis;
+  return forTest(startRedis({ folder, args: kept }));
 }
 
 async function issueMany(instance: Instance, count: number): Promise<string[]> {
@@ -71,7 +66,7 @@ test('webhooks: no event is lost while Redis is killed and started again', async
   await redis.kill();
   const issued = (await Promise.all(issuing)).filter((id) => id !== undefined);
   await redis.restart();
-  await waitFor(async () => (await service.api('/readyz')).ok, { what: 'Redis' });
+  await waitFor(async () => (await service.api('GET /readyz')).status === 200, { what: 'Redis' });
   issued.push((await service.issue()).id);
   await receiver.got(issued.length);
   const ids = new Set(receiver.received.map(({ data }) => data.token_id));
@@ -107,23 +102,15 @@ test('webhooks: SIGTERM waits for deliveries, and hands the others over at once'
   expect([...new Set(seen)].sort()).toEqual([...issued].sort());
 });
 
-async function redisUrl() {
-  const redis = await forTest(startRedis());
-  return { redis, POSTERN_STORE: redis.url };
-}
-
 test('events: two instances deliver each event once to a receiver that verifies it', async () => {
-  const { redis, POSTERN_STORE } = await redisUrl();
+  const redis = await forTest(startRedis());
   const receiver = await startReceiver();
-  const started = [0, 1].map(() => startInstance(receiver.url, { POSTERN_STORE }));
-  const [a, b] = (await Promise.all(started)) as [
-    Awaited<(typeof started)[0]>,
-    Awaited<(typeof started)[0]>,
-  ];
+  const started = [0, 1].map(() => startInstance(receiver.url, { POSTERN_STORE: redis.url }));
+  const [a, b] = (await Promise.all(started)) as [Instance, Instance];
   const token = await a.issue({ path: '/download/a', max_uses: 1 });
   expect(await b.gate(token.url)).toBe(204);
   expect(await a.gate(token.url, '192.0.2.8')).toBe(401);
-  expect((await b.api(`/tokens/${token.id}`, { method: 'DELETE' })).status).toBe(204);
+  expect((await b.api(`DELETE /tokens/${token.id}`)).status).toBe(204);
   await Promise.all(Array.from({ length: 96 }, (_, i) => [a, b][i % 2]?.issue()));
   await receiver.got(100);
   const emptied = async () => (await a.metric('postern_webhook_oldest_event_seconds')) === 0;
@@ -145,10 +132,10 @@ test('events: two instances deliver each event once to a receiver that verifies 
 });
 
 test('events: a receiver that hangs delays no decision and no request to the API', async () => {
-  const { POSTERN_STORE } = await redisUrl();
+  const redis = await forTest(startRedis());
   const receiver = await startReceiver();
   receiver.state.respond = () => {};
-  const service = await startInstance(receiver.url, { POSTERN_STORE });
+  const service = await startInstance(receiver.url, { POSTERN_STORE: redis.url });
   await Promise.all(Array.from({ length: 40 }, () => service.issue()));
   await waitFor(() => receiver.state.atOnce === 8, { what: 'all slots to hang' });
   for (let i = 0; i < 40; i += 1) {
@@ -160,24 +147,19 @@ test('events: a receiver that hangs delays no decision and no request to the API
 });
 
 test('events: without settings nothing is written and nothing is sent', async () => {
-  const { redis, POSTERN_STORE } = await redisUrl();
-  const off = {
-    POSTERN_WEBHOOK_URL: '',
-    POSTERN_WEBHOOK_SECRET_FILE: '',
-    POSTERN_WEBHOOK_ALLOW: '',
-  };
-  const service = await startInstance('', { POSTERN_STORE, ...off });
+  const redis = await forTest(startRedis());
+  const store = { POSTERN_STORE: redis.url };
+  const service = await serviceForTest(store);
   const { id } = await service.issue();
-  await service.api(`/tokens/${id}`, { method: 'DELETE' });
+  await service.api(`DELETE /tokens/${id}`);
   await service.stop();
   expect(await keysOf(redis)).toEqual([]);
   // With types and without a webhook they are only stored, until the end of the process too.
-  const stored = await startInstance('', { POSTERN_STORE, ...off, POSTERN_EVENTS: 'token.issued' });
+  const stored = await serviceForTest({ ...store, POSTERN_EVENTS: 'token.issued' });
   await stored.issue();
   await stored.stop();
-  expect((await keysOf(redis)).filter((key) => key.includes('events'))).toEqual([
-    'postern:{events}',
-  ]);
+  const keys = (await keysOf(redis)).filter((key) => key.includes('events'));
+  expect(keys).toEqual(['postern:{events}']);
 });
 
 test('events: token.delivered, once nginx has reported the whole file', async () => {

@@ -6,6 +6,7 @@ import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluste
 import { type RedisSentinel, startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { engines } from '../../store/open-redis.ts';
+import { forTest } from '../../support/for-test.ts';
 import { event, eventContract } from '../contract.ts';
 
 const open = (url: string, prefix = 'postern:') => createRedisEvents({ url, prefix });
@@ -22,23 +23,18 @@ async function startedOn(starting: Promise<RedisCluster | RedisSentinel>) {
 
 /** Adds until it succeeds, as the queue does. */
 async function added(store: ReturnType<typeof open>, name: string): Promise<void> {
-  const add = () =>
-    store.add([event(name)]).then(
-      () => true,
-      () => false,
-    );
+  const add = () => store.add([event(name)]).catch(() => undefined);
   await waitFor(add, { what: `${name} to be added`, deadline: 40_000 });
 }
 
 test.each(['Sentinel', 'Cluster'] as const)(
   'webhooks: after a failover with %s, events that a replica had are taken, and new ones added',
   async (kind) => {
-    const redis = kind === 'Sentinel' ? await startRedisSentinel() : await startRedisCluster();
+    const redis = await forTest<RedisSentinel | RedisCluster>(
+      kind === 'Sentinel' ? startRedisSentinel() : startRedisCluster(),
+    );
     const store = open(redis.url);
-    onTestFinished(async () => {
-      store.close();
-      await redis.stop();
-    });
+    onTestFinished(() => store.close());
     await added(store, 'before');
     expect((await store.take(1)).events).toMatchObject([event('before')]);
     await added(store, 'waiting');
@@ -57,9 +53,7 @@ test.each(['Sentinel', 'Cluster'] as const)(
     process.kill(master?.pid ?? 0, 'SIGKILL');
     await added(store, 'after');
     const { events } = await store.take(5);
-    // The other one is in progress elsewhere, for the time of its lease.
-    expect(events.map(({ id }) => id)).toContain('msg_waiting');
-    expect(events.map(({ id }) => id)).toContain('msg_after');
-    expect(events.map(({ id }) => id)).not.toContain('msg_before');
+    // The first one is in progress elsewhere, for the time of its lease. The last one may have been added twice.
+    expect(new Set(events.map(({ id }) => id))).toEqual(new Set(['msg_waiting', 'msg_after']));
   },
 );

@@ -14,15 +14,12 @@ import { event, eventContract } from '../contract.ts';
 const open = ({ url }: Redis, prefix = 'postern:') => createRedisEvents({ url, prefix });
 
 async function started() {
-  const redis = await startRedis();
+  const redis = await forTest(startRedis());
   const store = open(redis);
+  onTestFinished(() => store.close());
   const added = async (events: Parameters<typeof store.add>[0]) => {
     await expect.poll(() => store.add(events).catch(() => undefined)).toBeDefined();
   };
-  onTestFinished(async () => {
-    store.close();
-    await redis.stop();
-  });
   return { redis, store, added };
 }
 
@@ -103,12 +100,11 @@ test('Redis: retries do not wait if the clock of Redis is set back, and no age i
 });
 
 test('Redis: dead events are kept with their reason, in a bounded stream', async () => {
-  const { redis, store } = await started();
+  const { redis, store, added } = await started();
   const total = MAX_DEAD_EVENTS + 300;
   let [stored, ended] = [0, 0];
   while (ended < total) {
-    const batch = Array.from({ length: 100 }, (_, i) => event(stored + i));
-    await expect.poll(() => store.add(batch).catch(() => undefined)).toBeDefined();
+    await added(Array.from({ length: 100 }, (_, i) => event(stored + i)));
     stored += 100;
     const { events } = await store.take(100);
     const dead = (one: TakenEvent) => store.settle(one, { kind: 'dead', reason: 'status 500' });
