@@ -2,25 +2,20 @@ import { describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
 import { gateSnippet, modes, useSite } from '../support/site.ts';
 
+const passArguments = ['start', 'end'];
+
 describe.each(modes)('arguments: by %s', (mode) => {
   const site = useSite({
     mode,
     mounts: [
-      mount('/download/', '/protected/', { passArguments: ['start', 'end'] }),
-      mount('/by-argument/', '/protected/', {
-        pathArgument: 'file',
-        passArguments: ['start', 'end'],
-      }),
+      mount('/download/', '/protected/', { passArguments }),
+      mount('/by-argument/', '/protected/', { pathArgument: 'file', passArguments }),
     ],
     files: { 'a.mp4': 'file a', 'b c+d.mp4': 'file b', 'sub/a.mp4': 'sub' },
-    only: `
-        location ^~ /download/ { ${gateSnippet(mode)} }
-        location ^~ /by-argument/ { ${gateSnippet(mode)} }
-        location ^~ /protected/ {
-          include postern/internal.conf;
-          alias $files/;
-          add_header Args "[$args]" always;
-        }`,
+    internal: `
+      include postern/internal.conf; alias $files/;
+      add_header Args "[$args]" always;`,
+    locations: `location ^~ /by-argument/ { ${gateSnippet(mode)} }`,
   });
 
   async function args(

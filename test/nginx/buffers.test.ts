@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { keptLog } from '../api/ask-api.ts';
+import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type Headers, openRaw, requestBytes } from '../support/raw.ts';
-import {
-  gateSnippet,
-  modes,
-  type Site,
-  type SiteOptions,
-  siteForTest,
-  startSite,
-  useSite,
-} from '../support/site.ts';
+import { modes, type Site, type SiteOptions, siteForTest, useSite } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
 
@@ -68,13 +61,11 @@ describe.each([
     ...modes.map((mode) => [mode, 'without a cache', ''] as const),
     ['auth_request', 'with the decision cache', CACHE_CONF] as const,
   ])('%s, %s', (mode, _, cache) => {
-    let site: Site;
-    beforeAll(async () => {
-      const http = `${cache} ${buffers}`;
-      site = await startSite({ mode, http, servers: SERVERS, decisionTtl: 60, files: { a: 'A' } });
+    const http = `${cache} ${buffers}`;
+    const options = { mode, http, servers: SERVERS, decisionTtl: 60, files: { a: 'A' } };
+    const site = useSite(options, () => {
       site.gate.server.on('clientError', site.postern.denyUnreadable);
     });
-    afterAll(() => site.stop());
 
     test('a valid token opens its file after each of them', async () => {
       const { url } = await site.issue({ path: '/download/a' });
@@ -103,9 +94,8 @@ describe.each(modes)('buffers: the largest response of the gate fits by %s', (mo
   const grant = { subject: '漢'.repeat(256), filename: '漢'.repeat(255), limit_rate: 1e12 };
   const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
 
-  async function start(file: string, more: Partial<SiteOptions>): Promise<Site> {
-    return siteForTest({ mode, files: { [file]: 'the whole' }, ...more });
-  }
+  const start = (file: string, more: Partial<SiteOptions>) =>
+    siteForTest({ mode, files: { [file]: 'the whole' }, ...more });
   async function opens(site: Site, target: string, headers = {}): Promise<Response> {
     const answer = await site.fetch(target, { headers });
     expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
@@ -194,24 +184,19 @@ test.each([
 ])(
   'object store: a request of a client disables no address with "%s": %i',
   async (parameters, status) => {
-    const storage = await startStorage({});
+    const storage = await forTest(startStorage({}));
     storage.answer = (request, response) => {
       if ((request.headers['if-range']?.length ?? 0) > 1000) request.destroy();
       else response.end('an object');
     };
     const server = `server 127.0.0.1:${storage.port} ${parameters};`;
-    const site = await startSite({
+    const site = await siteForTest({
       mode: 'auth_request',
-      mounts: [mount('/download/', '/s3/')],
       http: `upstream postern_storage_1 { ${server} ${server} keepalive 64; }`,
-      only: `
-      location ^~ /download/ { ${gateSnippet('auth_request')} }
-      location ^~ /s3/ {
+      internal: `
         include postern/internal-proxy.conf;
-        proxy_pass http://postern_storage_1/$postern_object?$args;
-      }`,
+        proxy_pass http://postern_storage_1/$postern_object?$args;`,
     });
-    onTestFinished(async () => void (await Promise.all([site.stop(), storage.stop()])));
     const { url } = await site.issue({ path: '/download/a.txt' });
     expect((await site.ask('GET', url, { 'If-Range': 'x'.repeat(2000) })).status).toBe(503);
     expect((await site.ask('GET', url)).status).toBe(status);

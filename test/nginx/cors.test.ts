@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { StoreUnavailable } from '../../service/token/store.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { countAsked, modes, siteForTest, useSite } from '../support/site.ts';
+import { countAsked, failWhile, modes, siteForTest, useSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
 const ORIGIN = 'https://app.example';
@@ -12,7 +11,6 @@ const PREFLIGHT = {
   'Access-Control-Request-Headers': 'authorization,range',
 };
 
-/** The CORS headers of a response. */
 function told(answer: RawAnswer) {
   const about = /^(access-control-|vary$)/;
   return Object.fromEntries(
@@ -46,9 +44,7 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
     async () => {
       asked = countAsked(site);
       url = (await site.issue({ path: '/download/a.txt' })).url;
-      const { find } = site.postern.store;
-      site.postern.store.find = (id) =>
-        down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
+      failWhile(site, () => down);
     },
   );
 

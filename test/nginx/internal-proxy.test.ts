@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { waitFor } from '../harness/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { gateSnippet, modes, useSite } from '../support/site.ts';
@@ -35,10 +34,8 @@ describe.each(modes)('object store: files by %s', (mode) => {
         proxy_set_header Range ""; proxy_hide_header ETag; proxy_method POST; ssi on; gzip on; gzip_types *;
         proxy_redirect / /elsewhere/; error_page 403 404 =200 /index.html;
         add_header X-Site site always;`,
-      only: `
-        location ^~ /download/ { ${gateSnippet(mode)} }
+      locations: `
         location ^~ /files/ { ${gateSnippet(mode)} }
-        location ^~ /protected/ { include postern/internal.conf; alias $files/; }
         location ^~ /s3/ {
           include postern/internal-proxy.conf;
           proxy_pass http://127.0.0.1:${storage.port}/;
@@ -61,12 +58,6 @@ describe.each(modes)('object store: files by %s', (mode) => {
     });
 
   const expired = () => storage.presign('/bucket/a.txt', -9);
-
-  /** The line of a token in nginx's log. */
-  async function lineOf(id: string): Promise<unknown> {
-    const find = async () => (await site.log()).split('\n').find((one) => one.includes(`"${id}"`));
-    return JSON.parse(await waitFor(find, { what: 'its line in the log' }));
-  }
 
   test.each(NAMES)('%s is served with a presigned query', async (name) => {
     const { url } = await issue(name);
@@ -138,7 +129,7 @@ describe.each(modes)('object store: files by %s', (mode) => {
     expect(answer.header('content-type')).toBe('text/plain');
     expect(JSON.stringify(answer.headers)).not.toMatch(/storage|S3/i);
     const line = { status: 200, token_id: id, subject: 'ada', code: 'allow' };
-    expect(await lineOf(id)).toMatchObject(line);
+    expect(await site.line(id)).toMatchObject(line);
   });
 
   test.each([
@@ -188,7 +179,7 @@ describe.each(modes)('object store: files by %s', (mode) => {
     };
     const { url, id } = await issue();
     expect((await site.ask('GET', url)).status).toBe(status);
-    expect(await lineOf(id)).toMatchObject({ token_id: id, subject: '', code });
+    expect(await site.line(id)).toMatchObject({ token_id: id, subject: '', code });
   });
 
   /** Load balancers of AWS and Cloudflare have statuses such as 460 and 520. */

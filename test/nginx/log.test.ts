@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { waitFor } from '../harness/wait.ts';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { isNginxBefore } from '../support/nginx-version.ts';
 import { type Listening, listening } from '../support/postern.ts';
@@ -27,18 +26,13 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   );
   afterAll(() => app.stop());
 
-  /** The line of one request, found by its User-Agent. */
-  async function lineOf(agent: string): Promise<Record<string, unknown>> {
-    const find = async () =>
-      (await site.log()).split('\n').find((one) => one.includes(`"${agent}"`));
-    return JSON.parse(await waitFor(find, { what: `the line of ${agent}` }));
-  }
   let count = 0;
+  /** The line of one request, found by its User-Agent. */
   async function logged(target: string, headers = {}, method = 'GET') {
     count += 1;
     const agent = `agent-${count}`;
     await site.ask(method, target, { 'User-Agent': agent, ...headers });
-    return lineOf(agent);
+    return site.line(agent);
   }
 
   test('a delivery', async () => {
@@ -97,7 +91,7 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
     const headers = { 'User-Agent': 'broken-off' };
     connection.socket.once('data', () => connection.close());
     connection.socket.write(requestBytes('GET', `/download/big.bin?token=${token}`, headers));
-    const line = await lineOf('broken-off');
+    const line = await site.line('broken-off');
     expect(line).toMatchObject({ status: 200, completion: '', code: 'allow', token_id: id });
     expect(line.bytes).toBeLessThan(9_000_000);
   });
@@ -174,9 +168,8 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   test('the line names the file although the gate does not answer', async () => {
     const down = await siteForTest({ mode });
     await down.gate.stop();
-    await down.ask('GET', `/download/~${token}/film/part%201.ts`);
-    const log = await waitFor(async () => (await down.log()) || undefined, { what: 'a line' });
-    expect(JSON.parse(log)).toMatchObject({
+    await down.ask('GET', `/download/~${token}/film/part%201.ts`, { 'User-Agent': 'down' });
+    expect(await down.line('down')).toMatchObject({
       request: 'GET /download/~***/film/part%201.ts HTTP/1.1',
       ...{ status: 503, token_id: '', code: 'unavailable' },
     });

@@ -1,14 +1,14 @@
 import type { RequestListener } from 'node:http';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { StoreUnavailable } from '../../service/token/store.ts';
+import { describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
 import { docsBlock } from '../docs/blocks.ts';
-import { startNginx } from '../harness/nginx.ts';
+import { type Config, startNginx } from '../harness/nginx.ts';
+import { forTest } from '../support/for-test.ts';
+import { BROWSER } from '../support/pages.ts';
 import { listening, mount } from '../support/postern.ts';
-import { modes, siteForTest, useSite } from '../support/site.ts';
+import { failWhile, modes, siteForTest, useSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
-const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 const LOGIN = 'https://login.example/in?back=https%3A%2F%2Ffiles.example';
 const HTTP = loginFor(LOGIN);
 
@@ -35,11 +35,7 @@ describe('login: a browser without a valid token', () => {
         add_header Strict-Transport-Security max-age=9 always;
         recursive_error_pages on; error_page 302 401 =200 /index.html;`,
     },
-    async () => {
-      const { find } = site.postern.store;
-      site.postern.store.find = (id) =>
-        down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
-    },
+    () => failWhile(site, () => down),
   );
 
   const at = (path: string) => LOGIN + encodeURIComponent(path);
@@ -60,9 +56,8 @@ describe('login: a browser without a valid token', () => {
     const answer = await site.ask('GET', target, BROWSER);
     if (back === undefined) return void expect(answer.status).toBe(403);
     expect(answer.status).toBe(302);
-    expect(answer.headers.filter(([name]) => name === 'location')).toEqual([
-      ['location', at(back)],
-    ]);
+    const locations = answer.headers.filter(([name]) => name === 'location');
+    expect(locations).toEqual([['location', at(back)]]);
     expect(answer.header('cache-control')).toBe('no-store');
     expect(answer.text + JSON.stringify(answer.headers)).not.toContain(STALE);
   });
@@ -163,17 +158,15 @@ const application: RequestListener = (request, response) =>
   response.end(`for ${request.headers['x-auth-request-user'] ?? 'nobody'}`);
 
 test('docs/guides/nginx-recipes.md: single sign-on: a stranger sees its page, and nginx sets the user, not the client', async () => {
-  const [proxy, app] = await Promise.all([listening(oauth2Proxy), listening(application)]);
-  onTestFinished(async () => void (await Promise.all([proxy.stop(), app.stop()])));
+  const proxy = await forTest(listening(oauth2Proxy));
+  const app = await forTest(listening(application));
   const recipe = docsBlock('guides/nginx-recipes.md', 'auth_request /sso')
     .replaceAll('127.0.0.1:4180', `127.0.0.1:${proxy.port}`)
     .replaceAll('127.0.0.1:3000', `127.0.0.1:${app.port}`);
-  const nginx = await startNginx({
-    config: ({ port }) => `include postern/http.conf;
-      upstream postern { server 127.0.0.1:${app.port}; }
-      ${recipe.replace('127.0.0.1:8080', `127.0.0.1:${port}`)}`,
-  });
-  onTestFinished(nginx.stop);
+  const config: Config = ({ port }) => `include postern/http.conf;
+    upstream postern { server 127.0.0.1:${app.port}; }
+    ${recipe.replace('127.0.0.1:8080', `127.0.0.1:${port}`)}`;
+  const nginx = await forTest(startNginx({ config }));
   const get = async (cookie: string) => {
     const headers = { cookie, 'X-Auth-Request-User': 'admin' };
     const answer = await fetch(nginx.url('/open?return=%2Fdownload%2Fa'), { headers });

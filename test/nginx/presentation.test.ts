@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { gateSnippet, modes, type Site, siteForTest, useSite } from '../support/site.ts';
+import { modes, type Site, siteForTest, useSite } from '../support/site.ts';
 
 const POLICY = 'Content-Security-Policy';
 
@@ -81,12 +81,7 @@ describe.each(modes)('file.conf: how a browser shows a file by %s', (mode) => {
 
 describe.each(modes)('file.conf: the content types of a site by %s', (mode) => {
   const locations = (types: string, more = '') => ({
-    only: `
-      location ^~ /download/ { ${gateSnippet(mode)} }
-      location ^~ /protected/ {
-        include postern/internal.conf; ${more}
-        ${types} alias $files/;
-      }`,
+    internal: `include postern/internal.conf; ${more} ${types} alias $files/;`,
   });
 
   test('match in any case and with parameters', async () => {

@@ -1,18 +1,18 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { createClientOf } from '../../service/jwt/api-clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
-import { type Nginx, startNginx } from '../harness/nginx.ts';
+import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { newJwk, publicHalf } from '../jwt/issuers.ts';
+import { writeFiles } from '../support/files.ts';
 import {
   apiListener,
   createPostern,
   type IssuedToken,
   KEY,
-  type Listening,
   listening,
   mount,
 } from '../support/postern.ts';
@@ -30,34 +30,27 @@ const login = {
   maxResumeFor: 600,
 };
 
-describe('examples/seed.conf', () => {
+describe('examples/seed.conf', async () => {
   const postern = createPostern({
     mounts: [mount(prefix, '/download-logs/', { pathArgument: 'file' })],
     jwt: { clientOf: createClientOf([login], 5, Date.now) },
   });
-  let gate: Listening;
-  let api: Listening;
-  let nginx: Nginx;
-  beforeAll(async () => {
-    gate = await listening(postern.gate);
-    api = await listening(apiListener(postern.api));
-    const text = await readFile(join(projectRoot, 'nginx', 'examples', 'seed.conf'), 'utf8');
-    nginx = await startNginx({
-      ports: 2,
-      config: ({ ports, dir }) =>
-        text
-          .replace('listen 127.0.0.1:8080;', `listen 127.0.0.1:${ports[0]};`)
-          .replace('listen 127.0.0.1:8081;', `listen 127.0.0.1:${ports[1]};`)
-          .replace('server unix:/run/postern/gate.sock', `server 127.0.0.1:${gate.port}`)
-          .replace('127.0.0.1:7301', `127.0.0.1:${api.port}`)
-          .replaceAll('/srv/logs/', `${dir}/logs/`)
-          .replaceAll('/var/log/nginx/', `${dir}/`),
-    });
-    await mkdir(join(nginx.dir, 'logs', 'ada'), { recursive: true });
-    await writeFile(join(nginx.dir, 'logs', 'ada', 'app.log'), 'hers\n');
-    await writeFile(join(nginx.dir, 'logs', 'app.log'), 'a line\n');
-    await writeFile(join(nginx.dir, 'logs', 'other.log'), 'another\n');
+  const gate = await listening(postern.gate);
+  const api = await listening(apiListener(postern.api));
+  const text = await readFile(join(projectRoot, 'nginx', 'examples', 'seed.conf'), 'utf8');
+  const nginx = await startNginx({
+    ports: 2,
+    config: ({ ports, dir }) =>
+      text
+        .replace('listen 127.0.0.1:8080;', `listen 127.0.0.1:${ports[0]};`)
+        .replace('listen 127.0.0.1:8081;', `listen 127.0.0.1:${ports[1]};`)
+        .replace('server unix:/run/postern/gate.sock', `server 127.0.0.1:${gate.port}`)
+        .replace('127.0.0.1:7301', `127.0.0.1:${api.port}`)
+        .replaceAll('/srv/logs/', `${dir}/logs/`)
+        .replaceAll('/var/log/nginx/', `${dir}/`),
   });
+  const logs = { 'ada/app.log': 'hers\n', 'app.log': 'a line\n', 'other.log': 'another\n' };
+  await writeFiles(join(nginx.dir, 'logs'), logs);
   afterAll(() => Promise.all([nginx.stop(), gate.stop(), api.stop()]));
 
   const get = (server: number, path: string, headers = {}) =>

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
@@ -116,13 +116,8 @@ describe.each(modes)('delivery: what nginx reports by %s', (mode) => {
 });
 
 test('delivery: downloads with a cached decision count', async () => {
-  const options = {
-    mode: 'auth_request',
-    files: FILES,
-    decisionTtl: 60,
-    http: CACHE_CONF,
-  } as const;
-  const site = await forTest(startReportingSite(options));
+  const options = { files: FILES, decisionTtl: 60, http: CACHE_CONF };
+  const site = await forTest(startReportingSite({ mode: 'auth_request', ...options }));
   const asked = countAsked(site);
   const { id, url } = await site.issue({ path: '/download/a.txt' });
   for (let i = 0; i < 5; i += 1) await site.ask('GET', url);
@@ -167,8 +162,8 @@ test('delivery: forged and broken lines open nothing, and only known tokens are 
 });
 
 test.each(modes)('delivery: files of an object store count by %s', async (mode) => {
-  const storage = await startStorage({ '/bucket/a.txt': 'x'.repeat(1000) });
-  const site = await startReportingSite({
+  const storage = await forTest(startStorage({ '/bucket/a.txt': 'x'.repeat(1000) }));
+  const options = {
     mode,
     mounts: [mount('/download/', '/s3/bucket/')],
     apiKeys: [apiKey(KEY, { targets: ['/s3/bucket/'] })],
@@ -178,11 +173,8 @@ test.each(modes)('delivery: files of an object store count by %s', async (mode) 
         include postern/internal-proxy.conf;
         proxy_pass http://127.0.0.1:${storage.port}/;
       }`,
-  });
-  onTestFinished(async () => {
-    await site.stop();
-    await storage.stop();
-  });
+  };
+  const site = await forTest(startReportingSite(options));
   const { id, url } = await site.issue({
     path: '/download/a.txt',
     target: '/s3/bucket/a.txt',

@@ -1,9 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { startNginx, testNginx } from '../harness/nginx.ts';
+import { describe, expect, test } from 'vitest';
+import { type Config, startNginx, testNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { forTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
 import { gateSnippet, modes, type SiteOptions, siteForTest } from '../support/site.ts';
@@ -66,16 +67,10 @@ describe('nginx -t', () => {
     },
   );
 
-  test('passes with nginx.conf', async () => {
+  test.each(['nginx.conf', 'examples/seed.conf'])('passes with %s', async (name) => {
     // The log's folder is the system's.
-    const text = (await read('nginx.conf')).replace('/var/log/nginx/', '');
-    const { ok, output } = await testNginx(text);
-    expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[warn\]/)]);
-  });
-
-  test('passes with examples/seed.conf', async () => {
-    const text = (await read('examples/seed.conf')).replaceAll('/var/log/nginx/', '');
-    const { ok, output } = await testNginx(() => text);
+    const text = (await read(name)).replaceAll('/var/log/nginx/', '');
+    const { ok, output } = await testNginx(name === 'nginx.conf' ? text : () => text);
     expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[warn\]/)]);
   });
 });
@@ -132,13 +127,8 @@ describe.each(modes)('snippets: connections to the gate by %s', (mode) => {
 
 // The settings of nginx/local.conf: maps below the snippets, in place of edits.
 
-async function start(options: SiteOptions) {
-  const site = await siteForTest({
-    ...options,
-    files: { 'a.txt': 'file a', '../htpasswd': 'ada:{PLAIN}s3cret\n' },
-  });
-  return site;
-}
+const files = { 'a.txt': 'file a', '../htpasswd': 'ada:{PLAIN}s3cret\n' };
+const start = (options: SiteOptions) => siteForTest({ ...options, files });
 
 const REALM =
   'map "" $postern_realm { default "Members only"; } auth_basic_user_file $files/../htpasswd;';
@@ -164,10 +154,8 @@ describe.each(modes)('settings: $postern_realm by %s', (mode) => {
   });
 
   test('$server_name gives each site its own value', async () => {
-    const http = REALM.replace('""', '$server_name').replace(
-      '"Members only"',
-      'off;\nother.example Other',
-    );
+    const byName = REALM.replace('""', '$server_name');
+    const http = byName.replace('"Members only"', 'off;\nother.example Other');
     const { issue, ask } = await start({ mode, http });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(200);
@@ -207,21 +195,18 @@ test.each(modes)('snippets: a site without http.conf works by %s', async (mode) 
     const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
     response.writeHead(mode === 'auth_request' ? 204 : 200, headers).end();
   };
-  const { port, stop } = await listening(gate);
-  onTestFinished(stop);
-  const nginx = await startNginx({
-    config: (own) => `
-      upstream postern { server 127.0.0.1:${port}; keepalive 256; }
-      server {
-        listen 127.0.0.1:${own.port};
-        include postern/auth-request.conf;
-        location ^~ /download/ { ${gateSnippet(mode)} }
-        location ^~ /protected/ {
-          include postern/internal.conf; alias ${own.dir}/;
-        }
-      }`,
-  });
-  onTestFinished(nginx.stop);
+  const { port } = await forTest(listening(gate));
+  const config: Config = (own) => `
+    upstream postern { server 127.0.0.1:${port}; keepalive 256; }
+    server {
+      listen 127.0.0.1:${own.port};
+      include postern/auth-request.conf;
+      location ^~ /download/ { ${gateSnippet(mode)} }
+      location ^~ /protected/ {
+        include postern/internal.conf; alias ${own.dir}/;
+      }
+    }`;
+  const nginx = await forTest(startNginx({ config }));
   await writeFile(join(nginx.dir, 'a.html'), 'file a');
 
   const headers = { Cookie: 'postern=a; postern=b; postern_resume=r; postern_resume=s' };
