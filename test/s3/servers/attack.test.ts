@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSign } from '../../../service/s3/sign.ts';
-import { type Listening, listening, mount } from '../../support/postern.ts';
+import { listening, mount } from '../../support/postern.ts';
 import { type Headers, requestBytes, sendRaw } from '../../support/raw.ts';
-import { gateSnippet, modes, type Site, startSite } from '../../support/site.ts';
+import { gateSnippet, modes, useSite } from '../../support/site.ts';
 import { timeOf } from './sites.ts';
 
 const CREDENTIALS = { accessKeyId: 'AKIA', secretAccessKey: 'the-secret-of-the-storage' };
@@ -47,53 +47,46 @@ const HEADERS: Headers = {
   'X-Amz-Copy-Source': '/media/other/x.ts',
 };
 
-describe.each(modes)('object store: no request reaches another object by %s', (mode) => {
-  let storage: Listening;
-  let site: Site;
+describe.each(modes)('object store: no request reaches another object by %s', async (mode) => {
   let answer: ((response: ServerResponse) => void) | undefined;
   const asked: IncomingMessage[] = [];
 
+  const storage = await listening((request, response) => {
+    asked.push(request);
+    if (answer !== undefined) return answer(response);
+    response.end(SECRET);
+  });
   const signFor = (bucket: string, now = Date.now) => {
     const location = { endpoint: `http://127.0.0.1:${storage.port}`, region: 'us-east-1', bucket };
     return createSign({ ...location, prefix: 'videos/', style: 'path' }, CREDENTIALS, now);
   };
 
-  beforeAll(async () => {
-    storage = await listening((request, response) => {
-      asked.push(request);
-      if (answer !== undefined) return answer(response);
-      response.end(SECRET);
-    });
-    const proxy = (prefix: string, bucket: string) => `
-      location ^~ ${prefix} {
-        include postern/internal-proxy.conf;
-        proxy_set_header Host 127.0.0.1:${storage.port};
-        proxy_pass http://storage/${bucket}/videos/$postern_object?$args;
-      }`;
-    const places = ['/media/', '/media2/', '/download/'];
-    site = await startSite({
-      mode,
-      files: { 'secret.txt': SECRET },
-      mounts: [
-        mount('/media/', '/s3-media/', { sign: (name) => signFor('media')(name) }),
-        mount('/media2/', '/s3-other/', { sign: (name) => signFor('other')(name) }),
-        mount('/download/', '/protected/'),
-      ],
-      http: `upstream storage { server 127.0.0.1:${storage.port}; keepalive 8; }`,
-      server: 'underscores_in_headers on;',
-      only: `
-        ${places.map((place) => `location ^~ ${place} { ${gateSnippet(mode)} }`).join('\n')}
-        location ^~ /protected/ {
-          include postern/internal.conf; alias $files/;
-        }
-        ${proxy('/s3-media/', 'media')} ${proxy('/s3-other/', 'other')}`,
-    });
+  const proxy = (prefix: string, bucket: string) => `
+    location ^~ ${prefix} {
+      include postern/internal-proxy.conf;
+      proxy_set_header Host 127.0.0.1:${storage.port};
+      proxy_pass http://storage/${bucket}/videos/$postern_object?$args;
+    }`;
+  const site = useSite({
+    mode,
+    files: { 'secret.txt': SECRET },
+    mounts: [
+      mount('/media/', '/s3-media/', { sign: (name) => signFor('media')(name) }),
+      mount('/media2/', '/s3-other/', { sign: (name) => signFor('other')(name) }),
+      mount('/download/', '/protected/'),
+    ],
+    http: `upstream storage { server 127.0.0.1:${storage.port}; keepalive 8; }`,
+    server: 'underscores_in_headers on;',
+    locations: `
+      location ^~ /media/ { ${gateSnippet(mode)} }
+      location ^~ /media2/ { ${gateSnippet(mode)} }
+      ${proxy('/s3-media/', 'media')} ${proxy('/s3-other/', 'other')}`,
   });
   beforeEach(() => {
     asked.length = 0;
     answer = undefined;
   });
-  afterAll(() => Promise.all([site.stop(), storage.stop()]));
+  afterAll(() => storage.stop());
 
   const ask = (target: string, headers: Headers = {}, method = 'GET') =>
     sendRaw(site.nginx.port, requestBytes(method, target, headers), method);
@@ -105,9 +98,7 @@ describe.each(modes)('object store: no request reaches another object by %s', (m
       expect([method, path]).toEqual(['GET', expect.stringMatching(/^\/media\/videos\/hls\/./)]);
       const name = path.slice('/media/videos/'.length);
       const decoded = decodeURIComponent(name);
-      expect(decoded.split('/')).not.toEqual(
-        expect.arrayContaining([expect.stringMatching(/^\.{0,2}$/)]),
-      );
+      expect(decoded.split('/').filter((segment) => /^\.{0,2}$/.test(segment))).toEqual([]);
       expect({ object: name, args }).toEqual(signFor('media', () => timeOf(args))(decoded));
       expect(headers.host).toBe(`127.0.0.1:${storage.port}`);
       const others = Object.keys(headers).filter((header) => header !== 'host');

@@ -8,15 +8,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createSign } from '../../../service/s3/sign.ts';
 import { startS3 } from '../../harness/s3.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { askGate } from '../../support/ask-service.ts';
 import { forTest } from '../../support/for-test.ts';
 import { startReloadable, WEB } from '../../support/reloading.ts';
 import { START_MS, startBuiltSite, timeOf } from './sites.ts';
 
-const LOCATION = {
-  endpoint: 'https://s3.eu-central-1.amazonaws.com',
-  region: 'eu-central-1',
-  bucket: 'my-media',
-};
+const ENDPOINT = 'https://s3.eu-central-1.amazonaws.com';
+const LOCATION = { endpoint: ENDPOINT, region: 'eu-central-1', bucket: 'my-media' };
 
 test('reload: the next signature is by the credentials in the files, and an invalid file changes nothing', async () => {
   const service = await startReloadable();
@@ -35,20 +33,17 @@ test('reload: the next signature is by the credentials in the files, and an inva
     await writeFile(session, `the-session-token-${n}\n`);
   };
   const argsOf = async (url: string) => {
-    const headers = { 'X-Original-URI': url, 'X-Original-Method': 'GET' };
-    const gate = `http://127.0.0.1:${service.gatePort}/auth-request`;
-    return (await fetch(gate, { headers })).headers.get('postern-args') ?? '';
+    const { headers } = await askGate(service, url);
+    return headers.get('postern-args') ?? '';
   };
   /** The signature that these credentials make at the same time. */
   const expected = (n: number, args: string) => {
-    const credentials = {
-      accessKeyId: `AKIA${n}`,
-      secretAccessKey: `the-secret-access-key-${n}`,
-      sessionToken: `the-session-token-${n}`,
-    };
-    const time = timeOf(args);
+    const secrets = { secretAccessKey: `the-secret-access-key-${n}` };
+    const credentials = { accessKeyId: `AKIA${n}`, ...secrets };
+    const session = { sessionToken: `the-session-token-${n}` };
     const location = { ...LOCATION, prefix: '', style: 'path' } as const;
-    return createSign(location, credentials, () => time)('a.mp4').args;
+    const sign = createSign(location, { ...credentials, ...session }, () => timeOf(args));
+    return sign('a.mp4').args;
   };
 
   await put(1);
@@ -110,11 +105,9 @@ test(
     await once(second, 'listening');
     onTestFinished(() => void second.close());
     const dns = await startDns('127.0.0.1');
-    const site = await startBuiltSite({
-      storage: { endpoint: `http://${HOST}:${s3.port}` },
-      words: ['--resolver', `127.0.0.1:${dns.port}`],
-    });
-    onTestFinished(site.stop);
+    const storage = { endpoint: `http://${HOST}:${s3.port}` };
+    const words = ['--resolver', `127.0.0.1:${dns.port}`];
+    const site = await forTest(startBuiltSite({ storage, words }));
     const url = site.nginx.url(await site.issue('--path', '/media/a.txt'));
     const ask = async () => {
       const response = await fetch(url);

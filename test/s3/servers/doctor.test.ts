@@ -1,18 +1,16 @@
 import { writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postern } from '../../cli/postern.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
-import { folderForTest } from '../../support/for-test.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
+import { listening } from '../../support/postern.ts';
 import { START_MS } from './sites.ts';
 
-async function ran(
-  storage: Record<string, string>,
-  words: readonly string[] = [],
-  secret = S3_SECRET_KEY,
-) {
+type Fields = Record<string, string>;
+
+async function ran(storage: Fields, words: readonly string[] = [], secret = S3_SECRET_KEY) {
   const folder = await folderForTest();
   const fields = { type: 's3', region: S3_REGION, bucket: 'media', credentials: 'environment' };
   const mounts = [{ public: '/media/', internal: '/s3/', storage: { ...fields, ...storage } }];
@@ -29,11 +27,7 @@ async function ran(
   return ended;
 }
 
-async function doctor(
-  storage: Record<string, string>,
-  words: readonly string[] = [],
-  secret = S3_SECRET_KEY,
-) {
+async function doctor(storage: Fields, words: readonly string[] = [], secret?: string) {
   const { code, stdout } = await ran(storage, [...words, '--json'], secret);
   const [{ findings } = { findings: [] }] = JSON.parse(stdout).storages;
   expect(code).toBe(findings.length === 0 ? 0 : 1);
@@ -66,49 +60,33 @@ describe('doctor --storage: a real object store', () => {
 
 /** What Swift cannot be made to do. */
 describe('doctor --storage: other answers', () => {
-  const error = (code: string, more = '') => `<Error><Code>${code}</Code>${more}</Error>`;
+  const error = (code: string) => `<Error><Code>${code}</Code></Error>`;
 
   async function endpointOf(listener: RequestListener): Promise<string> {
-    const server: Server = createServer(listener);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void server.close());
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { port } = await forTest(listening(listener));
+    return `http://127.0.0.1:${port}`;
   }
 
   const deny = error('AccessDenied');
+  const early = () => ({ Date: new Date(Date.now() - 100_000).toUTCString() });
+  const elsewhere = () => ({ 'x-amz-bucket-region': 'eu-west-1' });
 
-  test.each<[string, RequestListener]>([
-    ['public', (_, response) => void response.end('the object')],
-    ['public', (_, response) => void response.writeHead(416).end(error('InvalidRange'))],
-    [
-      'public',
-      ({ url }, response) =>
-        void response
-          .writeHead(url?.includes('X-Amz') ? 200 : 404)
-          .end(url?.includes('X-Amz') ? 'x' : error('NoSuchKey')),
-    ],
-    [
-      'clock',
-      ({ url }, response) => {
-        response.setHeader('Date', new Date(Date.now() - 100_000).toUTCString());
-        response.writeHead(url?.includes('X-Amz') ? 206 : 403).end('x');
-      },
-    ],
-    [
-      'region',
-      ({ url }, response) => {
-        response.setHeader('x-amz-bucket-region', 'eu-west-1');
-        response.writeHead(url?.includes('X-Amz') ? 301 : 403).end(error('PermanentRedirect'));
-      },
-    ],
-    [
-      'credentials',
-      ({ url }, response) =>
-        void response.writeHead(403).end(url?.includes('X-Amz') ? error('ExpiredToken') : deny),
-    ],
-    ['object', (_, response) => void response.writeHead(403).end(deny)],
-  ])('%s is found', async (id, listener) => {
-    expect(await doctor({ endpoint: await endpointOf(listener) }, ['a.txt'])).toEqual([id]);
+  type Answer = readonly [status: number, body: string];
+  // To a request with a signature, and to one without.
+  test.each<[id: string, signed: Answer, plain: Answer, headers?: () => Record<string, string>]>([
+    ['public', [200, 'the object'], [200, 'the object']],
+    ['public', [416, error('InvalidRange')], [416, error('InvalidRange')]],
+    ['public', [200, 'x'], [404, error('NoSuchKey')]],
+    ['clock', [206, 'x'], [403, 'x'], early],
+    ['region', [301, error('PermanentRedirect')], [403, error('PermanentRedirect')], elsewhere],
+    ['credentials', [403, error('ExpiredToken')], [403, deny]],
+    ['object', [403, deny], [403, deny]],
+  ])('%s is found', async (id, signed, plain, headers = () => ({})) => {
+    const endpoint = await endpointOf(({ url }, response) => {
+      const [status, body] = url?.includes('X-Amz') ? signed : plain;
+      response.writeHead(status, headers()).end(body);
+    });
+    expect(await doctor({ endpoint }, ['a.txt'])).toEqual([id]);
   });
 
   test('without an object, public access is not tested', async () => {

@@ -131,14 +131,12 @@ describe.each([
       expect([response.status, await response.text()]).toEqual([200, 'the object']);
     }
     expect((await fetch(built.nginx.url(url.replace(/\?.*/, '')))).status).toBe(401);
-    const lines = await waitFor(
-      async () => {
-        const log = await readFile(join(tls.nginx.dir, 'tls.log'), 'utf8');
-        const all = log.trim().split('\n');
-        return all.length >= 5 && all;
-      },
-      { what: 'five lines of the storage' },
-    );
+    const five = async () => {
+      const log = await readFile(join(tls.nginx.dir, 'tls.log'), 'utf8');
+      const all = log.trim().split('\n');
+      return all.length >= 5 && all;
+    };
+    const lines = await waitFor(five, { what: 'five lines of the storage' });
     const host = `localhost:${tls.port}`;
     expect(lines.map((line) => line.split(' ').slice(1))).toEqual(
       Array.from({ length: 5 }, () => ['localhost', host, '200']),
@@ -154,10 +152,8 @@ describe.each([
     trusted = other;
     await built.reload();
     const response = await fetch(built.nginx.url(url));
-    expect([response.status, await response.text()]).toEqual([
-      503,
-      expect.not.stringMatching(/object/),
-    ]);
+    const text = await response.text();
+    expect([response.status, text.includes('object')]).toEqual([503, false]);
     trusted = good;
     await built.reload();
     expect((await fetch(built.nginx.url(url))).status).toBe(200);

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { cpuSeconds, peakBytes, residentBytes } from '../../../bench/processes.ts';
-import { startNginx } from '../../harness/nginx.ts';
+import { type Config, startNginx } from '../../harness/nginx.ts';
 import { canMeasureCpu } from '../../support/cpu.ts';
+import { forTest } from '../../support/for-test.ts';
 import { START_MS, startBuiltSite } from './sites.ts';
 
 const MIB = 1024 * 1024;
@@ -14,13 +15,11 @@ const WARM_UP = 1000;
 
 /** A storage that is faster than Swift and its clients: nginx. It ignores the signature. */
 async function startFastStorage() {
-  const nginx = await startNginx({
-    config: ({ port, dir }) => {
-      writeFileSync(join(dir, 'big.bin'), Buffer.alloc(SIZE, 7));
-      return `server { listen 127.0.0.1:${port}; location /my-media/ { alias ${dir}/; } }`;
-    },
-  });
-  onTestFinished(nginx.stop);
+  const config: Config = ({ port, dir }) => {
+    writeFileSync(join(dir, 'big.bin'), Buffer.alloc(SIZE, 7));
+    return `server { listen 127.0.0.1:${port}; location /my-media/ { alias ${dir}/; } }`;
+  };
+  const nginx = await forTest(startNginx({ config }));
   return nginx.url('').replace(/\/$/, '');
 }
 
@@ -30,11 +29,8 @@ test.runIf(canMeasureCpu).each([
 ])(
   '100 slow downloads at once by %s take the buffers of nginx, and no CPU of Postern for their bytes',
   async (mode, words) => {
-    const { nginx, service, issue, stop } = await startBuiltSite({
-      storage: { endpoint: await startFastStorage() },
-      words,
-    });
-    onTestFinished(stop);
+    const storage = { endpoint: await startFastStorage() };
+    const { nginx, service, issue } = await forTest(startBuiltSite({ storage, words }));
     const path = await issue('--path', '/media/big.bin');
     // V8 compiles the code of the first requests.
     const asks = { headers: { 'X-Original-URI': path, 'X-Original-Method': 'GET' } };

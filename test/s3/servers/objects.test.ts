@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fetchAll, openBrowser, pageOf, pagesLocation, playAll } from '../../browsers/browser.ts';
 import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
 import { client, downloader } from '../../clients/programs.ts';
 import { stateOf, usedOnceFrom, waitForLines } from '../../clients/state.ts';
-import { folderForTest } from '../../support/for-test.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
 import { encoded, START_MS, type StorageSite, startStorageSite } from './sites.ts';
@@ -97,10 +97,8 @@ describe.each(modes)('object store: objects by %s', (mode) => {
     const aria2c = await downloader('aria2c', context);
     const { url, id } = await site.issue({ path: '/media/big.bin', max_uses: 1 });
     const file = join(await folderForTest(), 'big.bin');
-    const more = ['-x8', '-s8', '-k1M'];
-    expect(await aria2c.download({ url: site.nginx.url(url), file, more })).toMatchObject({
-      code: 0,
-    });
+    const download = { url: site.nginx.url(url), file, more: ['-x8', '-s8', '-k1M'] };
+    expect(await aria2c.download(download)).toMatchObject({ code: 0 });
     expect((await readFile(file)).equals(BYTES)).toBe(true);
     expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
@@ -126,16 +124,11 @@ test.for(modes)(
     const folder = join(await folderForTest(), 'hls');
     await makePlaylist(ffmpeg, folder, fragments);
     const names = await readdir(folder);
-    const objects = await Promise.all(
-      names.map(
-        async (name) => [`videos/hls/${name}`, await readFile(join(folder, name))] as const,
-      ),
-    );
-    const site = await startStorageSite(
-      { media: Object.fromEntries(objects) },
-      { mode, locations: pagesLocation },
-    );
-    onTestFinished(() => site.stop());
+    const object = async (name: string) =>
+      [`videos/hls/${name}`, await readFile(join(folder, name))] as const;
+    const objects = await Promise.all(names.map(object));
+    const media = Object.fromEntries(objects);
+    const site = await forTest(startStorageSite({ media }, { mode, locations: pagesLocation }));
     const { id, url } = await site.issue({ prefix: '/media/hls/' });
     const page = await browser.open(await pageOf(site, 'A page of the site'));
 

@@ -64,11 +64,8 @@ export async function startStorageSite(
     http: `
       upstream storage { server 127.0.0.1:${s3.port}; keepalive 16; }
       ${options.http ?? ''} ${options.httpOf?.(s3.port) ?? ''}`,
-    only: `
-      location ^~ /download/ { ${gateSnippet(mode)} }
-      location ^~ /protected/ {
-        include postern/internal.conf; alias $files/;
-      }
+    locations: `
+      ${options.locations ?? ''}
       location ^~ /media/ { ${gateSnippet(mode)} }
       location ^~ /s3-media/ {
         include postern/internal-proxy.conf;
@@ -162,10 +159,7 @@ export async function startBuiltSite(options: BuiltSiteOptions): Promise<BuiltSi
 }
 
 /** The time in a signed query, in milliseconds. */
-export const timeOf = (query: string) =>
-  Date.parse(
-    (new URLSearchParams(query).get('X-Amz-Date') ?? '').replace(
-      /(....)(..)(..T..)(..)(..Z)/,
-      '$1-$2-$3:$4:$5',
-    ),
-  );
+export function timeOf(query: string): number {
+  const date = new URLSearchParams(query).get('X-Amz-Date') ?? '';
+  return Date.parse(date.replace(/(....)(..)(..T..)(..)(..Z)/, '$1-$2-$3:$4:$5'));
+}
