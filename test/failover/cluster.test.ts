@@ -1,17 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createCollector, createDeliver } from '../../service/sent/collect.ts';
 import { SLOTS, slotOf } from '../../service/store/redis/key-names.ts';
-import { createRedisStore } from '../../service/store/redis/redis.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 import { ask, type Redis, startRedis } from '../harness/redis.ts';
 import { type ClusterOptions, startRedisCluster } from '../harness/redis-cluster.ts';
 import { waitFor } from '../harness/wait.ts';
-import { grantAt, newId } from '../store/grants.ts';
-import { answers, observerOf, tell, whyOf } from '../store/open-redis.ts';
+import { grantAt, issueTo, newId } from '../store/grants.ts';
+import { answers, observerOf, storeAt, tell, whyOf } from '../store/open-redis.ts';
 import { forTest } from '../support/for-test.ts';
 import { samplesOf } from '../support/samples.ts';
 import { recorder } from '../webhooks/receiver.ts';
@@ -22,24 +21,16 @@ const grantKey = (id: string) => `postern:grant:{${id}}`;
 const isOfFirst = (id: string) => slotOf(grantKey(id)) < Math.floor(SLOTS / 3);
 
 function openedAt(url: string, timeoutMs = 250) {
-  const states: string[] = [];
   const seen = { failovers: 0, redirections: 0 };
-  const store = createRedisStore({
-    url,
-    prefix: 'postern:',
-    timeoutMs,
-    onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
-    observer: observerOf({
-      failedOver(seconds) {
-        seen.failovers += seconds > 0 ? 1 : 0;
-      },
-      redirected() {
-        seen.redirections += 1;
-      },
-    }),
+  const observer = observerOf({
+    failedOver(seconds) {
+      seen.failovers += seconds > 0 ? 1 : 0;
+    },
+    redirected() {
+      seen.redirections += 1;
+    },
   });
-  onTestFinished(() => store.close());
-  return { store, states, seen };
+  return { ...storeAt(url, { timeoutMs, observer }), seen };
 }
 
 async function started(options: ClusterOptions = {}, timeoutMs?: number) {
@@ -48,6 +39,19 @@ async function started(options: ClusterOptions = {}, timeoutMs?: number) {
   const opened = openedAt(cluster.url, timeoutMs);
   await answers(opened.store);
   return { cluster, first, second, ...opened };
+}
+
+/** Some masters hold their slots also if another one is lost. */
+const NOT_FULL: ClusterOptions = { replicas: 0, args: ['--cluster-require-full-coverage', 'no'] };
+
+async function isLost({ states }: { readonly states: readonly string[] }): Promise<void> {
+  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+}
+
+/** Waits until the replica of a lost master has taken over. */
+async function isReplaced(store: { readonly states: readonly string[] }): Promise<void> {
+  await isLost(store);
+  await waitFor(() => store.states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
 }
 
 /** Grants on all masters. */
@@ -73,11 +77,10 @@ async function outcomes(store: Store, ids: readonly string[]) {
 }
 
 test('Cluster: a master that is lost takes its tokens with it, and no others', async () => {
-  const args = ['--cluster-require-full-coverage', 'no'];
-  const { first, store, states } = await started({ replicas: 0, args });
+  const { first, store, states } = await started(NOT_FULL);
   const ids = await issued(store);
   process.kill(first.pid, 'SIGKILL');
-  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+  await isLost({ states });
   await expect(store.check()).rejects.toThrow(StoreUnavailable);
   const { found, absent, failed } = await outcomes(store, ids);
   expect(failed).toEqual(ids.filter(isOfFirst));
@@ -116,12 +119,11 @@ async function reported(store: Store, ids: readonly string[]) {
 test.each(['is killed', 'hangs'])(
   'Cluster: if a master %s, delivery reports of the tokens of other masters are counted',
   async (what) => {
-    const args = ['--cluster-require-full-coverage', 'no'];
-    const { first, store, states } = await started({ replicas: 0, args });
+    const { first, store, states } = await started(NOT_FULL);
     const ids = await issued(store, 300, { maxBytes: 100 });
     if (what === 'is killed') {
       process.kill(first.pid, 'SIGKILL');
-      await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+      await isLost({ states });
     } else first.pause();
     const others = ids.filter((id) => !isOfFirst(id)).sort();
     const { lines, errors, bytes, events } = await reported(store, ids);
@@ -153,8 +155,7 @@ test('Cluster: after a master was killed, its replica answers', async () => {
     { what: 'the replicas to have the grants' },
   );
   process.kill(first.pid, 'SIGKILL');
-  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
-  await waitFor(() => states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
+  await isReplaced({ states });
   expect(seen.failovers).toBe(1);
   expect(await outcomes(store, ids)).toEqual({ found: ids, absent: [], failed: [] });
   for (const id of ids) expect(await store.revoke(id, 'web')).toBe(true);
@@ -169,8 +170,7 @@ test('Cluster: a master that hung and continues brings back no revoked token', a
   };
   await waitFor(has, { what: 'its replica' });
   first.pause();
-  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
-  await waitFor(() => states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
+  await isReplaced({ states });
   for (const id of ids) await store.revoke(id, 'web');
   first.resume();
   const isReplica = async () => {
@@ -191,7 +191,8 @@ test('Cluster: connections that are closed are made again', async () => {
 });
 
 /** Moves the slot of a key, in steps, as redis-cli does. */
-async function move(key: string, from: Redis, to: Redis, others: readonly Redis[]) {
+async function move(key: string, [from, to, third]: readonly Redis[]) {
+  if (!from || !to || !third) throw new Error('there are three masters');
   const slot = slotOf(key);
   const [fromId, toId] = await Promise.all(
     [from, to].map(async (node) => (await tell(node, 'CLUSTER MYID')).split('\r\n')[1]),
@@ -201,7 +202,7 @@ async function move(key: string, from: Redis, to: Redis, others: readonly Redis[
   return {
     moveKey: (name: string) => tell(from, `MIGRATE 127.0.0.1 ${to.port} ${name} 0 5000`),
     async finish() {
-      for (const node of [to, from, ...others]) {
+      for (const node of [to, from, third]) {
         await tell(node, `CLUSTER SETSLOT ${slot} NODE ${toId}`);
       }
     },
@@ -213,9 +214,8 @@ test('Cluster: a slot that moves is followed, at each step', async () => {
   const subject = newId();
   const ids = await issued(store, 60, { subject });
   const id = ids.find(isOfFirst) ?? '';
-  const [from, to, third] = cluster.masters as [Redis, Redis, Redis];
   const all = async () => expect((await outcomes(store, ids)).found).toEqual(ids);
-  const moving = await move(grantKey(id), from, to, [third]);
+  const moving = await move(grantKey(id), cluster.masters);
   await all();
   expect(await store.find(newId())).toBeUndefined();
   await moving.moveKey(grantKey(id));
@@ -246,8 +246,7 @@ test('Cluster: revoking a subject ends grants in a slot that moves', async () =>
   const subject = newId();
   const ids = await issued(store, 60, { subject });
   const id = ids.find(isOfFirst) ?? '';
-  const [from, to, third] = cluster.masters as [Redis, Redis, Redis];
-  const moving = await move(grantKey(id), from, to, [third]);
+  const moving = await move(grantKey(id), cluster.masters);
   await moving.moveKey(grantKey(id));
   expect(await store.revokeSubject('web', subject)).toBe(ids.length);
   expect((await outcomes(store, ids)).absent).toEqual(ids);
@@ -261,17 +260,16 @@ test('Cluster: no token is issued if an index cannot be written', async () => {
   const slot = slotOf(index);
   const owner = cluster.masters.findLast((_, i) => slot >= Math.floor((i * SLOTS) / 3)) as Redis;
   await tell(owner, `SET ${index} x`);
-  const grant = grantAt(Date.now(), { subject: 'broken' });
-  await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
+  await expect(issueTo(store, { subject: 'broken' })).rejects.toThrow(StoreUnavailable);
   await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
 });
 
 test('Cluster: a key of another type is no grant, and other look-ups work', async () => {
-  const { cluster, store } = await started({ replicas: 0 });
+  const { first, store } = await started({ replicas: 0 });
   const ids = await issued(store);
   const wrong = ids.find(isOfFirst) ?? '';
-  await tell(cluster.masters[0] as Redis, `DEL ${grantKey(wrong)}`);
-  await tell(cluster.masters[0] as Redis, `LPUSH ${grantKey(wrong)} x`);
+  await tell(first, `DEL ${grantKey(wrong)}`);
+  await tell(first, `LPUSH ${grantKey(wrong)} x`);
   const rest = ids.filter((id) => id !== wrong);
   expect(await outcomes(store, ids)).toEqual({ found: rest, absent: [wrong], failed: [] });
 });
@@ -318,11 +316,9 @@ test('Cluster: a server that is not a node of a cluster is reported', async () =
 
 test('Cluster: a wrong password is reported', async () => {
   const password = 'pa55word';
-  const cluster = await startRedis({
-    args: ['--cluster-enabled', 'yes', '--requirepass', 'another'],
-  });
-  onTestFinished(() => cluster.stop());
-  const { states } = openedAt(`redis+cluster://:${password}@127.0.0.1:${cluster.port}`);
+  const args = ['--cluster-enabled', 'yes', '--requirepass', 'another'];
+  const { port } = await forTest(startRedis({ args }));
+  const { states } = openedAt(`redis+cluster://:${password}@127.0.0.1:${port}`);
   await waitFor(() => states.some((state) => state.includes('WRONGPASS')), { what: 'the reason' });
   await turn();
   expect(states.join('\n')).not.toMatch(/pa55word|127\.0\.0\.1/);

@@ -1,43 +1,36 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { expect, onTestFinished, test } from 'vitest';
-import { createRedisStore } from '../../service/store/redis/redis.ts';
+import { expect, test } from 'vitest';
+import type { RedisStoreOptions } from '../../service/store/redis/redis.ts';
 import type { Store } from '../../service/token/store.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
-import { grantAt, newId } from '../store/grants.ts';
-import { answers, type OpenRedisOptions, openRedis, tell, whyOf } from '../store/open-redis.ts';
+import { grantAt, issueTo, newId } from '../store/grants.ts';
+import { answers, storeAt, tell, whyOf } from '../store/open-redis.ts';
 import { startHoldingProxy } from '../store/proxies.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
-async function started(args: string[] = []): Promise<Redis> {
-  const redis = await forTest(startRedis({ args }));
-  return redis;
-}
+const started = (args: string[] = []) => forTest(startRedis({ args }));
 
 /** A store that reaches Redis by a proxy, and a grant in it. */
-async function throughProxy(redis: Redis, options: OpenRedisOptions = {}) {
+async function throughProxy(redis: Redis, options: Partial<RedisStoreOptions> = {}) {
   const proxy = await startHoldingProxy(redis.port);
-  const states: string[] = [];
-  const onState = (state: string) => void states.push(state);
   // The shortest time after which a silent connection counts as lost.
-  const timeoutMs = 1_000;
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs, onState, ...options });
-  onTestFinished(() => store.close());
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now())]]);
-  return { proxy, store, states, id };
+  const usual = { timeoutMs: 1_000 };
+  const opened = storeAt(`redis://127.0.0.1:${proxy.port}/0`, { ...usual, ...options });
+  await answers(opened.store);
+  return { proxy, ...opened, id: await issueTo(opened.store) };
 }
 
-const isFound = (store: Store, id: string) =>
-  store.find(id).then(
-    (grant) => grant !== undefined,
-    () => false,
-  );
+const isLost = (states: readonly string[]) =>
+  waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
+
+const isFound = async (store: Store, id: string) =>
+  (await store.find(id).catch(() => undefined)) !== undefined;
 
 /** From now on, the second server has every key of the first. */
 async function follow(replica: Redis, master: Redis): Promise<void> {
@@ -59,7 +52,7 @@ test('Redis lost: a silent connection is replaced without any request, at a new 
   const { proxy, store, states } = await throughProxy(one);
   proxy.moveTo(other.port);
   proxy.swallow();
-  await waitFor(() => states.includes('down'), { what: 'the loss to be noticed' });
+  await isLost(states);
   await waitFor(() => states.at(-1) === 'up', { what: 'the new address' });
   expect(await tell(other, 'EXISTS postern:ready')).toBe(':1');
   await store.check();
@@ -111,7 +104,7 @@ test('Redis failover: a master that becomes a replica is not asked, and its succ
   await tell(successor, 'REPLICAOF NO ONE');
   await follow(old, successor);
   // Without a write request, Postern still detects that the server accepts no writes.
-  await waitFor(() => states.includes('down'), { what: 'the loss to be noticed' });
+  await isLost(states);
   await expect(store.find(id)).rejects.toMatchObject({
     shown: expect.stringContaining('READONLY'),
   });
@@ -127,12 +120,7 @@ test('Redis failover: no answer of a replica is used', async () => {
   await atMaster.check();
   await follow(replica, master);
   const proxy = await startHoldingProxy(replica.port);
-  const store = createRedisStore({
-    url: `redis://127.0.0.1:${proxy.port}/0`,
-    prefix: 'postern:',
-    timeoutMs: 250,
-  });
-  onTestFinished(() => store.close());
+  const { store } = storeAt(`redis://127.0.0.1:${proxy.port}/0`, { timeoutMs: 250 });
   let asked = 0;
   let found = 0;
   while (proxy.connections() < 4) {
@@ -149,21 +137,18 @@ test('Redis failover: no answer of a replica is used', async () => {
 
 test('Redis failover: a replica that is promoted is used again', async () => {
   const [redis, master] = [await started(), await started()];
-  const { store, id } = await throughProxy(redis);
+  const { store } = await throughProxy(redis);
   await follow(redis, master);
-  await expect(store.issue([[id, grantAt(Date.now())]])).rejects.toThrow();
+  await expect(issueTo(store)).rejects.toThrow();
   await tell(redis, 'REPLICAOF NO ONE');
   await answers(store);
-  await store.issue([[id, grantAt(Date.now())]]);
-  expect(await store.find(id)).toBeDefined();
+  expect(await store.find(await issueTo(store))).toBeDefined();
 });
 
 test('Redis: a replica that follows later confirms, although the replication ID is new', async () => {
   const [master, replica] = [await started(), await started()];
   const { store: another, id } = await throughProxy(master);
-  const url = master.url;
-  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 1_000, replicas: 1 });
-  onTestFinished(() => store.close());
+  const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
   const outcome = () => store.revoke(id, 'web').then(String, ({ message }: Error) => message);
   const isCounted = async () => (await outcome()).startsWith('0 of 1');
   await waitFor(isCounted, { what: 'the second connection' });

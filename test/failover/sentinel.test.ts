@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import type { RedisStoreOptions } from '../../service/store/redis/redis.ts';
 import { ask, startRedis } from '../harness/redis.ts';
 import {
   type SentinelOptions,
@@ -9,39 +9,33 @@ import {
   startSentinel,
 } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
-import { grantAt, newId } from '../store/grants.ts';
-import { answers, observerOf, tell, whyOf } from '../store/open-redis.ts';
+import { issueTo } from '../store/grants.ts';
+import { answers, observerOf, storeAt, tell, whyOf } from '../store/open-redis.ts';
 import { startHoldingProxy } from '../store/proxies.ts';
+import { forTest } from '../support/for-test.ts';
 
 async function started(
   options: SentinelOptions = {},
   access: (url: string) => Partial<RedisStoreOptions> = () => ({}),
 ) {
-  const redis = await startRedisSentinel(options);
-  const states: string[] = [];
+  const redis = await forTest(startRedisSentinel(options));
   const failovers: number[] = [];
   const warnings: string[] = [];
-  const store = createRedisStore({
-    url: redis.url,
-    prefix: 'postern:',
+  const opened = storeAt(redis.url, {
     timeoutMs: 250,
-    onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
     observer: observerOf({ failedOver: (seconds) => void failovers.push(seconds) }),
     onWarning: (warning) => void warnings.push(warning),
     ...access(redis.url),
   });
-  onTestFinished(async () => {
-    await store.close();
-    await redis.stop();
-  });
-  return { redis, store, states, failovers, warnings };
+  return { redis, ...opened, failovers, warnings };
 }
 
+type Started = Awaited<ReturnType<typeof started>>;
+
 /** A grant that both replicas have. */
-async function copied({ redis, store }: Awaited<ReturnType<typeof started>>): Promise<string> {
+async function copied({ redis, store }: Started): Promise<string> {
   await answers(store);
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { expiresAt: Date.now() + 600_000 })]]);
+  const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
   for (const replica of redis.servers.slice(1)) {
     const has = async () => (await ask(replica.port, `EXISTS postern:grant:{${id}}`)) === ':1\r\n';
     await waitFor(has, { what: 'the replica to have the grant' });
@@ -49,15 +43,25 @@ async function copied({ redis, store }: Awaited<ReturnType<typeof started>>): Pr
   return id;
 }
 
-test('Sentinel: after the master was killed, its successor answers', async () => {
-  const all = await started();
-  const id = await copied(all);
-  const { redis, store, states, failovers, warnings } = all;
-  expect(failovers).toEqual([]);
-  process.kill(redis.servers[0]?.pid ?? 0, 'SIGKILL');
+/** Waits until a lost master has a successor. Meanwhile, no token is found. */
+async function isReplaced({ store, states }: Started, id: string): Promise<void> {
   await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
   await expect(store.find(id)).rejects.toThrow();
   await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+}
+
+async function follows(old: { readonly port: number } | undefined): Promise<void> {
+  const isReplica = async () => (await ask(old?.port ?? 0, 'ROLE'))?.includes('slave');
+  await waitFor(isReplica, { what: 'the old master to follow', deadline: 30_000 });
+}
+
+test('Sentinel: after the master was killed, its successor answers', async () => {
+  const all = await started();
+  const id = await copied(all);
+  const { redis, store, failovers, warnings } = all;
+  expect(failovers).toEqual([]);
+  process.kill(redis.servers[0]?.pid ?? 0, 'SIGKILL');
+  await isReplaced(all, id);
   expect(failovers).toHaveLength(1);
   expect(failovers[0]).toBeGreaterThan(0);
   expect(warnings).toEqual([]);
@@ -73,13 +77,8 @@ test('Sentinel: too few sentinels are a warning, in the log and in check', async
   await ask(one?.port ?? 0, 'SENTINEL RESET main');
   await answers(store);
   const warnings: string[] = [];
-  const later = createRedisStore({
-    url: redis.url,
-    prefix: 'postern:',
-    timeoutMs: 250,
-    onWarning: (warning) => void warnings.push(warning),
-  });
-  onTestFinished(() => later.close());
+  const onWarning = (warning: string) => void warnings.push(warning);
+  const { store: later } = storeAt(redis.url, { timeoutMs: 250, onWarning });
   await answers(later);
   const expected = /^too few sentinels: 1 instead/;
   await waitFor(() => warnings.length > 0, { what: 'the warning' });
@@ -95,16 +94,13 @@ test('Sentinel: too few sentinels are a warning, in the log and in check', async
 test('Sentinel: Postern leaves a master that hangs, and ignores its later answers', async () => {
   const all = await started();
   const id = await copied(all);
-  const { redis, store, states } = all;
+  const { redis, store } = all;
   const [old] = redis.servers;
   old?.pause();
-  await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
-  await expect(store.find(id)).rejects.toThrow();
-  await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+  await isReplaced(all, id);
   expect(await store.revoke(id, 'web')).toBe(true);
   old?.resume();
-  const isReplica = async () => (await ask(old?.port ?? 0, 'ROLE'))?.includes('slave');
-  await waitFor(isReplica, { what: 'the old master to follow', deadline: 30_000 });
+  await follows(old);
   expect(await store.find(id)).toBeUndefined();
 });
 
@@ -120,9 +116,7 @@ test('Sentinel: a planned failover is followed, with one sentinel lost', async (
   };
   // A sentinel promotes no replica that it has not asked yet.
   await waitFor(begins, { what: 'the sentinel to begin' });
-  const [old] = redis.servers;
-  const isReplica = async () => (await ask(old?.port ?? 0, 'ROLE'))?.includes('slave');
-  await waitFor(isReplica, { what: 'the old master to follow', deadline: 30_000 });
+  await follows(redis.servers[0]);
   await answers(store);
   expect(await store.revoke(id, 'web')).toBe(true);
 });
@@ -136,20 +130,12 @@ const withPasswords: SentinelOptions = {
 };
 const login = (url: string) => url.replace('//', `//:${PASSWORD}@`);
 
-test('Sentinel: the servers and the sentinels have their own passwords', async () => {
-  const { store } = await started(withPasswords, (url) => ({
-    url: login(url),
-    sentinel: { password: SENTINEL_PASSWORD },
-  }));
+test('Sentinel: the servers and the sentinels have their own passwords, in the URL or beside it', async () => {
+  const sentinel = { password: SENTINEL_PASSWORD };
+  const { redis, store } = await started(withPasswords, (url) => ({ url: login(url), sentinel }));
   await answers(store);
-});
-
-test('the password of a file replaces the one of the URL', async () => {
-  const { store } = await started(withPasswords, () => ({
-    password: PASSWORD,
-    sentinel: { password: SENTINEL_PASSWORD },
-  }));
-  await answers(store);
+  // As the password of a file, which replaces the one of the URL.
+  await answers(storeAt(redis.url, { password: PASSWORD, sentinel }).store);
 });
 
 test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>, RegExp]>([
@@ -178,13 +164,11 @@ test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>,
 );
 
 test('Sentinel: a failover that is reported while the store connects does not end its attempts', async () => {
-  const master = await startRedis();
-  const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${master.port}`] });
+  const master = await forTest(startRedis());
+  await forTest(startRedis({ args: ['--replicaof', `127.0.0.1 ${master.port}`] }));
   const { port, running } = await startSentinel('redis', master.port, []);
+  onTestFinished(async () => void (await running.stop()));
   const sentinel = { ...master, port };
-  onTestFinished(async () => {
-    await Promise.all([running.stop(), master.stop(), replica.stop()]);
-  });
   const says = (command: string, expected: string) =>
     waitFor(async () => (await tell(sentinel, command)).includes(expected), {
       what: `${expected} in the reply to ${command}`,
@@ -193,8 +177,7 @@ test('Sentinel: a failover that is reported while the store connects does not en
 
   const proxy = await startHoldingProxy(port);
   const url = `redis+sentinel://127.0.0.1:${proxy.port}/main/0`;
-  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 1_000 });
-  onTestFinished(() => store.close());
+  const { store } = storeAt(url, { timeoutMs: 1_000 });
   await answers(store);
   await says('CLIENT LIST', ' sub=1 ');
   const listener = new Redis({ port });

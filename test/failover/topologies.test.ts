@@ -1,16 +1,14 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { docsBlock, settingsOf } from '../docs/blocks.ts';
-import { temporaryFolder } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
-import { startService } from '../harness/service.ts';
 import { storeContract } from '../store/contract.ts';
 import { engines, openedOn } from '../store/open-redis.ts';
-import { askApi, askGate } from '../support/ask-service.ts';
-import { forTest } from '../support/for-test.ts';
+import { serviceForTest } from '../support/ask-service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 import { KEY } from '../support/postern.ts';
 
@@ -19,44 +17,26 @@ const SENTINEL_PASSWORD = 'sentinel-pa55word';
 
 /** The service with a password file. */
 async function started(env: Record<string, string>) {
-  const folder = await temporaryFolder();
-  const file = join(folder, 'password');
+  const file = join(await folderForTest(), 'password');
   await writeFile(file, `${PASSWORD}\n`);
-  const service = await startService({
-    env: {
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      POSTERN_STORE_TIMEOUT_MS: '1500',
-      POSTERN_STORE_PASSWORD_FILE: file,
-      ...env,
-    },
-  });
-  onTestFinished(async () => {
-    await service.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
-  return service;
+  const usual = { POSTERN_STORE_TIMEOUT_MS: '1500', POSTERN_STORE_PASSWORD_FILE: file };
+  return serviceForTest({ ...usual, ...env });
 }
 
 type Service = Awaited<ReturnType<typeof started>>;
 
-async function issuesAndRevokes(service: Service): Promise<void> {
-  expect(await askApi(service, 'GET /readyz')).toMatchObject({
-    status: 200,
-    body: { status: 'ok' },
-  });
+/** The tokens of one instance open at the other one. */
+async function issuesAndRevokes({ api, gate: own }: Service, gate = own): Promise<void> {
   const paths = Array.from({ length: 20 }, (_, i) => ({ path: `/download/${i}`, subject: 'ada' }));
-  const issued = await askApi(service, 'POST /tokens/batch', { json: paths });
+  const issued = await api('POST /tokens/batch', { json: paths });
   expect(issued.status).toBe(201);
   const tokens: Array<{ access_token: string }> = issued.body;
   const all = async () => {
     const uris = tokens.map(({ access_token }, i) => `/download/${i}?token=${access_token}`);
-    return (await Promise.all(uris.map((uri) => askGate(service, uri)))).map(
-      ({ status }) => status,
-    );
+    return Promise.all(uris.map(async (uri) => (await gate(uri)).status));
   };
   for (const status of await all()) expect(status).toBe(204);
-  expect((await askApi(service, 'DELETE /tokens?subject=ada')).body).toEqual({ revoked: 20 });
+  expect((await api('DELETE /tokens?subject=ada')).body).toEqual({ revoked: 20 });
   for (const status of await all()) expect(status).toBe(401);
 }
 
@@ -129,7 +109,7 @@ test('docs/operate/scaling.md: a token of one instance opens at the other one, u
     .replace('<secret>', KEY);
   const env = { ...settingsOf(shared), POSTERN_STORE_PASSWORD_FILE: '' };
   const [first, second] = [await started(env), await started(env)];
-  await issuesAndRevokes({ ...first, gatePort: second.gatePort });
+  await issuesAndRevokes(first, second.gate);
 });
 
 const concurrent = { concurrent: true };

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Grant } from '../../service/token/grant.ts';
 import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/token/sent.ts';
 import { createAsked } from '../api/ask-api.ts';
-import { grantAt, newId, type Opened } from './grants.ts';
+import { type Contracted, from, grantAt, newId } from './grants.ts';
 
 /** What one request sent: by default of a file with 100 bytes. */
 export function sent(range: ByteRange | undefined, more: Partial<Delivery> = {}): Delivery {
@@ -13,51 +12,43 @@ export function sent(range: ByteRange | undefined, more: Partial<Delivery> = {})
 }
 
 /** The rules of a store for what nginx reports about a token. */
-export function deliveredContract(get: () => Opened): void {
-  async function issue(more: Partial<Grant> = {}): Promise<string> {
-    const id = newId();
-    const { store, now } = get();
-    await store.issue([[id, grantAt(now(), more)]]);
-    return id;
-  }
+export function deliveredContract({ store, now, issue }: Contracted): void {
   /** Whether each delivery, one after the other, makes the file whole. */
   async function add(id: string, ...deliveries: readonly Delivery[]): Promise<boolean[]> {
     const wholes: boolean[] = [];
     for (const delivery of deliveries) {
-      const { counted } = await get().store.addDelivered([[id, delivery]]);
+      const { counted } = await store.addDelivered([[id, delivery]]);
       wholes.push(counted[0]?.completed !== undefined);
     }
     return wholes;
   }
-  const delivered = (id: string) => get().store.delivered(id);
+  const delivered = (id: string) => store.delivered(id);
 
   test('addDelivered: sums requests and bytes, and keeps the first and the last time', async () => {
     const id = await issue();
     expect(await delivered(id)).toBeUndefined();
     await add(id, sent([10, 20], { first: 5000, last: 6000, requests: 2 }));
     await add(id, sent([50, 60], { first: 4000, last: 4500 }), sent(undefined, { last: 7000 }));
-    const times = { first: 1000, last: 7000 };
-    expect(await delivered(id)).toEqual({
-      ...{ requests: 4, bytes: 20, size: 100, whole: false },
-      ...times,
-    });
+    const sums = { requests: 4, bytes: 20, size: 100, whole: false, first: 1000, last: 7000 };
+    expect(await delivered(id)).toEqual(sums);
   });
 
   test('addDelivered: ranges that cover the file make it whole, once for a token', async () => {
     const id = await issue({ subject: 'ada' });
     expect(await add(id, sent([50, 100]), sent([0, 49]))).toEqual([false, false]);
     expect((await delivered(id))?.whole).toBe(false);
-    const added = await get().store.addDelivered([[id, sent([40, 60])]]);
-    const [counted] = added.counted;
-    expect(counted).toMatchObject({ id, client: 'web', mount: '/download/', bytes: 20 });
-    expect(counted?.completed).toMatchObject({ covers: '/download/a', subject: 'ada' });
+    expect((await store.addDelivered([[id, sent([40, 60])]])).counted).toMatchObject([
+      {
+        ...{ id, client: 'web', mount: '/download/', bytes: 20 },
+        completed: { covers: '/download/a', subject: 'ada' },
+      },
+    ]);
     expect((await delivered(id))?.whole).toBe(true);
     expect(await add(id, sent([0, 100]), sent([0, 100], { size: 200 }))).toEqual([false, false]);
     expect(await delivered(id)).toMatchObject({ requests: 5, whole: true, size: 200 });
   });
 
   test('addDelivered: of many simultaneous deliveries exactly one makes the file whole', async () => {
-    const { store } = get();
     const id = await issue();
     const entries = Array.from({ length: 50 }, (_, i) => [id, sent([2 * i, 2 * i + 2])] as const);
     const all = await Promise.all([...entries, ...entries].map((one) => store.addDelivered([one])));
@@ -103,7 +94,6 @@ export function deliveredContract(get: () => Opened): void {
   });
 
   test('addDelivered: only a live grant is written and returned, in any mixture', async () => {
-    const { store, now } = get();
     const [live, other] = [await issue(), await issue({ client: 'other' })];
     const [revoked, unknown, external] = [await issue(), newId(), newId()];
     await store.revoke(revoked, 'web');
@@ -112,12 +102,8 @@ export function deliveredContract(get: () => Opened): void {
     const ids = [unknown, live, revoked, other, external];
     const { counted, ...rest } = await store.addDelivered(ids.map((id) => [id, sent([0, 50])]));
     // In a cluster in any order.
-    expect(new Map(counted.map(({ id, client }) => [id, client]))).toEqual(
-      new Map([
-        [live, 'web'],
-        [other, 'other'],
-      ]),
-    );
+    const clients = Object.fromEntries(counted.map(({ id, client }) => [id, client]));
+    expect(clients).toEqual({ [live]: 'web', [other]: 'other' });
     expect([counted.length, rest]).toEqual([2, { unsent: [], lost: [] }]);
     for (const id of [unknown, revoked, external]) expect(await delivered(id)).toBeUndefined();
     expect(await store.findExternal(external)).toBe('revoked');
@@ -125,7 +111,6 @@ export function deliveredContract(get: () => Opened): void {
   });
 
   test('addDelivered: max_bytes ends the grant for decisions, and a prolonged one stays so', async () => {
-    const { store, now } = get();
     const id = await issue({ maxBytes: 100, covers: '/download/a/' });
     await add(id, sent([0, 99]));
     expect(await store.find(id)).not.toHaveProperty('exhausted');
@@ -137,7 +122,6 @@ export function deliveredContract(get: () => Opened): void {
   });
 
   test('introspect: a token is inactive after its max_bytes, and can be shown and revoked', async () => {
-    const { store, now } = get();
     const { ask } = createAsked({ store, now, countsBytes: true });
     const json = { path: '/download/a', max_bytes: 100 };
     const { id, access_token: token } = (await ask('POST /tokens', { json })).body;
@@ -152,16 +136,13 @@ export function deliveredContract(get: () => Opened): void {
   });
 
   test('addDelivered: counts beside the requesters, and neither changes the other', async () => {
-    const { store } = get();
     const id = await issue({ uses: { max: 1, resumeFor: 60 } });
-    const requester = { cookies: [], newCookie: newId(), address: '192.0.2.1' };
     await add(id, sent([0, 10]));
-    expect(await store.redeem(id, requester, true)).toBe('new');
+    expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
     await add(id, sent([10, 20]));
     expect(await store.requesters(id)).toMatchObject([{ address: '192.0.2.1' }]);
-    expect(await store.redeem(id, { ...requester, newCookie: newId() }, true)).toBe('known');
-    const stranger = { cookies: [], newCookie: newId(), address: '192.0.2.2' };
-    expect(await store.redeem(id, stranger, true)).toBeUndefined();
+    expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('known');
+    expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
     expect(await delivered(id)).toMatchObject({ requests: 2, bytes: 20 });
   });
 

@@ -2,16 +2,15 @@ import { expect, test } from 'vitest';
 import type { Grant } from '../../service/token/grant.ts';
 import { nextTurn } from '../../service/token/queue.ts';
 import type { Cursor, Entry, Selection } from '../../service/token/store.ts';
-import { grantAt, newId, type Opened } from './grants.ts';
+import { type Contracted, from, grantAt, newId } from './grants.ts';
 
 /** Two paths whose index is the same in Redis, and which therefore must be separated when it is read. */
 const SAME_CHECKSUM = ['/download/995', '/download/3240'] as const;
 
 /** The rules of every store for the grants of a subject or a client. */
-export function listsContract(get: () => Opened): void {
+export function listsContract({ store, now, pass }: Contracted): void {
   /** Issues grants that end in this order. */
   async function issue(client: string, grants: ReadonlyArray<Partial<Grant>>) {
-    const { store, now } = get();
     const entries = grants.map((more, i): Entry => {
       return [newId(), grantAt(now(), { client, expiresAt: now() + 60_000 + 1000 * i, ...more })];
     });
@@ -23,7 +22,7 @@ export function listsContract(get: () => Opened): void {
   const issueEnding = (subject: string, ends: readonly number[], client = 'web') =>
     issue(
       client,
-      ends.map((end) => ({ subject, expiresAt: get().now() + end })),
+      ends.map((end) => ({ subject, expiresAt: now() + end })),
     );
 
   /** All pages, and how long each was. */
@@ -32,7 +31,7 @@ export function listsContract(get: () => Opened): void {
     const lengths: number[] = [];
     let after: Cursor | undefined;
     do {
-      const page = await get().store.list(client, selection, limit, after);
+      const page = await store.list(client, selection, limit, after);
       entries.push(...page.entries);
       lengths.push(page.entries.length);
       after = page.next;
@@ -63,15 +62,14 @@ export function listsContract(get: () => Opened): void {
     const [kept, revoked] = await issueEnding(subject, [60_000, 60_000]);
     await issueEnding(subject, [60_000], 'other');
     await issueEnding(`${subject}2`, [60_000]);
-    await get().store.revoke(revoked?.[0] ?? '', 'web');
+    await store.revoke(revoked?.[0] ?? '', 'web');
     expect((await listed('web', { subject }, 10)).entries).toEqual([kept]);
-    expect(await get().store.list('web', { subject: newId() }, 10)).toEqual({ entries: [] });
+    expect(await store.list('web', { subject: newId() }, 10)).toEqual({ entries: [] });
   });
 
   test('list: the next page is right after its last entry was revoked or prolonged', async () => {
     const subject = newId();
     const entries = await issueEnding(subject, [10_000, 20_000, 30_000, 40_000, 50_000]);
-    const { store, now } = get();
     const first = await store.list('web', { subject }, 2);
     await store.revoke(entries[1]?.[0] ?? '', 'web');
     const second = await store.list('web', { subject }, 1, first.next);
@@ -83,7 +81,6 @@ export function listsContract(get: () => Opened): void {
 
   test('list: a resumable grant is sorted by its latest end', async () => {
     const subject = newId();
-    const { store, now } = get();
     const uses = { max: 1, resumeFor: 60, requesters: [] };
     const entries = [10_000, 60_000, 80_000].map((end, i): Entry => {
       const more = { subject, expiresAt: now() + end, ...(i === 0 && { uses }) };
@@ -98,14 +95,13 @@ export function listsContract(get: () => Opened): void {
 
   test('list: the next page is right after grants were used', async () => {
     const subject = newId();
-    const { store, now } = get();
     const uses = { max: 2, resumeFor: 3600, requesters: [] };
     const entries = Array.from({ length: 3 }, (_, i): Entry => {
       return [newId(), grantAt(now(), { subject, uses, expiresAt: now() + 10_000 * (i + 1) })];
     });
     await store.issue(entries);
     for (const [id] of entries) {
-      await store.redeem(id, { cookies: [], address: '192.0.2.1', newCookie: newId() }, true);
+      await store.redeem(id, from('192.0.2.1'), true);
     }
     const ids = (await listed('web', { subject }, 1)).entries.map(([id]) => id);
     expect(new Set(ids)).toEqual(new Set(entries.map(([id]) => id)));
@@ -117,7 +113,6 @@ export function listsContract(get: () => Opened): void {
 
   function selected(way: (typeof WAYS)[number]) {
     const [client, subject] = way === 'revokeClient' ? [newId(), 'u'] : ['web', newId()];
-    const { store } = get();
     return {
       issueAll: (ends: readonly number[]) => issueEnding(subject, ends, client),
       list: () => listed(client, { subject }),
@@ -130,7 +125,6 @@ export function listsContract(get: () => Opened): void {
     '%s: a grant that is issued meanwhile is revoked, or was issued afterwards',
     async (way) => {
       const { issueAll, list, revoke } = selected(way);
-      const { store } = get();
       const before = await issueAll(Array(3000).fill(60_000));
       const revoking = revoke();
       // One after the other: if one has come after the revocation, so has each that follows it.
@@ -156,7 +150,6 @@ export function listsContract(get: () => Opened): void {
   test.each(WAYS)('%s: simultaneous calls revoke each of thousands of grants once', async (way) => {
     const { issueAll, list, revoke } = selected(way);
     const entries = await issueAll(Array(2500).fill(60_000));
-    const { store } = get();
     const counts = await Promise.all([revoke(), revoke(), revoke()]);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(entries.length);
     for (const [id] of entries) expect(await store.find(id)).toBeUndefined();
@@ -189,7 +182,7 @@ export function listsContract(get: () => Opened): void {
         expect((await listed(client, selection, limit)).entries).toEqual(inOrder);
       }
     }
-    expect(await get().store.list(newId(), {}, 10)).toEqual({ entries: [] });
+    expect(await store.list(newId(), {}, 10)).toEqual({ entries: [] });
   });
 
   test('list: paths whose checksum is the same are listed separately', async () => {
@@ -204,7 +197,6 @@ export function listsContract(get: () => Opened): void {
   test('list: a prolonged grant is sorted by its new end, and a revoked one is not listed', async () => {
     const client = newId();
     const [first, second, third] = await issue(client, [{}, {}, {}]);
-    const { store, now } = get();
     await store.prolong(first?.[0] ?? '', client, now() + 120_000);
     await store.revoke(second?.[0] ?? '', client);
     for (const selection of [{}, { covers: '/download/a' }]) {
@@ -220,13 +212,12 @@ export function listsContract(get: () => Opened): void {
       { subject: 'ada' },
       { covers: '/download/a/' },
       { uses },
-      { signedUntil: get().now() + 90_000 },
+      { signedUntil: now() + 90_000 },
     ]);
     const others = await issue(other, [{ subject: 'ada' }, {}]);
-    const { store, now } = get();
     const [id = ''] = entries[1] ?? [];
     await store.prolong(id, client, now() + 120_000);
-    await store.redeem(entries[2]?.[0] ?? '', { cookies: [], newCookie: newId() }, true);
+    await store.redeem(entries[2]?.[0] ?? '', from(), true);
     expect(await store.revokeClient(newId())).toBe(0);
     expect(await store.revokeClient(client)).toBe(4);
     for (const [revoked] of entries) expect(await store.find(revoked)).toBeUndefined();
@@ -242,7 +233,6 @@ export function listsContract(get: () => Opened): void {
 
   test('revokeClient: an expired grant is not counted', async () => {
     const client = newId();
-    const { store, now, pass } = get();
     await issue(client, [{ expiresAt: now() - 5 }, {}]);
     await pass(2);
     expect(await store.revokeClient(client)).toBe(1);

@@ -4,24 +4,14 @@ import { MAX_REQUESTERS } from '../../service/token/grant-fields.ts';
 import { digest } from '../../service/token/token.ts';
 import type { Requester } from '../../service/token/uses.ts';
 import { waitFor } from '../harness/wait.ts';
-import { grantAt, newId, type Opened } from './grants.ts';
-
-/** A requester: its address, its cookies, and the cookie that it gets. */
-function from(address: string, cookies: readonly string[] = [], newCookie = newId()): Requester {
-  return { address, cookies: cookies.map(digest), newCookie: digest(newCookie) };
-}
+import { type Contracted, from, newId } from './grants.ts';
 
 /** The rules of a store for grants that distinguish requesters. */
-export function usesContract(get: () => Opened): void {
-  async function issue(uses: Partial<Uses>, ms = 60_000): Promise<string> {
-    const id = newId();
-    const { store, now } = get();
-    const whole = { resumeFor: 3600, ...uses };
-    await store.issue([[id, grantAt(now(), { uses: whole, expiresAt: now() + ms })]]);
-    return id;
-  }
-  const redeem = (id: string, requester: Requester) => get().store.redeem(id, requester, true);
-  const look = (id: string, requester: Requester) => get().store.redeem(id, requester, false);
+export function usesContract({ store, now, pass, issue: issueGrant }: Contracted): void {
+  const issue = (uses: Partial<Uses>, ms = 60_000) =>
+    issueGrant({ uses: { resumeFor: 3600, ...uses }, expiresAt: now() + ms });
+  const redeem = (id: string, requester: Requester) => store.redeem(id, requester, true);
+  const look = (id: string, requester: Requester) => store.redeem(id, requester, false);
 
   test('redeem: one use is for one requester, recognized by address or cookie', async () => {
     const id = await issue({ max: 1 });
@@ -56,17 +46,17 @@ export function usesContract(get: () => Opened): void {
 
   test('redeem: a requester without an address is recognized only by the cookie', async () => {
     const id = await issue({ max: 1 });
-    const nobody = { cookies: [], newCookie: digest('mine') };
+    const nobody = from(undefined, [], 'mine');
     expect(await redeem(id, nobody)).toBe('new');
     expect(await redeem(id, nobody)).toBeUndefined();
-    expect(await redeem(id, from('', []))).toBeUndefined();
-    expect(await redeem(id, { ...nobody, cookies: [digest('mine')] })).toBe('known');
+    expect(await redeem(id, from(''))).toBeUndefined();
+    expect(await redeem(id, from(undefined, ['mine']))).toBe('known');
   });
 
   test('redeem: HEAD takes no use, and is allowed if the requester has a use or could take one', async () => {
     const id = await issue({ max: 1 });
     for (let i = 0; i < 5; i += 1) expect(await look(id, from(`192.0.2.${i}`))).toBe('new');
-    expect(await get().store.requesters(id)).toEqual([]);
+    expect(await store.requesters(id)).toEqual([]);
     expect(await redeem(id, from('192.0.2.1', [], 'mine'))).toBe('new');
     expect(await look(id, from('192.0.2.1'))).toBe('known');
     expect(await look(id, from('192.0.2.2', ['mine']))).toBe('known');
@@ -81,12 +71,11 @@ export function usesContract(get: () => Opened): void {
       );
       expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(max);
       expect(all.filter((redeemed) => redeemed === 'known')).toHaveLength(0);
-      expect(await get().store.requesters(id)).toHaveLength(max);
+      expect(await store.requesters(id)).toHaveLength(max);
     }
   });
 
   test('redeem: a requester may continue for resumeFor, even after the grant expires', async () => {
-    const { store, now, pass } = get();
     const id = await issue({ max: 2, resumeFor: 8 }, 5000);
     expect(await redeem(id, from('192.0.2.1', [], 'a'))).toBe('new');
     await pass(2500);
@@ -110,14 +99,13 @@ export function usesContract(get: () => Opened): void {
   /** Lets time pass until the result is undefined. */
   async function waitEnd(what: () => Promise<unknown>): Promise<void> {
     const ended = async () => {
-      await get().pass(200);
+      await pass(200);
       return (await what()) === undefined;
     };
     await waitFor(ended, { what: 'it to end' });
   }
 
   test('redeem: with resumeFor 0 a requester may continue until the grant expires', async () => {
-    const { pass, store } = get();
     const id = await issue({ max: 1, resumeFor: 0 }, 3000);
     expect(await redeem(id, from('192.0.2.1'))).toBe('new');
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
@@ -127,7 +115,6 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('redeem: without max any number of requesters are new, and each may resume', async () => {
-    const { pass } = get();
     const id = await issue({ resumeFor: 60 }, 3000);
     for (let i = 0; i < 20; i += 1) expect(await redeem(id, from(`192.0.2.${i}`))).toBe('new');
     await pass(3050);
@@ -139,7 +126,7 @@ export function usesContract(get: () => Opened): void {
     const id = await issue({ resumeFor: 60, cookieOnly: true });
     const count = MAX_REQUESTERS + 5;
     for (let i = 0; i < count; i += 1) await redeem(id, from('192.0.2.1', [], `cookie ${i}`));
-    const requesters = await get().store.requesters(id);
+    const requesters = await store.requesters(id);
     expect(requesters).toHaveLength(MAX_REQUESTERS);
     expect(requesters[0]?.cookie).toBe(digest('cookie 5'));
     expect(requesters.at(-1)?.cookie).toBe(digest(`cookie ${count - 1}`));
@@ -159,7 +146,6 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('prolong: allows new requesters for longer, and does not change the time of others', async () => {
-    const { store, now, pass } = get();
     const id = await issue({ max: 3, resumeFor: 60 }, 3000);
     await redeem(id, from('192.0.2.1'));
     await pass(3050);
@@ -175,7 +161,6 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('prolong: a shortened grant exists until its last requester ends', async () => {
-    const { store, now, pass } = get();
     const id = await issue({ max: 2, resumeFor: 5 });
     await redeem(id, from('192.0.2.1'));
     await pass(2500);
@@ -187,7 +172,6 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('prolong: works before the first use', async () => {
-    const { store, now, pass } = get();
     const id = await issue({ max: 1, resumeFor: 60 }, 3000);
     await store.prolong(id, 'web', now() + 30_000);
     await pass(3050);
@@ -196,7 +180,6 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('redeem: a revoked grant cannot be used, and a use does not restore it', async () => {
-    const { store } = get();
     const id = await issue({ max: 5 });
     await redeem(id, from('192.0.2.1'));
     expect(await store.revoke(id, 'web')).toBe(true);
@@ -207,19 +190,17 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('redeem: a grant without uses cannot be redeemed', async () => {
-    const { store, now } = get();
-    const id = newId();
-    await store.issue([[id, grantAt(now())]]);
+    const id = await issueGrant();
+    const grant = await store.find(id);
     expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
-    expect(await store.find(id)).toEqual(grantAt(now(), { ...(await store.find(id)) }));
+    expect(await store.find(id)).toEqual(grant);
   });
 
   test('redeem: a requester is stored with its start, cookie and address', async () => {
-    const { store, now } = get();
     const id = await issue({ max: 2, resumeFor: 60 });
     const start = now();
     await redeem(id, from('2001:db8:0:1::/64', [], 'a'));
-    await redeem(id, { cookies: [], newCookie: digest('b') });
+    await redeem(id, from(undefined, [], 'b'));
     const requesters = await store.requesters(id);
     expect(requesters).toEqual([
       { began: expect.any(Number), cookie: digest('a'), address: '2001:db8:0:1::/64' },
@@ -232,17 +213,12 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('revokeSubject: a grant is revoked while a requester may continue', async () => {
-    const { store, now, pass } = get();
     const subject = newId();
-    const id = newId();
     const uses = { max: 1, resumeFor: 60 };
-    const times = { expiresAt: now() + 3000 };
-    await store.issue([[id, grantAt(now(), { subject, uses, ...times })]]);
+    const id = await issueGrant({ subject, uses, expiresAt: now() + 3000 });
     await redeem(id, from('192.0.2.1'));
     await pass(3050);
-    expect((await store.list('web', { subject }, 10)).entries.map(([listed]) => listed)).toEqual([
-      id,
-    ]);
+    expect((await store.list('web', { subject }, 10)).entries).toMatchObject([[id, { subject }]]);
     expect(await store.revokeSubject('web', subject)).toBe(1);
     expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
   });

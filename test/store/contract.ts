@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Grant } from '../../service/token/grant.ts';
 import { MAX_PIN_ATTEMPTS as MAX } from '../../service/token/pin.ts';
-import type { Store } from '../../service/token/store.ts';
-import { digest } from '../../service/token/token.ts';
+import type { Entry, Store } from '../../service/token/store.ts';
 import { waitFor } from '../harness/wait.ts';
 import { deliveredContract } from './contract-delivered.ts';
 import { foreignContract } from './contract-foreign.ts';
 import { listsContract } from './contract-lists.ts';
 import { usesContract } from './contract-uses.ts';
-import { grantAt, newId, type Opened } from './grants.ts';
+import { type Contracted, from, grantAt, issueTo, newId, type Opened } from './grants.ts';
 
 export interface ContractOptions {
   /** Time really passes, so the tests wait at the same time. */
@@ -26,27 +25,24 @@ export function storeContract(
 ): void {
   describe(`${name} keeps the contract`, options, () => {
     let opened: Opened;
-    let store: Store;
     beforeAll(async () => {
       opened = await open();
-      store = opened.store;
     });
     afterAll(() => opened.close());
-
-    /** Issues one grant and returns its id. */
-    async function issue(more: Partial<Grant> = {}): Promise<string> {
-      const id = newId();
-      await store.issue([[id, grantAt(opened.now(), more)]]);
-      return id;
-    }
+    /** It has its methods when it is open. */
+    const store = new Proxy({} as Store, { get: (_, name: keyof Store) => opened.store[name] });
+    const now = () => opened.now();
+    const pass = (ms: number) => opened.pass(ms);
+    const issue = (more?: Partial<Grant>) => issueTo(store, more, now());
+    const contracted = { store, now, pass, issue };
 
     async function expire(id: string, ms: number): Promise<void> {
-      await opened.pass(ms);
+      await pass(ms);
       await waitFor(async () => (await store.find(id)) === undefined, { what: 'it to expire' });
     }
 
     test('issue: an issued grant is found with every field', async () => {
-      const full: Grant = grantAt(opened.now(), {
+      const full: Grant = grantAt(now(), {
         mount: 'a.example/dl é/',
         site: 'a.example',
         covers: '/dl é/"\\u0041"/\u2028\u{1f600}/',
@@ -62,24 +58,19 @@ export function storeContract(
         cookie: true,
         confirm: true,
         pinHash: 'c2FsdA.aGFzaA',
-        signedUntil: opened.now() + 1_000_000_000_000,
+        signedUntil: now() + 1_000_000_000_000,
         uses: { max: 1000, resumeFor: 1_000_000_000, cookieOnly: true },
-        expiresAt: opened.now() + 1_000_000_000_000,
+        expiresAt: now() + 1_000_000_000_000,
       });
-      const bare = grantAt(opened.now());
-      const ids = [newId(), newId()] as const;
-      await store.issue([
-        [ids[0], full],
-        [ids[1], bare],
-      ]);
-      expect(await store.find(ids[0])).toStrictEqual(full);
-      expect(await store.find(ids[1])).toStrictEqual(bare);
+      const entries = [full, grantAt(now())].map((grant): Entry => [newId(), grant]);
+      await store.issue(entries);
+      for (const [id, grant] of entries) expect(await store.find(id)).toStrictEqual(grant);
     });
 
     test('find: an unknown grant is not found', async () => {
       const id = newId();
       expect(await store.find(id)).toBeUndefined();
-      expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
+      expect(await store.prolong(id, 'web', now() + 60_000)).toBeUndefined();
       expect(await store.find(id)).toBeUndefined();
       expect(await store.revoke(id, 'web')).toBe(false);
       expect(await store.revokeSubject('web', 'nobody')).toBe(0);
@@ -87,10 +78,10 @@ export function storeContract(
     });
 
     test('expiry: an expired grant cannot be restored', async () => {
-      const id = await issue({ expiresAt: opened.now() + 3000, subject: 'late' });
+      const id = await issue({ expiresAt: now() + 3000, subject: 'late' });
       expect(await store.find(id)).toBeDefined();
       await expire(id, 3000);
-      expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
+      expect(await store.prolong(id, 'web', now() + 60_000)).toBeUndefined();
       expect(await store.revoke(id, 'web')).toBe(false);
       expect(await store.revokeSubject('web', 'late')).toBe(0);
       expect(await store.find(id)).toBeUndefined();
@@ -98,7 +89,7 @@ export function storeContract(
 
     test('issue: 1000 grants in one call', async () => {
       const batch = Array.from({ length: 1000 }, (_, i) => {
-        return [newId(), grantAt(opened.now(), { covers: `/download/${i}` })] as const;
+        return [newId(), grantAt(now(), { covers: `/download/${i}` })] as const;
       });
       await store.issue(batch);
       const found = await Promise.all(batch.map(([id]) => store.find(id)));
@@ -107,26 +98,26 @@ export function storeContract(
 
     test('prolong: changes only the end', async () => {
       const more = { subject: 'é/"\\', filename: '\u{1f600}/\u2028', limitRate: 999_999_999_999 };
-      const id = await issue({ ...more, expiresAt: opened.now() + 3000 });
+      const id = await issue({ ...more, expiresAt: now() + 3000 });
       const before = await store.find(id);
-      const expiresAt = opened.now() + 1_000_000_000_000;
+      const expiresAt = now() + 1_000_000_000_000;
       expect(await store.prolong(id, 'web', expiresAt)).toStrictEqual({ ...before, expiresAt });
-      await opened.pass(3050);
+      await pass(3050);
       expect(await store.find(id)).toStrictEqual({ ...before, expiresAt });
     });
 
     test('prolong: can shorten a grant', async () => {
       const id = await issue();
-      await store.prolong(id, 'web', opened.now() + 3000);
+      await store.prolong(id, 'web', now() + 3000);
       expect(await store.find(id)).toBeDefined();
       await expire(id, 3000);
     });
 
     test('issue: an expired grant is accepted and not found', async () => {
-      const late = await issue({ expiresAt: opened.now() - 5 });
+      const late = await issue({ expiresAt: now() - 5 });
       await expire(late, 2);
       const cut = await issue({ subject: newId() });
-      await store.prolong(cut, 'web', opened.now() - 5);
+      await store.prolong(cut, 'web', now() - 5);
       await expire(cut, 2);
     });
 
@@ -135,7 +126,7 @@ export function storeContract(
       const id = await issue({ subject });
       const before = await store.find(id);
       for (const client of ['other', 'we', 'web2', '']) {
-        expect(await store.prolong(id, client, opened.now() + 1)).toBeUndefined();
+        expect(await store.prolong(id, client, now() + 1)).toBeUndefined();
         expect(await store.revoke(id, client)).toBe(false);
         expect(await store.revokeSubject(client, subject)).toBe(0);
       }
@@ -147,7 +138,7 @@ export function storeContract(
       expect(await store.revoke(id, 'web')).toBe(true);
       expect(await store.find(id)).toBeUndefined();
       expect(await store.revoke(id, 'web')).toBe(false);
-      expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
+      expect(await store.prolong(id, 'web', now() + 60_000)).toBeUndefined();
       expect(await store.find(id)).toBeUndefined();
     });
 
@@ -157,7 +148,7 @@ export function storeContract(
       const revoked = await issue({ subject });
       await store.revoke(revoked, 'web');
       const prolonged = await issue({ subject });
-      await store.prolong(prolonged, 'web', opened.now() + 120_000);
+      await store.prolong(prolonged, 'web', now() + 120_000);
       const others = [
         await issue({ subject, client: 'other' }),
         await issue({ subject: `${subject}2` }),
@@ -172,17 +163,17 @@ export function storeContract(
 
     test('findTimed: a grant is found with its remaining time', async () => {
       const left = async (id: string) => (await store.findTimed(id))?.leftMs ?? Number.NaN;
-      const end = opened.now() + 30_000;
+      const end = now() + 30_000;
       const id = await issue({ expiresAt: end });
       expect((await store.findTimed(id))?.grant).toStrictEqual(await store.find(id));
       expect(await left(id)).toBeLessThanOrEqual(30_000);
       // What is left after the answer, however long it took.
-      expect(await left(id)).toBeGreaterThanOrEqual(end - opened.now() - 100);
-      const later = opened.now() + 90_000;
+      expect(await left(id)).toBeGreaterThanOrEqual(end - now() - 100);
+      const later = now() + 90_000;
       await store.prolong(id, 'web', later);
       expect(await left(id)).toBeLessThanOrEqual(90_000);
-      expect(await left(id)).toBeGreaterThanOrEqual(later - opened.now() - 100);
-      await store.prolong(id, 'web', opened.now() + 3000);
+      expect(await left(id)).toBeGreaterThanOrEqual(later - now() - 100);
+      await store.prolong(id, 'web', now() + 3000);
       expect(await left(id)).toBeLessThanOrEqual(3000);
       await expire(id, 3000);
       expect(await store.findTimed(id)).toBeUndefined();
@@ -194,15 +185,15 @@ export function storeContract(
       expect(await store.findTimed(id)).toBeUndefined();
       expect(await store.findTimed(newId())).toBeUndefined();
       const foreign = newId();
-      await store.revokeExternal(foreign, opened.now() + 60_000);
+      await store.revokeExternal(foreign, now() + 60_000);
       expect(await store.findTimed(foreign)).toBeUndefined();
     });
 
-    pinContract(() => opened);
-    deliveredContract(() => opened);
-    usesContract(() => opened);
-    foreignContract(() => opened);
-    listsContract(() => opened);
+    pinContract(contracted);
+    deliveredContract(contracted);
+    usesContract(contracted);
+    foreignContract(contracted);
+    listsContract(contracted);
 
     test('check: resolves if the store accepts a write', async () => {
       const { masters, answering, warning } = await store.check();
@@ -213,18 +204,11 @@ export function storeContract(
 }
 
 /** The rules of a store for grants with a PIN. */
-function pinContract(get: () => Opened): void {
-  async function issue(ms = 60_000): Promise<string> {
-    const id = newId();
-    const { store, now } = get();
-    const pinned = { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 3600 } } as const;
-    await store.issue([[id, grantAt(now(), { ...pinned, expiresAt: now() + ms })]]);
-    return id;
-  }
-  const requester = () => ({ cookies: [], newCookie: digest(newId()) });
+function pinContract({ store, now, issue: issueGrant }: Contracted): void {
+  const issue = () =>
+    issueGrant({ confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 3600 } });
 
   test('countAttempt: counts up to the maximum, and the next attempt ends the grant', async () => {
-    const { store } = get();
     const id = await issue();
     for (let i = 1; i <= MAX; i += 1) expect(await store.countAttempt(id, MAX)).toBe(i);
     expect(await store.find(id)).toMatchObject({ pinHash: 'salt.hash' });
@@ -234,7 +218,6 @@ function pinContract(get: () => Opened): void {
   });
 
   test('countAttempt: of many simultaneous attempts exactly the maximum is counted, and one ends the grant', async () => {
-    const { store } = get();
     const id = await issue();
     const all = await Promise.all(Array.from({ length: 50 }, () => store.countAttempt(id, MAX)));
     const counted = all.filter((attempt) => attempt !== undefined);
@@ -243,26 +226,24 @@ function pinContract(get: () => Opened): void {
   });
 
   test('countAttempt: a new requester gets its attempt back, also after the first use', async () => {
-    const { store } = get();
     const id = await issue();
     for (let i = 0; i < MAX + 5; i += 1) {
       expect(await store.countAttempt(id, MAX)).toBe(1);
-      expect(await store.redeem(id, requester(), true)).toBe('new');
+      expect(await store.redeem(id, from(), true)).toBe('new');
     }
     // HEAD gives no attempt back, and no attempt is given back without one before.
-    await store.redeem(id, requester(), true);
+    await store.redeem(id, from(), true);
     expect(await store.countAttempt(id, MAX)).toBe(1);
-    await store.redeem(id, requester(), false);
+    await store.redeem(id, from(), false);
     expect(await store.countAttempt(id, MAX)).toBe(2);
     expect(await store.countAttempt(id, MAX)).toBe(3);
     // Only its own attempt.
-    await store.redeem(id, requester(), true);
+    await store.redeem(id, from(), true);
     expect(await store.countAttempt(id, MAX)).toBe(3);
     expect(await store.requesters(id)).toHaveLength(MAX + 7);
   });
 
   test('countAttempt: prolonging a grant neither resets the attempts nor loses the PIN', async () => {
-    const { store, now } = get();
     const id = await issue();
     await store.countAttempt(id, MAX);
     await store.prolong(id, 'web', now() + 120_000);
@@ -271,10 +252,8 @@ function pinContract(get: () => Opened): void {
   });
 
   test('countAttempt: a grant that is unknown, or has no PIN, has no attempts', async () => {
-    const { store, now } = get();
-    const id = newId();
-    expect(await store.countAttempt(id, MAX)).toBeUndefined();
-    await store.issue([[id, grantAt(now(), { confirm: true, uses: { resumeFor: 0 } })]]);
+    expect(await store.countAttempt(newId(), MAX)).toBeUndefined();
+    const id = await issueGrant({ confirm: true, uses: { resumeFor: 0 } });
     expect(await store.countAttempt(id, MAX)).toBeUndefined();
     expect(await store.find(id)).toBeDefined();
   });

@@ -1,9 +1,13 @@
 import { inject, onTestFinished } from 'vitest';
+import { createMetrics } from '../../service/metrics/metrics.ts';
 import type { StoreObserver } from '../../service/store/connection/connection.ts';
+import { openStore } from '../../service/store/open.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
 import type { Store, StoreUnavailable } from '../../service/token/store.ts';
+import { createAsked, keptLog } from '../api/ask-api.ts';
 import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
+import { samplesOf } from '../support/samples.ts';
 import type { Opened } from './grants.ts';
 
 export interface OpenRedisOptions extends Partial<RedisStoreOptions> {
@@ -49,6 +53,38 @@ export async function startProxied<T extends { readonly port: number }>(
   return { redis, proxy, store };
 }
 
+/** A store until the test ends, its states with what people see of a failure, and the failures' messages. */
+export function storeAt(url: string, options: Partial<RedisStoreOptions> = {}) {
+  const states: string[] = [];
+  const messages: string[] = [];
+  const onState = (state: string, failure?: StoreUnavailable) => {
+    states.push(`${state} ${failure?.shown ?? ''}`.trim());
+    messages.push(failure?.message ?? '');
+  };
+  const rest = { prefix: 'postern:', timeoutMs: 5_000, onState };
+  const store = createRedisStore({ url, ...rest, ...options });
+  onTestFinished(() => store.close());
+  return { store, states, messages };
+}
+
+/** A store as the service opens it, until the test ends, with its log, its metrics and /readyz. */
+export function storeOfService(url: string, options: Partial<RedisStoreOptions> = {}) {
+  const { log, lines, parsed } = keptLog();
+  const { storeObserver, text } = createMetrics({ version: '0.0.0', node: process.version });
+  const rest = { prefix: 'postern:', timeoutMs: 250 };
+  const store = openStore({ url, ...rest, ...options }, log, storeObserver);
+  onTestFinished(() => store.close());
+  const { ask } = createAsked({ store, log });
+  return {
+    ...{ store, log, lines, parsed },
+    async readyz() {
+      const { status, body } = await ask('GET /readyz', { key: '' });
+      return { detail: '', warning: '', ...body, status };
+    },
+    metric: async (name: string) => samplesOf(await text()).get(name),
+  };
+}
+
 /** A store on separate servers, for the contract. */
 export async function openedOn(
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
@@ -72,7 +108,6 @@ export async function openedOn(
   };
 }
 
-/** Waits until a store answers. */
 export async function answers(store: Store): Promise<void> {
   await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store to answer' });
 }

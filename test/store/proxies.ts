@@ -1,56 +1,79 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** Whichever of the two ends, the other one does. */
-export function endTogether(client: Socket, upstream: Socket): void {
-  for (const [one, other] of [
-    [client, upstream],
-    [upstream, client],
-  ] as const) {
-    one.on('close', () => other.destroy());
-    one.on('error', () => other.destroy());
-  }
+/**
+ * Leads each connection to the port that `to` returns then. `join` passes on what the two ends send, and
+ * whichever of them ends, the other one does.
+ */
+export async function startProxy(
+  to: () => number,
+  join: (client: Socket, upstream: Socket) => void,
+  port = 0,
+): Promise<{ readonly port: number; close(): void }> {
+  const clients = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(to(), '127.0.0.1');
+    clients.add(client);
+    client.on('close', () => clients.delete(client));
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('close', () => other.destroy());
+      one.on('error', () => other.destroy());
+    }
+    join(client, upstream);
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      for (const client of clients) client.destroy();
+    },
+  };
 }
 
-/** Passes everything on to a port, and counts the round trips: what is sent after an answer. */
+async function proxyForTest(...how: Parameters<typeof startProxy>): Promise<number> {
+  const { port, close } = await startProxy(...how);
+  onTestFinished(close);
+  return port;
+}
+
+/** Counts the round trips to a port: what is sent after an answer. */
 export async function startCountingProxy(to: number): Promise<{ port: number; turns(): number }> {
   let turns = 0;
-  const server = createServer((client) => {
-    const upstream = connect(to, '127.0.0.1');
-    let answered = true;
-    client.on('data', (data) => {
-      if (answered) turns += 1;
-      answered = false;
-      upstream.write(data);
-    });
-    upstream.on('data', (data) => {
-      answered = true;
-      client.write(data);
-    });
-    endTogether(client, upstream);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  return { port: (server.address() as AddressInfo).port, turns: () => turns };
+  const port = await proxyForTest(
+    () => to,
+    (client, upstream) => {
+      let answered = true;
+      client.on('data', (data) => {
+        if (answered) turns += 1;
+        answered = false;
+        upstream.write(data);
+      });
+      upstream.on('data', (data) => {
+        answered = true;
+        client.write(data);
+      });
+    },
+  );
+  return { port, turns: () => turns };
 }
 
-/** Passes everything on to a port, and replaces texts in the replies by texts of the same length. */
+/** Replaces texts in the replies of a port by texts of the same length. */
 export async function startRewritingProxy(
   to: number,
   rewrite: (reply: string) => string,
   port = 0,
 ): Promise<{ port: number }> {
-  const server = createServer((client) => {
-    const upstream = connect(to, '127.0.0.1');
+  const join = (client: Socket, upstream: Socket) => {
     client.on('data', (data) => void upstream.write(data));
     upstream.on('data', (data) => {
       client.write(Buffer.from(rewrite(data.toString('latin1')), 'latin1'));
     });
-    endTogether(client, upstream);
-  });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  return { port: (server.address() as AddressInfo).port };
+  };
+  return { port: await proxyForTest(() => to, join, port) };
 }
 
 export interface HoldingProxy {
@@ -70,15 +93,14 @@ export interface HoldingProxy {
   connections(): number;
 }
 
-/** Passes everything on to a Redis, until the test stops it. */
+/** Passes everything on to a Redis. */
 export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
   let to = first;
   let held: RegExp | undefined;
   let connections = 0;
   const pairs = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
-  const server = createServer((client) => {
+  const join = (client: Socket, upstream: Socket) => {
     connections += 1;
-    const upstream = connect(to, '127.0.0.1');
     const pair = { client, upstream };
     pairs.add(pair);
     client.on('close', () => pairs.delete(pair));
@@ -87,15 +109,9 @@ export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
       upstream.write(data);
     });
     upstream.on('data', (data) => void client.write(data));
-    endTogether(client, upstream);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.close();
-    for (const { client } of pairs) client.destroy();
-  });
+  };
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await proxyForTest(() => to, join),
     hold(command) {
       held = command;
     },

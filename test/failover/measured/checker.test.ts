@@ -40,95 +40,62 @@ function found(history: Operation[]): Record<string, readonly string[]> {
 }
 
 type Expected = Partial<Record<keyof Verdict, string[]>>;
-const lost = (list: keyof Verdict, by: string, token = 't'): Expected => ({
-  ...{ [list]: [token], wronglyOpened: by.split(' ') },
-});
 
-const cases: ReadonlyArray<readonly [what: string, history: string, expected: Expected]> = [
-  [
-    'revocations: opened after an acknowledged one, to the end: lost',
-    'issue 0-1, revoke 2-3, A denied 4-5, B opened 6-7',
-    lost('lostRevocations', 'B'),
-  ],
-  [
-    'revocations: opened after an acknowledged one, denied later: late',
-    'issue 0-1, revoke 2-3, A opened 4-5, B denied 6-7',
-    lost('lateRevocations', 'A'),
-  ],
-  [
-    'revocations: each token of a subject counts',
-    'issue subject 0-1, revoke subject 2-3, A denied 4-5, A opened u 4-5',
-    lost('lostRevocations', 'A', 'u'),
-  ],
-  [
-    'revocations: the first acknowledgement counts, not the last',
-    'issue 0-1, revoke 2-3, A opened 4-5, revoke 6-7',
-    lost('lostRevocations', 'A'),
-  ],
-  [
-    'revocations: opened while one ran, or before',
-    'issue 0-1, A opened 1-2, A opened 2-9, revoke 2-3',
-    {},
-  ],
-  [
-    'revocations: one that was not acknowledged may have happened or not',
-    'issue 0-1, revoke 2-3?, A opened 4-5, A denied 6-7',
-    {},
-  ],
-  [
-    'redemptions: a second requester opened after the first: lost',
-    'single 0-1, A opened 2-3, B opened 4-5',
-    lost('lostRedemptions', 'B'),
-  ],
-  [
-    'redemptions: a requester without an answer opened after another one had opened',
-    'single 0-1, A 2-3, B opened 4-5, A opened 6-7',
-    lost('lostRedemptions', 'A'),
-  ],
-  [
-    'redemptions: two requesters opened at the same time',
-    'single 0-1, A opened 2-4, B opened 3-5',
-    lost('shared', 'A B'),
-  ],
-  ['redemptions: the same requester resumes', 'single 0-1, A opened 2-3, A opened 4-5', {}],
-  [
-    'redemptions: one of two opened, the other was denied or got no answer',
-    'single 0-1, A opened 2-3, B denied 2-3, C 4-5',
-    {},
-  ],
-  [
-    'redemptions: a request without an answer may have taken the use',
-    'single 0-1, A 2-3, B denied 4-5',
-    {},
-  ],
-  [
-    'redemptions: any number of requesters open a token without a limit',
-    'issue 0-1, A opened 2-3, B opened 2-5, C opened 6-7',
-    {},
-  ],
-  ['forgeries: a token that nobody issued', 'A opened 2-3', lost('forged', 'A')],
-  ['forgeries: a token before it was issued', 'issue 4-5, A opened 2-3', lost('forged', 'A')],
-  ['forgeries: another file', 'issue 0-1, A opened file=b 2-3', lost('forged', 'A')],
-  [
-    'forgeries: an issue that was not acknowledged may have happened',
-    'issue 0-1?, A opened 2-3',
-    {},
-  ],
-  ['tokens: denied without a revocation: lost', 'issue 0-1, A denied 2-3', { lostTokens: ['t'] }],
-  [
-    'tokens: denied while or after a revocation ran, acknowledged or not',
-    'issue 0-1, revoke 2-5?, A denied 3-4',
-    {},
-  ],
-  [
-    'tokens: denied for another file, or before it was issued',
-    'issue 4-5, A denied 2-3, A denied file=b 6-7, A denied 4-6',
-    {},
-  ],
-  ['tokens: an issue that was not acknowledged', 'issue 0-1?, A denied 2-3', {}],
-];
+/** What a history shows, the history, and what is found: the list with its token, and who opened it. */
+const CASES = `
+revocations: opened after an acknowledged one, to the end: lost
+  issue 0-1, revoke 2-3, A denied 4-5, B opened 6-7 => lostRevocations t by B
+revocations: opened after an acknowledged one, denied later: late
+  issue 0-1, revoke 2-3, A opened 4-5, B denied 6-7 => lateRevocations t by A
+revocations: each token of a subject counts
+  issue subject 0-1, revoke subject 2-3, A denied 4-5, A opened u 4-5 => lostRevocations u by A
+revocations: the first acknowledgement counts, not the last
+  issue 0-1, revoke 2-3, A opened 4-5, revoke 6-7 => lostRevocations t by A
+revocations: opened while one ran, or before
+  issue 0-1, A opened 1-2, A opened 2-9, revoke 2-3
+revocations: one that was not acknowledged may have happened or not
+  issue 0-1, revoke 2-3?, A opened 4-5, A denied 6-7
+redemptions: a second requester opened after the first: lost
+  single 0-1, A opened 2-3, B opened 4-5 => lostRedemptions t by B
+redemptions: a requester without an answer opened after another one had opened
+  single 0-1, A 2-3, B opened 4-5, A opened 6-7 => lostRedemptions t by A
+redemptions: two requesters opened at the same time
+  single 0-1, A opened 2-4, B opened 3-5 => shared t by A B
+redemptions: the same requester resumes
+  single 0-1, A opened 2-3, A opened 4-5
+redemptions: one of two opened, the other was denied or got no answer
+  single 0-1, A opened 2-3, B denied 2-3, C 4-5
+redemptions: a request without an answer may have taken the use
+  single 0-1, A 2-3, B denied 4-5
+redemptions: any number of requesters open a token without a limit
+  issue 0-1, A opened 2-3, B opened 2-5, C opened 6-7
+forgeries: a token that nobody issued
+  A opened 2-3 => forged t by A
+forgeries: a token before it was issued
+  issue 4-5, A opened 2-3 => forged t by A
+forgeries: another file
+  issue 0-1, A opened file=b 2-3 => forged t by A
+forgeries: an issue that was not acknowledged may have happened
+  issue 0-1?, A opened 2-3
+tokens: denied without a revocation: lost
+  issue 0-1, A denied 2-3 => lostTokens t
+tokens: denied while or after a revocation ran, acknowledged or not
+  issue 0-1, revoke 2-5?, A denied 3-4
+tokens: denied for another file, or before it was issued
+  issue 4-5, A denied 2-3, A denied file=b 6-7, A denied 4-6
+tokens: an issue that was not acknowledged
+  issue 0-1?, A denied 2-3
+`;
+const cases = [...CASES.matchAll(/^(.+)\n {2}(.+?)(?: => (\w+) (\w)(?: by (.+))?)?$/gm)].map(
+  ([, what = '', history = '', list, token = '', by]): [string, string, Expected] => {
+    const opened = by === undefined ? {} : { wronglyOpened: by.split(' ') };
+    return [what, history, list === undefined ? {} : { [list]: [token], ...opened }];
+  },
+);
 
 describe('checker', () => {
+  test('reads each case', () => expect(cases).toHaveLength(21));
+
   test.each(cases)('%s', (_, text, expected) => {
     const history = historyOf(text);
     expect(found(history)).toEqual(expected);

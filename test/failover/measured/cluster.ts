@@ -2,27 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis as Connection } from 'ioredis';
 import type { Engine, Redis } from '../../harness/redis.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
-import type { Load } from './load.ts';
+import { type Failing, failuresOf } from './failures.ts';
 import {
   isAnyone,
   isNode,
   type Link,
-  partitions,
   type Scenario,
   startLink,
   type Topology,
 } from './scenario.ts';
-import {
-  follows,
-  isMaster,
-  KEEP,
-  killAhead,
-  makeFolders,
-  say,
-  until,
-  versionOf,
-} from './servers.ts';
-import { isConfirmed, isLookUp } from './table.ts';
+import { follows, isMaster, KEEP, makeFolders, say, until, versionOf } from './servers.ts';
 
 /** Slots that move at the same time. Each node writes its table to disk after each step. */
 const MOVERS = 20;
@@ -79,8 +68,6 @@ async function slotsOf(node: Connection, id: string): Promise<number[]> {
     });
 }
 
-const HANG_MS = 10_000;
-
 interface Links {
   readonly clients: Link;
   readonly bus: Link;
@@ -130,71 +117,36 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
     });
   }
 
-  async function restored(load: Load): Promise<void> {
-    await whole();
-    await load.settled(isLookUp);
-    await load.settled(isConfirmed);
-  }
-
-  /** Lets `fail` take the master of a shard away, and waits for its replica to take over. */
-  async function replace(
-    fail: (master: Redis, replica: Redis) => Promise<unknown>,
-  ): Promise<Redis> {
+  const replace: Failing['replace'] = async (fail) => {
     const { master, replica } = await shard();
-    await fail(master, replica);
+    await fail(master, [replica]);
     await until('the replica to take over', () => isMaster(replica));
     return master;
-  }
+  };
 
-  async function rejoin(load: Load, old: Redis): Promise<void> {
-    await load.settled(isLookUp);
-    await old.restart();
-    await restored(load);
-  }
-
-  const failures: Scenario[] = [
-    {
-      name: '`kill -9` of a master',
-      kind: 'kill',
-      loses: 'maybe',
-      run: async (load) => rejoin(load, await replace((old) => old.kill())),
+  const { ofServers, ofNetwork, restored } = failuresOf({
+    ...{ master: 'a master', replicas: 'its replica is', servers: nodes },
+    ...{ restMs: 6_000, replace, whole },
+    /** The bus is cut both ways. */
+    async cut(lost, isLost) {
+      const id = (await say(lost, 'CLUSTER MYID')).split('\r\n')[1] ?? '';
+      for (const [i, { clients, bus }] of links.entries()) {
+        if (nodes[i] === lost) clients.cut(isLost);
+        bus.cut(nodes[i] === lost ? isAnyone : isNode(id));
+      }
     },
-    {
-      name: '`kill -9` while its replica is behind',
-      loses: 'surely',
-      run: async (load) => rejoin(load, await replace((old, replica) => killAhead(old, [replica]))),
+    heal() {
+      for (const link of links) for (const each of [link.clients, link.bus]) each.heal();
     },
-    {
-      name: 'a master hangs for 10 s (SIGSTOP)',
-      loses: 'maybe',
-      async run(load) {
-        const old = await replace(async (hanging) => hanging.pause());
-        await sleep(HANG_MS - 4_000);
-        old.resume();
-        await restored(load);
-      },
-    },
-    {
-      name: '`CLUSTER FAILOVER`',
-      kind: 'planned',
-      async run(load) {
-        await replace((_, replica) => say(replica, 'CLUSTER FAILOVER'));
-        await restored(load);
-      },
-    },
+    planned: { name: '`CLUSTER FAILOVER`' },
+    plan: ([replica]) => say(replica as Redis, 'CLUSTER FAILOVER'),
+  });
+  const ofShards: Scenario[] = [
     {
       name: '1,500 slots move to another master',
       async run(load) {
         const [from, to] = [await shard(), await shard()];
         await moveSlots(1_500, from.master, to.master, nodes);
-        await restored(load);
-      },
-    },
-    {
-      name: 'all of Redis restarted, with `appendonly`',
-      async run(load) {
-        await Promise.all(nodes.map((node) => node.kill()));
-        await Promise.all(nodes.map((node) => node.restart()));
         await restored(load);
       },
     },
@@ -208,19 +160,6 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
       },
     },
   ];
-  /** The bus is cut both ways. */
-  const isolate = (isLost: (head: Buffer) => boolean) => async (load: Load) => {
-    await replace(async (lost) => {
-      const id = (await say(lost, 'CLUSTER MYID')).split('\r\n')[1] ?? '';
-      for (const [i, { clients, bus }] of links.entries()) {
-        if (nodes[i] === lost) clients.cut(isLost);
-        bus.cut(nodes[i] === lost ? isAnyone : isNode(id));
-      }
-    });
-    await sleep(HANG_MS - 4_000);
-    for (const link of links) for (const each of [link.clients, link.bus]) each.heal();
-    await restored(load);
-  };
   const version = await versionOf(redis.masters[0] as Redis);
   return {
     name: 'Cluster',
@@ -228,7 +167,7 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
     version,
     url: redis.url,
     replicas: 1,
-    scenarios: links.length > 0 ? partitions('a master', isolate) : failures,
+    scenarios: links.length > 0 ? ofNetwork : [...ofServers, ...ofShards],
     async stop() {
       await redis.stop();
       for (const link of links) for (const each of [link.clients, link.bus]) each.close();

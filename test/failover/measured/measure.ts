@@ -18,7 +18,6 @@ const setting = (name: string, usual: number) => Number(process.env[name] ?? usu
 
 const WARM_UP_MS = 1_500;
 
-/** Requests per second. */
 const RATE = setting('FAILOVER_RATE', 300);
 const TIMES = { kill: setting('FAILOVER_KILLS', 2), planned: setting('FAILOVER_PLANNED', 1) };
 const ENGINE: Engine = process.env.FAILOVER_ENGINE === 'valkey' ? 'valkey' : 'redis';

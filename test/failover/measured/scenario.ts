@@ -1,5 +1,5 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { endTogether } from '../../store/proxies.ts';
+import type { Socket } from 'node:net';
+import { startProxy } from '../../store/proxies.ts';
 import type { Load } from './load.ts';
 
 /** What is kept of what a client sends first, to recognize it. */
@@ -34,8 +34,7 @@ export async function startLink(): Promise<Link> {
     pair.upstream.pause();
   }
 
-  const server = createServer((client) => {
-    const upstream = connect(to, '127.0.0.1');
+  const join = (client: Socket, upstream: Socket) => {
     const pair: Pair = { client, upstream, head: Buffer.alloc(0), isCut: false };
     pairs.add(pair);
     client.on('close', () => pairs.delete(pair));
@@ -47,12 +46,10 @@ export async function startLink(): Promise<Link> {
     upstream.on('data', (data) => {
       if (!pair.isCut) client.write(data);
     });
-    endTogether(client, upstream);
     cutIfLost(pair);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  };
   return {
-    port: (server.address() as AddressInfo).port,
+    ...(await startProxy(() => to, join)),
     leadTo(port) {
       to = port;
     },
@@ -63,10 +60,6 @@ export async function startLink(): Promise<Link> {
     heal() {
       isLost = () => false;
       for (const { client, isCut } of pairs) if (isCut) client.destroy();
-    },
-    close() {
-      server.close();
-      for (const { client } of pairs) client.destroy();
     },
   };
 }
@@ -108,19 +101,4 @@ export interface Topology {
   readonly replicas: number;
   readonly scenarios: readonly Scenario[];
   stop(): Promise<void>;
-}
-
-/** Failures of the network. `isolate` cuts a master off from those that `isLost` names. */
-export function partitions(
-  master: string,
-  isolate: (isLost: (head: Buffer) => boolean) => Scenario['run'],
-): readonly Scenario[] {
-  return [
-    { name: `the network to ${master} is lost for 10 s`, loses: 'maybe', run: isolate(isAnyone) },
-    {
-      name: `only Postern still reaches ${master} for 10 s`,
-      loses: 'surely',
-      run: isolate(isServer),
-    },
-  ];
 }

@@ -1,23 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../harness/redis.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
-import type { Load } from './load.ts';
-import { type Link, partitions, type Scenario, startLink, type Topology } from './scenario.ts';
-import {
-  follows,
-  isMaster,
-  KEEP,
-  killAhead,
-  makeFolders,
-  say,
-  until,
-  versionOf,
-} from './servers.ts';
-import { isConfirmed, isLookUp } from './table.ts';
+import { type Failing, failuresOf } from './failures.ts';
+import { type Link, type Scenario, startLink, type Topology } from './scenario.ts';
+import { follows, isMaster, KEEP, makeFolders, say, until, versionOf } from './servers.ts';
 
 /** Sentinels start no failover earlier after the last one: twice `failover-timeout`. */
 const PAUSE_MS = 10_500;
-const HANG_MS = 10_000;
 
 /** Three sentinels, a master and two replicas, which fail. */
 export function startFailingSentinel(engine: Engine, folder: string): Promise<Topology> {
@@ -63,75 +52,41 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
     }
   }
 
-  /** Lets `fail` take the master away, and waits for another one. */
-  async function replace(fail: (old: Redis) => Promise<unknown>): Promise<Redis> {
+  const replace: Failing['replace'] = async (fail) => {
     await sleep(Math.max(0, lastFailover + PAUSE_MS - performance.now()));
     const old = await master();
-    await fail(old);
+    await fail(
+      old,
+      redis.servers.filter((server) => server !== old),
+    );
     await until('another master', async () => {
       const now = await master();
       return now !== old && (await isMaster(now));
     });
     lastFailover = performance.now();
     return old;
-  }
+  };
 
-  async function restored(load: Load): Promise<void> {
-    await whole();
-    await load.settled(isLookUp);
-    await load.settled(isConfirmed);
-  }
-
-  async function rejoin(load: Load, old: Redis): Promise<void> {
-    await load.settled(isLookUp);
-    await old.restart();
-    // The sentinels would do so too, eight seconds later.
-    await say(old, `REPLICAOF 127.0.0.1 ${portOf(await master())}`);
-    await say(old, 'CONFIG REWRITE');
-    await restored(load);
-  }
-
-  const others = (old: Redis) => redis.servers.filter((server) => server !== old);
-  const kill = async (load: Load) => rejoin(load, await replace((old) => old.kill()));
-  const failures: Scenario[] = [
-    { name: '`kill -9` of the master', kind: 'kill', loses: 'maybe', run: kill },
-    {
-      name: '`kill -9` while the replicas are behind',
-      loses: 'surely',
-      run: async (load) => rejoin(load, await replace((old) => killAhead(old, others(old)))),
+  const { ofServers, ofNetwork, restored, kill } = failuresOf({
+    ...{ master: 'the master', replicas: 'the replicas are', servers: redis.servers },
+    ...{ restMs: 7_000, replace, whole },
+    cut: async (old, isLost) => links[redis.servers.indexOf(old)]?.cut(isLost),
+    heal() {
+      for (const link of links) link.heal();
     },
-    {
-      name: 'the master hangs for 10 s (SIGSTOP)',
-      loses: 'maybe',
-      async run(load) {
-        const old = await replace(async (hanging) => hanging.pause());
-        await sleep(HANG_MS - 3_000);
-        old.resume();
-        await restored(load);
-      },
+    async follow(old) {
+      // The sentinels would do so too, eight seconds later.
+      await say(old, `REPLICAOF 127.0.0.1 ${portOf(await master())}`);
+      await say(old, 'CONFIG REWRITE');
     },
-    {
-      name: '`SENTINEL FAILOVER`',
-      kind: 'planned',
-      loses: 'maybe',
-      async run(load) {
-        await replace(() =>
-          until('the sentinel to begin', async () => {
-            const reply = await say(sentinels[0] ?? { port: 0 }, 'SENTINEL FAILOVER main');
-            return reply.startsWith('+OK');
-          }),
-        );
-        await restored(load);
-      },
-    },
-    {
-      name: 'all of Redis restarted, with `appendonly`',
-      async run(load) {
-        await Promise.all(redis.servers.map((server) => server.kill()));
-        await Promise.all(redis.servers.map((server) => server.restart()));
-        await restored(load);
-      },
-    },
+    planned: { name: '`SENTINEL FAILOVER`', loses: 'maybe' },
+    plan: () =>
+      until('the sentinel to begin', async () => {
+        const reply = await say(sentinels[0] ?? { port: 0 }, 'SENTINEL FAILOVER main');
+        return reply.startsWith('+OK');
+      }),
+  });
+  const ofSentinels: Scenario[] = [
     {
       name: 'a sentinel is lost',
       async run(load) {
@@ -140,14 +95,8 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
         await restored(load);
       },
     },
-    { name: '`kill -9` of the master, with two sentinels left', loses: 'maybe', run: kill },
+    { name: '`kill -9` of the master, with two sentinels left', loses: 'maybe', run: kill() },
   ];
-  const isolate = (isLost: (head: Buffer) => boolean) => async (load: Load) => {
-    const old = await replace(async (lost) => links[redis.servers.indexOf(lost)]?.cut(isLost));
-    await sleep(HANG_MS - 3_000);
-    links[redis.servers.indexOf(old)]?.heal();
-    await restored(load);
-  };
   const version = await versionOf(redis.servers[0] as Redis);
   return {
     name: 'Sentinel',
@@ -155,7 +104,7 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
     version,
     url: redis.url,
     replicas: 2,
-    scenarios: links.length > 0 ? partitions('the master', isolate) : failures,
+    scenarios: links.length > 0 ? ofNetwork : [...ofServers, ...ofSentinels],
     async stop() {
       await redis.stop();
       for (const link of links) link.close();

@@ -1,10 +1,11 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { residentBytes } from '../../../bench/processes.ts';
 import { startNginx } from '../../harness/nginx.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { startService } from '../../harness/service.ts';
-import { KEY } from '../../support/postern.ts';
+import { filesServer } from '../../races/site.ts';
+import { startReady } from '../../support/ask-service.ts';
+import { writeFiles } from '../../support/files.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */
 export const FILES = Array.from({ length: 8 }, (_, i) => String(i));
@@ -23,17 +24,8 @@ export interface Site {
 
 /** nginx with the server lines of nginx/nginx.conf, and two instances of Postern. */
 export async function startSite(env: Record<string, string>): Promise<Site> {
-  const started = Array.from({ length: 2 }, () =>
-    startService({
-      env: {
-        POSTERN_MOUNTS: '/download/=/protected/',
-        POSTERN_API_KEYS: `web:${KEY}`,
-        POSTERN_LOG_LEVEL: 'error',
-        ...env,
-      },
-    }),
-  );
-  const services = await Promise.all(started);
+  const start = () => startReady({ POSTERN_LOG_LEVEL: 'error', ...env });
+  const services = await Promise.all([start(), start()]);
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
   const more = /server unix:\S+(.*);/.exec(conf)?.[1];
   const nginx = await startNginx({
@@ -47,18 +39,9 @@ export async function startSite(env: Record<string, string>): Promise<Site> {
         ${services.map(({ gatePort }) => `server 127.0.0.1:${gatePort}${more};`).join('\n')}
         keepalive 256;
       }
-      server {
-        listen 127.0.0.1:${port};
-        server_name files.example;
-        include postern/auth-request.conf;
-        location ^~ /download/ { include postern/protect.conf; }
-        location ^~ /protected/ {
-          include postern/internal.conf; alias ${dir}/files/;
-        }
-      }`,
+      ${filesServer('auth_request', port, dir)}`,
   });
-  await mkdir(join(nginx.dir, 'files'));
-  for (const name of FILES) await writeFile(join(nginx.dir, 'files', name), name);
+  await writeFiles(join(nginx.dir, 'files'), Object.fromEntries(FILES.map((name) => [name, name])));
   const pids = services.map(({ pid }) => pid);
   return {
     port: nginx.port,

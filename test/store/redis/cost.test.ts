@@ -1,29 +1,21 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { slotOf } from '../../../service/store/redis/key-names.ts';
 import type { Uses } from '../../../service/token/grant.ts';
-import { digest } from '../../../service/token/token.ts';
 import type { Requester } from '../../../service/token/uses.ts';
+import { createAsked } from '../../api/ask-api.ts';
+import { askApi } from '../../support/ask-service.ts';
 import { forTest } from '../../support/for-test.ts';
-import { apiListener, createPostern, KEY, listening } from '../../support/postern.ts';
+import { apiListener, createPostern, listening } from '../../support/postern.ts';
 import { sent } from '../contract-delivered.ts';
-import { grantAt, newId } from '../grants.ts';
+import { from, grantAt, issueTo, newId } from '../grants.ts';
 import { answers, startProxied, startStore, tell } from '../open-redis.ts';
 import { startCountingProxy } from '../proxies.ts';
 
 const { redis, store } = await startStore({}, afterAll);
 
-const from = (i: number): Requester => ({
-  address: `2001:db8:${i.toString(16)}:1::/64`,
-  cookies: [],
-  newCookie: digest(newId()),
-});
+const requester = (i: number) => from(`2001:db8:${i.toString(16)}:1::/64`);
 
-async function issue(uses: Partial<Uses>): Promise<string> {
-  const id = newId();
-  const whole = { resumeFor: 60, ...uses };
-  await store.issue([[id, grantAt(Date.now(), { uses: whole })]]);
-  return id;
-}
+const issue = (uses: Partial<Uses>) => issueTo(store, { uses: { resumeFor: 60, ...uses } });
 
 /** Microseconds that Redis needs for one script: the median, which a busy machine hardly changes. */
 async function costOf(id: string, next: (i: number) => Requester): Promise<number> {
@@ -36,18 +28,18 @@ async function costOf(id: string, next: (i: number) => Requester): Promise<numbe
 // Redis runs one script at a time. If a use of a token with a thousand requesters held it for a
 // millisecond, a client with one such token could make every other request time out.
 test.each<[string, Partial<Uses>, (i: number) => Requester]>([
-  ['a known requester', { max: 1000 }, () => from(0)],
-  ['new requesters when no use is left', { max: 1000 }, (i) => from(5000 + i)],
-  ['new requesters without a cookie', { cookieOnly: true }, from],
+  ['a known requester', { max: 1000 }, () => requester(0)],
+  ['new requesters when no use is left', { max: 1000 }, (i) => requester(5000 + i)],
+  ['new requesters without a cookie', { cookieOnly: true }, requester],
 ])(
   'uses: the time of a use in Redis does not grow with the requesters: %s',
   async (_, uses, next) => {
     const few = await issue({ ...uses, max: 1 });
-    await store.redeem(few, from(0), true);
-    const usual = await costOf(few, () => from(0));
+    await store.redeem(few, requester(0), true);
+    const usual = await costOf(few, () => requester(0));
 
     const many = await issue(uses);
-    for (let i = 0; i < 1000; i += 1) await store.redeem(many, from(i), true);
+    for (let i = 0; i < 1000; i += 1) await store.redeem(many, requester(i), true);
     expect((await costOf(many, next)) / usual).toBeLessThan(15);
   },
 );
@@ -65,21 +57,16 @@ const pathOf = (i: number) => `/download/${i}-`.padEnd(60, 'x');
 test.each([1, 100])(
   'Redis: a token of a subject with %i tokens needs less than 700 bytes',
   async (each) => {
-    const { api } = createPostern({ store });
+    const { ask } = createAsked({ store });
     const subjectOf = (i: number) => `user-${String(Math.floor(i / each)).padStart(6, '0')}`;
     const sizes: number[] = [];
     for (let done = 0; done < COUNT; done += BATCH) {
       const wanted = Array.from({ length: BATCH }, (_, i) => {
         return { path: pathOf(done + i), subject: subjectOf(done + i), expires_in: 3600 };
       });
-      const answer = await api.request('/tokens/batch', {
-        method: 'POST',
-        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-        body: JSON.stringify(wanted),
-      });
-      const issued = (await answer.json()) as Array<{ id: string }>;
+      const { body: issued } = await ask('POST /tokens/batch', { json: wanted });
       for (let i = 0; i < BATCH; i += 100) {
-        const grant = await sizeOf(`postern:grant:{${issued[i]?.id}}`);
+        const grant = await sizeOf(`postern:grant:{${issued[i].id}}`);
         const subject = await sizeOf(`postern:subject:{test:${subjectOf(done + i)}}`);
         const path = await shareOf(`postern:path:{test:${slotOf(pathOf(done + i))}}`);
         const client = await shareOf('postern:client:{test}');
@@ -115,14 +102,14 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   const id = newId();
   const now = Date.now();
   // The first one also sends the script.
-  expect(await turnsOf(store.issue([[newId(), grantAt(now)]]))).toBe(2);
+  expect(await turnsOf(issueTo(store))).toBe(2);
   expect(await turnsOf(store.issue([[id, grantAt(now, { subject: 'u' })]]))).toBe(1);
   const many = ['u', 'v', undefined].map((subject) => {
     return [newId(), grantAt(now, subject === undefined ? {} : { subject })] as const;
   });
   expect(await turnsOf(store.issue(many))).toBe(1);
   // For requests that arrive together.
-  const alone = many.map(() => store.issue([[newId(), grantAt(now)]]));
+  const alone = many.map(() => issueTo(store));
   expect(await turnsOf(Promise.all(alone))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);
   expect(await turnsOf(store.findTimed(id))).toBe(1);
@@ -146,18 +133,16 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
 
 test('Redis: a use costs one round trip, also the first one and after a restart of Redis', async () => {
   const { redis, proxy, store } = await counted();
-  const requester = { cookies: [newId()], address: '192.0.2.1', newCookie: newId() };
+  const one = from('192.0.2.1', [newId()]);
   for (const restart of [false, true]) {
     if (restart) {
       await redis.restart();
       await answers(store);
     }
-    const id = newId();
-    const uses = { max: 1, resumeFor: 60 };
-    await store.issue([[id, grantAt(Date.now(), { uses })]]);
+    const id = await issueTo(store, { uses: { max: 1, resumeFor: 60 } });
     for (const redeemed of ['new', 'known']) {
       const before = proxy.turns();
-      expect(await store.redeem(id, requester, true)).toBe(redeemed);
+      expect(await store.redeem(id, one, true)).toBe(redeemed);
       expect(proxy.turns() - before).toBe(1);
     }
   }
@@ -171,19 +156,14 @@ test.each([
   const { redis, proxy, store } = await counted();
   const api = await forTest(listening(apiListener(createPostern({ store }).api)));
   // The first one also sends the script.
-  await store.issue([[newId(), grantAt(Date.now())]]);
+  await issueTo(store);
   const wanted = Array.from({ length: count }, (_, i) => {
     return { path: `/download/${i}`, subject: `user-${i % 10}`, max_uses: 3 };
   });
   const before = proxy.turns();
-  const answer = await fetch(`http://127.0.0.1:${api.port}/tokens/batch`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify(wanted),
-  });
-  const issued = (await answer.json()) as Array<{ id: string }>;
+  const issued = await askApi({ apiPort: api.port }, 'POST /tokens/batch', { json: wanted });
   expect(proxy.turns() - before).toBeLessThanOrEqual(most);
-  expect(answer.status).toBe(201);
-  const keys = issued.map(({ id }) => `postern:grant:{${id}}`).join(' ');
+  expect(issued.status).toBe(201);
+  const keys = issued.body.map(({ id }: { id: string }) => `postern:grant:{${id}}`).join(' ');
   expect(await tell(redis, `EXISTS ${keys}`)).toBe(`:${count}`);
 });

@@ -2,20 +2,21 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../service/store/open.ts';
-import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { grantAt, newId } from '../grants.ts';
-import { answers, observerOf, openRedis, startStore, tell } from '../open-redis.ts';
+import { forTest } from '../../support/for-test.ts';
+import { caught } from '../fake-redis.ts';
+import { from, grantAt, issueTo, newId } from '../grants.ts';
+import { answers, observerOf, startStore, storeAt, tell } from '../open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),
-  store.issue([[newId(), grantAt(Date.now())]]),
-  store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]),
+  issueTo(store),
+  issueTo(store, { subject: 'u' }),
   store.issue(Array.from({ length: 100 }, () => [newId(), grantAt(Date.now())])),
-  store.redeem(newId(), { cookies: [], newCookie: newId() }, true),
-  store.redeem(newId(), { cookies: [], newCookie: newId() }, false),
+  store.redeem(newId(), from(), true),
+  store.redeem(newId(), from(), false),
   store.prolong(newId(), 'web', Date.now() + 1000),
   store.revoke(newId(), 'web'),
   store.list('web', { subject: 'u' }, 10),
@@ -36,9 +37,7 @@ async function started(timeoutMs = FOREVER_MS) {
   const states: string[] = [];
   const onState = (state: string) => void states.push(state);
   const { redis, store } = await startStore({ timeoutMs, onState });
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now())]]);
-  return { redis, store, states, id };
+  return { redis, store, states, id: await issueTo(store) };
 }
 
 test('Redis down: while Redis hangs every call fails, and afterwards the grants are there', async () => {
@@ -59,22 +58,19 @@ test('Redis down: while Redis is gone no call waits, and the store reconnects', 
   await answers(store);
   await waitFor(() => states.at(-1) === 'up', { what: 'the store to say so' });
   expect(await store.find(id)).toBeUndefined();
-  await store.issue([[id, grantAt(Date.now())]]);
-  expect(await store.find(id)).toBeDefined();
+  expect(await store.find(await issueTo(store))).toBeDefined();
 });
 
 test('Redis down: a store that never connected fails every call without waiting', async () => {
   const { redis } = await started();
   await redis.stop();
-  const store = createRedisStore({ url: redis.url, prefix: 'p:', timeoutMs: FOREVER_MS });
-  onTestFinished(() => store.close());
-  await allFail(store);
+  await allFail(storeAt(redis.url, { timeoutMs: FOREVER_MS }).store);
 });
 
 test('Redis down: calls in progress when Redis dies fail and are not sent again', async () => {
   const { redis } = await started();
-  const store = await openRedis(redis, { timeoutMs: FOREVER_MS });
-  onTestFinished(() => store.close());
+  const { store } = storeAt(redis.url, { timeoutMs: FOREVER_MS });
+  await answers(store);
   redis.pause();
   const calls = allFail(store);
   process.kill(redis.pid, 'SIGKILL');
@@ -82,32 +78,18 @@ test('Redis down: calls in progress when Redis dies fail and are not sent again'
 });
 
 test('Redis down: with a wrong password every call fails, and the reason is reported', async () => {
-  const redis = await startRedis({ args: ['--requirepass', 'right'] });
-  let told = '';
-  const store = createRedisStore({
-    url: redis.url.replace('//', '//:wrong@'),
-    prefix: 'p:',
-    timeoutMs: FOREVER_MS,
-    onState: (_, error) => {
-      told += error?.message ?? '';
-    },
-  });
-  onTestFinished(async () => {
-    await store.close();
-    await redis.stop();
-  });
-  await waitFor(() => told.includes('WRONGPASS'), { what: 'Redis to refuse' });
-  expect(told).not.toContain('wrong');
+  const redis = await forTest(startRedis({ args: ['--requirepass', 'right'] }));
+  const url = redis.url.replace('//', '//:wrong@');
+  const { store, messages } = storeAt(url, { timeoutMs: FOREVER_MS });
+  await waitFor(() => messages.join().includes('WRONGPASS'), { what: 'Redis to refuse' });
+  expect(messages.join()).not.toContain('wrong');
   await allFail(store);
 });
 
 test('Redis down: a failed revocation of a subject leaves no unhandled rejection', async () => {
   const { redis, store } = await started();
-  await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
-  const unhandled: unknown[] = [];
-  const note = (error: unknown) => void unhandled.push(error);
-  process.on('unhandledRejection', note);
-  onTestFinished(() => void process.off('unhandledRejection', note));
+  await issueTo(store, { subject: 'u' });
+  const unhandled = caught();
   await tell(redis, 'ACL SETUSER default -unlink');
   await expect(store.revokeSubject('web', 'u')).rejects.toBeInstanceOf(StoreUnavailable);
   // Node reports unhandled rejections at the end of a turn.
@@ -133,15 +115,12 @@ test('store: memory is connected from the start', () => {
 });
 
 test('store: a connect, a disconnect and each check of Redis are reported without any request', async () => {
-  const redis = await startRedis();
+  const redis = await forTest(startRedis());
   const told: boolean[] = [];
   const observer = observerOf({ connected: (up) => void told.push(up) });
   const options = { url: redis.url, prefix: 'postern:', timeoutMs: 5_000, checkEveryMs: 20 };
   const store = openStore(options, log, observer);
-  onTestFinished(async () => {
-    await store.close();
-    await redis.stop();
-  });
+  onTestFinished(() => store.close());
   // A failed request does not count until the next report.
   await waitFor(() => told.filter((up) => up).length > 2, { what: 'several checks' });
   await redis.stop();

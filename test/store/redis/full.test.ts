@@ -1,16 +1,12 @@
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { createMetrics } from '../../../service/metrics/metrics.ts';
-import { openStore } from '../../../service/store/open.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
-import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { forTest } from '../../support/for-test.ts';
-import { samplesOf } from '../../support/samples.ts';
-import { grantAt, newId } from '../grants.ts';
-import { answers, keysOf, startStore, tell } from '../open-redis.ts';
+import { from, grantAt, issueTo, newId } from '../grants.ts';
+import { answers, keysOf, startStore, storeOfService, tell } from '../open-redis.ts';
 
 describe('full', async () => {
   const { redis, store } = await startStore({}, afterAll);
@@ -20,15 +16,14 @@ describe('full', async () => {
   });
 
   test('Redis full: tokens cannot be issued, but found and revoked', async () => {
-    const id = newId();
-    await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+    const id = await issueTo(store, { subject: 'u' });
     const before = await keysOf(redis);
     await tell(redis, 'CONFIG SET maxmemory 1');
     const many = Array.from({ length: 10 }, () => {
       return [newId(), grantAt(Date.now(), { subject: 'v' })] as const;
     });
     await expect(store.issue(many)).rejects.toThrow(StoreUnavailable);
-    await expect(store.issue([[newId(), grantAt(Date.now())]])).rejects.toThrow(StoreUnavailable);
+    await expect(issueTo(store)).rejects.toThrow(StoreUnavailable);
     await expect(store.check()).rejects.toThrow(StoreUnavailable);
     expect(await keysOf(redis)).toEqual(before);
     expect(await store.find(id)).toBeDefined();
@@ -36,7 +31,7 @@ describe('full', async () => {
   });
 
   test('Redis full: the tokens of a subject can be revoked', async () => {
-    await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
+    await issueTo(store, { subject: 'u' });
     await tell(redis, 'CONFIG SET maxmemory 1');
     expect(await store.revokeSubject('web', 'u')).toBe(1);
   });
@@ -63,29 +58,13 @@ describe('full', async () => {
 
 const SETTING = 'CONFIG SET maxmemory-policy noeviction';
 
-/** The store of a service, with its log, its metrics and its /readyz. */
 function opened(url: string) {
-  const { log, parsed } = keptLog();
-  const { storeObserver, text } = createMetrics({ version: '0.0.0', node: 'v22.0.0' });
-  const options = { url, prefix: 'postern:', timeoutMs: 5_000, checkEveryMs: 20 };
-  const store = openStore(options, log, storeObserver);
-  onTestFinished(() => store.close());
-  const { ask } = createAsked({ store, log });
-  return {
-    store,
-    readyz: async () => {
-      const { status, body } = await ask('GET /readyz', { key: '' });
-      return { status, detail: body.detail ?? '', warning: body.warning ?? '' };
-    },
-    logged: (pattern: RegExp) => parsed().filter(({ msg }) => pattern.test(msg)),
-    metric: async (name: string) => samplesOf(await text()).get(name),
-  };
+  const service = storeOfService(url, { timeoutMs: 5_000, checkEveryMs: 20 });
+  const logged = (pattern: RegExp) => service.parsed().filter(({ msg }) => pattern.test(msg));
+  return { ...service, logged };
 }
 
-async function started(...args: string[]): Promise<Redis> {
-  const redis = await forTest(startRedis({ args }));
-  return redis;
-}
+const started = (...args: string[]) => forTest(startRedis({ args }));
 
 const topologies: Record<string, () => Promise<{ url: string; masters: readonly Redis[] }>> = {
   'one server': async () => {
@@ -117,12 +96,13 @@ test.each(Object.entries(topologies))(
     expect(await readyz()).toMatchObject({ status: 503, detail: expect.stringContaining(SETTING) });
     const refusal = { message: expect.stringContaining(SETTING) };
     const id = newId();
-    await expect(store.issue([[id, grantAt(Date.now())]])).rejects.toMatchObject(refusal);
-    await expect(store.find(id)).rejects.toMatchObject(refusal);
-    await expect(store.findTimed(id)).rejects.toMatchObject(refusal);
-    await expect(store.revoke(id, 'web')).rejects.toMatchObject(refusal);
-    const requester = { cookies: [], newCookie: newId() };
-    await expect(store.redeem(id, requester, true)).rejects.toMatchObject(refusal);
+    const calls = [
+      ...[issueTo(store), store.find(id), store.findTimed(id), store.revoke(id, 'web')],
+      store.redeem(id, from(), true),
+    ];
+    for (const outcome of await Promise.allSettled(calls)) {
+      expect(outcome).toMatchObject({ reason: refusal });
+    }
     // However often it is checked.
     expect(logged(/maxmemory-policy is allkeys-lru/)).toHaveLength(1);
     expect(logged(/Redis answers/)).toEqual([]);
@@ -132,8 +112,7 @@ test.each(Object.entries(topologies))(
     await tell(last, SETTING);
     await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the new policy' });
     await answers(store);
-    await store.issue([[id, grantAt(Date.now())]]);
-    expect(await store.find(id)).toBeDefined();
+    expect(await store.find(await issueTo(store))).toBeDefined();
     expect(await metric('postern_store_evicting')).toBe(0);
   },
 );
@@ -154,9 +133,7 @@ test.each(Object.entries(topologies))(
     expect(status).toBe(200);
     expect(warning).toMatch(warned);
     expect(warning).toContain(SETTING);
-    const id = newId();
-    await store.issue([[id, grantAt(Date.now())]]);
-    expect(await store.find(id)).toBeDefined();
+    expect(await store.find(await issueTo(store))).toBeDefined();
 
     await tell(last, SETTING);
     const isFixed = async () => (await metric('postern_store_evicting')) === 0;

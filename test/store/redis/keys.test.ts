@@ -4,7 +4,7 @@ import type { Cursor } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
 import { sent } from '../contract-delivered.ts';
-import { grantAt, newId } from '../grants.ts';
+import { from, grantAt, issueTo, newId } from '../grants.ts';
 import { keysOf, openRedis, startStore, tell } from '../open-redis.ts';
 
 const { redis, store } = await startStore({}, afterAll);
@@ -38,9 +38,7 @@ test('Redis keys: contain the token ID, never the token', async () => {
 
 test('Redis keys: each has the prefix and an expiry', async () => {
   const other = await openRedis(redis, { prefix: 'other:' });
-  const id = newId();
-  const expiresAt = Date.now() + 30_000;
-  await other.issue([[id, grantAt(Date.now(), { subject: 'u', expiresAt })]]);
+  const id = await issueTo(other, { subject: 'u', expiresAt: Date.now() + 30_000 });
   const keys = await keysOf(redis);
   expect(keys).toEqual([
     ...['other:client:{web}', `other:grant:{${id}}`, `other:path:{web:${slotOf('/download/a')}}`],
@@ -55,9 +53,8 @@ test('Redis keys: each has the prefix and an expiry', async () => {
 });
 
 test('Redis keys: the index of a subject expires half a minute to a minute after its last grant', async () => {
-  const issue = (ms: number, id = newId()) =>
-    store.issue([[id, grantAt(now, { subject: 'u', expiresAt: now + ms })]]);
   const now = Date.now();
+  const issue = (ms: number) => issueTo(store, { subject: 'u', expiresAt: now + ms });
   // Rounded to ten seconds, because Redis counts from when it gets the command.
   const end = async () => {
     const at = Number((await tell(redis, 'PEXPIRETIME postern:subject:{web:u}')).slice(1));
@@ -66,8 +63,7 @@ test('Redis keys: the index of a subject expires half a minute to a minute after
   await issue(20_000);
   await issue(10_000);
   expect(await end()).toBe(80);
-  const id = newId();
-  await issue(40_000, id);
+  const id = await issue(40_000);
   expect(await end()).toBe(80);
   await issue(60_000);
   expect(await end()).toBe(120);
@@ -81,23 +77,20 @@ test('Redis keys: the index of a subject expires half a minute to a minute after
 
 test('Redis keys: the index of a subject lasts while a requester may resume', async () => {
   const now = Date.now();
-  const id = newId();
   const uses = { max: 1, resumeFor: 3600, requesters: [] };
+  const id = await issueTo(store, { subject: 'u', uses, expiresAt: now + 10_000 });
   const expires = async (end: number) => {
     const score = (await tell(redis, `ZSCORE postern:subject:{web:u} ${id}`)).split('\r\n')[1];
     const key = (await tell(redis, 'PEXPIRETIME postern:subject:{web:u}')).slice(1);
     for (const at of [score, key]) expect(Number(at)).toBeGreaterThanOrEqual(end + 3_600_000);
   };
-  const grant = grantAt(now, { subject: 'u', uses, expiresAt: now + 10_000 });
-  await store.issue([[id, grant]]);
   await expires(now + 10_000);
   await store.prolong(id, 'web', now + 90_000);
   await expires(now + 90_000);
 });
 
 test('Redis keys: an index that was lost and created again expires', async () => {
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+  const id = await issueTo(store, { subject: 'u' });
   await tell(redis, 'DEL postern:subject:{web:u}');
   await store.prolong(id, 'web', Date.now() + 90_000);
   expect(Number((await tell(redis, 'PTTL postern:subject:{web:u}')).slice(1))).toBeGreaterThan(0);
@@ -105,8 +98,10 @@ test('Redis keys: an index that was lost and created again expires', async () =>
 });
 
 test('Redis keys: a revoked grant is removed from its indexes', async () => {
-  const [id, other] = [newId(), newId()];
-  await store.issue([id, other].map((one) => [one, grantAt(Date.now(), { subject: 'u' })]));
+  const [id, other] = [
+    await issueTo(store, { subject: 'u' }),
+    await issueTo(store, { subject: 'u' }),
+  ];
   await store.revoke(id, 'web');
   await waitFor(async () => (await tell(redis, 'ZCARD postern:subject:{web:u}')) === ':1', {
     what: 'the entry to go',
@@ -125,9 +120,7 @@ test.each([
       const ids = Array.from({ length: 5 }, newId);
       await store.issue(ids.map((id) => [id, grantAt(Date.now(), selection)]));
       await tell(redis, `RENAME ${index} ${index}:revoked`);
-      const next = newId();
-      await store.issue([[next, grantAt(Date.now(), selection)]]);
-      return { ids, next };
+      return { ids, next: await issueTo(store, selection) };
     }
     await interrupted();
     const revoked =
@@ -145,7 +138,7 @@ test.each([
 
 test('Redis keys: entries of expired grants are removed from each index', async () => {
   const now = Date.now();
-  const issue = () => store.issue([[newId(), grantAt(now, { subject: 'u' })]]);
+  const issue = () => issueTo(store, { subject: 'u' }, now);
   await issue();
   const indexes = (await keysOf(redis)).filter((key) => !key.includes(':grant:'));
   expect(indexes).toHaveLength(3);
@@ -184,38 +177,32 @@ test('Redis keys: a list completes an interrupted revocation in pieces, so that 
 
 test('Redis keys: the requesters of a grant are removed with it', async () => {
   const uses = { max: 2, resumeFor: 60 };
-  const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
-  const ids = [newId(), newId()] as const;
-  for (const id of ids) {
-    await store.issue([[id, grantAt(Date.now(), { subject: 'u', uses })]]);
-    await store.redeem(id, requester, true);
+  for (const revoke of [store.revoke, () => store.revokeSubject('web', 'u')]) {
+    const id = await issueTo(store, { subject: 'u', uses });
+    await store.redeem(id, from('192.0.2.1'), true);
     expect(Number((await tell(redis, `PTTL postern:uses:{${id}}`)).slice(1))).toBeGreaterThan(0);
+    await revoke(id, 'web');
   }
-  await store.revoke(ids[0], 'web');
-  await store.revokeSubject('web', 'u');
   expect(await keysWithoutIndexes()).toEqual([]);
 });
 
 test('Redis keys: a used grant whose requesters were lost allows no requester', async () => {
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
-  const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
-  await store.redeem(id, requester, true);
+  const id = await issueTo(store, { uses: { max: 2, resumeFor: 60 } });
+  await store.redeem(id, from('192.0.2.1'), true);
   await tell(redis, `DEL postern:uses:{${id}}`);
   for (const address of ['192.0.2.1', '192.0.2.2']) {
-    expect(await store.redeem(id, { ...requester, address }, true)).toBeUndefined();
+    expect(await store.redeem(id, from(address), true)).toBeUndefined();
   }
   await store.prolong(id, 'web', Date.now() + 120_000);
-  expect(await store.redeem(id, requester, true)).toBeUndefined();
+  expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
 });
 
 test('addDelivered: what was sent lives as long as the grant, also if that is prolonged', async () => {
   const now = Date.now();
-  const [plain, counted] = [newId(), newId()];
-  await store.issue([
-    [plain, grantAt(now, { expiresAt: now + 60_000 })],
-    [counted, grantAt(now, { expiresAt: now + 60_000, uses: { max: 2, resumeFor: 300 } })],
-  ]);
+  const [plain, counted] = [
+    await issueTo(store, {}, now),
+    await issueTo(store, { uses: { max: 2, resumeFor: 300 } }, now),
+  ];
   /** Milliseconds since the epoch: however long the two commands take, both are the same. */
   const endOf = async (kind: string, id: string) =>
     Number((await tell(redis, `PEXPIRETIME postern:${kind}:{${id}}`)).slice(1));
@@ -227,14 +214,13 @@ test('addDelivered: what was sent lives as long as the grant, also if that is pr
     expect(await endOf('uses', id)).toBeGreaterThan(now + 500_000);
     expect(Math.abs(await both(id))).toBeLessThan(1000);
   }
-  await store.redeem(counted, { cookies: [], newCookie: newId() }, true);
+  await store.redeem(counted, from(), true);
   expect(Math.abs(await both(counted))).toBeLessThan(1000);
 
   for (const id of [plain, counted]) await store.revoke(id, 'web');
   const keysFor = async (id: string) => (await keysOf(redis)).filter((key) => key.includes(id));
   for (const id of [plain, counted]) expect(await keysFor(id)).toEqual([]);
-  const short = newId();
-  await store.issue([[short, grantAt(now, { expiresAt: Date.now() + 1000 })]]);
+  const short = await issueTo(store, { expiresAt: Date.now() + 1000 });
   await store.addDelivered([[short, sent([0, 1])]]);
   await waitFor(async () => (await keysFor(short)).length === 0, { what: 'both keys to expire' });
 });

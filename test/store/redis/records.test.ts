@@ -5,7 +5,7 @@ import { createKeys } from '../../../service/store/redis/key-names.ts';
 import type { Replicas } from '../../../service/store/redis/replicas.ts';
 import type { Shared } from '../../../service/store/redis/shared.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
-import { grantAt, newId } from '../grants.ts';
+import { issueTo, newId } from '../grants.ts';
 import { startStore, tell } from '../open-redis.ts';
 
 const { redis, store } = await startStore({}, afterAll);
@@ -35,16 +35,14 @@ test('Redis records: a key of another type allows nothing and is not changed', a
 
 test('Redis records: an index of another type is an error', async () => {
   await tell(redis, 'SET postern:subject:{web:broken} x');
-  const grant = grantAt(Date.now(), { subject: 'broken' });
-  await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
+  await expect(issueTo(store, { subject: 'broken' })).rejects.toThrow(StoreUnavailable);
   await expect(store.list('web', { subject: 'broken' }, 10)).rejects.toThrow(StoreUnavailable);
   await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
 });
 
 test('Redis records: a grant is not prolonged if its index cannot be updated', async () => {
-  const id = newId();
-  const grant = grantAt(Date.now(), { subject: 'later broken' });
-  await store.issue([[id, grant]]);
+  const id = await issueTo(store, { subject: 'later broken' });
+  const grant = await store.find(id);
   await tell(redis, 'SET "postern:subject:{web:later broken}" x');
   await expect(store.prolong(id, 'web', Date.now() + 90_000)).rejects.toThrow(StoreUnavailable);
   expect(await store.find(id)).toEqual(grant);
@@ -70,8 +68,8 @@ test('prolong: an earlier end is confirmed again, although another one was confi
   } as Partial<Shared> as Shared;
   const { prolong } = createIssues(shared, store.find);
 
-  const [id, now] = [newId(), Date.now()];
-  await store.issue([[id, grantAt(now, { expiresAt: now + 600_000 })]]);
+  const now = Date.now();
+  const id = await issueTo(store, { expiresAt: now + 600_000 });
   const first = prolong(id, 'web', now + 300_000);
   await expect.poll(() => owed.length).toBe(1);
   const second = prolong(id, 'web', now + 200_000);

@@ -1,38 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { openStore } from '../../../service/store/open.ts';
-import { createRedisStore } from '../../../service/store/redis/redis.ts';
-import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { expect, test } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { grantAt, newId } from '../grants.ts';
-import { observerOf, tell, whyOf } from '../open-redis.ts';
+import { grantAt, issueTo, newId } from '../grants.ts';
+import { storeAt, storeOfService, tell, whyOf } from '../open-redis.ts';
 import { startRewritingProxy } from '../proxies.ts';
 
 const PASSWORD = 'pa55word-of-redis';
 
-async function started(...args: string[]) {
-  const redis = await forTest(startRedis({ args }));
-  return redis;
-}
-
-/** The service's store and its log, and what /readyz says. */
-function opened(url: string) {
-  const { log, lines, parsed } = keptLog();
-  const store = openStore({ url, prefix: 'postern:', timeoutMs: 250 }, log, observerOf());
-  onTestFinished(() => store.close());
-  const { ask } = createAsked({ store, log });
-  const readyz = async () => {
-    const { status, body } = await ask('GET /readyz', { key: '' });
-    return { status, detail: body.detail as string | undefined };
-  };
-  return { store, log, lines, parsed, readyz };
-}
+const started = (...args: string[]) => forTest(startRedis({ args }));
 
 async function withUser(rights: string): Promise<string> {
   const redis = await started();
@@ -57,10 +38,7 @@ async function replica(): Promise<string> {
   return redis.url;
 }
 
-/** Gives a node of a cluster all slots. */
-async function addSlots(node: Redis): Promise<void> {
-  await tell(node, 'CLUSTER ADDSLOTSRANGE 0 16383');
-}
+const addSlots = (node: Redis) => tell(node, 'CLUSTER ADDSLOTSRANGE 0 16383');
 
 async function isOk(node: Redis): Promise<void> {
   const ok = async () => (await tell(node, 'CLUSTER INFO')).includes('cluster_state:ok');
@@ -115,10 +93,10 @@ test.each<[string, () => Promise<string>, RegExp]>([
   ],
 ])('Redis errors: %s is reported in the log and by /readyz', async (_, at, expected) => {
   const url = await at();
-  const { lines, parsed, readyz } = opened(url);
+  const { lines, parsed, readyz } = storeOfService(url);
   const said = async () => {
     const reply = await readyz();
-    return expected.test(reply.detail ?? '') && reply;
+    return expected.test(reply.detail) && reply;
   };
   const { status, detail } = await waitFor(said, { what: 'the reason' });
   expect(status).toBe(503);
@@ -139,8 +117,8 @@ test.each([
   ['has no EVAL', () => urlOf('--rename-command', 'EVAL', ''), /ERR to EVAL/],
   ['may not use SET', () => withUser('~* +@all -set'), /NOPERM to SET/],
 ])('Redis errors: no part of a record is logged if Redis %s', async (_, at, expected) => {
-  const { store, log, lines, readyz } = opened(await at());
-  await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
+  const { store, log, lines, readyz } = storeOfService(await at());
+  await waitFor(async () => expected.test((await readyz()).detail), { what: 'the reason' });
   const secret = 'secret-of-the-record';
   const id = newId();
   const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
@@ -152,9 +130,9 @@ test.each([
 });
 
 test('Redis errors: /readyz is 503 if the user lacks a command that only some requests need', async () => {
-  const { readyz } = opened(await withUser('~* +@all -mget -rename'));
+  const { readyz } = storeOfService(await withUser('~* +@all -mget -rename'));
   const expected = /lacks a permission \(NOPERM to MGET, RENAME\)/;
-  await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
+  await waitFor(async () => expected.test((await readyz()).detail), { what: 'the reason' });
   expect((await readyz()).status).toBe(503);
 });
 
@@ -166,13 +144,11 @@ test.each([0, 1])(
     const [, other = ''] = /^With a database other than 0, it also needs `(.*?)`/m.exec(page) ?? [];
     const all = database === 0 ? rights : `${rights} ${other}`;
     const url = await withUser(all.replaceAll(/\s+/g, ' ').trim());
-    const { store, readyz } = opened(url.replace(/0$/, String(database)));
+    const { store, readyz } = storeOfService(url.replace(/0$/, String(database)));
     await waitFor(async () => (await readyz()).status === 200, { what: 'Redis' });
     const counts = { masters: 1, answering: 1, replicas: 0, wanted: 0 };
     expect(await store.check()).toEqual({ store: 'server', ...counts });
-    const id = newId();
-    await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-    expect(await store.find(id)).toBeDefined();
+    expect(await store.find(await issueTo(store, { subject: 'u' }))).toBeDefined();
     expect(await store.revokeSubject('web', 'u')).toBe(1);
   },
 );
@@ -192,15 +168,7 @@ async function reporting(version: string, topology = '') {
       return name + version.padEnd(real.length, '0');
     });
   const proxy = await startRewritingProxy(redis.port, rewrite, port);
-  const states: string[] = [];
-  const store = createRedisStore({
-    url: `redis${topology}://127.0.0.1:${proxy.port}`,
-    prefix: 'postern:',
-    timeoutMs: 5_000,
-    onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
-  });
-  onTestFinished(() => store.close());
-  return { store, states };
+  return storeAt(`redis${topology}://127.0.0.1:${proxy.port}`);
 }
 
 test.each([
@@ -222,7 +190,5 @@ test.each([
 ])('Redis %s is used: %s', async (version, topology) => {
   const { store, states } = await reporting(version, topology);
   await waitFor(() => states.includes('up'), { what: 'the connection' });
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now())]]);
-  expect(await store.find(id)).toBeDefined();
+  expect(await store.find(await issueTo(store))).toBeDefined();
 });

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { encodeRecord } from '../../../service/store/redis/record.ts';
-import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import {
   type Answer,
@@ -12,7 +11,7 @@ import {
   startFakeSentinel,
 } from '../fake-redis.ts';
 import { grantAt, newId } from '../grants.ts';
-import { answers } from '../open-redis.ts';
+import { answers, storeAt } from '../open-redis.ts';
 
 const SECRET = 'content-of-a-reply';
 const ROUNDS = 25;
@@ -73,10 +72,7 @@ test.each(kinds)(
   async (_, start) => {
     const errors = caught();
     const { url, servers } = await start();
-    const news: string[] = [];
-    const onState = (state: string, why?: Error) => void news.push(`${state} ${why?.message}`);
-    const store = createRedisStore({ url, prefix: 'p:', timeoutMs: 300, onState });
-    onTestFinished(() => store.close());
+    const { store, messages } = storeAt(url, { timeoutMs: 300 });
     await answers(store);
     const normal = servers.map(({ state }) => state.answer);
 
@@ -115,6 +111,6 @@ test.each(kinds)(
       }),
       { numRuns: ROUNDS },
     );
-    expect(news.join()).not.toContain(SECRET);
+    expect(messages.join()).not.toContain(SECRET);
   },
 );

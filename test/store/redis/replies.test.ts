@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { encodeRecord } from '../../../service/store/redis/record.ts';
-import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
 import {
@@ -16,21 +15,14 @@ import {
   startFakeSentinel,
 } from '../fake-redis.ts';
 import { grantAt, newId } from '../grants.ts';
-import { answers } from '../open-redis.ts';
+import { answers, storeAt } from '../open-redis.ts';
 
 const SECRET = 'content-of-a-reply';
 const RECORD = encodeRecord(grantAt(Date.now()));
 
-function opened(url: string, timeoutMs = 2_000) {
-  const news: string[] = [];
-  const store = createRedisStore({
-    url,
-    prefix: 'p:',
-    timeoutMs,
-    onState: (state, failure) => void news.push(`${state} ${failure?.message} ${failure?.shown}`),
-  });
-  onTestFinished(() => store.close());
-  return { store, news };
+function opened(url: string) {
+  const { store, states, messages } = storeAt(url, { timeoutMs: 2_000 });
+  return { store, news: () => [...states, ...messages].join() };
 }
 
 /** Answers some commands in another way than before; the others if `more` returns undefined. */
@@ -66,8 +58,8 @@ test.each(UNSOLICITED)(
     await answers(store);
     expect(await store.find(newId())).toBeDefined();
     expect(errors).toEqual([]);
-    expect(news.join()).toContain('Redis sent an unexpected reply');
-    expect(news.join()).not.toContain(SECRET);
+    expect(news()).toContain('Redis sent an unexpected reply');
+    expect(news()).not.toContain(SECRET);
   },
 );
 
@@ -96,20 +88,27 @@ test.each([...WRONG_VALUES, ...UNSOLICITED.filter(([, raw]) => raw.startsWith('>
   },
 );
 
+/** A store whose sentinel answers each SUBSCRIBE in this way. */
+async function subscribing(answer: (time: number) => string | undefined) {
+  const errors = caught();
+  const { url, sentinel } = await startFakeSentinel(RECORD);
+  let times = 0;
+  overridden(sentinel, ([name]) => {
+    if (name?.toLowerCase() !== 'subscribe') return undefined;
+    times += 1;
+    return answer(times);
+  });
+  const { store } = opened(url);
+  await answers(store);
+  const asked = (most: number) => waitFor(() => times >= most, { what: `SUBSCRIBE ${most}` });
+  await asked(1);
+  return { store, sentinel, asked, errors };
+}
+
 test.each(['*0\r\n', '$-1\r\n', `>1\r\n${bulk('subscribe')}`, '*1\r\n*0\r\n', '?\r\n'])(
   'Redis replies: a sentinel that answers SUBSCRIBE with %j does not end the process',
   async (raw) => {
-    const errors = caught();
-    const { url, sentinel } = await startFakeSentinel(RECORD);
-    let subscribed = 0;
-    overridden(sentinel, ([name]) => {
-      if (name?.toLowerCase() !== 'subscribe') return undefined;
-      subscribed += 1;
-      return raw;
-    });
-    const { store } = opened(url);
-    await answers(store);
-    await waitFor(() => subscribed > 0, { what: 'the sentinel to be subscribed to' });
+    const { store, errors } = await subscribing(() => raw);
     await answers(store);
     expect(await store.find(newId())).toBeDefined();
     expect(errors).toEqual([]);
@@ -117,19 +116,10 @@ test.each(['*0\r\n', '$-1\r\n', `>1\r\n${bulk('subscribe')}`, '*1\r\n*0\r\n', '?
 );
 
 test('Redis replies: a sentinel that refuses to be subscribed to again does not end the process', async () => {
-  const errors = caught();
-  const { url, sentinel } = await startFakeSentinel(RECORD);
-  let subscribed = 0;
-  overridden(sentinel, ([name]) => {
-    if (name?.toLowerCase() !== 'subscribe') return undefined;
-    subscribed += 1;
-    return subscribed > 1 ? '-NOPERM\r\n' : undefined;
-  });
-  const { store } = opened(url);
-  await answers(store);
-  await waitFor(() => subscribed === 1, { what: 'the sentinel to be subscribed to' });
+  const again = (time: number) => (time > 1 ? '-NOPERM\r\n' : undefined);
+  const { store, sentinel, asked, errors } = await subscribing(again);
   sentinel.push('*0\r\n');
-  await waitFor(() => subscribed > 1, { what: 'the sentinel to be subscribed to again' });
+  await asked(2);
   await answers(store);
   expect(errors).toEqual([]);
 });
@@ -150,7 +140,7 @@ async function isAskedAgain(url: string, fake: FakeRedis, question: string, raw:
   await answers(store);
   expect(await store.find(newId())).toBeDefined();
   expect(errors).toEqual([]);
-  expect(news.join()).not.toContain(SECRET);
+  expect(news()).not.toContain(SECRET);
 }
 
 test.each([

@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { startGate } from '../../gate/ask-gate.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { issueToken } from '../../support/postern.ts';
 import { startFakeRedis } from '../fake-redis.ts';
-import { grantAt, newId } from '../grants.ts';
-import { answers, observerOf, startProxied, tell } from '../open-redis.ts';
+import { from, issueTo, newId } from '../grants.ts';
+import { answers, observerOf, startProxied, storeAt, tell } from '../open-redis.ts';
 import { startHoldingProxy } from '../proxies.ts';
 
 const started = () => startProxied(startHoldingProxy);
@@ -31,8 +30,7 @@ async function failuresOf(call: (i: number) => Promise<unknown>, event: () => vo
 
 test('reset: a reset connection fails no look-up', async () => {
   const { proxy, store } = await started();
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now())]]);
+  const id = await issueTo(store);
   const find = async (i: number) => {
     const found = await (i % 2 === 0 ? store.find(id) : store.findTimed(id));
     expect(found).toBeDefined();
@@ -59,11 +57,9 @@ test('reset: a reset connection gives no request 503, and takes no use twice', a
 
 test('reset: a use that may have been sent fails, and is not sent again', async () => {
   const { proxy, store } = await started();
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
+  const id = await issueTo(store, { uses: { max: 2, resumeFor: 60 } });
   proxy.hold(/eval/i);
-  const redeemed = store.redeem(id, { cookies: [], newCookie: newId() }, true);
-  const failed = expect(redeemed).rejects.toBeInstanceOf(StoreUnavailable);
+  const failed = expect(store.redeem(id, from(), true)).rejects.toBeInstanceOf(StoreUnavailable);
   await waitFor(proxy.isHolding, { what: 'the use to be sent' });
   proxy.reset();
   await failed;
@@ -75,16 +71,11 @@ test('reset: a use that may have been sent fails, and is not sent again', async 
 test('reset: on the new connection, the write of the check comes before the look-ups that wait', async () => {
   const redis = await startFakeRedis();
   const calls: Array<Promise<unknown>> = [];
-  const store = createRedisStore({
-    url: `redis://127.0.0.1:${redis.port}`,
-    prefix: 'p:',
-    timeoutMs: 5_000,
+  const { store } = storeAt(`redis://127.0.0.1:${redis.port}`, {
     onState(state) {
-      const requester = { cookies: [], newCookie: newId() };
-      if (state === 'down') calls.push(store.find(newId()), store.redeem(newId(), requester, true));
+      if (state === 'down') calls.push(store.find(newId()), store.redeem(newId(), from(), true));
     },
   });
-  onTestFinished(() => store.close());
   await answers(store);
   const names: string[] = [];
   const { answer } = redis.state;
@@ -105,8 +96,8 @@ test('reset: after a reconnect was refused no call waits', async () => {
   const { redis, store } = await started();
   const calls = (given: Store) => [
     given.find(newId()),
-    given.redeem(newId(), { cookies: [], newCookie: newId() }, true),
-    given.issue([[newId(), grantAt(Date.now())]]),
+    given.redeem(newId(), from(), true),
+    issueTo(given),
   ];
   await redis.stop();
   await Promise.allSettled(calls(store));
@@ -136,15 +127,11 @@ ask();
 async function startedLate(options: { hold?: boolean } = {}) {
   const { redis, proxy, store: patient } = await startProxied(startHoldingProxy);
   const late: string[] = [];
-  const store = createRedisStore({
-    url: `redis://127.0.0.1:${options.hold ? proxy.port : redis.port}/0`,
-    prefix: 'postern:',
+  const { store } = storeAt(`redis://127.0.0.1:${options.hold ? proxy.port : redis.port}/0`, {
     timeoutMs: TIMEOUT_MS,
     observer: observerOf({ late: (cause) => void late.push(cause) }),
   });
-  onTestFinished(() => store.close());
-  const id = newId();
-  await patient.issue([[id, grantAt(Date.now())]]);
+  const id = await issueTo(patient);
   await answers(store);
   // The checks use MGET, too.
   await tell(redis, 'CONFIG RESETSTAT');

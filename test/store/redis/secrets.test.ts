@@ -1,12 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { openEventStore, openStore } from '../../../service/store/open.ts';
-import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { openEventStore } from '../../../service/store/open.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { forTest } from '../../support/for-test.ts';
 import { type Answer, bulk, list, startFakeRedis } from '../fake-redis.ts';
-import { grantAt, newId } from '../grants.ts';
-import { observerOf } from '../open-redis.ts';
+import { from, issueTo, newId } from '../grants.ts';
+import { storeOfService } from '../open-redis.ts';
 
 // No text of a server is in the log, in /readyz or in an error: it may quote a password or a record.
 
@@ -18,26 +17,19 @@ const WORD = 'TOPSECRET';
 const SECRETS = new RegExp([PASSWORD, SENTINEL_PASSWORD, RECORD, WORD].join('|'), 'i');
 
 function opened(url: string) {
-  const { log, lines, parsed } = keptLog();
-  const sentinel = { password: SENTINEL_PASSWORD };
-  const options = { url, prefix: 'postern:', timeoutMs: 250, replicas: 1, sentinel };
-  const store = openStore(options, log, observerOf());
-  const events = openEventStore(options);
-  onTestFinished(async () => {
-    await Promise.all([store.close(), events.close()]);
-  });
-  const { ask } = createAsked({ store, log });
+  const options = { replicas: 1, sentinel: { password: SENTINEL_PASSWORD } };
+  const { store, log, lines, parsed, readyz } = storeOfService(url, options);
+  const events = openEventStore({ url, prefix: 'postern:', ...options });
+  onTestFinished(() => events.close());
   const said: string[] = [];
   /** Everything that a person can see after each operation has been tried. */
   async function shown(): Promise<string> {
-    const grant = grantAt(Date.now(), { client: RECORD, covers: `/download/${RECORD}` });
     const id = newId();
-    const requester = { cookies: [], newCookie: newId(), address: '192.0.2.1' };
     const outcomes = await Promise.allSettled([
-      store.issue([[id, grant]]),
+      issueTo(store, { client: RECORD, covers: `/download/${RECORD}` }),
       store.find(id),
       store.findTimed(id),
-      store.redeem(id, requester, true),
+      store.redeem(id, from('192.0.2.1'), true),
       store.revoke(id, RECORD),
       store.revokeSubject(RECORD, 'u'),
       store.list(RECORD, {}, 10),
@@ -53,8 +45,7 @@ function opened(url: string) {
       said.push(error.message, JSON.stringify(error, Object.getOwnPropertyNames(error)));
       log.error({ err: error, reason: error.message }, 'an operation failed');
     }
-    const { body } = await ask('GET /readyz', { key: '' });
-    said.push(JSON.stringify(body));
+    said.push(JSON.stringify(await readyz()));
     return [...said, ...lines].join('\n');
   }
   return { shown, parsed };

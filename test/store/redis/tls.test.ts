@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ServerConnector } from '../../../service/store/connection/library.ts';
 import type { StoreTls } from '../../../service/store/connection/options.ts';
-import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { answers, tell, whyOf } from '../open-redis.ts';
+import { answers, storeAt, tell, whyOf } from '../open-redis.ts';
 
 const NAME = 'redis.example';
 
@@ -46,11 +45,7 @@ async function started(args: string[] = []) {
   return { redis, files, tls, port };
 }
 
-function opened(url: string, tls: StoreTls) {
-  const store = createRedisStore({ url, tls, prefix: 'postern:', timeoutMs: 5_000 });
-  onTestFinished(() => store.close());
-  return store;
-}
+const opened = (url: string, tls: StoreTls) => storeAt(url, { tls }).store;
 
 test('TLS: Postern checks the CA and the server name, and sends its certificate', async () => {
   const { tls, port } = await started();
