@@ -41,6 +41,8 @@ interface AppDependencies {
   /** Whether nginx reports to this process what it sent. A reload opens no listener. */
   readonly countsBytes: boolean;
   readonly version: string;
+  /** The script of a list. */
+  readonly listScript: string;
   readonly log: Logger;
   /** Logs an "allow" decision. */
   readonly logAllow: (fields: object) => void;
@@ -61,7 +63,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
   const { recordDecision } = metrics;
   const lookUp = createLookUp({ ...settings, store, verify, timed: decisionTtl > 0, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
-  const pageFor = createPages(settings.pages);
+  const pageFor = createPages(settings.pages, deps.listScript);
   const gate = createGate({
     authorize,
     decisionMs,

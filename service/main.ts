@@ -36,6 +36,8 @@ async function main(): Promise<void> {
   const load = () => withKey(loadConfig(env, readFile, { onTerminal }));
   const config = load();
   const version = readVersion();
+  // This file is built to dist/service/, and the script by dev/build/bundle.ts.
+  const listScript = readFile(fileURLToPath(new URL('../chunks/list-page.js', import.meta.url)));
   const metrics = createMetrics({ version, node: process.version });
   const output = createLogOutput(STANDARD_OUTPUT, metrics.lostLine);
   // If the process ends early, the last lines say why.
@@ -67,7 +69,18 @@ async function main(): Promise<void> {
   const { emit } = events;
   const countsBytes = config.deliveryListen !== undefined;
   const apiMetrics = config.metricsListen === undefined && { metricsText };
-  const shared = { store, metrics, emit, countsBytes, version, log, logAllow, now, ...apiMetrics };
+  const shared = {
+    store,
+    metrics,
+    emit,
+    countsBytes,
+    version,
+    listScript,
+    log,
+    logAllow,
+    now,
+    ...apiMetrics,
+  };
 
   async function open(config: Config): Promise<Opened> {
     const files = new Map<string, Buffer>();

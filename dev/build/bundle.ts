@@ -13,6 +13,9 @@ const dist = join(root, 'dist');
 /** Code that the programs share, and each package, in a file with its name. */
 const CHUNKS = 'chunks';
 
+/** The script of a list, which runs in the browser. `service/main.ts` reads it. */
+const LIST = 'list-page.js';
+
 const PACKAGE = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//;
 
 async function bundle(): Promise<RolldownOutput> {
@@ -31,13 +34,25 @@ async function bundle(): Promise<RolldownOutput> {
   });
 }
 
+/** One script, with client-zip in it. */
+async function bundleList(): Promise<RolldownOutput> {
+  const build = await rolldown({
+    cwd: root,
+    input: 'service/pages/browser/list.ts',
+    platform: 'browser',
+    tsconfig: false,
+  });
+  return build.write({ file: join(dist, CHUNKS, LIST), format: 'iife', minify: true });
+}
+
 function packageName(module: string): string | null {
   return PACKAGE.exec(module)?.[2]?.replace('/', '+') ?? null;
 }
 
 /** The name, version and license of each package in the bundles. Their licenses ask for this. */
-function licenses({ output }: RolldownOutput): string {
-  const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+function licenses(outputs: readonly RolldownOutput[]): string {
+  const files = outputs.flatMap(({ output }) => output);
+  const modules = files.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
   const folders = modules.flatMap((module) => PACKAGE.exec(module)?.[1] ?? []);
   const texts = [...new Set(folders)].sort().map((folder) => {
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -49,6 +64,6 @@ function licenses({ output }: RolldownOutput): string {
 }
 
 if (!existsSync(join(dist, 'cli'))) throw new Error('dist/cli is missing: npm run build');
-const output = await bundle();
-await writeFile(join(dist, CHUNKS, 'LICENSES.txt'), licenses(output));
+const outputs = [await bundle(), await bundleList()];
+await writeFile(join(dist, CHUNKS, 'LICENSES.txt'), licenses(outputs));
 await chmod(join(dist, 'cli', 'postern.js'), 0o755);

@@ -48,8 +48,9 @@ export function isHandled(block: readonly Directive[]): boolean {
     name === 'break' ||
     (name === 'rewrite' && args[2] === 'break') ||
     (name === 'if' && inner.some(breaks));
+  // Such as the location of the script of a list.
+  const leaves = ({ name, args }: Directive): boolean =>
+    name === 'return' || (name === 'rewrite' && args[0] === '^' && args[2] === 'last');
   const end = block.findIndex(breaks);
-  return block.some(({ name }, at) =>
-    name === 'return' ? end < 0 || at < end : HANDLED_BY.test(name),
-  );
+  return block.some((one, at) => (leaves(one) ? end < 0 || at < end : HANDLED_BY.test(one.name)));
 }

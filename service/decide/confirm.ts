@@ -108,9 +108,11 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
 }
 
 function pageOf(grant: Grant, path: string): ConfirmPage {
-  const { covers, filename, expiresAt } = grant;
+  const { covers, filename, disposition, expiresAt } = grant;
   const [name = ''] = (isFolder(covers) ? covers.slice(0, -1) : path).split('/').slice(-1);
-  return { file: filename ?? name, until: expiresAt };
+  const page = { file: filename ?? name, until: expiresAt };
+  if (isFolder(path)) return { ...page, opens: 'folder' };
+  return disposition === 'inline' ? { ...page, opens: 'file' } : page;
 }
 
 /**

@@ -82,6 +82,8 @@ export interface ConfirmPage {
   readonly file: string;
   /** Until when a new requester is admitted: milliseconds since the epoch. */
   readonly until: number;
+  /** What the browser shows after the confirmation. Absent: it saves a file. */
+  readonly opens?: 'folder' | 'file';
 }
 
 export interface Deny {

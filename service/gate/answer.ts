@@ -48,6 +48,16 @@ export function pageAnswer(page: WrittenPage | undefined): Answer {
   return { status: 200, headers: [...headers, ...length], body };
 }
 
+/** In the query of the URL to which a confirmation redirects, if the browser must send back a cookie. */
+const CONFIRMED = 'postern_confirmed=1';
+
+const isMarked = (uri: string) => new RegExp(`[?&]${CONFIRMED}(?:&|$)`).test(uri);
+
+/** Whether the browser confirmed and came back without its cookie. Everyone can write the marker: it decides nothing. */
+export function isUnkept(decision: Decision, uri: string): boolean {
+  return !decision.allow && decision.page !== undefined && isMarked(uri);
+}
+
 type ToAnswer = (decision: Decision, cookies: CookieSettings, uri: string) => Answer;
 
 /** Builds the response to a decision. `uri` is that of the client's request. */
@@ -61,8 +71,8 @@ export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
  * The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason.
  * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
  */
-function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer {
-  if (!decision.allow) return subrequestDenial(decision);
+function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
+  if (!decision.allow) return subrequestDenial(decision, isUnkept(decision, uri));
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', String(decision.reuseFor)];
   addFileHeaders(headers, decision, responseHeaders.limitRate);
   const [first, second] = setCookies(decision, cookies);
@@ -75,8 +85,10 @@ function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer 
  * The response if nginx proxies the request without its body: an internal redirect, or the denial itself.
  * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
  */
-function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
-  if (!decision.allow) return denial(decision, statusOf(decision.code));
+function xAccelAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
+  if (!decision.allow) {
+    return denial(decision, statusOf(decision.code), isUnkept(decision, uri));
+  }
   const { target } = decision;
   const args = argsOf(decision);
   const headers = [
@@ -98,18 +110,29 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
 
 /**
  * The response to a POST that nginx passes on: 303 to the same URL, or a denial as for auth_request,
- * which nginx replaces by a page or a problem document. It never allows the request.
+ * which nginx replaces by a page or a problem document. It never allows the request. A browser drops a `Secure` cookie
+ * of a page without HTTPS: the marker lets the next page explain this.
  */
 function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
   if (decision.allow) return subrequestDenial(deny('invalid_request'));
   const { confirmed, id = '', code } = decision;
   if (confirmed === undefined) return subrequestDenial(decision);
   const { subject } = confirmed.grant;
+  const set = setCookies(confirmed, cookies);
+  const isNew = set.length > 0 && !isMarked(uri);
+  const location = isNew ? `${uri}${uri.includes('?') ? '&' : '?'}${CONFIRMED}` : uri;
   const headers = [
     ...['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Referrer-Policy', 'no-referrer'],
-    ...['Location', locationOf(uri), responseHeaders.reason, code, responseHeaders.tokenId, id],
+    ...[
+      'Location',
+      locationOf(location),
+      responseHeaders.reason,
+      code,
+      responseHeaders.tokenId,
+      id,
+    ],
     ...(subject === undefined ? [] : [responseHeaders.subject, printable(subject)]),
-    ...setCookies(confirmed, cookies).flatMap((cookie) => ['Set-Cookie', cookie]),
+    ...set.flatMap((cookie) => ['Set-Cookie', cookie]),
     ...['Content-Length', '0'],
   ];
   return { status: 303, headers };
@@ -144,22 +167,30 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
 }
 
 /** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */
-export function subrequestDenial(decision: Deny): Answer {
+export function subrequestDenial(decision: Deny, unkept = false): Answer {
   const { code, returnUrl } = decision;
   const status = statusOf(code) === 400 ? 403 : statusOf(code);
   const more = returnUrl === undefined ? [] : [responseHeaders.returnUrl, returnUrl];
-  return denial(decision, status, more);
+  return denial(decision, status, unkept, more);
 }
 
 /** It has no body: nginx writes the page or the problem document. */
-function denial({ code, id, page }: Deny, status: number, more: readonly string[] = []): Answer {
+function denial(
+  { code, id, page }: Deny,
+  status: number,
+  unkept: boolean,
+  more: readonly string[] = [],
+): Answer {
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Content-Length', '0'];
   headers.push(responseHeaders.reason, code, ...more);
   if (id !== undefined) headers.push(responseHeaders.tokenId, id);
   if (status === 401) headers.push('WWW-Authenticate', challenge(code));
   if (page !== undefined) {
     const until = `${new Date(page.until).toISOString().slice(0, 19)}Z`;
-    headers.push(responseHeaders.file, `${until} ${pageText(page.file)}`);
+    const words = [until, pageText(page.file)];
+    if (page.opens !== undefined) words.push(page.opens);
+    if (unkept) words.push('unkept');
+    headers.push(responseHeaders.file, words.join(' '));
   }
   return { status, headers };
 }

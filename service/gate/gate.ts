@@ -10,13 +10,20 @@ import type { Emit } from '../webhooks/event.ts';
 import {
   ANSWERS,
   type Answer,
+  isUnkept,
   pageAnswer,
   problemAnswer,
   send,
   subrequestDenial,
 } from './answer.ts';
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
-import { createDecisionEvents, type DecisionLog, logDecision, logLocked } from './report.ts';
+import {
+  createDecisionEvents,
+  createUnkeptWarning,
+  type DecisionLog,
+  logDecision,
+  logLocked,
+} from './report.ts';
 
 interface GateDependencies {
   readonly authorize: Authorize;
@@ -52,6 +59,7 @@ const LIVE_ANSWER: Answer = {
 export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, decisionMs, cookies, pageFor, recordDecision, emit, log } = deps;
   const recordEvents = emit && createDecisionEvents(emit);
+  const warnOfUnkept = createUnkeptWarning(log);
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
   async function decide(
@@ -64,10 +72,12 @@ export function createGate(deps: GateDependencies): RequestListener {
 
     function answer(decision: Decision): void {
       const milliseconds = performance.now() - began;
+      const uri = String(headers[requestHeaders.uri]);
       try {
         recordDecision(mode, decision, milliseconds);
         logDecision(deps, headers, decision, milliseconds);
-        send(response, ANSWERS[mode](decision, cookies, String(headers[requestHeaders.uri])));
+        if (mode !== 'confirm' && isUnkept(decision, uri)) warnOfUnkept();
+        send(response, ANSWERS[mode](decision, cookies, uri));
       } catch (err) {
         log.error({ err }, 'the gate failed to answer a request');
         response.destroy();

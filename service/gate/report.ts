@@ -62,6 +62,18 @@ export function logLocked(
   );
 }
 
+/** Warns once, because each person with such a browser would repeat it. */
+export function createUnkeptWarning(log: Logger): () => void {
+  let warned = false;
+  return () => {
+    if (warned) return;
+    warned = true;
+    log.warn(
+      'a browser confirmed and did not keep the cookie, for example because it is Secure and the page came without HTTPS',
+    );
+  };
+}
+
 /** Version 00, with IDs that are not zero: https://www.w3.org/TR/trace-context/#traceparent-header */
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 

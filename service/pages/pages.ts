@@ -9,6 +9,7 @@ import {
   PAGES,
   type PageName,
   type PLACEHOLDERS,
+  SCRIPT_TEXTS,
   type Texts,
 } from './texts.ts';
 
@@ -45,6 +46,13 @@ const MINUTE: Intl.DateTimeFormatOptions = {
   ...{ timeZone: 'UTC', timeZoneName: 'short' },
 };
 
+const OPENS = ['folder', 'file'] as const;
+
+const SCRIPT_HEADERS = [
+  ...['Content-Type', 'text/javascript; charset=utf-8', 'Cache-Control', 'max-age=300'],
+  ...['X-Content-Type-Options', 'nosniff', 'Cross-Origin-Resource-Policy', 'same-origin'],
+];
+
 export interface WrittenPage {
   /** Names and values in turn, as Node.js accepts them. */
   readonly headers: readonly string[];
@@ -57,8 +65,18 @@ interface Language {
   readonly dates: Intl.DateTimeFormat;
 }
 
-/** Returns the function that writes the page of a request of nginx; undefined if there are too many. */
-export function createPages(settings: PageSettings = {}, now = () => performance.now()) {
+/** nginx's `$request_id`. Nobody who uploads a file or makes a link can know it, so it can be the nonce of a script. */
+const NONCE = /^[0-9a-f]{32}$/;
+
+/**
+ * Returns the function that writes the page of a request of nginx; undefined if there are too many. `script` is that of
+ * a list, the same for everyone.
+ */
+export function createPages(
+  settings: PageSettings = {},
+  script = '',
+  now = () => performance.now(),
+) {
   const css = styleOf(settings.color);
   const headersOf = pageHeaders(`<style>${css}</style>`);
   const own = new Map(
@@ -73,23 +91,32 @@ export function createPages(settings: PageSettings = {}, now = () => performance
 
   return function pageFor(headers: IncomingHttpHeaders): WrittenPage | undefined {
     const code = String(headers['postern-page']);
+    if (code === 'script') return { headers: SCRIPT_HEADERS, body: script };
     const name = PAGE_OF.get(code) ?? 'denied';
     const form = FORM_OF.get(code);
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
-    const [until, file] = String(headers['postern-file'] ?? '').split(' ');
+    const [until, file, ...more] = String(headers['postern-file'] ?? '').split(' ');
+    const opens = OPENS.find((one) => form && more.includes(one));
+    const requestId = String(headers['x-request-id']);
+    const nonce = NONCE.test(requestId) ? requestId : undefined;
     const shown: Shown = {
-      ...{ language, texts, form, page: texts[name] },
+      ...{ language, texts, form, opens, nonce },
+      page: opens && name === 'confirmation_required' ? texts[`open_${opens}`] : texts[name],
       file: form || name === 'listing' ? decoded(file) : '',
       until: form && untilOf(until, dates),
+      unkept: more.includes('unkept'),
     };
-    if (name === 'listing')
-      return { headers: headersOf(form), body: listHead(shown, settings, css) };
+    if (name === 'listing') {
+      const used = SCRIPT_TEXTS.map((text) => [text, texts[text]]);
+      const body = listHead(shown, settings, css, JSON.stringify(Object.fromEntries(used)));
+      return { headers: headersOf(form), body };
+    }
     const page = own.get(`${name}.${language}`) ?? own.get(name);
     if (page !== undefined)
       return { headers: page.headersOf(form), body: page.write(shown, settings) };
-    return { headers: headersOf(form), body: denialPage(shown, settings, css) };
+    return { headers: headersOf(form, nonce), body: denialPage(shown, settings, css) };
   };
 }
 
@@ -120,8 +147,9 @@ function untilOf(value: string | undefined, dates: Intl.DateTimeFormat): Shown['
 }
 
 /**
- * The headers of a page. Only its own styles apply, and nothing is loaded from another origin. A form needs the
- * origin of its page: with `no-referrer`, a browser would send `Origin: null`, and the gate would refuse the form.
+ * The headers of a page. Only its own styles and a script with the nonce apply, and nothing is loaded from another
+ * origin. A form needs the origin of its page: with `no-referrer`, a browser would send `Origin: null`, and the gate
+ * would refuse the form.
  */
 function pageHeaders(page: string) {
   const styles = [...page.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, css = '']) => {
@@ -132,10 +160,13 @@ function pageHeaders(page: string) {
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
   const shared = [
     ...['Content-Type', 'text/html; charset=utf-8', 'Cache-Control', 'no-store'],
-    ...['Content-Security-Policy', policy, 'X-Content-Type-Options', 'nosniff'],
-    ...['X-Robots-Tag', 'noindex', 'Referrer-Policy'],
+    ...['X-Content-Type-Options', 'nosniff', 'X-Robots-Tag', 'noindex'],
   ];
-  return (form: Shown['form']) => [...shared, form ? 'same-origin' : 'no-referrer'];
+  return (form: Shown['form'], nonce?: string) => [
+    ...[...shared, 'Referrer-Policy', form ? 'same-origin' : 'no-referrer'],
+    'Content-Security-Policy',
+    form && nonce ? `${policy}; script-src 'nonce-${nonce}'` : policy,
+  ];
 }
 
 /** A page of the operator: HTML with the names of texts, which are escaped. */

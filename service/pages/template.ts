@@ -8,6 +8,12 @@ export interface Shown {
   /** The title, and the paragraphs below it. */
   readonly page: readonly string[];
   readonly form?: 'confirm' | 'pin' | 'pin_wrong' | undefined;
+  /** After the form the browser shows a folder or a file, instead of saving a file. */
+  readonly opens?: 'folder' | 'file' | undefined;
+  /** The browser has confirmed before, and did not keep the cookie. */
+  readonly unkept: boolean;
+  /** For the script of the page. Absent: it has none. */
+  readonly nonce?: string | undefined;
   /** The name of the file, or the path of the folder. */
   readonly file: string;
   /** Until when the link works, for machines and for people. */
@@ -26,11 +32,29 @@ const ARROW = raw(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" d="M5 28V14a11 11 0 0 1 22 0v14M2 28h28M16 10v9m-4-4 4 4 4-4"/></svg>',
 );
 
+/** Shows times in the reader's zone, and says after the click that the download has started. */
+const CONFIRM_SCRIPT = raw(`
+for (const time of document.querySelectorAll('time')) {
+  const { lang } = document.documentElement;
+  const locales = [...navigator.languages.filter((one) => one.split('-')[0] === lang), lang];
+  const style = { dateStyle: 'long', timeStyle: 'short' };
+  time.textContent = new Date(time.dateTime).toLocaleString(locales, style);
+}
+document.addEventListener('submit', () => {
+  const started = document.querySelector('[data-started]');
+  // Instead of a wrong PIN, another page appears before.
+  if (started) setTimeout(() => { started.textContent = started.dataset.started; }, 1000);
+});
+`);
+
+/** The location of auth-request.conf that sends the script of a list. */
+const LIST_SCRIPT = '/.postern/list.js';
+
 function top(
   { language, form, file }: Shown,
   title: string,
   { name = '', logo }: Site,
-  css: string,
+  style: ReturnType<typeof html>,
 ) {
   const own = logo === undefined ? name : html`<img src="${logo}" alt="${name}">`;
   return html`<!doctype html>
@@ -41,7 +65,7 @@ function top(
 <meta name="robots" content="noindex">
 <title>${title}</title>
 ${form && html`<meta property="og:title" content="${file}">`}
-<style>${raw(css)}</style>
+${style}
 </head>
 <body>
 <main>
@@ -51,14 +75,16 @@ ${form && html`<meta property="og:title" content="${file}">`}
 
 /** A page that replaces a denial, or asks for a confirmation. */
 export function denialPage(shown: Shown, site: Site, css: string): string {
-  const { page, texts, form, file, until } = shown;
+  const { page, texts, form, opens, nonce, file, until, unkept } = shown;
   const [title = '', ...paragraphs] = page;
   const [before, after] = texts.until.split('{until}');
   const wrong = form === 'pin_wrong';
-  return `${html`${top(shown, title, site, css)}
+  return `${html`${top(shown, title, site, html`<style>${raw(css)}</style>`)}
+${form && unkept && html`<p class="error">${texts.unkept}</p>`}
 ${form && file && html`<p class="file"><bdi>${file}</bdi></p>`}
 ${paragraphs.map((text) => html`<p>${text}</p>\n`)}
 ${until && html`<p class="soft">${before}<time datetime="${until.iso}">${until.text}</time>${after}</p>`}
+${form && nonce && html`<script nonce="${nonce}">${CONFIRM_SCRIPT}</script>`}
 ${
   form &&
   html`<form method="post">
@@ -68,8 +94,9 @@ ${
 ${wrong && html`<p class="error" id="wrong">${texts.wrong}</p>`}
 <input id="pin" name="pin" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" minlength="4" maxlength="24" required${wrong && raw(' aria-invalid="true" aria-describedby="wrong"')}>`
 }
-<button>${texts.download}</button>
-</form>`
+<button>${opens ? texts.open : texts.download}</button>
+</form>
+${!opens && html`<p role="status" data-started="${texts.started}"></p>`}`
 }
 ${site.links && html`<footer>${site.links.map(({ text, url }) => html`<a href="${url}" rel="noreferrer">${text}</a>`)}</footer>`}
 </main>
@@ -79,10 +106,13 @@ ${site.links && html`<footer>${site.links.map(({ text, url }) => html`<a href="$
 }
 
 /** The start of the list of a folder. nginx appends the list, and its own `<html>`, which a browser ignores. */
-export function listHead(shown: Shown, site: Site, css: string): string {
-  const { texts, page, file } = shown;
-  return `${html`${top({ ...shown, form: undefined }, file || (page[0] ?? ''), site, css)}
+export function listHead(shown: Shown, site: Site, css: string, scriptTexts: string): string {
+  const { texts, page, nonce, file } = shown;
+  const style = html`<style nonce="${nonce}">${raw(css)}</style>`;
+  return `${html`${top({ ...shown, form: undefined }, file || (page[0] ?? ''), site, style)}
 ${file.includes('/') && html`<p><a href="../">${texts.up}</a></p>`}
+<p class="empty">${texts.empty}</p>
+${nonce && html`<script src="${LIST_SCRIPT}" nonce="${nonce}" defer data-texts="${scriptTexts}"></script>`}
 `}`;
 }
 
@@ -132,10 +162,31 @@ button {
 }
 a { color: inherit; }
 :focus-visible { outline: 3px solid; outline-offset: 2px; }
+p:empty { margin: 0; }
 pre { margin: -1rem 0 0; white-space: pre-line; line-height: 1.9; font-size: 0.9375rem; }
-main:has(pre) { max-width: 56rem; }
-h1 ~ h1, hr, pre a[href="../"] { display: none; }
+main:has(pre, table) { max-width: 56rem; }
+h1 ~ h1, hr, pre a[href="../"], .empty { display: none; }
+main:has(pre > a:only-child) .empty { display: block; }
+.zip button, progress { margin: 0 0 1rem; }
+progress { width: 100%; accent-color: var(--accent); }
+table { width: 100%; margin: 0 0 1rem; border-collapse: collapse; font-size: 0.9375rem; }
+th, td { padding: 0.5rem 0 0.5rem 1rem; text-align: end; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { width: 100%; padding-inline-start: 0; text-align: start; }
+th { padding-block: 0; white-space: nowrap; }
+th button { padding: 0; color: inherit; background: none; }
+th[aria-sort="ascending"] button::after { content: " \\2191"; }
+th[aria-sort="descending"] button::after { content: " \\2193"; }
+td svg {
+  width: 1.25em; height: 1.25em; margin-inline-end: 0.5em; vertical-align: -0.25em;
+  fill: none; stroke: var(--soft); stroke-width: 1.5; stroke-linejoin: round;
+}
+td:nth-child(2) { white-space: nowrap; }
+code { display: block; margin-top: 0.5rem; user-select: all; }
 main > :last-child { margin-bottom: 0; }
+@media (min-width: 38rem) {
+  td { white-space: nowrap; }
+  td:first-child { white-space: normal; }
+}
 @media (min-width: 56rem) { pre { white-space: pre; } }
 @media (max-width: 38rem) {
   main { min-height: 100vh; margin: 0; padding: 1.5rem; border: 0; border-radius: 0; }

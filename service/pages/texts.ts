@@ -15,10 +15,21 @@ export const ENGLISH: Texts = en;
 /** The names of the texts that are pages. */
 export type PageName = { [K in keyof Texts]: Texts[K] extends string ? never : K }[keyof Texts];
 
-/** The names of the pages that a file of the operator can replace: not that of a list, which nginx writes. */
+/** A list, which nginx writes, and other texts of confirmation_required. */
+const OTHERS: readonly string[] = ['listing', 'open_file', 'open_folder'];
+
+/** The names of the pages that a file of the operator can replace. */
 export const PAGES = Object.keys(en).filter(
-  (name): name is PageName => Array.isArray(en[name as keyof Texts]) && name !== 'listing',
+  (name): name is PageName => Array.isArray(en[name as keyof Texts]) && !OTHERS.includes(name),
 );
+
+/** The names of the texts that the script of a list shows. */
+export const SCRIPT_TEXTS = [
+  ...(['name', 'size', 'modified', 'wget', 'zip', 'stop', 'counting', 'progress'] as const),
+  ...(['saved', 'missing', 'stopped', 'failed', 'memory', 'limit'] as const),
+] as const;
+
+export type ScriptTexts = Pick<Texts, (typeof SCRIPT_TEXTS)[number]>;
 
 /** The names that a page of the operator can contain: `{{title}}`. */
 export const PLACEHOLDERS = [

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import type { Page } from 'puppeteer-core';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { linesOf, stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
 import { waitFor } from '../harness/wait.ts';
 import { type Site, type SiteMode, siteForTest } from '../support/site.ts';
@@ -15,6 +13,8 @@ import {
   pageOf,
   pagesLocation,
 } from './browser.ts';
+import { startCutter } from './cutter.ts';
+import { listingSite } from './listed.ts';
 
 const BYTES = randomBytes(4_000_000);
 const path = '/download/film.bin';
@@ -51,10 +51,61 @@ test.for(cases)(
     const page = await browser.open(site.nginx.url(url));
     expect(await heading(page)).toBe(CONFIRM);
     expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
+    const said = () => page.$eval('[role=status]', ({ textContent }) => textContent);
+    expect(await said()).toBe('');
     await page.click('button');
     await expectSaved(browser);
+    await expect.poll(said).toBe('Your download has started.');
     expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
     expect(await asked(site, id, 3)).toEqual(['GET 401', 'POST 303', 'GET 200']);
+  },
+);
+
+test.for(cases)(
+  'confirm, %s: a cookie that is Secure is lost without HTTPS, and the page says so by %s',
+  async ([name, mode], context) => {
+    const browser = await openBrowser(name, context);
+    const cookies = { sameSite: 'Lax', secure: true, partitioned: false } as const;
+    const site = await siteForTest({ mode, cookies, files: { 'film.bin': BYTES } });
+    const { url } = await site.issue({ path, confirm: true, pin: '4711' });
+    // Chromium accepts the cookie from 127.0.0.1.
+    const page = await browser.open(`http://site.test:${site.nginx.port}${url}`);
+    const errors = () => page.$$eval('.error', (all) => all.map((one) => one.textContent));
+    expect(await errors()).toEqual([]);
+    for (let i = 0; i < 2; i += 1) {
+      await page.type('input', '4711');
+      await Promise.all([page.waitForNavigation(), page.click('button')]);
+      expect(await heading(page)).toBe(PIN);
+      expect(await errors()).toEqual([expect.stringContaining('did not keep a cookie')]);
+    }
+    expect(page.url().split('postern_confirmed=1')).toHaveLength(2);
+    expect(await browser.downloads()).toEqual([]);
+  },
+);
+
+test.for(browsers)(
+  'confirm, %s: a folder and a shown file are opened, with the time of the reader',
+  async (name, context) => {
+    const browser = await openBrowser(name, context);
+    const site = await listingSite({ files: { 'hls/a.txt': 'the text' } });
+    const folder = await site.issue({ prefix: '/download/hls/', listing: true, confirm: true });
+    const page = await browser.context.newPage();
+    if (name === 'Chromium') await page.emulateTimezone('Asia/Tokyo');
+    await page.goto(site.nginx.url(folder.url));
+    expect(await heading(page)).toBe('Open this folder?');
+    const [iso, shown] = await page.$eval('time', (time) => [time.dateTime, time.textContent]);
+    const style = { dateStyle: 'long', timeStyle: 'short' } as const;
+    const timeZone = name === 'Chromium' ? 'Asia/Tokyo' : 'UTC';
+    expect(shown).toBe(new Date(iso ?? '').toLocaleString('en-US', { ...style, timeZone }));
+    await Promise.all([page.waitForNavigation(), page.click('button')]);
+    expect(await heading(page)).toBe('hls');
+
+    const inline = { path: '/download/hls/a.txt', disposition: 'inline', confirm: true };
+    await page.goto(site.nginx.url((await site.issue(inline)).url));
+    expect(await heading(page)).toBe('Open this file?');
+    expect(await page.$eval('button', ({ textContent }) => textContent)).toBe('Open');
+    await Promise.all([page.waitForNavigation(), page.click('button')]);
+    expect(await page.evaluate('document.body.innerText')).toBe('the text');
   },
 );
 
@@ -164,37 +215,6 @@ test.for(browsers)('confirm, %s: the page cannot be framed', async (name, contex
   expect(shown).toEqual(['refused', 'a page that can be framed']);
   expect((await linesOf(site, id)).length).toBe(1);
 });
-
-const CUT_AT = 1_000_000;
-
-/** Forwards connections to a port, and cuts the first that carries more than a megabyte. */
-async function startCutter(port: number) {
-  let isCut = false;
-  const server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1');
-    let bytes = 0;
-    upstream.on('data', (chunk) => {
-      bytes += chunk.length;
-      client.write(chunk);
-      if (isCut || bytes < CUT_AT) return;
-      isCut = true;
-      client.end();
-      upstream.destroy();
-    });
-    client.on('data', (chunk) => upstream.write(chunk));
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      one.on('error', () => other.destroy());
-      one.on('close', () => other.end());
-    }
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { origin, isCut: () => isCut };
-}
 
 test.for(browsers)(
   'confirm, %s: an interrupted download with one use is completed',

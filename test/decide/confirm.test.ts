@@ -26,6 +26,19 @@ describe('confirm: GET and HEAD', () => {
     expect(await authorize(url + rest)).toMatchObject({ page: { file } });
   });
 
+  test.each([
+    ['a file', { path }, '', undefined],
+    ['a file that is shown', { path, disposition: 'inline' }, '', 'file'],
+    ['a file in a folder', { prefix: '/download/hls/', listing: true }, 'a.ts', undefined],
+    ['a folder', { prefix: '/download/hls/', listing: true }, '', 'folder'],
+    ['its index', { prefix: '/download/hls/', index: true, disposition: 'inline' }, '', 'folder'],
+  ] as const)('say whether the browser shows %s', async (_, request, rest, opens) => {
+    const { authorize, url } = await issued({ ...request, confirm: true });
+    const decision = await authorize(url + rest);
+    expect(decision).toMatchObject({ code: 'confirmation_required' });
+    expect('page' in decision && decision.page?.opens).toBe(opens);
+  });
+
   test('of a requester that has confirmed are allowed, as long as it may resume', async () => {
     const request = { path, confirm: true, max_uses: 1, expires_in: 60 };
     const { authorize, clock, url } = await issued(request);

@@ -94,6 +94,12 @@ const boundaries: readonly Boundary[] = [
     why: 'A page is made from a code, a name and a time. It knows no decision.',
   },
   {
+    part: 'service/pages/browser/',
+    imports: ['service/pages/texts.ts'],
+    packages: ['client-zip'],
+    why: 'The script of a list runs in the browser. Of texts.ts it has only the types.',
+  },
+  {
     part: 'service/api/',
     imports: [SITE, TOKEN, EVENT, ...SHARED, COALESCE],
     packages: ['hono', 'zod', 'pino', 'node:'],

@@ -6,6 +6,7 @@ import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
 const path = '/download/a.pdf';
+const MARKER = 'postern_confirmed=1';
 const about = (uri: string, more: Record<string, string> = {}) => ({
   'X-Original-URI': uri,
   'X-Original-Method': 'POST',
@@ -22,12 +23,12 @@ async function started(more: object = {}) {
 }
 
 describe('POST /confirm', () => {
-  test('answers 303 to the same URI, with the cookie and without a target', async () => {
+  test('answers 303 to the same URI and a marker, with the cookie and without a target', async () => {
     const { confirm, url, id } = await started({ subject: 'é' });
     const { status, headers, body } = await confirm(url);
     expect([status, body]).toEqual([303, '']);
     expect(headers).toMatchObject({
-      location: url,
+      location: `${url}&${MARKER}`,
       'postern-reason': 'confirmed',
       'postern-token-id': id,
       'postern-subject': '%C3%A9',
@@ -37,13 +38,59 @@ describe('POST /confirm', () => {
     expect(Object.keys(headers).filter((name) => /target|redirect/.test(name))).toEqual([]);
   });
 
+  test('adds the marker once, and only for a requester that gets a cookie', async () => {
+    const { confirm, api, url } = await started();
+    const inPath = (await issueToken(api, { prefix: '/download/', confirm: true })).url;
+    expect((await confirm(`${inPath}a`)).headers.location).toBe(`${inPath}a?${MARKER}`);
+    const marked = `${url}&${MARKER}`;
+    const { headers } = await confirm(marked);
+    expect([headers.location, headers['set-cookie']?.length]).toEqual([marked, 1]);
+    const cookie = /postern_resume=([\w-]+)/.exec(String(headers['set-cookie']))?.[1] ?? '';
+    const known = await confirm(url, { 'Postern-Resume': cookie });
+    expect([known.headers.location, known.headers['set-cookie']]).toEqual([url, undefined]);
+  });
+
+  test('the marker changes no decision: the page explains, and the log warns once', async () => {
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
+    const gate = await startGate({ log });
+    const { authRequest, xAccel, confirm, api } = gate;
+    const pin = { path, confirm: true, pin: '4711' };
+    const { url } = await issueToken(api, pin);
+    const reason = ({ headers }: { headers: Record<string, unknown> }) => headers['postern-reason'];
+    for (const ask of [authRequest, xAccel]) {
+      const plain = await ask(url);
+      const marked = await ask(`${url}&${MARKER}`);
+      expect([marked.status, reason(marked)]).toEqual([plain.status, reason(plain)]);
+      expect(marked.headers['postern-file']).toBe(`${plain.headers['postern-file']} unkept`);
+      const others = [`${url}&${MARKER}0`, `${url}&x=${MARKER}`, `${url}&postern_confirmed=2`];
+      for (const other of others) {
+        expect((await ask(other)).headers['postern-file']).toBe(plain.headers['postern-file']);
+      }
+    }
+    // A wrong PIN has its own text.
+    const wrong = await confirm(`${url}&${MARKER}`);
+    expect(String(wrong.headers['postern-file'])).not.toContain('unkept');
+    // An unknown token has no page that asks, and a token without `confirm` opens.
+    for (const token of [`ps_${'x'.repeat(32)}`, 'x']) {
+      const unknown = await authRequest(`${path}?token=${token}&${MARKER}`);
+      expect([unknown.status, unknown.headers['postern-file']]).toEqual([401, undefined]);
+    }
+    const open = await issueToken(api, { path });
+    expect((await authRequest(`${open.url}&${MARKER}`)).status).toBe(204);
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+      expect.stringMatching(/^a browser confirmed and did not keep the cookie/),
+    ]);
+    expect(lines.join('')).not.toMatch(/ps_|4711|\/download\//);
+  });
+
   test('encodes raw bytes in the Location, and leads to no other host', async () => {
     const { confirm, api } = await started();
     const { access_token: token } = await issueToken(api, { prefix: '/download/', confirm: true });
     const raw = Buffer.from('/download/é "x".pdf').toString('latin1').replaceAll(' ', '%20');
     const { headers } = await confirm(`${raw}?token=${token}`);
     expect(headers.location).toBe(
-      `/download/%c3%a9%20%22x%22.pdf?token=${token}`.replaceAll('%22', '"'),
+      `/download/%c3%a9%20%22x%22.pdf?token=${token}&${MARKER}`.replaceAll('%22', '"'),
     );
     const hosts = [
       '//evil.example/download/a',

@@ -9,6 +9,8 @@ import { modes, useSite } from '../support/site.ts';
 
 const HTML = { Accept: 'text/html' };
 const path = '/download/film.mp4';
+/** The redirect of a new requester. */
+const marked = (url: string) => `${url}${url.includes('?') ? '&' : '?'}postern_confirmed=1`;
 
 /** Fetchers that open a link before a person does. */
 const PREVIEWS = [
@@ -55,7 +57,7 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect(await before.json()).toMatchObject({ code: 'confirmation_required' });
     const confirmed = await post(url);
     expect([confirmed.status, await confirmed.text()]).toEqual([303, '']);
-    expect(confirmed.headers.get('location')).toBe(url);
+    expect(confirmed.headers.get('location')).toBe(marked(url));
     expect(confirmed.headers.get('set-cookie')).toMatch(
       /^postern_resume=[\w-]{22}; Path=\/download\/film.mp4; Max-Age=\d+; HttpOnly; SameSite=Lax$/,
     );
@@ -151,7 +153,7 @@ describe.each(modes)('confirm by %s', (mode) => {
     const { url } = await site.issue(folder);
     expect((await site.fetch(`${url}a.m3u8`)).status).toBe(401);
     const confirmed = await post(`${url}a.m3u8`);
-    expect(confirmed.headers.get('location')).toBe(`${url}a.m3u8`);
+    expect(confirmed.headers.get('location')).toBe(marked(`${url}a.m3u8`));
     const cookies = confirmed.headers.getSetCookie();
     expect(cookies).toHaveLength(2);
     const Cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');

@@ -1,8 +1,13 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { modes, siteForTest, useSite } from '../support/site.ts';
 import { BROWSER, links, withListing } from './listed.ts';
+
+// That of nginx.
+vi.stubEnv('TZ', 'Asia/Tokyo');
+
+const SCRIPT = 'the script of a list';
 
 const SECRET = 'a secret beside the folder';
 
@@ -34,7 +39,9 @@ describe.each(modes)('listing: by %s', (mode) => {
   const site = useSite(
     {
       mode,
+      listScript: SCRIPT,
       ...withListing(mode),
+      http: 'autoindex_localtime on;',
       files: {
         'hls/b.txt': 'file b',
         'hls/a.txt': 'file a',
@@ -77,9 +84,39 @@ describe.each(modes)('listing: by %s', (mode) => {
     const line = /<a href="a.txt">a.txt<\/a> +\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d +6\r?\n/;
     expect(answer.text).toMatch(line);
     expect(answer.header('Cache-Control')).toBe('private, no-store');
-    const policy = /^default-src 'none'; .*frame-ancestors 'none'/;
-    expect(answer.header('Content-Security-Policy')).toMatch(policy);
+    const [, nonce] = /<style nonce="([0-9a-f]{32})">/.exec(answer.text) ?? [];
+    expect(answer.header('Content-Security-Policy')).toBe(
+      `default-src 'none'; script-src 'nonce-${nonce}'; connect-src 'self'; style-src 'nonce-${nonce}'; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'`,
+    );
+    expect(answer.text.match(/<script[^>]*>/g)).toEqual([
+      expect.stringMatching(`^<script src="/.postern/list.js" nonce="${nonce}" defer data-texts="`),
+    ]);
+    expect((await open(url)).text).not.toContain(nonce);
     expect(answer.header('Content-Disposition')).toBeUndefined();
+  });
+
+  test('the script of a list is public, and the same for every request', async () => {
+    const secret = { Cookie: `postern=ps_${'s'.repeat(32)}`, 'Postern-Page': 'listing' };
+    const requests = [
+      ['GET', '/.postern/list.js', {}],
+      ['GET', `/.postern/list.js?token=ps_${'s'.repeat(32)}`, secret],
+      ['POST', '/.postern/list.js', { 'Content-Length': '0' }],
+    ] as const;
+    for (const [method, target, headers] of requests) {
+      const answer = await site.ask(method, target, headers);
+      expect([answer.status, answer.text]).toEqual([200, SCRIPT]);
+      expect(answer.header('Content-Type')).toBe('text/javascript; charset=utf-8');
+      expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
+      expect(answer.header('Set-Cookie')).toBeUndefined();
+    }
+    for (const target of ['/.postern/list.js/', '/.postern/list.json', '/.postern/page']) {
+      expect((await site.ask('GET', target)).status).toBe(404);
+    }
+  });
+
+  test('the times of the list are UTC, whatever the site says', async () => {
+    await utimes(join(site.files, 'hls', 'b.txt'), 0, Date.UTC(2026, 0, 2, 3, 4) / 1000);
+    expect((await open(url)).text).toMatch(/b\.txt<\/a> +02-Jan-2026 03:04 /);
   });
 
   test('each link opens, and keeps the token', async () => {
@@ -114,7 +151,8 @@ describe.each(modes)('listing: by %s', (mode) => {
     const hostile = await site.issue({ prefix: '/download/hostile/', listing: true });
     const answer = await open(hostile.url);
     expect(answer.status).toBe(200);
-    expect(answer.text).not.toMatch(/<script|<!--|href="javascript:|protected|Index of/);
+    expect(answer.text.match(/<script/g)).toHaveLength(1);
+    expect(answer.text).not.toMatch(/<!--|href="javascript:|protected|Index of/);
     const found = links(answer.text, hostile.url);
     expect(found).toHaveLength(HOSTILE.length + 1);
     for (const path of found) {
@@ -138,7 +176,8 @@ describe.each(modes)('listing: by %s', (mode) => {
         continue;
       }
       expect([name, answer.status]).toEqual([name, 200]);
-      expect(answer.text).not.toMatch(/<script|<!--|protected|Index of/);
+      expect(answer.text.match(/<script/g)).toHaveLength(1);
+      expect(answer.text).not.toMatch(/<!--|protected|Index of/);
       expect(links(answer.text, path)).toEqual([`${path}x.txt`]);
       expect(answer.text).toMatch(/<h1>folders\/.+<\/h1>/s);
     }

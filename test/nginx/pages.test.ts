@@ -91,6 +91,14 @@ describe.each(modes)('pages: by %s', (mode) => {
     expectPage(await ask('401,invalid_token', { 'Accept-Language': 'fr' }), 401, 'en');
   });
 
+  test('a request for the internal location gets a page that does not speak of a valid link', async () => {
+    for (const lang of LANGUAGES) {
+      const answer = await site.ask('GET', '/protected/a', { ...BROWSER, 'Accept-Language': lang });
+      expectPage(answer, 404, lang);
+      expect(answer.text).not.toMatch(/valid|gültig/);
+    }
+  });
+
   test('a file that is missing is a page for browsers, with the status 404', async () => {
     const found = mode === 'X-Accel' ? 200 : 204;
     for (const lang of LANGUAGES) {
@@ -142,6 +150,7 @@ describe.each(modes)('pages: the request for a page by %s', (mode) => {
           'postern-page': 'pin_required',
           'postern-file': '2026-11-26T07:05:58Z a%20b',
           'accept-language': 'de',
+          'x-request-id': expect.stringMatching(/^[0-9a-f]{32}$/),
         },
       ],
     ]);

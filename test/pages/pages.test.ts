@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createPages, MAX_PAGES, type PageSettings } from '../../service/pages/pages.ts';
-import { LANGUAGES, PAGES } from '../../service/pages/texts.ts';
+import { LANGUAGES, PAGES, SCRIPT_TEXTS } from '../../service/pages/texts.ts';
 
 const CODES = [
   ...['missing_token', 'invalid_token', 'confirmation_required', 'pin_required', 'pin_wrong'],
@@ -14,17 +14,22 @@ interface Asked {
   readonly raw?: string;
   readonly file?: string;
   readonly until?: string;
+  /** The words after the name. */
+  readonly more?: string;
   readonly language?: string;
+  readonly requestId?: string;
 }
 
 function show(
-  { code = 'confirmation_required', file = '', raw, until = '', language = '' }: Asked,
+  { code = 'confirmation_required', file = '', raw, until = '', more = '', ...rest }: Asked,
   settings: PageSettings = {},
 ) {
+  const { language = '', requestId } = rest;
   const page = createPages(settings)({
     'postern-page': code,
-    'postern-file': `${until} ${raw ?? encodeURIComponent(file)}`,
+    'postern-file': `${until} ${raw ?? encodeURIComponent(file)} ${more}`,
     'accept-language': language,
+    ...(requestId !== undefined && { 'x-request-id': requestId }),
   });
   const header = (name: string) => page?.headers[page.headers.indexOf(name) + 1];
   return { text: page?.body ?? '', header };
@@ -169,7 +174,7 @@ describe('pages: settings', () => {
     const { text, header } = show(asked, { name: '<me>', files });
     expect(text).toContain('<title>Enter the PIN</title>');
     expect(text).toContain(
-      '<p title="&quot;&#39;&lt;&amp;{{text}}">This file is protected by a PIN.',
+      '<p title="&quot;&#39;&lt;&amp;{{text}}">The link is protected by a PIN.',
     );
     expect(text).toMatch(/UTCThis PIN is wrong\..*\|&lt;me&gt;\|en$/);
     expect(header('Content-Security-Policy')).toMatch(
@@ -183,9 +188,93 @@ describe('pages: settings', () => {
   });
 });
 
+describe('pages: a script', () => {
+  const requestId = '0123456789abcdef'.repeat(2);
+  const scripts = ({ text }: { text: string }) => text.match(/<script[^>]*>/g) ?? [];
+
+  test.each(CODES)('%s has one with the nonce only if it has a form', (code) => {
+    const page = show({ code, requestId });
+    const isForm = /^(confirmation|pin)_/.test(code);
+    expect(scripts(page)).toEqual(isForm ? [`<script nonce="${requestId}">`] : []);
+    const [, policy] =
+      /script-src ([^;]*)/.exec(page.header('Content-Security-Policy') ?? '') ?? [];
+    expect(policy).toBe(isForm ? `'nonce-${requestId}'` : undefined);
+  });
+
+  test.each(['', 'x', `${requestId}0`, `' 'unsafe-inline`, requestId.toUpperCase()])(
+    'a page has none with the request ID %j',
+    (other) => {
+      for (const code of ['pin_required', 'listing']) {
+        const page = show({ code, requestId: other });
+        expect(scripts(page)).toEqual([]);
+        expect(page.header('Content-Security-Policy')).not.toContain('script-src');
+      }
+    },
+  );
+
+  test('a page of the operator has none', () => {
+    const files = { pin_required: '<form method="post"><input name="pin"></form>' };
+    const page = show({ code: 'pin_required', requestId }, { files });
+    expect(page.header('Content-Security-Policy')).not.toContain('script-src');
+  });
+
+  test('a list loads one with its texts, and the style has the nonce', () => {
+    const { text } = show({ code: 'listing', file: 'hls', language: 'de', requestId });
+    const [, texts = ''] =
+      new RegExp(
+        `<script src="/\\.postern/list\\.js" nonce="${requestId}" defer data-texts="([^"]*)"></script>`,
+      ).exec(text) ?? [];
+    const shown = JSON.parse(texts.replaceAll('&quot;', '"'));
+    expect(Object.keys(shown)).toEqual([...SCRIPT_TEXTS]);
+    expect(shown.name).toBe('Name');
+    expect(shown.stop).toBe('Anhalten');
+    expect(text).toContain(`<style nonce="${requestId}">`);
+  });
+
+  test('that of a list is the same for everyone, and has no limit', () => {
+    const pages = createPages({}, 'the script', () => 0);
+    for (let i = 0; i < 2 * MAX_PAGES; i += 1) {
+      const page = pages({ 'postern-page': 'script', 'postern-file': 'x secret', cookie: 'x' });
+      expect(page?.body).toBe('the script');
+      expect(page?.headers.slice(0, 2)).toEqual(['Content-Type', 'text/javascript; charset=utf-8']);
+    }
+  });
+});
+
+test.each([
+  ['', 'Download this file?', 'Download', true],
+  ['file', 'Open this file?', 'Open', false],
+  ['folder', 'Open this folder?', 'Open', false],
+])('pages: a confirmation that opens "%s" has the title %s', (more, title, label, isDownload) => {
+  const page = show({ file: 'a', more });
+  expect(titleOf(page)).toBe(title);
+  expect(page.text).toContain(`<button>${label}</button>`);
+  expect(page.text.includes('data-started="Your download has started."')).toBe(isDownload);
+  const pin = show({ code: 'pin_required', file: 'a', more });
+  expect(titleOf(pin)).toBe('Enter the PIN');
+  expect(pin.text).toContain(`<button>${label}</button>`);
+});
+
+test('pages: a browser that did not keep the cookie gets an explanation, once', () => {
+  const why = 'your browser did not keep a cookie';
+  for (const code of ['confirmation_required', 'pin_required']) {
+    expect(show({ code, file: 'unkept' }).text).not.toContain(why);
+    expect(show({ code, file: 'a', more: 'unkept' }).text.split(why)).toHaveLength(2);
+    expect(show({ code, file: 'a', more: 'folder unkept' }).text.split(why)).toHaveLength(2);
+  }
+  expect(show({ code: 'invalid_token', more: 'unkept' }).text).not.toContain(why);
+});
+
+// A client can request an internal location, too: it has no valid link.
+test('pages: a missing file says nothing about the link', () => {
+  for (const language of LANGUAGES.keys()) {
+    expect(show({ code: 'not_found', language }).text).not.toMatch(/valid|gültig/);
+  }
+});
+
 test('pages: a second has a number of denials, and any number of pages that need a token', () => {
   let now = 10_000;
-  const pages = createPages({}, () => now);
+  const pages = createPages({}, '', () => now);
   const written = (code: string, count: number) =>
     Array.from({ length: count }, () => pages({ 'postern-page': code })).filter(Boolean).length;
   expect(written('invalid_token', 2000)).toBe(MAX_PAGES);

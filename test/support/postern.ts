@@ -55,6 +55,8 @@ export interface PosternOptions {
   readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
   readonly pages?: PageSettings;
+  /** The script of a list. */
+  readonly listScript?: string;
   /** Absent: no events. */
   readonly emit?: Emit;
   /** As `openJwt` makes it, and the usual format. */
@@ -73,6 +75,7 @@ export function createPostern(options: PosternOptions = {}) {
     publicUrl = '',
     apiUrl,
     apiMetrics = true,
+    listScript = '',
     decisionMs,
   } = options;
   const { format = 'opaque', ...jwt } = options.jwt ?? {};
@@ -93,6 +96,7 @@ export function createPostern(options: PosternOptions = {}) {
       emit: options.emit,
       countsBytes: options.countsBytes ?? false,
       version,
+      listScript,
       log,
       logAllow: (fields) => log.info(fields, 'decision'),
       now,

@@ -1,0 +1,104 @@
+// Pure functions on the names and addresses of a list. Uploaders choose the names of their files, so none is trusted.
+
+/** A file or folder of a list. */
+export interface ListEntry {
+  readonly url: URL;
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** In bytes, as nginx rounds it; 0 for a folder. */
+  readonly size: number;
+  readonly modified: Date | undefined;
+}
+
+/** What nginx writes after a link: `29-Nov-2026 10:00   34M`, in UTC. */
+const DETAILS = /(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d) +(-|\d+)([KMG]?)/;
+const UNITS = ['', 'K', 'M', 'G'];
+
+/**
+ * The entry of a link with this `href`. nginx shortens the name that it shows, but not the link. Undefined: the link
+ * leads anywhere but to a file or folder directly in this folder.
+ */
+export function entryOf(
+  href: string,
+  shown: string,
+  details: string,
+  folder: URL,
+): ListEntry | undefined {
+  if (!URL.canParse(href, folder.href)) return undefined;
+  const url = new URL(href, folder);
+  if (url.origin !== folder.origin || !url.pathname.startsWith(folder.pathname)) return undefined;
+  if (url.search !== '' || url.hash !== '') return undefined;
+  const [, segment, slash] =
+    /^([^/]+)(\/?)$/.exec(url.pathname.slice(folder.pathname.length)) ?? [];
+  if (segment === undefined) return undefined;
+  const [, day, month, year, time, size = '', unit = ''] = DETAILS.exec(details) ?? [];
+  const modified = new Date(`${day} ${month} ${year} ${time} UTC`);
+  return {
+    url,
+    name: visible(decoded(segment) ?? shown),
+    isFolder: slash === '/',
+    size: (Number.parseInt(size, 10) || 0) * 1024 ** UNITS.indexOf(unit),
+    modified: Number.isNaN(modified.getTime()) ? undefined : modified,
+  };
+}
+
+function decoded(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Control characters, line separators, and characters that change the direction of text. */
+const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+const visible = (name: string) => name.replace(HARMFUL, '\ufffd');
+
+/** A name for a ZIP: it cannot lead out of the folder in which a person unpacks it. */
+export function cleanName(name: string): string {
+  const clean = name
+    .replace(HARMFUL, '_')
+    .replace(/[\\/]/g, '_')
+    .replace(/^([a-z]):/i, '$1_');
+  // Windows ignores dots and spaces at the end, so `.. ` would be `..`.
+  return /^[. ]*$/.test(clean) ? '_' : clean;
+}
+
+/** The clean name, with a number if the folder has it already. Windows and macOS do not distinguish case. */
+export function uniqueName(name: string, used: Set<string>): string {
+  const clean = cleanName(name);
+  const [, stem = '', ending = ''] = /^(.+?)(\.[^.]*)?$/su.exec(clean) ?? [];
+  for (let number = 1; ; number += 1) {
+    const next = number === 1 ? clean : `${stem} (${number})${ending}`;
+    const key = next.normalize('NFC').toLowerCase();
+    if (used.has(key)) continue;
+    used.add(key);
+    return next;
+  }
+}
+
+const KINDS: ReadonlyArray<readonly [kind: Kind, endings: RegExp]> = [
+  ['image', /\.(?:avif|bmp|gif|heic|ico|jpe?g|png|svg|tiff?|webp)$/i],
+  ['video', /\.(?:avi|m4v|mkv|mov|mp4|mpe?g|ts|webm)$/i],
+  ['audio', /\.(?:aac|flac|m4a|mp3|oga|ogg|opus|wav|wma)$/i],
+  ['archive', /\.(?:7z|bz2|dmg|gz|iso|rar|tar|tgz|xz|zip|zst)$/i],
+  ['text', /\.(?:csv|docx?|epub|html?|json|md|od[pst]|pdf|pptx?|rtf|txt|xlsx?|xml)$/i],
+];
+
+export type Kind = 'folder' | 'image' | 'video' | 'audio' | 'archive' | 'text' | 'file';
+
+export function kindOf({ name, isFolder }: Pick<ListEntry, 'name' | 'isFolder'>): Kind {
+  if (isFolder) return 'folder';
+  return KINDS.find(([, endings]) => endings.test(name))?.[0] ?? 'file';
+}
+
+/** The command for a folder whose address has the token in its path. No shell reads anything in the quotes. */
+export function wgetLine({ origin, pathname }: URL): string | undefined {
+  if (!/\/~(?:ps_|ey)/.test(pathname)) return undefined;
+  const encoded = pathname.replace(
+    /[^A-Za-z0-9._~/%-]|%(?![0-9a-f]{2})/gi,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+  return `wget -r -np '${origin}${encoded}'`;
+}

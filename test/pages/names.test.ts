@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import {
+  cleanName,
+  entryOf,
+  kindOf,
+  uniqueName,
+  wgetLine,
+} from '../../service/pages/browser/names.ts';
+
+const folder = new URL('http://files.example/download/~ps_x/hls/');
+const entry = (href: string, shown = '', details = '') => entryOf(href, shown, details, folder);
+
+describe('list: an entry', () => {
+  test('has the whole name, the size and the time in UTC', () => {
+    const href = encodeURIComponent(`${'é'.repeat(60)}.txt`);
+    expect(entry(href, 'éé..&gt;', '          29-Nov-2026 23:05            34M\r\n')).toEqual({
+      url: new URL(href, folder),
+      name: `${'é'.repeat(60)}.txt`,
+      isFolder: false,
+      size: 34 * 1024 * 1024,
+      modified: new Date('2026-11-29T23:05:00Z'),
+    });
+    expect(entry('a', '', ' 01-Jan-1970 00:00   7')).toMatchObject({ size: 7 });
+    expect(entry('a', '', ' 01-Jan-2026 00:00   12K')).toMatchObject({ size: 12_288 });
+    expect(entry('a', '', ' 01-Jan-2026 00:00   3G')).toMatchObject({ size: 3 * 1024 ** 3 });
+    expect(entry('sub/', '', ' 01-Jan-2026 00:00   -')).toMatchObject({ isFolder: true, size: 0 });
+    expect(entry('a', '', 'none')).toMatchObject({ size: 0, modified: undefined });
+    expect(entry('%ff.txt', 'as shown')).toMatchObject({ name: 'as shown' });
+    expect(entry('x%E2%80%AEtxt.exe')).toMatchObject({ name: 'x\ufffdtxt.exe' });
+  });
+
+  test.each([
+    ...['../', './', '', '/', '..', '%2e%2e/', '../hls2/a', '../hls/../x', 'sub/a', 'sub/deep/'],
+    ...['http://evil.example/download/~ps_x/hls/a', '//evil.example/a', 'javascript:alert(1)'],
+    ...['data:text/html,x', 'http://files.example:1/download/~ps_x/hls/a', 'http://[', '?a', 'a?b'],
+    ...['#a', 'a#b', '/download/~ps_x/', '/download/~ps_x/hls', 'a//', '\\\\evil.example\\a'],
+  ])('%s is not one: it does not lead to a file or folder in the folder', (href) => {
+    expect(entry(href)).toBeUndefined();
+  });
+});
+
+describe('ZIP: a name', () => {
+  test.each([
+    ['Übung "1" it\'s.txt', 'Übung "1" it\'s.txt'],
+    ['..', '_'],
+    ['.', '_'],
+    ['.. ', '_'],
+    ['...', '_'],
+    ['', '_'],
+    ['../x', '.._x'],
+    ['/etc/passwd', '_etc_passwd'],
+    ['..\\..\\x', '.._.._x'],
+    ['C:\\x', 'C__x'],
+    ['c:x', 'c_x'],
+    ['12:30.txt', '12:30.txt'],
+    ['a\nb\0\x1b.txt', 'a_b__.txt'],
+    ['gpj\u202etxt.exe', 'gpj_txt.exe'],
+    ['..a', '..a'],
+    ['.hidden', '.hidden'],
+  ])('%j is %j', (name, clean) => expect(cleanName(name)).toBe(clean));
+
+  test('is numbered if the folder has it, whatever its case and its form of accents', () => {
+    const used = new Set<string>();
+    const names = [
+      'a.txt',
+      'A.TXT',
+      'a/b',
+      'a\\b',
+      'a (2).txt',
+      'é',
+      'e\u0301',
+      '..',
+      '.',
+      'x.tar.gz',
+    ];
+    expect(names.map((name) => uniqueName(name, used))).toEqual([
+      ...[
+        'a.txt',
+        'A (2).TXT',
+        'a_b',
+        'a_b (2)',
+        'a (2) (2).txt',
+        'é',
+        'e\u0301 (2)',
+        '_',
+        '_ (2)',
+      ],
+      'x.tar.gz',
+    ]);
+    expect(uniqueName('x.tar.gz', used)).toBe('x.tar (2).gz');
+    expect(uniqueName('.hidden', used)).toBe('.hidden');
+    expect(uniqueName('.hidden', used)).toBe('.hidden (2)');
+  });
+});
+
+test('list: the kind of an entry is that of its ending', () => {
+  const kind = (name: string, isFolder = false) => kindOf({ name, isFolder });
+  expect(kind('a.jpg', true)).toBe('folder');
+  const names = ['A.JPG', 'a.mp4', 'a.flac', 'a.tar.gz', 'a.pdf', 'a', 'jpg', 'a.jpg.exe'];
+  expect(names.map((name) => kind(name))).toEqual([
+    ...['image', 'video', 'audio', 'archive', 'text', 'file', 'file', 'file'],
+  ]);
+});
+
+describe('list: the line for wget', () => {
+  const token = `~ps_${'a'.repeat(32)}`;
+  const line = (path: string) => wgetLine(new URL(path, 'https://files.example:8443'));
+
+  test.each([
+    ['photos/', 'photos/'],
+    ['$(id)/', '%24%28id%29/'],
+    ['it\'s `x` "y"/', 'it%27s%20%60x%60%20%22y%22/'],
+    ['a\nb/', 'ab/'],
+    ['a%0Ab/', 'a%0Ab/'],
+    ['%zz;|&<>!*/', '%25zz%3B%7C%26%3C%3E%21%2A/'],
+    ['é/', '%C3%A9/'],
+  ])('%j is quoted and percent-encoded', (name, encoded) => {
+    const path = `/download/${token}/${name}`;
+    const url = /^wget -r -np '(.*)'$/s.exec(line(path) ?? '')?.[1] ?? '';
+    expect(url).toMatch(/^https:\/\/files\.example:8443[A-Za-z0-9._~/%-]*$/);
+    expect(url.endsWith(`/${encoded}`)).toBe(true);
+    // A shell passes it on as one argument.
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${line(path)}`], { encoding: 'utf8' });
+    expect(words).toBe(`wget\n-r\n-np\n${url}\n`);
+  });
+
+  test('is for a token in the path only', () => {
+    expect(line('/download/photos/')).toBeUndefined();
+    expect(line(`/download/photos/?token=ps_${'a'.repeat(32)}`)).toBeUndefined();
+    expect(line('/download/~ey.J.x/photos/')).toMatch(/^wget/);
+  });
+});
