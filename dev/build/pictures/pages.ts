@@ -1,54 +1,67 @@
-import { rename } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { mkdir, open, readFile, rename, utimes } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 import { pageAnswer, send } from '../../../service/gate/answer.ts';
 import { createPages } from '../../../service/pages/pages.ts';
 import { startBrowser } from '../../../test/harness/browser.ts';
-import { startNginx } from '../../../test/harness/nginx.ts';
+import { type Nginx, startNginx } from '../../../test/harness/nginx.ts';
+import { projectRoot } from '../../../test/harness/paths.ts';
 import { tryRun } from '../../../test/harness/run.ts';
 import { findTool } from '../../../test/harness/tools.ts';
 import { startSite } from '../../demo/site.ts';
 
-/** A picture of each page for people, by the decision of the gate. */
+/** Each page for people: the status and the code of the gate, and the words of a confirmation after the name. */
 const PAGES: Readonly<Record<string, string>> = {
-  'page-confirm.png': '401 confirmation_required',
-  'page-pin.png': '401 pin_required',
-  'page-no-token.png': '401 missing_token',
-  'page-expired.png': '401 invalid_token',
-  'page-wrong-file.png': '403 insufficient_scope',
-  'page-folder.png': '403 path_is_folder',
-  'page-not-found.png': '204 none',
-  'page-busy.png': '429 too_many_requests',
-  'page-unavailable.png': '503 unavailable',
+  confirm: '401/confirmation_required',
+  'confirm-folder': '401/confirmation_required/folder',
+  'confirm-shown-file': '401/confirmation_required/file',
+  pin: '401/pin_required',
+  'pin-wrong': '401/pin_wrong',
+  'pin-without-cookie': '401/pin_required/unkept',
+  'no-token': '401/missing_token',
+  expired: '401/invalid_token',
+  'wrong-file': '403/insufficient_scope',
+  folder: '403/path_is_folder',
+  'not-found': '204/none',
+  busy: '429/too_many_requests',
+  unavailable: '503/unavailable',
+  list: 'list/Photos/',
+  'list-empty': 'list/Photos/empty/',
 };
+
+/** The files of the list, in bytes. */
+const FILES: Readonly<Record<string, number>> = {
+  'A walk along the river on the first warm Sunday of spring, with everybody.jpg': 3_500_000,
+  'evening.mp4': 83_000_000,
+  'interview.mp3': 5_300_000,
+  'originals.zip': 1_400_000_000,
+  'programme.pdf': 240_000,
+  'Straßenkarte.svg': 18_000,
+  'From 2025/a.jpg': 1,
+};
+const MODIFIED = new Date('2026-11-26T18:30:00Z');
 
 type Pictures = Record<string, Uint8Array>;
 
-/** Screenshots by Chromium: of the pages that nginx shows, of a folder, and of the demo. */
+/** Screenshots by Chromium: of the pages that nginx shows, and of the demo. */
 export async function pagePictures(): Promise<Pictures> {
   const { browser } = await startBrowser('Chromium');
   try {
-    return { ...(await denials(browser)), ...(await demo(browser)) };
+    return { ...(await pages(browser)), ...(await demo(browser)) };
   } finally {
     await browser.close();
   }
 }
 
 /** The snippets, with a gate that answers as the path says. */
-async function denials(browser: Browser): Promise<Pictures> {
-  const pageFor = createPages();
+async function pages(browser: Browser): Promise<Pictures> {
+  const script = await readFile(join(projectRoot, 'dist', 'chunks', 'list-page.js'), 'utf8');
+  const pageFor = createPages({}, script);
   const gate = createServer((request, response) => {
-    if (request.url === '/page') return send(response, pageAnswer(pageFor(request.headers)));
-    const [, status = '', code = ''] =
-      /(\d+)\/(\w+)/.exec(String(request.headers['x-original-uri'])) ?? [];
-    response.writeHead(Number(status), {
-      'Postern-Reason': code,
-      'Postern-File': '2026-11-26T18:00:00Z Q3%20report.pdf',
-      ...(status === '204' && { 'Postern-Target': '/protected/none' }),
-      'Content-Length': '0',
-    });
-    response.end();
+    if (request.url === '/page') send(response, pageAnswer(pageFor(request.headers)));
+    else decide(request, response);
   });
   await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve));
   const upstream = (gate.address() as AddressInfo).port;
@@ -60,17 +73,23 @@ async function denials(browser: Browser): Promise<Pictures> {
         listen 127.0.0.1:${port};
         include postern/auth-request.conf;
         location ^~ /download/ { include postern/protect.conf; }
-        location ^~ /protected/ { include postern/internal.conf; alias ${dir}/; }
+        location ^~ /protected/ {
+          include postern/internal.conf; include postern/listing.conf; alias ${dir}/files/;
+        }
         # As limit_conn refuses a download.
         location ^~ /download/429/ { error_page 429 @postern_failed; recursive_error_pages on; return 429; }
       }`,
   });
   try {
+    await writeFiles(join(nginx.dir, 'files', 'Photos'));
     const pictures: Pictures = {};
-    const page = await newPage(browser, 640, 540);
-    for (const [name, decision] of Object.entries(PAGES)) {
-      await page.goto(nginx.url(`/download/${decision.replace(' ', '/')}`));
-      pictures[name] = await page.screenshot();
+    for (const [name, path] of Object.entries(PAGES)) {
+      pictures[`pages/${name}.png`] = await sheet(browser, nginx, path);
+    }
+    const single = await newPage(browser, 640, 540);
+    for (const name of ['confirm', 'list']) {
+      await single.goto(nginx.url(`/download/${PAGES[name]}`));
+      pictures[`page-${name}.png`] = await single.screenshot();
     }
     return pictures;
   } finally {
@@ -79,7 +98,63 @@ async function denials(browser: Browser): Promise<Pictures> {
   }
 }
 
-/** The page of the demo after some clicks, and its folder. */
+function decide(request: IncomingMessage, response: ServerResponse): void {
+  const uri = String(request.headers['x-original-uri']);
+  const [, folder] = /\/list\/(.*)$/.exec(uri) ?? [];
+  const [, status = '204', code = '', more = ''] = /(\d+)\/(\w+)\/?(\w*)$/.exec(uri) ?? [];
+  const target = folder === undefined ? '/protected/none' : `/protected/${folder}`;
+  const name = more === 'folder' ? 'Photos' : 'Q3%20report.pdf';
+  response.writeHead(Number(status), {
+    'Postern-Reason': code,
+    'Postern-File': folder ? `list ${folder.slice(0, -1)}` : `2026-11-26T18:00:00Z ${name} ${more}`,
+    ...(status === '204' && { 'Postern-Target': target }),
+    'Content-Length': '0',
+  });
+  response.end();
+}
+
+/** Files without content that have a size. */
+async function writeFiles(folder: string): Promise<void> {
+  await mkdir(join(folder, 'empty'), { recursive: true });
+  for (const [name, size] of Object.entries(FILES)) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(path, 'w');
+    await file.truncate(size);
+    await file.close();
+  }
+  const names = [...Object.keys(FILES), 'From 2025', 'empty'];
+  for (const name of names) await utimes(join(folder, name), MODIFIED, MODIFIED);
+}
+
+/** A page on a phone above the same on a desktop: English and German, light and dark. */
+async function sheet(browser: Browser, nginx: Nginx, path: string): Promise<Uint8Array> {
+  const shots: string[] = [];
+  for (const [width, height] of [
+    [360, 640],
+    [1024, 640],
+  ] as const) {
+    const page = await newPage(browser, width, height);
+    for (const language of ['en', 'de']) {
+      await page.setExtraHTTPHeaders({ 'Accept-Language': language });
+      for (const value of ['light', 'dark']) {
+        await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+        await page.goto(nginx.url(`/download/${path}`));
+        shots.push(await page.screenshot({ encoding: 'base64' }));
+      }
+    }
+    await page.close();
+  }
+  const page = await newPage(browser, 1240, 760);
+  const style = 'display: grid; grid-template-columns: repeat(4, 300px); gap: 8px; margin: 8px';
+  const images = shots.map((data) => `<img width="300" src="data:image/png;base64,${data}">`);
+  await page.setContent(`<body style="${style}; background: #888">${images.join('')}`);
+  const picture = await page.screenshot();
+  await page.close();
+  return picture;
+}
+
+/** The page of the demo after some clicks. */
 async function demo(browser: Browser): Promise<Pictures> {
   const site = await startSite({});
   try {
@@ -90,19 +165,15 @@ async function demo(browser: Browser): Promise<Pictures> {
       await page.click(`[data-name=${name}]`);
       await page.waitForSelector(`#links li:nth-child(${i + 1})`);
     }
-    const open = async (part: string) => {
+    for (const part of ['gallery', 'large.bin']) {
       const link = await page.waitForSelector(`#links a[href*="${part}"]`);
       const url = (await link?.evaluate((element) => element.getAttribute('href'))) ?? '';
       const other = await newPage(browser, 640, 460);
       await other.goto(url);
-      return other;
-    };
-    const folder = await open('gallery');
-    const listing = await folder.screenshot();
-    await open('large.bin');
+    }
     await page.bringToFront();
     await page.waitForFunction('document.querySelector("video").ended');
-    return { 'page-listing.png': listing, 'demo.png': await page.screenshot() };
+    return { 'demo.png': await page.screenshot() };
   } finally {
     await site.stop();
   }
@@ -122,6 +193,7 @@ export async function reduceColors(file: string): Promise<void> {
 async function newPage(browser: Browser, width: number, height: number): Promise<Page> {
   const page = await browser.newPage();
   await page.setViewport({ width, height });
+  await page.emulateTimezone('Europe/Berlin');
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'light' }]);
   return page;
 }
