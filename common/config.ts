@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { type Config, loadConfig, loadMounts } from '../service/config/config.ts';
 import { ConfigError, ConfigErrors, quote, type Source } from '../service/config/errors.ts';
 import type { Environment } from '../service/config/files.ts';
+import { type Listen, listenAddress } from '../service/config/listeners.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
+import { readSources } from '../service/config/sources.ts';
 import type { Mount } from '../service/site/mount.ts';
 import { UsageError } from './errors.ts';
 import { root } from './package.ts';
@@ -47,6 +49,22 @@ export function resolveMounts(
   );
 }
 
+/** The addresses of the gate and the API, if the environment or the file POSTERN_CONFIG has them. */
+export function resolveListens({
+  POSTERN_CONFIG,
+  POSTERN_LISTEN,
+  POSTERN_API_LISTEN,
+}: Environment) {
+  const env = { POSTERN_CONFIG, POSTERN_LISTEN, POSTERN_API_LISTEN };
+  return withErrors('the addresses cannot be read', (errors) => {
+    const { values } = readSources({ env, readFile: textOfFile }, errors);
+    const [listen, apiListen] = [values.listen, values.api_listen].map(
+      (value) => listenAddress.safeParse(value).data,
+    );
+    return { listen, apiListen };
+  });
+}
+
 export function textOfFile(path: string): string {
   return readFileSync(path, 'utf8');
 }
@@ -66,6 +84,13 @@ export function withErrors<T>(headline: string, read: (errors: ConfigErrors) => 
   const result = read(errors);
   if (errors.count === 0) return result;
   throw new UsageError(`${headline}:\n\n${errors.text}\n`);
+}
+
+/** The address of a listener, for clients on this machine. */
+export function addressOf(listen: Listen): string {
+  if ('path' in listen) return `unix:${listen.path}`;
+  const host = REACHABLE[listen.host] ?? listen.host;
+  return `${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
 }
 
 /** For an address that listens on each interface, an address to connect to. */

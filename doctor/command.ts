@@ -8,7 +8,7 @@ import type { DoctorSiteOptions } from './site/attack.ts';
 
 const HELP = `
 With a URL, the doctor issues short-lived tokens for a canary: one of your files, which --path names. Then it
-sends about 250 requests that must not get this file. They change nothing on the site. The API key comes from
+sends about 230 requests that must not get this file. They change nothing on the site. The API key comes from
 POSTERN_API_KEY or --key-file.
 
 Exit status: 0 nothing found, 1 something found, 2 usage error, or the input or the site could not be read.`;
@@ -77,9 +77,9 @@ async function report(diagnosis: Promise<Diagnosis>): Promise<void> {
 
 async function doctorConfig(config: string | true, { mounts, json }: Options, env: Environment) {
   const { diagnoseConfig } = await import('./config/diagnose.ts');
-  const { resolveMounts } = await import('../common/config.ts');
-  const known = resolveMounts(mounts, env);
-  return diagnoseConfig(config === true ? '-' : config, { mounts: known, json });
+  const { resolveListens, resolveMounts } = await import('../common/config.ts');
+  const known = { mounts: resolveMounts(mounts, env), ...resolveListens(env) };
+  return diagnoseConfig(config === true ? '-' : config, { ...known, json });
 }
 
 async function doctorStorage({ storage, json }: Options, env: Environment) {
@@ -96,6 +96,11 @@ function addSiteOptions(doctor: Command): void {
     )
     .option('--internal <prefix>', 'the internal prefix of the canary: /protected/')
     .option('--files <folder>', 'the folder in the alias of that prefix: /srv/files/')
+    .addOption(
+      new Option('--extensions <list>', 'try locations for these file extensions: .pdf,.docx')
+        .argParser(extensions)
+        .default(EXTENSIONS, EXTENSIONS.join(',')),
+    )
     .option('--access-log <file>', "nginx's access log, to search for tokens")
     .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
     .addOption(
@@ -128,6 +133,18 @@ async function doctorSite(url: string, options: SiteOptions, env: Environment): 
 function seconds(value: string): number {
   if (/^\d{1,3}$/.test(value)) return Number(value);
   throw new UsageError('--decision-ttl: expected a whole number of seconds, at most 999');
+}
+
+/** Extensions for which sites often have locations, and those of files that sites often protect. */
+const EXTENSIONS =
+  '.jpg .png .gif .svg .webp .css .js .json .html .php .txt .csv .pdf .docx .xlsx .zip .gz .mp3 .mp4 .m3u8'.split(
+    ' ',
+  );
+
+function extensions(value: string): readonly string[] {
+  const all = value.split(',').map((one) => one.trim().replace(/^\.?/, '.'));
+  if (all.every((one) => /^\.\w{1,20}$/.test(one))) return all;
+  throw new UsageError('--extensions: expected file extensions, such as .pdf,.docx');
 }
 
 /** Folders to try if --files is not given. */

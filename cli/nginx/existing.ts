@@ -1,9 +1,17 @@
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
-import { effective, own, type Server } from '../../doctor/config/context.ts';
-import { type Directive, named, type Position, returns } from '../../doctor/config/directive.ts';
+import { effective, listensOf, own, type Server, withNested } from '../../doctor/config/context.ts';
+import {
+  type Directive,
+  named,
+  type Position,
+  returns,
+  textOf,
+} from '../../doctor/config/directive.ts';
+import { createDisk } from '../../doctor/config/disk.ts';
 import { parse } from '../../doctor/config/parse.ts';
-import { addedHeader, headerName } from '../../doctor/config/rules/delivery.ts';
+import { headerName } from '../../doctor/config/rules/delivery.ts';
+import { urlsOf } from '../../doctor/config/rules/second-url.ts';
 import { tokenLogs } from '../../doctor/config/rules/server.ts';
 import { isBefore } from '../../doctor/config/version.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
@@ -55,7 +63,7 @@ export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   if (kept.length === 0) return [];
   return [
     '# From the server block: the add_header lines of internal.conf replace those above them.',
-    ...new Set(kept.map(addedHeader)),
+    ...new Set(kept.map(textOf)),
   ];
 }
 
@@ -87,14 +95,6 @@ export function collisions(plan: Plan): string[] {
   return found;
 }
 
-function listensOf(server: Server): string[] {
-  const lines = own(server, 'listen').map(({ args }) => args[0] ?? '');
-  // Without a port it is 80, and so it is without a line.
-  return (lines.length > 0 ? lines : ['*']).map((address) =>
-    /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
-  );
-}
-
 /** The steps that the operator must do after the files were written. */
 export function remaining(plan: Plan): string[] {
   const { existing, folder, sites } = plan;
@@ -107,14 +107,65 @@ export function remaining(plan: Plan): string[] {
     const written = resolve(folder, siteFile(site));
     const logging = servers.filter((server) => own(server, 'access_log').length > 0);
     const logs = existing === undefined ? [] : tokenLogs(existing.http, logging);
-    for (const { at, fix } of logs) left.push(`${place(at)} writes tokens: change it to ${fix}`);
+    for (const { at, fix } of logs) {
+      const line = fix.replace('instead of this line: ', '');
+      left.push(`${place(at)} writes tokens: change it to ${line}`);
+    }
     const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
     if (all.some(({ at }) => at.file === written)) continue;
+    const include = `include ${word(siteFile(site))};`;
     const where = servers.map(({ at }) => place(at)).join(', ');
     const which = where || (site.name === '_' ? 'your site' : site.name);
-    left.push(`add this line to the server block of ${which}: include ${word(siteFile(site))};`);
+    left.push(
+      existing !== undefined && site.name !== '_' && serversOf(plan, site).length === 0
+        ? `no server block has the name ${site.name}: write one, with this line: ${include}`
+        : `add this line to the server block of ${which}: ${include}`,
+    );
   }
   return left;
+}
+
+/** Lines, of the files that were written or beside them, that probably do not do what the operator expects. */
+export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string[] {
+  const { existing, folder } = plan;
+  if (existing === undefined) return [];
+  const ours = plan.sites.map((site) => resolve(folder, siteFile(site)));
+  const others = withNested(existing.http.servers).filter(({ at }) => !ours.includes(at.file));
+  const disk = createDisk();
+  const found = plan.sites.flatMap((site) => {
+    const text = files.get(siteFile(site)) ?? '';
+    const at = (line: string) => {
+      const number = text.slice(0, text.indexOf(line)).split('\n').length;
+      return place({ file: resolve(folder, siteFile(site)), line: number });
+    };
+    const ofFiles = site.internals.flatMap((prefix) => {
+      const source = plan.sources(site.name, prefix);
+      if (!('folder' in source)) return [];
+      const alias = `alias ${word(source.folder)};`;
+      if (disk.real(source.folder) === undefined) {
+        return [`${at(alias)}: ${source.folder} does not exist, or this user may not see it`];
+      }
+      return urlsOf(source.folder, `files of ${prefix}`, others, disk).map(
+        (trap) =>
+          `${place(trap.at)}: ${trap.seen}, without a token. To close it, write ${trap.fix}`,
+      );
+    });
+    const log = /^access_log .*;$/m.exec(text)?.[0];
+    const changed = log === undefined || plan.server ? [] : ownServers(plan, site).flatMap(oldLogs);
+    return [
+      ...ofFiles,
+      ...changed.map((old) => `${at(log ?? '')} replaces, for that server block, ${old}`),
+    ];
+  });
+  return [...new Set(found)];
+}
+
+/** The log that a server block inherits, if its lines have another format. */
+function oldLogs({ parent }: Server): string[] {
+  const lines = parent === undefined ? [] : own(parent, 'access_log');
+  return lines
+    .filter(({ args: [file, format] }) => file !== 'off' && format !== 'postern')
+    .map((line) => `${textOf(line)} of ${place(line)}: the format of its log changes`);
 }
 
 function place({ file, line }: Position): string {

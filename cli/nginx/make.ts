@@ -7,7 +7,7 @@ import { snippetsFolder } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { Environment } from '../../service/config/files.ts';
-import { collisions, remaining } from './existing.ts';
+import { collisions, remaining, warnings } from './existing.ts';
 import {
   LOCAL_FILE,
   type Output,
@@ -44,7 +44,7 @@ export async function makeNginx(
   if (output.upgrade) return upgrade(resolve(out ?? ''), output, env);
   const config = serviceConfig(env);
   const planned = withErrors(NOTHING, (errors) => planOf(options, config, errors));
-  const line = commandLine(options);
+  const line = commandLine(options, output, env);
   const notes = notesOn(planned, options, config);
   if (out === undefined) {
     const files = () => JSON.stringify({ files: Object.fromEntries(renderFiles(planned, line)) });
@@ -65,7 +65,8 @@ export async function makeNginx(
   const text = await writeFiles(out, files, { force, json }, () => {
     tested = nginx?.read(RESTORED);
   });
-  const left = remaining({ ...plan, existing: tested });
+  const made = { ...plan, existing: tested };
+  const left = [...warnings(made, files), ...remaining(made)].map(escapeControls);
   return { text, notes: [...notes, ...left, ...untested(nginx)] };
 }
 
@@ -131,14 +132,22 @@ function notesOn(
   return notes;
 }
 
-/** The command line that was given, quoted for a shell. */
-export function commandLine(given: NginxOptions): string {
-  const words = ['postern', 'nginx'];
+/** Variables that change the files, and contain no secret. */
+const RECORDED = ['POSTERN_CONFIG', 'POSTERN_MOUNTS', 'POSTERN_LISTEN', 'POSTERN_PUBLIC_URL'];
+
+/** The command that makes these files, as a line for a shell. */
+export function commandLine(given: NginxOptions, { out }: Output, env: Environment): string {
+  const words = RECORDED.flatMap((name) => {
+    const value = name === 'POSTERN_CONFIG' && env[name] ? resolve(env[name]) : env[name];
+    return value ? `${name}=${shellWord(value)}` : [];
+  });
+  words.push('postern', 'nginx');
   for (const [name, value] of Object.entries(given)) {
     if (value === true) words.push(flagOf(name));
     else if (value === false) words.push(flagOf(`no-${name}`));
     else for (const one of [value].flat()) words.push(flagOf(name), shellWord(String(one)));
   }
+  if (out !== undefined) words.push('--out', shellWord(resolve(out)), '--force');
   return words.join(' ');
 }
 

@@ -1,4 +1,4 @@
-import { type Given, given, REACHABLE } from '../../common/config.ts';
+import { addressOf, type Given, given } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { Existing } from './installed.ts';
@@ -129,8 +129,5 @@ export function planOf(
 
 /** The default server of the upstream: the address that Postern's own gate listens on. */
 function ownGate(listen: Config['listen']): Given {
-  const name = 'POSTERN_LISTEN (or --upstream)';
-  if ('path' in listen) return given(name, `unix:${listen.path}`);
-  const host = REACHABLE[listen.host] ?? listen.host;
-  return given(name, `${host.includes(':') ? `[${host}]` : host}:${listen.port}`);
+  return given('POSTERN_LISTEN (or --upstream)', addressOf(listen));
 }

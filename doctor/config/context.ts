@@ -65,6 +65,15 @@ function nameOf(args: readonly string[]): Pick<Location, 'modifier' | 'path'> {
   return { modifier, path: second ?? (modifier === '@' ? first : first.slice(modifier.length)) };
 }
 
+/** The addresses of a server block, each with a port or as a Unix socket. */
+export function listensOf(server: Server): readonly string[] {
+  const lines = own(server, 'listen').map(({ args }) => args[0] ?? '');
+  // Without a port it is 80, and so it is without a line.
+  return (lines.length > 0 ? lines : ['*']).map((address) =>
+    /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
+  );
+}
+
 /** All locations, with their nested locations. */
 export function withNested(locations: readonly Location[]): readonly Location[] {
   return locations.flatMap((location) => [location, ...withNested(location.locations)]);
@@ -174,32 +183,4 @@ function hasAlternatives(regex: string): boolean {
     if (char === '|' && depth === 0) return true;
   }
   return false;
-}
-
-/** Whether a location ends each request for which the variables have these values, by an `if` with a status of an error. */
-export function refuses({ block }: Location, values: Readonly<Record<string, string>>): boolean {
-  const known = new Map(Object.entries(values));
-  const filled = (text: string) =>
-    text.replace(/\$(\w+)/g, (_, name: string) => known.get(name) ?? '');
-  return block.some((at) => {
-    const { name, args } = at;
-    if (name === 'set') known.set(args[0]?.slice(1) ?? '', filled(args[1] ?? ''));
-    if (name !== 'if') return false;
-    const [, variable = '', operator = '', value = ''] =
-      /^\(\s*(\$\w+)\s+(!?~\*?|!?=)\s+([\s\S]*?)\s*\)$/.exec(args.join(' ')) ?? [];
-    const ends = own(at, 'return').some(({ args: [status = ''] }) => /^[45]/.test(status));
-    const expected = operator.includes('~') ? value : filled(value);
-    return variable !== '' && ends && isTrue(operator, filled(variable), expected);
-  });
-}
-
-function isTrue(operator: string, text: string, pattern: string): boolean {
-  const isNegated = operator.startsWith('!');
-  if (!operator.includes('~')) return (text === pattern) !== isNegated;
-  try {
-    return new RegExp(pattern, operator.endsWith('*') ? 'i' : '').test(text) !== isNegated;
-  } catch {
-    // Assume that a regex that JavaScript cannot parse is correct.
-    return true;
-  }
 }

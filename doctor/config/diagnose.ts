@@ -1,34 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UsageError } from '../../common/errors.ts';
-import { systemReason } from '../../common/io.ts';
+import { systemReason, tryTo } from '../../common/io.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import type { Mount } from '../../service/site/mount.ts';
 import { type Diagnosis, formatFinding, harmless } from '../finding.ts';
 import { httpOf } from './context.ts';
+import { createDisk } from './disk.ts';
 import { diskFiles, dumpedFiles, load, withoutMessages } from './load.ts';
+import { notChecked } from './not-checked.ts';
 import { deliveryRules } from './rules/delivery.ts';
-import { gateRules } from './rules/gate.ts';
+import { frontRules } from './rules/front.ts';
 import { mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
-import { internalRules } from './rules/internal.ts';
 import { locationRules } from './rules/locations.ts';
-import { realIpRules } from './rules/real-ip.ts';
 import { serverRules } from './rules/server.ts';
+import { snippetRules } from './rules/snippets.ts';
 import { upstreamRules } from './rules/upstream.ts';
-import { type SiteConfig, siteOf, snippetOf } from './site.ts';
+import { type Known, type SiteConfig, siteOf, snippetOf } from './site.ts';
 import type { Rule, Trap } from './trap.ts';
 import { versionIn } from './version.ts';
 
-interface DoctorOptions {
-  /** Undefined: unknown, and not compared. */
-  readonly mounts?: readonly Mount[] | undefined;
+interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen'> {
   readonly json?: boolean | undefined;
 }
 
 const STDIN = 0;
 
 /**
- * Looks for the traps of docs/understand/nginx-traps.md in a configuration.
+ * Looks for the traps of docs/understand/nginx-traps.md in a configuration, and for symbolic links on this machine.
  *
  * @param name a file with the output of `nginx -VT` or `nginx -T`, or an nginx.conf; `-` is standard input
  * @throws UsageError if it is not a configuration, with file and line
@@ -45,7 +43,11 @@ function read(name: string): string {
   }
 }
 
-export function diagnoseText(printed: string, name: string, options: DoctorOptions): Diagnosis {
+export function diagnoseText(
+  printed: string,
+  name: string,
+  { json, ...known }: DoctorOptions,
+): Diagnosis {
   const source = name === '-' ? 'standard input' : name;
   const { text, error } = withoutMessages(printed);
   // `nginx -T` prints no file if it fails.
@@ -61,24 +63,38 @@ export function diagnoseText(printed: string, name: string, options: DoctorOptio
   const sources = dumpedFiles(text) ?? diskFiles(name === '-' ? name : resolve(name), text);
   const { root, files } = load(sources);
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
-  const http = httpOf(root, sources.main);
-  const site = siteOf(http, options.mounts, { snippets, version: versionIn(printed) });
+  const isHere = isSameText(
+    sources.read(sources.main),
+    tryTo(() => readFileSync(sources.main, 'utf8')),
+  );
+  const disk = isHere ? createDisk() : undefined;
+  const version = versionIn(printed);
+  const site = siteOf(httpOf(root, sources.main), snippets, { ...known, version, disk });
   const traps = findTraps(site);
   const ok = traps.length === 0;
+  const { here, all } = notChecked(site);
+  const unchecked = all.map(harmless);
   const [gates, internals] = [site.gates.length, site.internals.length];
-  if (options.json) {
+  if (json) {
     const findings = traps.map(({ rule, at: { file, line }, seen, why, fix }) => {
       return { rule, file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
     });
     const counts = { files: files.length, gates, internal_locations: internals };
-    return { ok, text: `${JSON.stringify({ findings, ...counts })}\n` };
+    return { ok, text: `${JSON.stringify({ findings, not_checked: unchecked, ...counts })}\n` };
   }
   const numbers = `${count(files.length, 'file')}, ${count(gates, 'gate')}, ${count(internals, 'internal location')}`;
   const paragraphs = traps.map(({ rule, at: { file, line }, seen, ...texts }) =>
     formatFinding(rule, `${file}:${line}  ${seen}`, texts),
   );
-  const result = ok ? '✓ nothing found' : count(traps.length, 'finding');
-  return { ok, text: `${[...paragraphs, `${result} (${numbers})`].join('\n\n')}\n` };
+  const nothing = here.length === 0 ? '✓ nothing found' : '– nothing found, but see below';
+  const result = `${ok ? nothing : count(traps.length, 'finding')} (${numbers})`;
+  const last = `not checked: ${unchecked.join('; ')}`;
+  return { ok, text: `${[...paragraphs, result, last].join('\n\n')}\n` };
+}
+
+/** Whether the configuration is that of this machine. nginx prints an empty line after a file. */
+function isSameText(printed?: string, onDisk?: string): boolean {
+  return onDisk !== undefined && printed?.trim() === onDisk.trim();
 }
 
 function count(number: number, what: string): string {
@@ -88,10 +104,9 @@ function count(number: number, what: string): string {
 /** Ordered by damage: exposed files, exposed tokens, failed requests. */
 export const RULES: Readonly<Record<string, Rule>> = {
   'old-nginx': tooOld,
+  ...frontRules,
+  ...snippetRules,
   ...locationRules,
-  ...gateRules,
-  ...internalRules,
-  ...realIpRules,
   ...serverRules,
   ...deliveryRules,
   ...upstreamRules,

@@ -24,6 +24,15 @@ export function wordsOf({ name, args }: Directive): string {
   return [name, ...args].join(' ');
 }
 
+/** The directive as text that nginx reads as the same words. */
+export function textOf({ name, args }: Directive): string {
+  return `${[name, ...args.map(quoted)].join(' ')};`;
+}
+
+export function quoted(word: string): string {
+  return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
 /** The text is not a configuration. The message has the file, the line and the reason. */
 export class Unreadable extends UsageError {
   constructor(reason: string, { file, line }: Position) {

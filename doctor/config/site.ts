@@ -1,5 +1,8 @@
+import { basename } from 'node:path';
+import type { Listen } from '../../service/config/listeners.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import {
+  type Context,
   type Http,
   has,
   isPrefix,
@@ -10,36 +13,41 @@ import {
   withNested,
 } from './context.ts';
 import type { Directive, Position } from './directive.ts';
+import type { Disk } from './disk.ts';
 import type { Version } from './version.ts';
 
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
-export const CONFIRM = '/.postern/POST';
-export const PAGE = '/.postern/page';
+
+/** What is known besides the configuration of nginx. Undefined: unknown, and not compared. */
+export interface Known {
+  readonly mounts?: readonly Mount[] | undefined;
+  readonly listen?: Listen | undefined;
+  readonly apiListen?: Listen | undefined;
+  /** The disk of the machine on which this nginx runs. */
+  readonly disk?: Disk | undefined;
+  /** The version of nginx. */
+  readonly version?: Version | undefined;
+}
 
 /** A configuration, and the parts of it that belong to Postern. */
-export interface SiteConfig {
+export interface SiteConfig extends Known {
   readonly http: Http;
-  /** The public locations, and those of them that ask the gate by auth_request and by X-Accel. */
+  /** The public locations, and those of them that ask the gate by X-Accel. */
   readonly gates: readonly Location[];
-  readonly asking: readonly Location[];
   readonly passing: readonly Location[];
-  /** The locations of auth-request.conf that ask the gate. */
-  readonly questions: readonly Location[];
   /** The locations that serve the files that a gate allowed. */
   readonly internals: readonly Location[];
   /** The server blocks with a gate. */
   readonly servers: readonly Server[];
-  /** Undefined: unknown. */
-  readonly mounts: readonly Mount[] | undefined;
   readonly snippets: readonly SnippetFile[];
-  /** The version of nginx. Undefined: unknown. */
-  readonly version?: Version | undefined;
 }
 
 /** A file of Postern's, and its version. Absent: the file does not name one. */
-interface SnippetFile extends Position {
+export interface SnippetFile extends Position {
+  readonly name: string;
+  readonly text: string;
   readonly version?: string | undefined;
 }
 
@@ -48,41 +56,31 @@ export function snippetOf(file: string, text: string): readonly SnippetFile[] {
   const [first = '', ...lines] = text.split('\n', 20);
   if (!/^# Postern\b/.test(first)) return [];
   const at = lines.findIndex((line) => line.startsWith('# postern-version: '));
-  return [{ file, line: at + 2, version: lines[at]?.split(' ')[2] }];
+  const version = lines[at]?.split(' ')[2];
+  return [{ file, line: at + 2, name: basename(file), text, version }];
 }
 
-export function siteOf(
-  http: Http,
-  mounts: readonly Mount[] | undefined,
-  versions: Pick<SiteConfig, 'snippets' | 'version'>,
-): SiteConfig {
+/** Whether a block contains the lines of a snippet. */
+export function includes({ snippets }: SiteConfig, { block }: Context, name: string): boolean {
+  return snippets.some((one) => one.name === name && block.some(({ file }) => file === one.file));
+}
+
+export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Known): SiteConfig {
+  const { mounts = [] } = known;
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
-  const asking = gates.filter(asksGate);
-  const passing = gates.filter((gate) => !asksGate(gate));
   const servers = http.servers.filter((server) => gates.some((gate) => gate.server === server));
   const internals = servers.flatMap((server) => {
     const others = withNested(server.locations).filter(
       (location) => !isSnippets(location) && !isListing(location) && !gates.includes(location),
     );
     const sure = others.filter(usesSnippets);
-    const ofMounts = others.filter((location) => isOfMount(location, mounts ?? []));
+    const ofMounts = others.filter((location) => isOfMount(location, mounts));
     const found = [...new Set([...sure, ...ofMounts])];
     return found.length > 0 ? found : others.filter(isLikely);
   });
-  const questions = locationsAt(servers, AUTH_REQUEST).filter(isExact);
-  return { http, gates, asking, passing, questions, internals, servers, mounts, ...versions };
-}
-
-/** The locations with this path in server blocks. */
-export function locationsAt(servers: readonly Server[], path: string): readonly Location[] {
-  return servers.flatMap(({ locations }) =>
-    withNested(locations).filter((one) => one.path === path),
-  );
-}
-
-export function isExact({ modifier }: Location): boolean {
-  return modifier === '=';
+  const passing = gates.filter((gate) => !asksGate(gate));
+  return { http, gates, passing, internals, servers, snippets, ...known };
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */
@@ -92,7 +90,7 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
 }
 
 /** The location of listing.conf, in an internal location. */
-export function isListing(at: Pick<Directive, 'block'>): boolean {
+function isListing(at: Pick<Directive, 'block'>): boolean {
   return own(at, 'set').some(({ args }) => args[0] === '$postern_page' && args[1] === 'listing');
 }
 

@@ -6,17 +6,25 @@ import { createProgress, escapeControls, type Progress, print } from '../../comm
 import { harmless } from '../finding.ts';
 import type { Check, Checks } from './attempts.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
-import { cacheChecks, deliveryChecks } from './checks/delivery.ts';
+import { cacheChecks, deliveryChecks, frontChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
 import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
 import { tokenChecks } from './checks/tokens.ts';
 import { NoAnswer, sendRequest } from './http.ts';
 import { endpointOf, findCanary } from './set-up.ts';
-import { exitCode, formatReport, formatReportJson, type Report, type Row } from './table.ts';
+import {
+  exitCode,
+  formatReport,
+  formatReportJson,
+  leftOut,
+  type Report,
+  type Row,
+} from './table.ts';
 import { createDoctorApi, type TestedSite } from './tested-site.ts';
 
 /** In the order of the report. */
 export const CHECKS: Checks = {
+  ...frontChecks,
   ...tokenChecks,
   ...locationChecks,
   ...spoofedChecks,
@@ -25,10 +33,18 @@ export const CHECKS: Checks = {
   ...addressChecks,
 };
 
+/** If one of these fails, the file is public, and checks of tokens show nothing else. */
+const CAUSES = ['cached-delivery', 'no-token'];
+const OF_TOKENS = [
+  ...Object.keys({ ...tokenChecks, ...spoofedChecks, ...cacheChecks, ...addressChecks }),
+  'regex-location',
+];
+
 export interface DoctorSiteOptions {
   readonly path: string;
   readonly internal?: string;
   readonly folders: readonly string[];
+  readonly extensions: readonly string[];
   readonly connect?: string;
   readonly accessLog?: string;
   readonly decisionTtl: number;
@@ -73,7 +89,7 @@ export async function attackSite(
 async function attack(
   url: string,
   client: ApiClient,
-  { path, connect, accessLog, only, internal, folders, decisionTtl }: DoctorSiteOptions,
+  { path, connect, accessLog, only, ...options }: DoctorSiteOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Report> {
@@ -97,9 +113,10 @@ async function attack(
       ...(await findCanary({ api, path, mark, endpoint, ask })),
       api,
       mark,
-      internal,
-      folders,
-      decisionTtl,
+      internal: options.internal,
+      folders: options.folders,
+      extensions: options.extensions,
+      decisionTtl: options.decisionTtl,
       ask,
       issue: (fields = {}) => api.issue({ ...('prefix' in fields ? {} : { path }), ...fields }),
       say: (what) => progress.show(`${doing}: ${what}`),
@@ -109,10 +126,21 @@ async function attack(
     for (const [id, check] of all) {
       doing = `[${rows.length + 1}/${all.length}] ${check.title}`;
       progress.show(doing);
-      rows.push(await rowOf(id, check, site));
+      const cause = rows.find((row) => row.verdict === 'failed' && CAUSES.includes(row.id));
+      const isEffect = cause !== undefined && OF_TOKENS.includes(id);
+      rows.push(isEffect ? effect(id, check, cause) : await rowOf(id, check, site));
     }
     const seconds = (Date.now() - began) / 1_000;
-    return { url: new URL(url).origin, canary: path, rows, requests, seconds };
+    const { extensions } = options;
+    const unchecked = leftOut(rows, extensions, only);
+    return {
+      url: new URL(url).origin,
+      canary: path,
+      rows,
+      not_checked: unchecked,
+      requests,
+      seconds,
+    };
   } finally {
     progress.show('revoking the tokens');
     await api.revokeAll();
@@ -134,6 +162,10 @@ const MAX_TEXT = 400;
 
 function short(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+function effect(id: string, { title }: Check, cause: Row): Row {
+  return { id, title, verdict: 'untested', saw: `fix ${cause.id} first` };
 }
 
 async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {

@@ -69,6 +69,8 @@ async function issue(api: DoctorApi, path: string): Promise<TestToken> {
   }
 }
 
+const CONFIG_TOO = 'Run `postern doctor --config` too.';
+
 /** In the URL of a folder, the token follows the prefix of the mount. */
 async function mountOf(api: DoctorApi, path: string, target: string) {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
@@ -87,7 +89,7 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
   }
   const got = `${status} for ${path} with a valid token`;
   if (status === 404)
-    return `${path} does not exist, or nginx may not read its folder (404). Create it: ${recipe(path, mount)}`;
+    return `${path} does not exist, or nginx may not read its folder (404). Create it: ${recipe(path, mount)}. ${CONFIG_TOO}`;
   if (status >= 300 && status < 400) {
     const to = headerOf(answer, 'location')?.split('?', 1);
     return `${got}, a redirect to ${to}: pass that URL instead`;
@@ -96,7 +98,7 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
     return `${got}: check that nginx may read the file, that it asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
   }
   if (status >= 500) {
-    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern. If nginx logs (13: Permission denied), its user may not open the socket (EACCES): usermod -aG postern www-data, then reload nginx`;
+    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern. If nginx logs (13: Permission denied), its user may not open the socket (EACCES): usermod -aG postern www-data, then reload nginx. ${CONFIG_TOO}`;
   }
   return got;
 }

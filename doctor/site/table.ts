@@ -10,6 +10,7 @@ export interface Report {
   readonly url: string;
   readonly canary: string;
   readonly rows: readonly Row[];
+  readonly not_checked: readonly string[];
   readonly requests: number;
   readonly seconds: number;
 }
@@ -22,7 +23,8 @@ const MARKS: Readonly<Record<Verdict, string>> = {
 };
 
 /** A table, with the reason and the fix for each failed check. */
-export function formatReport({ url, canary, rows, requests, seconds }: Report): string {
+export function formatReport({ url, canary, rows, ...rest }: Report): string {
+  const { not_checked: unchecked, requests, seconds } = rest;
   const width = Math.max(...rows.map(({ title }) => title.length));
   const lines = rows.map(({ id, verdict, title, saw, ...texts }) => {
     const start = `${title.padEnd(width)}  `;
@@ -38,7 +40,24 @@ export function formatReport({ url, canary, rows, requests, seconds }: Report): 
     '',
     `${sum}; ${requests} requests in ${seconds.toFixed(1)} s. The tokens of this run are revoked.`,
     '',
+    `not checked: ${unchecked.join('; ')}`,
+    '',
   ].join('\n');
+}
+
+/** What this run did not check, and what no run can. */
+export function leftOut(
+  rows: readonly Row[],
+  extensions: readonly string[],
+  only: readonly string[] | undefined,
+): readonly string[] {
+  const open = rows.filter(({ verdict }) => verdict === 'skipped' || verdict === 'untested');
+  return [
+    ...open.map(({ title }) => title),
+    ...(only === undefined ? [] : ['what --only leaves out']),
+    `locations for other extensions than ${extensions.join(' ')} (--extensions)`,
+    'second URLs of other files than the canary, symbolic links, early data and the error log: run `postern doctor --config` too',
+  ];
 }
 
 /** The same for programs. Only failed checks have `why` and `fix`. */

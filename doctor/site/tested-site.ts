@@ -26,6 +26,8 @@ export interface TestedSite {
   readonly internal: string | undefined;
   /** Names of folders that could contain the files. */
   readonly folders: readonly string[];
+  /** File extensions for which the site could have locations. */
+  readonly extensions: readonly string[];
   /** Seconds for which nginx may cache a decision. */
   readonly decisionTtl: number;
   /** A name that no file has, different in each run. */

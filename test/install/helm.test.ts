@@ -295,7 +295,9 @@ describe('Helm: the pod, started without Kubernetes', () => {
     await writeFile(join(folder, 'mime.types'), '');
     await symlink(join(projectRoot, 'nginx', 'snippets'), join(folder, 'postern'));
     const doctor = [program, 'doctor', '--config', join(folder, 'nginx.conf')];
-    expect((await tryRun(process.execPath, doctor)).output).toMatch(/^✓/);
+    // The folder of the files is only in the pod.
+    const said = /^– nothing found.*\n\nnot checked: symbolic links to [^;]*;/;
+    expect((await tryRun(process.execPath, doctor)).output).toMatch(said);
   });
 
   test('never stores tokens in memory by default', async () => {

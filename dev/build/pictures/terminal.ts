@@ -48,12 +48,11 @@ export function terminal(title: string, frames: readonly Frame[]): string {
 }
 
 /** As a terminal of 100 columns would, but at spaces where possible, and with a hanging indent. */
-export function wrap(line: string): string[] {
+export function wrap(line: string, indent = `${/^ */.exec(line)?.[0] ?? ''}      `): string[] {
   if (line.length <= COLUMNS) return [line];
-  const indent = `${/^ */.exec(line)?.[0] ?? ''}      `;
   const space = line.lastIndexOf(' ', COLUMNS);
   const end = space > indent.length ? space : COLUMNS;
-  return [line.slice(0, end), ...wrap(indent + line.slice(end).trimStart())];
+  return [line.slice(0, end), ...wrap(indent + line.slice(end).trimStart(), indent)];
 }
 
 /** What the first characters of a line say about it. */

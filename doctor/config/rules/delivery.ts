@@ -1,51 +1,12 @@
-import { effective, firstWord, has, type Location, own, title, titleAt } from '../context.ts';
-import { type Directive, isHandled, wordsOf } from '../directive.ts';
-import { type Rule, rule, type Trap } from '../trap.ts';
-
-const POLICY = '$postern_content_security_policy';
+import { effective, firstWord, type Location, own, titleAt } from '../context.ts';
+import { type Directive, isHandled, textOf, wordsOf } from '../directive.ts';
+import type { Rule, Trap } from '../trap.ts';
 
 /** Headers and error pages that the client receives. */
 export const deliveryRules: Readonly<Record<string, Rule>> = {
-  'cache-control': rule({
-    why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
-    fix: 'include postern/internal.conf;',
-    find: ({ internals }) =>
-      internals
-        .filter((location) => !effective(location, 'add_header').some(keepsPrivate))
-        .map((location) => ({
-          at: location.at,
-          seen: `${title(location)} sends no Cache-Control: private`,
-        })),
-  }),
-  'http-conf': rule({
-    why: 'A browser opens an uploaded page, SVG image or script with the rights of your site.',
-    fix: 'include postern/http.conf; in the http block',
-    find: ({ http, internals }) =>
-      own(http, 'map').some(({ args }) => args[1] === POLICY)
-        ? []
-        : internals.flatMap(withoutPolicy),
-  }),
-  'error-page': ({ gates, internals }) => [
-    ...gates.flatMap(opened),
-    ...gates.flatMap(silenced),
-    ...internals.flatMap(saved),
-  ],
+  'error-page': ({ gates }) => [...gates.flatMap(opened), ...gates.flatMap(silenced)],
   'add-header': ({ internals }) => internals.flatMap(lostHeaders),
 };
-
-function keepsPrivate(line: Directive): boolean {
-  const { 1: value = '' } = line.args;
-  return headerName(line) === 'cache-control' && /no-store|private/.test(value);
-}
-
-/** file.conf sends a policy, which without http.conf is empty. */
-function withoutPolicy(location: Location) {
-  if (own(location, 'set').some(({ args }) => args[0] === POLICY)) return [];
-  const seen = `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`;
-  return effective(location, 'add_header')
-    .filter(({ args }) => args[1] === POLICY)
-    .map((at) => ({ at, seen }));
-}
 
 /** Headers of the server block that the internal location replaces with its own. */
 function lostHeaders(location: Location): readonly Trap[] {
@@ -58,21 +19,12 @@ function lostHeaders(location: Location): readonly Trap[] {
       at,
       seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
       why: 'An add_header in a location replaces all inherited ones, and internal.conf contains add_header lines.',
-      fix: `${addedHeader(at)} in that location, below the include`,
+      fix: `in ${titleAt(location)}: ${textOf(at)}`,
     }));
-}
-
-/** The directive as text. */
-export function addedHeader({ args }: Directive): string {
-  return `add_header ${args.map(quoted).join(' ')};`;
 }
 
 export function headerName({ args }: Directive): string | undefined {
   return args[0]?.toLowerCase();
-}
-
-function quoted(word: string): string {
-  return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }
 
 /** An error page for a denial, or for the status of an `if`, that serves files. */
@@ -88,7 +40,7 @@ function opened(gate: Location): readonly Trap[] {
       at,
       seen: `${wordsOf(at)} applies to ${titleAt(gate)}`,
       why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it names is sent without a token.',
-      fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
+      fix: 'delete this line, or name a page of its own, without = and without a variable: error_page 401 /pages/401.html;',
     }));
 }
 
@@ -133,16 +85,6 @@ function silenced(gate: Location): readonly Trap[] {
       fix: `error_page ${denials.join(' ')} ${page};${also} in that location, above the include, if you want it; never with =200`,
     };
   });
-}
-
-function saved(location: Location): readonly Trap[] {
-  if (has(location, 'error_page')) return [];
-  return effective(location, 'error_page').map((at) => ({
-    at,
-    seen: `${wordsOf(at)} is inherited by ${titleAt(location)}`,
-    why: "If a file does not exist, nginx sends the site's page, and the browser saves that page as the download.",
-    fix: 'include postern/internal.conf; its error_page stops the inheritance',
-  }));
 }
 
 function statuses({ args }: Directive): readonly string[] {

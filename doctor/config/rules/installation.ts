@@ -64,12 +64,23 @@ function unserved(
   const shown = `${mount.site === undefined ? '' : `${mount.site}:`}${mount.prefix}=${mount.internal}`;
   const named = servers.filter((server) => mountsOf(server, [mount]).length > 0);
   const asking = named.filter((server) => leadsTo(server, mount.prefix, gates));
+  const all = http.servers.filter((server) => hasName(server, mount));
+  const alias = all.find((server) => mountsOf(server, [mount]).length === 0);
+  if (named.length === 0 && alias !== undefined) {
+    const [first = ''] = alias.names;
+    return {
+      at: alias.at,
+      seen: `the mount ${shown} names ${mount.site}, which is another name of this server block`,
+      why: `Postern knows a server block by its first name, ${first}: it denies each request for this mount.`,
+      fix: `POSTERN_MOUNTS=${first}:${mount.prefix}=${mount.internal}`,
+    };
+  }
   if (asking.length === 0) {
     return {
       at: pointOf(named[0], mount.prefix) ?? http.at,
       seen: `the mount ${shown} has no location for ${mount.prefix}`,
       why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
-      fix: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
+      fix: `in the server block: location ^~ ${mount.prefix} { include postern/protect.conf; }`,
     };
   }
   return asking
@@ -78,8 +89,12 @@ function unserved(
       at: pointOf(server, mount.internal) ?? server.at,
       seen: `the mount ${shown} has no location for ${mount.internal}`,
       why: 'nginx redirects allowed requests to a location that is not an internal location: it serves no file, or serves it without the checks of internal.conf.',
-      fix: `location ^~ ${mount.internal} { include postern/internal.conf; alias /…/; }`,
+      fix: `in the server block: location ^~ ${mount.internal} { include postern/internal.conf; alias /…/; }`,
     }));
+}
+
+function hasName({ names }: Server, { site }: Mount): boolean {
+  return names.some((name) => name.toLowerCase() === site);
 }
 
 /** The location that matches the prefix now, if it is not `/`. */
@@ -88,29 +103,27 @@ function pointOf(server: Server | undefined, prefix: string) {
   return now === undefined || now.path === '/' ? server?.at : now.at;
 }
 
-/** For each side of a mount, why a location without one is a mistake, and the missing mount. */
-const UNMOUNTED = {
-  prefix: {
-    why: 'The gate answers each request of this location with 403: Postern issues no tokens for it.',
-    fix: (path: string) => `POSTERN_MOUNTS=${path}=/…/`,
-  },
-  internal: {
-    why: 'nginx redirects no allowed request to this location.',
-    fix: (path: string) => `POSTERN_MOUNTS=/…/=${path}`,
-  },
-};
-
+/** Locations that no mount has on this side. */
 function unmounted(
   locations: readonly Location[],
-  side: keyof typeof UNMOUNTED,
+  side: 'prefix' | 'internal',
   mounts: readonly Mount[],
 ): readonly Trap[] {
-  const { why, fix } = UNMOUNTED[side];
   return locations.flatMap((location) => {
     const { path, at, server } = location;
-    const here = mountsOf(server, mounts).map((mount) => mount[side]);
-    if (here.some((prefix) => prefix.startsWith(path) || path.startsWith(prefix))) return [];
+    // For a mount with another name of the server block, there is a finding already.
+    const here = mounts.filter((mount) => mount.site === undefined || hasName(server, mount));
+    const prefixes = here.map((mount) => mount[side]);
+    if (prefixes.some((one) => one.startsWith(path) || path.startsWith(one))) return [];
     const [name = 'the site'] = server.names;
-    return { at, seen: `${title(location)} has no mount on ${name}`, why, fix: fix(path) };
+    return {
+      at,
+      seen: `${title(location)} has no mount on ${name}`,
+      why:
+        side === 'prefix'
+          ? 'The gate answers each request of this location with 403: Postern issues no tokens for it.'
+          : 'nginx redirects no allowed request to this location.',
+      fix: `POSTERN_MOUNTS=${side === 'prefix' ? `${path}=/…/` : `/…/=${path}`}`,
+    };
   });
 }

@@ -7,26 +7,27 @@ import {
   titleAt,
   withNested,
 } from '../context.ts';
-import { type Directive, returns, wordsOf } from '../directive.ts';
+import { type Directive, quoted, returns, wordsOf } from '../directive.ts';
 import { AUTH_REQUEST, DELIVERY, type SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 import { secondUrl } from './second-url.ts';
 
-/** Locations that serve files without asking the gate. */
+/** Locations that serve files without asking the gate, or another file than the one that it allowed. */
 export const locationRules: Readonly<Record<string, Rule>> = {
   'no-gate': rule({
     why: 'nginx serves all files of this configuration without a token.',
-    fix: 'location ^~ /download/ { include postern/protect.conf; }',
+    fix: 'in the server block: location ^~ /download/ { include postern/protect.conf; }',
     find: ({ http, gates }) =>
       gates.length > 0 ? [] : [{ at: http.at, seen: 'no location uses Postern' }],
   }),
   'missing-caret': ({ gates, internals }) =>
     [...gates, ...internals].flatMap((location) => withoutCaret(location)),
   nested,
-  'nested-internal': nestedInternal,
+  'internal-rewrite': (site) =>
+    site.internals.flatMap((one) => [...blocksIn(one, site), ...rewritesIn(one)]),
   'server-auth-request': rule({
     why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
-    fix: 'location ^~ /download/ { include postern/protect.conf; }',
+    fix: 'delete this line, and include postern/protect.conf; in the public location',
     find: ({ http }) =>
       [http, ...http.servers].flatMap((context) => {
         const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
@@ -54,33 +55,28 @@ function withoutCaret(location: Location, level = location): readonly Trap[] {
     return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
   }
   const outside = level.parent as Location;
-  const outer = withoutCaret(location, outside);
-  if (level.modifier === '^~') return outer;
-  const inside = level === location ? '' : `${title(location)} is inside `;
-  const same = {
-    why: 'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.',
-    fix: `location ^~ ${path} { … }${inside && ' in the server block'}`,
-  };
+  if (level.modifier === '^~') return withoutCaret(location, outside);
+  const isInside = level !== location;
+  const which = isInside ? `${title(location)} is inside ${title(level)}, which` : title(level);
+  const rivals = regexRivals(outside, path).map(titleAt).join(', ');
+  const line = `location ^~ ${quoted(path)} {`;
   return [
-    { at, seen: `${inside}${title(level)}${inside && ', which'} has no ^~`, ...same },
-    ...outer,
-    ...regexRivals(outside, path).map((rival) => {
-      return {
-        at: rival.at,
-        seen: `${title(rival)} takes precedence over ${titleAt(location)}`,
-        ...same,
-      };
-    }),
+    {
+      at,
+      seen: `${which} has no ^~${rivals && `: nginx prefers ${rivals}`}`,
+      why: 'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.',
+      fix: isInside ? `in the server block: ${line} … }` : `instead of this line: ${line}`,
+    },
   ];
 }
 
 /** Blocks inside the public location, which do not inherit the directives of the snippet. */
-function nested({ gates, passing }: SiteConfig): readonly Trap[] {
-  return gates.flatMap((gate) => {
-    const isXAccel = passing.includes(gate);
+function nested(site: SiteConfig): readonly Trap[] {
+  return site.gates.flatMap((gate) => {
+    const isXAccel = site.passing.includes(gate);
     const lost = isXAccel ? 'proxy_pass' : 'try_files';
     // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
-    return inside(gate)
+    return inside(gate, site)
       .filter((at) => !isXAccel || at.name === 'location' || goesElsewhere(at))
       .map((at) => ({
         at,
@@ -88,8 +84,8 @@ function nested({ gates, passing }: SiteConfig): readonly Trap[] {
         why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
         fix:
           at.name === 'location'
-            ? 'use a separate location beside it, with ^~, the snippet and a mount'
-            : 'keep only the include in this location; an `if` that always returns is harmless',
+            ? 'delete this block, or make it a location beside this one, with ^~, the snippet and a mount'
+            : 'delete this block; an `if` that always returns is harmless',
       }));
   });
 }
@@ -98,18 +94,32 @@ function goesElsewhere({ block = [] }: Directive): boolean {
   return block.some(({ name }) => name === 'rewrite' || name.endsWith('_pass'));
 }
 
-/** The blocks in a location whose requests do not end there. */
-export function inside({ block }: Location): readonly Directive[] {
-  return block.filter(
-    (at) =>
-      ['location', 'limit_except'].includes(at.name) ||
-      (at.name === 'if' && !confirms(at) && !alwaysReturns(at)),
-  );
+function blocksIn(location: Location, site: SiteConfig): readonly Trap[] {
+  return inside(location, site).map((at) => ({
+    at,
+    seen: `${wordsOf(at)} inside ${title(location)}`,
+    why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
+    fix: 'delete this block; an `if` that always returns is harmless',
+  }));
 }
 
-/** The `if` of public.conf: the request ends in a location without files, such as `/.postern/POST`. */
-function confirms({ block = [] }: Directive): boolean {
-  return block.map(wordsOf).join(';') === 'rewrite ^ /.postern/$request_method? last';
+function rewritesIn(location: Location): readonly Trap[] {
+  return own(location, 'rewrite').map((at) => ({
+    at,
+    seen: `${wordsOf(at)} in ${title(location)}`,
+    why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
+    fix: 'delete this line: the mount maps the public prefix to the internal prefix',
+  }));
+}
+
+/** The blocks in a location whose requests do not end there, except those of the snippets. */
+function inside({ block }: Location, { snippets }: SiteConfig): readonly Directive[] {
+  return block.filter(
+    (at) =>
+      (['location', 'limit_except'].includes(at.name) ||
+        (at.name === 'if' && !alwaysReturns(at))) &&
+      !snippets.some(({ file }) => file === at.file),
+  );
 }
 
 /** Above the `return`, no directive ends the block. */
@@ -134,7 +144,7 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
         at,
         seen: `${title(location)} { alias ${folder}; }`,
         why: `The location does not end with a slash: ${beside(path, folder)}`,
-        fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+        fix: `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`,
       };
     }
     if (!isInternal || folderEnds) return [];
@@ -142,7 +152,7 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
       at: alias,
       seen: `alias ${folder} in ${title(location)}`,
       why: `The folder does not end with a slash: ${beside(path, folder)}`,
-      fix: `alias ${folder}/;`,
+      fix: `instead of this line: alias ${quoted(`${folder}/`)};`,
     };
   });
 }
@@ -151,32 +161,4 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
 function beside(path: string, folder: string): string {
   const way = folder.endsWith('/') ? '../x' : '-old/x';
   return `${path}${way} opens ${folder}${way}, outside the folder.`;
-}
-
-/**
- * An internal location below another one, if no two public locations nest in the same way. If the mounts
- * are known, there is nothing to find: mounts that nest so are a configuration error.
- */
-function nestedInternal({ mounts, gates, internals }: SiteConfig): readonly Trap[] {
-  if (mounts !== undefined) return [];
-  return internals.flatMap((inner) => {
-    const publics = gates.filter(({ server }) => server === inner.server).map(({ path }) => path);
-    // With one public location there is one mount, and all internal locations are for its tokens.
-    if (publics.length < 2) return [];
-    const nestsLike = (rest: string) => publics.some((path) => publics.includes(path + rest));
-    return internals
-      .filter((outer) => isBelow(inner, outer) && !nestsLike(inner.path.slice(outer.path.length)))
-      .map((outer) => ({
-        at: inner.at,
-        seen: `${title(inner)} is below ${title(outer)}`,
-        why: `A token for the public prefix of ${outer.path} also opens files of ${inner.path}, which may belong to another public prefix.`,
-        fix: `use an internal prefix that is not below ${outer.path}; if both belong to one mount, pass the mounts with --mounts`,
-      }));
-  });
-}
-
-function isBelow(inner: Location, outer: Location): boolean {
-  const isComparable =
-    inner.server === outer.server && isPrefix(inner.modifier) && isPrefix(outer.modifier);
-  return isComparable && inner.path !== outer.path && inner.path.startsWith(outer.path);
 }

@@ -6,6 +6,7 @@ import {
   firstWord,
   has,
   inForce,
+  isPrefix,
   type Location,
   own,
   title,
@@ -13,43 +14,82 @@ import {
   turnedOn,
   withNested,
 } from '../context.ts';
-import { type Directive, isHandled, named } from '../directive.ts';
+import { type Directive, isHandled, named, quoted, wordsOf } from '../directive.ts';
+import type { Disk } from '../disk.ts';
 import type { SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
 
-/** Files of an internal location that another root or alias of the site also serves. */
-export function secondUrl({ http, gates, internals }: SiteConfig): readonly Trap[] {
-  const others = withNested(http.servers).filter(
-    (context) => ![...internals, ...gates].includes(context),
-  );
-  return internals.flatMap((location) => otherUrls(location, others));
+/** Files of an internal location that another root, alias or symbolic link of the site also serves. */
+export function secondUrl(site: SiteConfig): readonly Trap[] {
+  const others = othersOf(site);
+  return site.internals.flatMap((location) => {
+    const folder = has(location, 'proxy_pass') ? undefined : folderOf(location, site.disk);
+    const what = `files of ${titleAt(location)}`;
+    return folder === undefined ? [] : urlsOf(folder.own.path, what, others, site.disk);
+  });
 }
 
-function otherUrls(location: Location, others: readonly Location[]): readonly Trap[] {
-  const isProxy = has(location, 'proxy_pass');
-  const { own: served } = folderOf(location) ?? {};
-  if (isProxy || served === undefined) return [];
-  const files = served.path.replace(/\/?$/, '/');
+/** The blocks besides the public and internal locations. */
+export function othersOf({ http, gates, internals }: SiteConfig): readonly Location[] {
+  return withNested(http.servers).filter((one) => ![...internals, ...gates].includes(one));
+}
+
+/** The findings about the other URLs of a folder. */
+export function urlsOf(
+  path: string,
+  what: string,
+  others: readonly Location[],
+  disk: Disk | undefined,
+): readonly Trap[] {
   return others.filter(serves).flatMap((context) => {
-    const folder = folderOf(context);
-    const uri = folder && uriOf(files, folder);
-    if (folder === undefined || uri === undefined || !isReachable(context, uri, others)) return [];
-    const { at } = folder;
+    const folder = folderOf(context, disk);
+    if (folder === undefined) return [];
+    const [first, ...more] = [folder, ...linksIn(folder, context, disk)].flatMap((one) => {
+      const uri = uriOf(slashed(path), one);
+      return uri !== undefined && isReachable(context, uri, others) ? [{ ...one, uri }] : [];
+    });
+    if (first === undefined) return [];
+    const { at, link, uri } = first;
     const where = context === context.server ? 'the server block' : title(context);
+    const rest = link !== undefined && more.length > 0 ? ` and ${more.length} more` : '';
+    // A link to a folder above it has any number of URLs.
+    const isLoop = link !== undefined && folder.own.path.startsWith(first.tree.path);
+    const by = link === undefined ? '' : `, by the symbolic link ${link}${rest}`;
     return {
       at,
-      seen: `${at.name} ${at.args[0]} in ${where}: files of ${titleAt(location)} are at ${uri}`,
-      why: 'The same files have a second URL that needs no token.',
-      fix: `keep the files outside of every root of the site: use another folder in alias, or location ^~ ${uri} { return 404; }`,
+      seen: `${wordsOf(at)} in ${where}: ${what} are at ${uri}${by}`,
+      why: 'The same files have a second URL that needs no token. Keep them outside of each root and alias of the site.',
+      fix:
+        rest || isLoop
+          ? `in ${titleAt(context)}: disable_symlinks on from=$document_root;`
+          : fixFor(context, uri, at),
     };
   });
+}
+
+/** A change that nginx accepts there, and that closes only this URL. */
+function fixFor(context: Location, uri: string, at: Directive): string {
+  const { server } = context;
+  const isFolder = uri.endsWith('/');
+  const isTaken = server.locations.some(
+    ({ path, modifier }) => path === uri && (isFolder ? isPrefix(modifier) : modifier === '='),
+  );
+  const isHere = isTaken || rewritesTo(context, uri);
+  // A `return` would close the whole site.
+  if (uri === '/' || (isHere && context === server)) {
+    return `instead of this line: ${at.name} /srv/www/;`;
+  }
+  if (isHere) return `in ${titleAt(context)}: return 404;`;
+  return `in ${titleAt(server)}: location ${isFolder ? '^~' : '='} ${quoted(uri)} { return 404; }`;
 }
 
 /** Whether the context serves a URI: directly, or because the site redirects there internally. */
 function isReachable(context: Location, uri: string, others: readonly Location[]): boolean {
   const { modifier, path, server } = context;
-  const selected = candidates(server, uri);
+  const exact = server.locations.find((one) => one.modifier === '=' && one.path === uri);
+  const selected = exact ? [exact] : candidates(server, uri);
   const here = others.filter((other) => other.server === server);
+  if (rewritesTo(context, uri)) return true;
   if (modifier === '@') {
     return here.some((other) => selected.includes(other) && sendsTo(other, (to) => to === path));
   }
@@ -58,6 +98,22 @@ function isReachable(context: Location, uri: string, others: readonly Location[]
   return here.some((other) =>
     sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
   );
+}
+
+/** Whether the context serves files of a folder for requests for other URIs. */
+function rewritesTo(context: Location, folder: string): boolean {
+  const to = [
+    ...[context, ...own(context, 'if')]
+      .flatMap((block) => own(block, 'rewrite'))
+      .flatMap(({ args }) => (args[2] === 'break' ? args.slice(1, 2) : [])),
+    ...effective(context, 'try_files').flatMap(({ args }) => args.slice(0, -1)),
+  ];
+  return to.some((text) => {
+    // `$uri` is the URI of the request itself.
+    if (/^(\$\{?(uri|document_uri|request_uri|request_filename)\b|$)/.test(text)) return false;
+    const [fixed = '', ...more] = text.split('$');
+    return fixed.startsWith(folder) || (more.length > 0 && folder.startsWith(fixed));
+  });
 }
 
 function sendsTo(context: Context, isThere: (to: string) => boolean): boolean {
@@ -95,33 +151,65 @@ interface Served {
   readonly uri: string;
 }
 
-/** The folder that an `alias` or `root` in force gives to a context. */
+/** The folder that an `alias` or `root` in force gives to a context, or a link in it. */
 interface Folder {
   readonly at: Directive;
+  readonly link?: string;
   /** The whole tree that it opens, whether or not its URIs lead here. */
   readonly tree: Served;
   readonly own: Served;
 }
 
-/** Undefined if there is none, or if its name contains variables. */
-function folderOf(context: Location): Folder | undefined {
+/** Undefined if there is none, or if `unclear` names it. */
+function folderOf(context: Location, disk: Disk | undefined): Folder | undefined {
   const { at, from } = nearest(context) ?? {};
   const name = at?.args[0];
-  if (at === undefined || name === undefined || name.includes('$')) return undefined;
-  const isRegex = context.modifier.startsWith('~');
-  const uri = isRegex || context.modifier === '@' ? '/' : context.path;
-  if (at.name === 'root') {
-    const tree = { path: slashed(name), uri: '/' };
-    return { at, tree, own: { path: posix.normalize(`${name}/${uri}`), uri } };
-  }
-  // The captures of a regex are variables too, and `nginx -t` has not checked whether an alias is allowed here.
-  if (isRegex || from?.at.name !== 'location') return undefined;
-  const { path } = from as Location;
+  if (at === undefined || from === undefined || name === undefined) return undefined;
+  if (name.includes('$') || isOfRegex(context, at)) return undefined;
+  const real = (path: string) => disk?.real(path) ?? path;
+  const uri = /^[~@]/.test(context.modifier) ? '/' : context.path;
+  const path = at.name === 'root' ? '' : (from as Location).path;
+  const below = posix.normalize(
+    at.name === 'root' ? `${name}/${uri}` : name + uri.slice(path.length),
+  );
   return {
     at,
-    tree: { path: slashed(name), uri: slashed(path) },
-    own: { path: posix.normalize(`${name}${uri.slice(path.length)}`), uri },
+    tree: { path: slashed(real(name)), uri: slashed(path) },
+    own: { path: below.endsWith('/') ? slashed(real(below)) : real(below), uri },
   };
+}
+
+/** The captures of a regex are variables, too, and `nginx -t` does not check whether an alias is allowed here. */
+function isOfRegex({ modifier, server }: Location, at: Directive): boolean {
+  return at.name === 'alias' && (modifier.startsWith('~') || server.block.includes(at));
+}
+
+/** Lines of a context that serves files, and whose folder is unknown. */
+export function unclear(context: Location): readonly string[] {
+  if (!serves(context)) return [];
+  const { at } = nearest(context) ?? {};
+  const inIf = own(context, 'if').flatMap((one) => own(one, 'root', 'alias'));
+  const isClear =
+    at === undefined || (/^\/[^$]*$/.test(at.args[0] ?? '') && !isOfRegex(context, at));
+  return [...inIf, ...(isClear ? [] : [at])].map(
+    (line) => `files below ${wordsOf(line)} (${line.file}:${line.line})`,
+  );
+}
+
+/** The links in a folder that nginx follows, as folders. */
+function linksIn(
+  { at, own }: Folder,
+  context: Location,
+  disk: Disk | undefined,
+): readonly Folder[] {
+  if (firstWord(context, 'disable_symlinks') === 'on') return [];
+  const top = own.path.replace(/(?<=.)\/$/, '');
+  return (disk?.links(top) ?? []).map(({ path, to, isFolder }) => {
+    const end = isFolder ? '/' : '';
+    const uri = slashed(own.uri) + path.slice(slashed(top).length) + end;
+    const served = { path: to + end, uri };
+    return { at, link: path, tree: served, own: served };
+  });
 }
 
 /** `root` and `alias` replace each other. Only locations can have an alias. */

@@ -5,16 +5,18 @@ import {
   own,
   type Server,
   title,
+  titleAt,
   turnedOn,
 } from '../context.ts';
-import { returns, wordsOf } from '../directive.ts';
+import { type Directive, returns, textOf, wordsOf } from '../directive.ts';
+import type { SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 
 /** Server blocks that let other people read or replay tokens. */
 export const serverRules: Readonly<Record<string, Rule>> = {
   'early-data': rule({
     why: 'An attacker who recorded a request in early data can replay it: the replay counts as a use, or downloads the file again.',
-    fix: 'ssl_early_data off;',
+    fix: 'instead of this line: ssl_early_data off;',
     find: ({ servers, gates }) =>
       servers.flatMap((server) => {
         const at = turnedOn(server, 'ssl_early_data');
@@ -41,13 +43,33 @@ export const serverRules: Readonly<Record<string, Rule>> = {
           });
       }),
   }),
-  log: ({ http, servers, gates, internals }) =>
-    servers.flatMap((server) => {
-      const locations = [...gates, ...internals].filter((one) => one.server === server);
-      // Denials end in named locations, which inherit from the server.
-      return [...withoutLog(server), ...tokenLogs(http, [server, ...locations])];
-    }),
+  log: (site) => [...site.servers.flatMap(withoutLog), ...tokenLogs(site.http, loggedBy(site))],
+  cors: ({ http }) => {
+    const map = mapOf(http, '$postern_cors_origin')?.block ?? [];
+    return map
+      .filter(({ name, args: [value = ''] }) =>
+        name === 'default' ? /^(\*|null)$|\$/.test(value) : name === 'null',
+      )
+      .map((at) => ({
+        at,
+        seen: `${wordsOf(at)} in the map for $postern_cors_origin`,
+        why: 'Each page, of any site, can read the files that its visitor may open. An uploaded page in a sandbox has the origin null.',
+        fix: at.name === 'null' ? 'delete this line' : 'instead of this line: default "";',
+      }));
+  },
 };
+
+/** Denials end in named locations, which inherit from the server. */
+function loggedBy({ servers, gates, internals }: SiteConfig): readonly Context[] {
+  return [...servers, ...gates, ...internals];
+}
+
+/** The last map for this variable, which is the one that nginx uses. */
+function mapOf(http: Http, variable: string): Directive | undefined {
+  return own(http, 'map')
+    .filter(({ args }) => args[1] === variable)
+    .at(-1);
+}
 
 const EARLY = /\$ssl_early_data/;
 
@@ -79,12 +101,39 @@ const REVEALING =
 function withoutLog(server: Server): readonly Trap[] {
   if (effective(server, 'access_log').length > 0) return [];
   const why = 'nginx then writes its default log, with the request line and every token in it.';
-  const fix = 'access_log /var/log/nginx/access.log postern;';
+  const fix = `in ${titleAt(server)}: access_log /var/log/nginx/access.log postern;`;
   return [{ at: server.at, seen: 'server without an access_log', why, fix }];
 }
 
 /** The access logs of these blocks that contain tokens. */
 export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Trap[] {
+  return logsOf(http, contexts).flatMap(({ at, name, format }) => {
+    const [, variable] = REVEALING.exec(format) ?? [];
+    if (variable === undefined) return [];
+    const [file = '', , ...more] = at.args;
+    return {
+      at,
+      seen: `${wordsOf(at)} in a server block that serves protected files`,
+      why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
+      fix: `instead of this line: ${textOf({ ...at, args: [file, 'postern', ...more] })}`,
+    };
+  });
+}
+
+/** Formats that write a map of the site's own, which may or may not remove the tokens. */
+export function unclearLogs(site: SiteConfig): readonly string[] {
+  const ours = site.snippets.map(({ file }) => file);
+  return logsOf(site.http, loggedBy(site)).flatMap(({ name, format }) =>
+    [...format.matchAll(/\$\{?(\w+)/g)].flatMap(([, word]) => {
+      const variable = `$${word}`;
+      const map = mapOf(site.http, variable);
+      const isOwn = map && !ours.includes(map.file) && REVEALING.test(map.args[0] ?? '');
+      return isOwn ? `whether ${variable} in the log format ${name} contains tokens` : [];
+    }),
+  );
+}
+
+function logsOf(http: Http, contexts: readonly Context[]) {
   const formats = new Map([
     ['combined', '$request'],
     ...own(http, 'log_format').map(
@@ -93,15 +142,9 @@ export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Tr
   ]);
   return contexts
     .flatMap((context) => effective(context, 'access_log'))
-    .flatMap((at) => {
-      const [file = '', name = 'combined'] = at.args;
-      const [, variable] = REVEALING.exec(formats.get(name) ?? '') ?? [];
-      if (file === 'off' || variable === undefined) return [];
-      return {
-        at,
-        seen: `${wordsOf(at)} in a server block that serves protected files`,
-        why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
-        fix: `access_log ${file} postern;`,
-      };
+    .filter(({ args }) => args[0] !== 'off')
+    .map((at) => {
+      const { 1: name = 'combined' } = at.args;
+      return { at, name, format: formats.get(name) ?? '' };
     });
 }

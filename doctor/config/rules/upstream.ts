@@ -1,75 +1,84 @@
-import { effective, firstWord, has, inForce, type Location, own, title } from '../context.ts';
+import { isIP } from 'node:net';
+import { addressOf } from '../../../common/config.ts';
+import { isLoopback, type Listen, listenAddress } from '../../../service/config/listeners.ts';
+import { effective, has, own } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
-import { DELIVERY, type SiteConfig } from '../site.ts';
+import type { SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 import { keepsConnections } from '../version.ts';
 
-/** Requests that fail under load, or while a gate is down; limits that do not work. */
+/** Requests that go to the wrong address, or fail under load or while a gate is down; limits that do not work. */
 export const upstreamRules: Readonly<Record<string, Rule>> = {
-  'limit-conn': (site) => {
-    if (!own(site.http, 'limit_conn').some(isOurs)) return [];
-    const before = beforeInternal(site);
-    const known = before.map(({ at }) => at);
-    return [...before, ...inInternal(site).filter(({ at }) => !known.includes(at))];
-  },
+  'gate-address': (site) => upstreamsOf(site).flatMap((upstream) => wrongAddress(upstream, site)),
+  'limit-conn': otherLimits,
   keepalive: rule({
     why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
-    fix: 'keepalive 256;',
+    fix: 'in that upstream block: keepalive 256;',
     find: (site) =>
       upstreamsOf(site)
         .filter((upstream) => !has(upstream, 'keepalive') && !keepsConnections(site.version))
         .map((at) => ({ at, seen: `upstream ${at.args[0]} without keepalive` })),
   }),
-  failover: (site) => [
-    ...upstreamsOf(site).flatMap(disabled),
-    ...proxies(site).flatMap(neverRetried),
-  ],
+  failover: (site) => upstreamsOf(site).flatMap(disabled),
   descriptors,
 };
 
-const ZONE = 'postern_connections';
-const LIMIT_WHY =
-  'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
+/** An upstream that asks the API, or has no server at the address of the gate. */
+function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): readonly Trap[] {
+  const servers = own(upstream, 'server');
+  if (listen && servers.some((one) => isAt(one, listen))) return [];
+  const name = `upstream ${upstream.args[0]}`;
+  const api = apiListen && servers.find((one) => isAt(one, apiListen));
+  const fix = `server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`;
+  if (api) {
+    const seen = `${wordsOf(api)} in ${name} is at POSTERN_API_LISTEN`;
+    const why = 'nginx asks the API instead of the gate: each download fails.';
+    return [{ at: api, seen, why, fix: `instead of this line: ${fix}` }];
+  }
+  if (listen === undefined) return [];
+  const seen = `${name} has no server at POSTERN_LISTEN`;
+  const why = 'nginx does not reach this gate: each download fails, or another server decides.';
+  const where = `${name} (${upstream.file}:${upstream.line})`;
+  return [{ at: upstream, seen, why, fix: `in ${where}: ${fix}` }];
+}
 
-function beforeInternal({ servers, gates, questions }: SiteConfig): readonly Trap[] {
-  const passed = servers.flatMap((server) => [
-    ...gates.filter((gate) => gate.server === server),
-    ...server.locations.filter((one) => questions.includes(one) || one.path === DELIVERY),
-  ]);
-  return passed
+/** A name can have any address, and a gate can listen on every address. */
+function isAt({ args: [text = ''] }: Directive, listen: Listen): boolean {
+  const { data: server } = listenAddress.safeParse(text);
+  if (server === undefined) return false;
+  if ('path' in server || 'path' in listen) return text === `unix:${Object(listen).path}`;
+  const isSame =
+    server.host === listen.host ||
+    ['0.0.0.0', '::'].includes(listen.host) ||
+    (isLoopback(server.host) ? isLoopback(listen.host) : isIP(server.host) === 0);
+  return isSame && server.port === listen.port;
+}
+
+const ZONE = 'postern_connections';
+
+/** Lines of the site that apply before the internal location, or there instead of the limit for a token. */
+function otherLimits(site: SiteConfig): readonly Trap[] {
+  const { http, servers, gates, internals } = site;
+  if (!own(http, 'limit_conn').some(isOurs)) return [];
+  const replaced = internals.filter((one) => !effective(one, 'limit_conn').some(isOurs));
+  return [...servers, ...gates, ...replaced]
     .flatMap((context) => effective(context, 'limit_conn'))
     .filter((line) => !isOurs(line))
     .map((at) => ({
       at,
-      seen: `${wordsOf(at)} applies before the internal location`,
-      why: LIMIT_WHY,
+      seen: `${wordsOf(at)} besides limit_conn ${ZONE}`,
+      why: 'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.',
       fix: `limit_conn ${ZONE} 8; ${wordsOf(at)}; put both into the internal location, and remove this line above it`,
     }));
-}
-
-function inInternal({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => {
-    const lines = effective(location, 'limit_conn');
-    const [at] = lines;
-    if (at === undefined || lines.some(isOurs)) return [];
-    const seen = `${wordsOf(at)} replaces limit_conn ${ZONE}`;
-    return [{ at, seen, why: LIMIT_WHY, fix: `limit_conn ${ZONE} 8; in the same block` }];
-  });
 }
 
 function isOurs({ args }: Directive): boolean {
   return args[0] === ZONE;
 }
 
-/** The locations whose requests go to a gate. */
-function proxies({ questions, passing }: SiteConfig): readonly Location[] {
-  return [...questions, ...passing];
-}
-
-function upstreamsOf(site: SiteConfig): readonly Directive[] {
-  const urls = proxies(site).flatMap((location) => own(location, 'proxy_pass'));
-  const hosts = urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]);
-  return own(site.http, 'upstream').filter(({ args }) => hosts.includes(args[0]));
+/** The upstream to which the snippets send requests for a gate. */
+function upstreamsOf({ http }: SiteConfig): readonly Directive[] {
+  return own(http, 'upstream').filter(({ args }) => args[0] === 'postern');
 }
 
 /** In an upstream with several servers, those that nginx disables after one time-out. */
@@ -80,7 +89,7 @@ function disabled(upstream: Directive): readonly Trap[] {
     at,
     seen: `${wordsOf(at)} in upstream ${upstream.args[0]}, which has ${servers.length}`,
     why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
-    fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
+    fix: `instead of this line: server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
   }));
 }
 
@@ -89,24 +98,6 @@ function isSoonDisabled({ args }: Directive): boolean {
   const has = (pattern: RegExp) => args.some((word) => pattern.test(word));
   if (has(/^(backup|down)$/)) return false;
   return !(has(/^max_fails=([2-9]|\d{2,})$/) && has(/^fail_timeout=/));
-}
-
-/** The defaults of nginx are 60 seconds, and no limit. */
-function neverRetried(location: Location): readonly Trap[] {
-  const read = seconds(firstWord(location, 'proxy_read_timeout') ?? '60s');
-  const at = inForce(location, 'proxy_next_upstream_timeout');
-  const retry = seconds(at?.args[0] ?? '0');
-  if (at === undefined || !(retry > 0 && retry <= read)) return [];
-  const seen = `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`;
-  const why =
-    'When nginx stops waiting for a gate that hangs, it has no time left to ask another one.';
-  return [{ at, seen, why, fix: `proxy_next_upstream_timeout ${2 * read}s;` }];
-}
-
-/** A time of nginx: 2, 2s, 500ms, 1m. NaN for any other value, which is not compared. */
-function seconds(text: string): number {
-  const [, digits, unit = 's'] = /^(\d+)(ms|s|m)?$/.exec(text) ?? [];
-  return Number(digits ?? Number.NaN) * ({ ms: 0.001, s: 1, m: 60 }[unit] ?? Number.NaN);
 }
 
 /** The default of nginx, and the usual limit of a service. */

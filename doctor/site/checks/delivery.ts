@@ -6,9 +6,11 @@ import {
   failed,
   hasCanary,
   isDenial,
+  isGateDenial,
   isUnknown,
   ok,
   runAttempts,
+  skipped,
   untested,
 } from '../attempts.ts';
 import { headerOf, type Request, type SiteResponse } from '../http.ts';
@@ -19,7 +21,37 @@ const LOCKED = {
   fix: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
 };
 
-/** Decisions and files that a cache gives to another client. */
+/** Files that a cache in front gives to another client. It is the cause of all that other checks then find. */
+export const frontChecks: Checks = {
+  'cached-delivery': {
+    title: 'a file stored by a cache in front of the gate',
+    why: 'after one client has downloaded the file, every client can',
+    fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in the cache or proxy in front of this nginx',
+    run: async (site) => {
+      const { target } = await site.issue();
+      const plain = site.canary.target;
+      // No cache has the response for this name.
+      const denial = await site.ask({ target: missingFile(site).target });
+      if (isUnknown(denial)) return untested(describe(denial, site));
+      if (!isGateDenial(denial, site)) return skipped('the gate does not answer: see no-token');
+      await site.ask({ target });
+      const second = await site.ask({ target });
+      if (!hasCanary(second, site)) return untested(describe(second, site));
+      for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
+        const value = headerOf(second, name) ?? '';
+        if (/hit/i.test(value) || Number(value) > 0) return failed(`${name}: ${value}`);
+      }
+      const finding = await runAttempts(site, {
+        'the same without its token': { target: plain },
+        'with an empty one': { target: withToken(plain, '') },
+        'with its own query': { target: `${plain}?${site.mark}` },
+      });
+      return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
+    },
+  },
+};
+
+/** Decisions that a cache gives to another client. */
 export const cacheChecks: Checks = {
   'decision-cache': {
     title: 'the decision for one token, used for another',
@@ -66,28 +98,6 @@ export const cacheChecks: Checks = {
         });
       }
       return runAttempts(site, { 'by another client': { target } });
-    },
-  },
-  'cached-delivery': {
-    title: 'a file stored by a cache in front of the gate',
-    why: 'after one client has downloaded the file, every client can',
-    fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in the cache or proxy in front of this nginx',
-    run: async (site) => {
-      const { target } = await site.issue();
-      const plain = site.canary.target;
-      await site.ask({ target });
-      const second = await site.ask({ target });
-      if (!hasCanary(second, site)) return untested(describe(second, site));
-      for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
-        const value = headerOf(second, name) ?? '';
-        if (/hit/i.test(value) || Number(value) > 0) return failed(`${name}: ${value}`);
-      }
-      const finding = await runAttempts(site, {
-        'the same without its token': { target: plain },
-        'with an empty one': { target: withToken(plain, '') },
-        'with its own query': { target: `${plain}?${site.mark}` },
-      });
-      return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
     },
   },
 };

@@ -47,12 +47,6 @@ function byTarget(targets: readonly string[]): Attempts {
   return Object.fromEntries(targets.map((target) => [target, { target }]));
 }
 
-/** Extensions for which sites often have regex locations. */
-const ENDINGS =
-  '.jpg .jpeg .png .gif .webp .svg .ico .css .js .map .woff2 .json .xml .txt .md .html .php .pdf .zip .gz .mp3 .mp4 .webm .m3u8 .ts .log .bak .sql .htaccess'.split(
-    ' ',
-  );
-
 const FIX =
   'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location takes precedence over both';
 
@@ -132,7 +126,7 @@ export const locationChecks: Checks = {
     why: 'nginx serves files with these names without asking the gate',
     fix: FIX,
     run: (site) => {
-      const attempts = ENDINGS.map((ending) => [ending, missingFile(site, ending)]);
+      const attempts = site.extensions.map((ending) => [ending, missingFile(site, ending)]);
       return runAttempts(site, Object.fromEntries(attempts), isGateDenial);
     },
   },
@@ -145,7 +139,7 @@ export const locationChecks: Checks = {
     why: 'nginx serves files with these names under the internal prefix to any client',
     fix: FIX,
     run: async (site) => {
-      const { internal, mark } = site;
+      const { internal, mark, extensions } = site;
       if (!internal) return skipped(NEEDS_PREFIX);
       const plain = await site.ask({ method: 'OPTIONS', target: internal + mark });
       if (isUnknown(plain)) return untested(describe(plain, site));
@@ -153,7 +147,7 @@ export const locationChecks: Checks = {
       if (!isClosed(plain, site)) {
         return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
       }
-      const attempts = ENDINGS.map((ending) => {
+      const attempts = extensions.map((ending) => {
         return [ending, { method: 'OPTIONS', target: internal + mark + ending }];
       });
       return runAttempts(site, Object.fromEntries(attempts), isClosed);

@@ -1,11 +1,14 @@
-import { chmod, readdir, readFile, stat } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { findOnPath } from '../../harness/find-on-path.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { program as command } from '../postern.ts';
 import { machine, notes, program, SITE, snapshot, WORDS } from './machine.ts';
 
 // `postern nginx --out` beside a configuration that exists, with real nginx to read and test it.
@@ -56,9 +59,11 @@ describe('nginx --out: a site that exists', () => {
   });
 
   test('a server block without a log gets the log without tokens', async () => {
-    const { run, read } = await machine(SHOP.replace('access_log shop.log;', ''));
+    const { folder, run, read } = await machine(SHOP.replace('access_log shop.log;', ''));
     const done = await run(WORDS);
-    expect(notes(done)).toEqual([expect.stringContaining('add this line')]);
+    const log = `access_log ${folder}/access.log; of ${folder}/nginx.conf:`;
+    const replaced = expect.stringMatching(`${SITE}:\\d+ replaces, for that server block, ${log}`);
+    expect(notes(done)).toEqual([replaced, expect.stringContaining('add this line')]);
     expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
   });
 
@@ -168,6 +173,70 @@ describe('nginx --out: a site that exists', () => {
       `add this line to the http block of nginx.conf: include ${HTTP};`,
     );
   });
+});
+
+describe('nginx --out: warns, and writes', () => {
+  const named = (lines: string) =>
+    `server {\nlisten unix:a.sock; server_name files.example;\naccess_log off;\n${lines}\n}`;
+
+  test.each([
+    ['a root', 'root $folder/srv;', 'root $folder/srv in the server block', '/files/'],
+    [
+      'a location',
+      'location /open/ { alias $folder/srv/files/; }',
+      'alias $folder/srv/files/ in location /open/',
+      '/open/',
+    ],
+    [
+      'a symbolic link in a root',
+      'root $folder/www;',
+      'root $folder/www in the server block',
+      '/ln/',
+    ],
+  ])('the files are also in %s of the site', async (_, line, seen, uri) => {
+    const { folder, run } = await machine(named(line));
+    await mkdir(join(folder, 'www'));
+    await symlink('../srv/files', join(folder, 'www', 'ln'));
+    const done = await run(WORDS);
+    const [note = '', ...more] = notes(done);
+    const place = `${folder}/sites-enabled/shop:4: ${seen.replace('$folder', folder)}: `;
+    expect(note.startsWith(`${place}files of /protected/ are at ${uri}`), note).toBe(true);
+    expect([done.code, more]).toEqual([0, [expect.stringContaining('add this line')]]);
+  });
+
+  test('the folder does not exist', async () => {
+    const { folder, run, read } = await machine(named(''));
+    const done = await run([...WORDS.slice(2), '--files', '/nowhere/files']);
+    const line = (await read(SITE)).split('\n').indexOf('    alias /nowhere/files/;') + 1;
+    expect(notes(done)[0]).toBe(
+      `${folder}/${SITE}:${line}: /nowhere/files/ does not exist, or this user may not see it`,
+    );
+    expect(done.code).toBe(0);
+  });
+
+  test('no server block has the name', async () => {
+    const { run } = await machine(named('').replace('files.example', 'other.example'));
+    expect(notes(await run(WORDS))).toEqual([
+      `no server block has the name files.example: write one, with this line: include ${SITE};`,
+    ]);
+  });
+
+  test('the command in the header of a file makes the same files again', async () => {
+    const { folder, run, read } = await machine(named(''));
+    expect(await run([...WORDS, '--cors', 'https://app.example'])).toMatchObject({ code: 0 });
+    await postern(folder);
+    const line = /^# {5}(.* postern nginx .*)$/m.exec(await read(SITE))?.[1] ?? '';
+    const before = await snapshot(folder);
+    const env = { PATH: `${folder}/bin:${process.env.PATH}` };
+    const { stdout } = await promisify(execFile)('sh', ['-c', line], { cwd: '/', env });
+    expect(stdout).not.toContain('wrote');
+    expect(stdout).toContain(`${folder}/${SITE} is unchanged`);
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
+  /** Puts the program on the PATH. */
+  const postern = (folder: string) =>
+    program(join(folder, 'bin', 'postern'), `exec '${process.execPath}' '${command}' "$@"`);
 });
 
 describe('nginx --out: directives that nginx -v allows', () => {

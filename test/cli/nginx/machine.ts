@@ -53,7 +53,7 @@ export interface Machine {
   write(name: string, text: string): Promise<void>;
 }
 
-/** A folder such as /etc/nginx, and a program `nginx` that uses its log files. */
+/** A folder such as /etc/nginx, with the folder of the files, and a program `nginx` that uses its log files. */
 export async function machine(sites: string): Promise<Machine> {
   const nginx = await findTool('nginx');
   const folder = await nginxFolder();
@@ -74,15 +74,19 @@ export async function machine(sites: string): Promise<Machine> {
       include sites-enabled/*;
     }`,
   );
-  await write('sites-enabled/shop', sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`));
+  const shop = sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`);
+  await write('sites-enabled/shop', shop.replaceAll('$folder', folder));
+  await mkdir(join(folder, 'srv', 'files'), { recursive: true });
   await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
   const env = { ...nginx.env, POSTERN_MOUNTS: '/download/=/protected/' };
   return {
     folder,
     write,
     read: (name) => readFile(join(folder, name), 'utf8'),
-    run: (words, path = `${folder}/bin:${process.env.PATH}`) =>
-      postern(['nginx', '--out', folder, ...words], folder, { env: { ...env, PATH: path } }),
+    run: (words, path = `${folder}/bin:${process.env.PATH}`) => {
+      const here = words.map((word) => word.replace(/^\/srv\//, `${folder}/srv/`));
+      return postern(['nginx', '--out', folder, ...here], folder, { env: { ...env, PATH: path } });
+    },
   };
 }
 

@@ -24,8 +24,9 @@ describe('nginx --out', () => {
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
     expect((await stat(at('nginx', site))).mode & 0o777).toBe(0o644);
-    // The same for any folder, and when it is repeated.
-    expect(await text(site)).not.toContain('--out');
+    expect(await text(site)).toContain(
+      ` postern nginx --files /srv/files --out ${at('nginx')} --force\n`,
+    );
     const again = (await done([...OUT, '--force'])).trimEnd().split('\n');
     expect(again).toHaveLength(all - 1);
     for (const line of again) expect(line).toMatch(/^\S+ is unchanged$/);

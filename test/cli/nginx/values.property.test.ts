@@ -181,7 +181,7 @@ describe.each(KINDS)('nginx $option', (kind) => {
         const options = give(value);
         let text: string;
         try {
-          text = printed(options, MOUNTS, commandLine(options));
+          text = printed(options, MOUNTS, commandLine(options, {}, {}));
         } catch (error) {
           expect(error).toBeInstanceOf(UsageError);
           const { message } = error as UsageError;

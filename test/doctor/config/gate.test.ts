@@ -23,16 +23,17 @@ const IF_REWRITES = 'if ($arg_y = "") { rewrite ^ /open$uri last; ';
 
 const MEDIA = [mount('/download/', '/protected/'), mount('/media/', '/protected/')];
 const PRIVATE = [mount('/download/', '/private/')];
+const NAMED = [mount('files.example:/download/', '/protected/')];
 
 testTraps({
   'a public location without ^~, and a regex location that wins': {
-    found: ['missing-caret: location /download/ {', 'missing-caret: location ~* ^/else|\\.jpg$'],
+    found: ['missing-caret: location /download/ {'],
     both: { ...IN_WWW, locations: 'location ~* ^/else|\\.jpg$ { root $files/../www; }' },
     broken: { only: `location /download/ { ${PROTECT} }\n${INTERNAL}` },
     ...OPEN_JPG,
   },
   'an internal location without ^~, and a regex location that wins': {
-    found: ['missing-caret: location /protected/ {', 'missing-caret: location ~ ^/protected/'],
+    found: ['missing-caret: location /protected/ {'],
     both: {
       files: { '../www/protected/a.txt': FILE },
       locations: `location ~ ^/protected/ { root $files/../www; }
@@ -43,7 +44,7 @@ testTraps({
     sees: [FILE, 404],
   },
   'a public location inside one without ^~, and a regex location that wins': {
-    found: ['missing-caret: location ^~ /download/ {', 'missing-caret: location ~* \\.jpg$'],
+    found: ['missing-caret: location ^~ /download/ {'],
     both: { ...IN_WWW, ...ROOT, locations: 'location ~* \\.jpg$ { expires 30d; }' },
     broken: { only: `location / {\nlocation ^~ /download/ { ${PROTECT} }\n}\n${INTERNAL}` },
     fixed: {
@@ -108,7 +109,7 @@ testTraps({
     sees: ['a page', 401],
   },
   'an if inside the public location, by auth_request: another file than the allowed one': {
-    found: ['nested: if ($arg_y'],
+    found: ['edited-snippet', 'nested: if ($arg_y'],
     both: UNDECIDED,
     broken: { only: around(`${PROTECT}\nif ($arg_y = "") { set $seen 1; }`), edits: [NO_ROOT] },
     fixed: { only: around(`if ($arg_y = "x") { return 403; }\n${PROTECT}`) },
@@ -116,7 +117,7 @@ testTraps({
     sees: ['not decided', FILE],
   },
   'a limit_except inside the public location': {
-    found: ['nested: limit_except'],
+    found: ['edited-snippet', 'nested: limit_except'],
     both: UNDECIDED,
     broken: { only: around(`${PROTECT}\nlimit_except POST { allow all; }`), edits: [NO_ROOT] },
     ask: withToken('/download/a.txt'),
@@ -179,12 +180,18 @@ testTraps({
     broken: {},
     fixed: { serverName: 'media.example files.example' },
   },
+  'a mount of a name that is not the first of its server block': {
+    mounts: NAMED,
+    found: ['mounts: server {'],
+    both: { mounts: NAMED },
+    broken: { serverName: 'www.files.example files.example' },
+    fixed: { serverName: 'files.example www.files.example' },
+    ask: withToken('/download/a.txt'),
+    sees: [403, FILE],
+  },
   'an internal location that only its mount names': {
     mounts: [mount('/download/', '/protected/')],
-    found: [
-      ...Array(3).fill('internal: location ^~ /protected/ {'),
-      'cache-control: location ^~ /protected/ {',
-    ],
+    found: ['missing-snippet: location ^~ /protected/ {'],
     broken: {
       only: `location ^~ /download/ { ${PROTECT} }\nlocation ^~ /protected/ { alias $files/; }`,
     },

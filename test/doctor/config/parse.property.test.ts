@@ -168,7 +168,7 @@ test('doctor --config: for any configuration it names only lines that exist', ()
     fc.property(site, fc.boolean(), (tree, isTold) => {
       const text = write(tree, quoted, '\n');
       const mounts = isTold ? [mount('/download/', '/protected/')] : undefined;
-      const found = diagnosed(`# configuration file /n:\n${text}`, mounts);
+      const found = diagnosed(`# configuration file /n:\n${text}`, { mounts });
       for (const { file, line: at, seen, why, fix } of found) {
         expect([file, at > 0 && at <= text.split('\n').length]).toEqual(['/n', true]);
         for (const said of [seen, why, fix]) expect(said).not.toMatch(/undefined|^$/);

@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { httpOf, refuses } from '../../../doctor/config/context.ts';
-import { parse } from '../../../doctor/config/parse.ts';
+import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import type { Known } from '../../../doctor/config/site.ts';
 import { keepsConnections, versionIn } from '../../../doctor/config/version.ts';
-import type { Mount } from '../../../service/site/mount.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { mount } from '../../support/postern.ts';
 import type { Site } from '../../support/site.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
 
@@ -20,7 +18,11 @@ interface Parts {
 }
 
 /** The lines that a rule names in a site with a gate, and other lines in and around its server block. */
-function found(rule: string, { server = 'listen 443 ssl;', http = '', main = '' }: Parts) {
+function found(
+  rule: string,
+  { server = 'listen 443 ssl;', http = '', main = '' }: Parts,
+  known: Known = {},
+) {
   const text = `${main}
 http {
 ${http}
@@ -33,7 +35,7 @@ location ^~ /download/ { auth_request /.postern/auth-request; try_files "" @post
 }
 }
 `;
-  return diagnosed(text)
+  return diagnosed(text, known)
     .filter((finding) => finding.rule === rule)
     .map(({ line }) => text.split('\n')[line - 1]);
 }
@@ -95,18 +97,6 @@ test.each([
   expect(found('failover', { http })).toEqual(is ? lines : []);
 });
 
-test.each([
-  ['proxy_next_upstream_timeout 2s;', 'proxy_read_timeout 2s;', true],
-  ['proxy_next_upstream_timeout 10;', 'proxy_connect_timeout 1s;', true],
-  ['proxy_next_upstream_timeout 1500ms;', 'proxy_read_timeout 2;', true],
-  ['proxy_next_upstream_timeout 4s;', 'proxy_read_timeout 2s;', false],
-  ['proxy_next_upstream_timeout 0;', 'proxy_read_timeout 2s;', false],
-  ['', '', false],
-])('doctor --config: %s leaves no time after %s: %s', (next, read, is) => {
-  const server = `listen 443 ssl;\n${next}\n${read}`;
-  expect(found('failover', { server })).toEqual(is ? [next] : []);
-});
-
 async function connections(site: Site, requests: number): Promise<number> {
   let count = 0;
   const more = () => {
@@ -142,109 +132,107 @@ location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${mo
   expect(found('add-header', { server: server('add_header_inherit merge;') })).toEqual([]);
 });
 
-/** A snippet, with those that it includes. */
-const snippet = (name: string): string =>
-  readFileSync(join(projectRoot, 'nginx/snippets', name), 'utf8').replaceAll(
-    /include postern\/(.+);/g,
-    (_, inner) => snippet(inner),
-  );
-
-const CACHE_CONF = snippet('cache.conf');
-const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';
-
-test.each([
-  ['', CACHE_CONF, []],
-  ['its folder', CACHE_CONF.replace(/^/, '#'), [/^map .* \$postern_decisions \{$/]],
-  ['a variable of its map', CACHE_CONF.replace('$http_purpose', ''), [/ \$postern_decisions \{$/]],
-  ['the map of statuses', CACHE_CONF.replace('map $upstream_status', 'map a'), [/^map a /]],
-  ['a whole map', CACHE_CONF.replace('$postern_not_kept', '$x'), [/^http \{$/]],
-])('doctor --config reports cache.conf without %s', (what, text, lines) => {
-  const http = what === 'its folder' ? text : `${FOLDER}\n${text}`;
-  const expected = lines.map((line) => expect.stringMatching(line));
-  expect(found('question', { http }).filter((line) => !line?.startsWith('location'))).toEqual(
-    expected,
-  );
-});
-
-test.each([
-  ['', []],
-  ['$cookie_postern_resume', ['proxy_cache own;']],
-  ['$cookie_postern', []],
-  [`\${cookie_postern}`, []],
-  ['$http_cookie', []],
-])('doctor --config: whether a cache key with %j has the cookie', (cookie, lines) => {
-  const key = '$remote_addr$server_name$request_method$request_uri$http_authorization';
-  const server = cookie && `proxy_cache own;\nproxy_cache_key "${key}${cookie}";`;
-  const seen = found('question', { server }).filter((line) => line?.startsWith('proxy_cache'));
-  expect(seen).toEqual(lines);
-});
-
-test.each(['@postern_deliver', '/.postern/page', '/.postern/POST', '@postern_failed'])(
-  'doctor --config reports auth-request.conf without %s',
-  (name) => {
-    const whole = snippet('auth-request.conf');
-    const without = whole.replace(new RegExp(`^ *location (.*)${name} `, 'm'), 'location /x ');
-    const lines = (server: string) => found('missing-auth-request', { server }).length;
-    expect([lines(whole), lines(without) > 0]).toEqual([0, true]);
-  },
+const SNIPPETS = join(projectRoot, 'nginx/snippets');
+const snippets = new Map(
+  readdirSync(SNIPPETS).map((name) => [name, readFileSync(join(SNIPPETS, name), 'utf8')] as const),
 );
 
-/** A server block with public and internal locations. */
-function server(publics: readonly string[], internals: readonly string[]): string {
-  const gates = publics.map(
-    (path) =>
-      `location ^~ ${path} { auth_request /.postern/auth-request; try_files "" @postern_deliver; }`,
+/** Findings about snippets, of which one has another text. */
+function editedWith(name: string, text: string) {
+  const files = [...new Map([...snippets, [name, text]])].map(
+    ([one, content]) => `# configuration file /etc/nginx/postern/${one}:\n${content}\n`,
   );
-  const files = internals.map((path) => `location ^~ ${path} { internal; alias /srv${path}; }`);
-  return `server {
-    location = /.postern/auth-request { internal; proxy_pass http://postern/auth-request; }
-    ${[...gates, ...files].join('\n')}
-  }`;
+  const includes = [...snippets.keys()].map((one) => `include postern/${one};`).join(' ');
+  const main = `# configuration file /etc/nginx/nginx.conf:\nhttp { ${includes} }\n`;
+  return diagnosed(main + files.join('')).filter(({ rule }) => rule === 'edited-snippet');
 }
 
-const PUBLICS = ['/download/', '/vip/'];
-const INTERNALS = ['/protected/', '/protected/vip/'];
-const NESTED = [mount('/download/', '/protected/'), mount('/vip/', '/protected/vip/')];
+test.each([...snippets])('doctor --config reports each line that %s lacks', (name, text) => {
+  expect(editedWith(name, text)).toEqual([]);
+  expect(
+    editedWith(
+      name,
+      text.replace(/^# (?!Postern|postern).*$/gm, '#').replace(/^ +(?=[a-z])/gm, ''),
+    ),
+  ).toEqual([]);
+  const lines = text.split('\n');
+  const file = `/etc/nginx/postern/${name}`;
+  const whole = lines.flatMap((line, at) => (/^ *[a-z][^{}]*;$/.test(line) ? [at] : []));
+  expect(whole).not.toEqual([]);
+  for (const at of whole) {
+    const without = lines.filter((_, index) => index !== at).join('\n');
+    const [found, ...more] = editedWith(name, without);
+    expect([found?.file, more], lines[at]).toEqual([file, []]);
+    expect(found?.seen).toMatch(/ was edited: it (lacks|has) /);
+  }
+  const more = editedWith(name, `${text}\nset $postern_target /a;\n`);
+  const line = lines.length + 1;
+  const seen = `${name} was edited: it has set $postern_target /a;`;
+  const fix = 'postern nginx --upgrade --out /etc/nginx';
+  expect(more).toMatchObject([{ file, line, seen, fix }]);
+});
 
-test.each<[string, boolean, string[], (readonly Mount[])?]>([
-  ['below that of another public location', true, [server(PUBLICS, INTERNALS)]],
-  ['below another one, with one public location', false, [server(['/download/'], INTERNALS)]],
-  [
-    'nested like the public locations',
-    false,
-    [server(['/download/', '/vip/', '/download/vip/'], INTERNALS)],
-  ],
-  ['beside another one', false, [server(PUBLICS, ['/protected/', '/protected-vip/'])]],
-  [
-    'below one of another server block',
-    false,
-    [server(PUBLICS, ['/protected/']), server(PUBLICS, ['/protected/vip/'])],
-  ],
-  ['below another one, with known mounts', false, [server(PUBLICS, INTERNALS)], NESTED],
-])('doctor --config: an internal location %s is reported: %s', (_, is, servers, mounts) => {
-  const all = diagnosed(`http { ${servers.join('\n')} }`, mounts);
-  expect(all.filter(({ rule }) => rule === 'nested-internal').map(({ seen }) => seen)).toEqual(
-    is ? ['location ^~ /protected/vip/ is below location ^~ /protected/'] : [],
-  );
+const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';
+
+test('doctor --config reports cache.conf without its folder', () => {
+  const text = snippets.get('cache.conf') ?? '';
+  expect(found('cache-folder', { http: `${FOLDER}\n${text}` })).toEqual([]);
+  const lines = [expect.stringMatching(/^map .* \$postern_decisions \{$/)];
+  expect(found('cache-folder', { http: text })).toEqual(lines);
+});
+
+test('doctor --config names the regex locations that nginx prefers', () => {
+  const server = 'location /files/ { internal; set $postern_target a; }\nlocation ~ \\.jpg$ { }';
+  const seen = diagnosed(
+    `server {\n${server}\n location ^~ /a/ { auth_request /.postern/auth-request; } }`,
+  )
+    .filter(({ rule }) => rule === 'missing-caret')
+    .map((finding) => finding.seen);
+  expect(seen).toEqual(['location /files/ has no ^~: nginx prefers location ~ \\.jpg$ (-:3)']);
 });
 
 test.each([
-  ['if ($a = "x y") { return 403; }', 'x y', true],
-  ['if ($a = x) { return 403; }', 'y', false],
-  ['if ($a != x) { return 500; }', 'y', true],
-  ['if ( $a != "x" ) { return 500; }', 'x', false],
-  ['if ($a ~ "^(x|y)") { return 500; }', 'y', true],
-  ['if ($a ~ X) { return 500; }', 'x', false],
-  ['if ($a ~* X) { return 500; }', 'x', true],
-  ['if ($a !~ x) { return 500; }', 'x', false],
-  ['if ($a !~* x) { return 500; }', '', true],
-  // Another variable, a block that does not reject, and a regex that JavaScript cannot parse.
-  ['if ($b ~ x) { return 500; }', 'x', false],
-  ['if ($a ~ x) { return 200; }', 'x', false],
-  ['if ($a ~ x) { set $b 1; }', 'x', false],
-  ['if ($a ~ "(?x)^ (?>x)") { return 500; }', 'x', true],
-])('refuses: %s with $a = %j: %s', (text, value, refused) => {
-  const root = parse(`server { location / { ${text} } }`, 'a.conf');
-  const [location] = httpOf(root, 'a.conf').servers[0]?.locations ?? [];
-  expect(location && refuses(location, { a: value })).toBe(refused);
+  ['default $http_origin;', true],
+  ['default "*";', true],
+  ['null $http_origin;', true],
+  ['default "";', false],
+  ['https://app.example $http_origin;', false],
+])('doctor --config reports %s in the map of CORS: %s', (line, is) => {
+  const http = `map $http_origin $postern_cors_origin {\n${line}\n}`;
+  expect(found('cors', { http })).toEqual(is ? [line] : []);
+});
+
+const GATE = { path: '/run/postern/gate.sock' };
+const at = (port: number, host = '127.0.0.1') => ({ host, port });
+const API = at(7301);
+
+test.each<[string, Known, string?]>([
+  ['server unix:/run/postern/gate.sock;', { listen: GATE, apiListen: API }],
+  ['server 127.0.0.1:7300;', { listen: at(7300) }],
+  ['server localhost:7300;', { listen: at(7300) }],
+  ['server postern:7300;', { listen: at(7300, '0.0.0.0') }],
+  ['server 10.0.0.1:7300;\nserver 10.0.0.2:7300;', { listen: at(7300, '10.0.0.2') }],
+  ['server [::1]:7300;', { listen: at(7300, '::1') }],
+  ['server 127.0.0.1:7301;', {}],
+  ['server 127.0.0.1:7301;', { apiListen: API }, 'server 127.0.0.1:7301;'],
+  ['server 127.0.0.1:7301;', { listen: GATE, apiListen: API }, 'server 127.0.0.1:7301;'],
+  ['server 127.0.0.1:7300;', { listen: GATE, apiListen: API }, 'upstream postern {'],
+  ['server 10.0.0.1:7300;', { listen: at(7300) }, 'upstream postern {'],
+  ['server 127.0.0.1:7310;', { listen: at(7300) }, 'upstream postern {'],
+])('doctor --config compares %s with the address of the gate: %j', (servers, known, line) => {
+  const http = `upstream postern {\n${servers}\n}`;
+  expect(found('gate-address', { http }, known)).toEqual(line === undefined ? [] : [line]);
+});
+
+test.each([
+  ['map $request $mine { default x; }', '$status $mine', '$mine'],
+  ['map $status $mine { default x; }', '$status $mine', undefined],
+  ['map $http_referer $mine { default x; }', `\${mine}`, '$mine'],
+])('doctor --config cannot check a log format with %s', (map, format, variable) => {
+  const server = 'listen 443 ssl; access_log a.log own;';
+  const text = `${map}\nlog_format own '${format}';\nserver { ${server}
+    location ^~ /a/ { auth_request /.postern/auth-request; } }`;
+  const said = diagnoseText(text, '-', { json: true }).text;
+  const expected = `whether ${variable} in the log format own contains tokens`;
+  expect(JSON.parse(said).not_checked.includes(expected)).toBe(variable !== undefined);
 });

@@ -8,10 +8,9 @@ import { edit, FILE, get, header, type Trap, testTraps, urlOf, withToken } from 
 // Edited snippets: each effect is shown on nginx, found, and fixed.
 
 const A = '/download/a.txt';
-const QUESTION = 'question: location = /.postern/auth-request {';
-const CONFIRM = 'question: location = /.postern/POST {';
-const DELIVER = 'deliver: location @postern_deliver {';
-const PUBLIC = 'location ^~ /download/ {';
+/** One finding for each snippet. */
+const ONE = ['edited-snippet'];
+const TWO = [...ONE, ...ONE];
 
 /** A response of a wrong server on the gate's port. */
 const strays =
@@ -39,6 +38,11 @@ const inTurn =
     return answers;
   };
 
+/** The standard locations, with a line above the include. */
+const around = (line: string) => `
+  location ^~ /download/ { ${line} include postern/protect.conf; }
+  location ^~ /protected/ { include postern/internal.conf; alias $files/; }`;
+
 const ARGS = `
   location ^~ /download/ { include postern/protect.conf; }
   location ^~ /protected/ {
@@ -61,7 +65,7 @@ const OWN_LIMIT = 'limit_conn postern_connections 8; limit_conn_zone $remote_add
 
 testTraps({
   'no auth-request.conf in the server block': {
-    found: [`missing-auth-request: ${PUBLIC}`],
+    found: TWO,
     // Another server block has it.
     broken: {
       edits: [
@@ -73,7 +77,7 @@ testTraps({
     sees: [500, FILE],
   },
   'a client that sets X-Original-URI': {
-    found: [QUESTION, QUESTION, CONFIRM, CONFIRM],
+    found: ONE,
     broken: {
       edits: [
         edit('gate', 'proxy_pass_request_headers off;'),
@@ -83,13 +87,13 @@ testTraps({
     ...SPOOFED,
   },
   'a location without gate.conf, by X-Accel': {
-    found: Array(5).fill(`x-accel: ${PUBLIC}`),
+    found: ONE,
     both: { mode: 'X-Accel' },
     broken: { edits: [edit('x-accel', 'include postern/gate.conf;')] },
     ...SPOOFED,
   },
   'a confirmation that another site may send': {
-    found: [CONFIRM],
+    found: ONE,
     broken: { edits: [edit('auth-request', 'proxy_set_header Origin $http_origin;')] },
     async ask(site) {
       const url = await urlOf(site, A, { confirm: true });
@@ -98,7 +102,7 @@ testTraps({
     sees: [303, 403],
   },
   'a denial whose X-Accel-Redirect nginx obeys': {
-    found: [QUESTION, CONFIRM],
+    found: ONE,
     both: {
       gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
       locations: 'location = /ok { return 204; }',
@@ -113,7 +117,7 @@ testTraps({
     sees: [503, 403],
   },
   'a location that asks the gate, without internal': {
-    found: [QUESTION, CONFIRM],
+    found: TWO,
     broken: {
       edits: [edit('auth-request', 'internal;'), edit('gate', 'proxy_hide_header Postern-Reason;')],
     },
@@ -124,7 +128,7 @@ testTraps({
     sees: ['the reason', 404],
   },
   'decisions cached under one key, by auth_request': {
-    found: [QUESTION, 'question: proxy_cache kept;'],
+    found: ONE,
     both: { http: CACHE },
     broken: {
       edits: [
@@ -142,7 +146,7 @@ testTraps({
     ],
   },
   'a denial cached under one key, by X-Accel': {
-    found: [`x-accel: ${PUBLIC}`],
+    found: TWO,
     both: {
       mode: 'X-Accel',
       http: CACHE,
@@ -161,7 +165,7 @@ testTraps({
     ],
   },
   'a proxy_pass with a path, by X-Accel': {
-    found: [`x-accel: ${PUBLIC}`],
+    found: ONE,
     both: { mode: 'X-Accel' },
     broken: {
       edits: [
@@ -173,7 +177,7 @@ testTraps({
     sees: [404, 401],
   },
   'protect.conf without the delivery': {
-    found: [`protect: ${PUBLIC}`],
+    found: ONE,
     both: { files: { '../www/download/a.txt': 'not decided' }, server: 'root $files/../www;' },
     broken: {
       edits: [
@@ -185,7 +189,7 @@ testTraps({
     sees: ['not decided', FILE],
   },
   'satisfy any with an allowed address': {
-    found: [`protect: ${PUBLIC}`, `protect: ${PUBLIC}`],
+    found: TWO,
     both: {
       files: { '../www/download/a.txt': FILE },
       server: 'root $files/../www; satisfy any; allow all;',
@@ -201,14 +205,14 @@ testTraps({
     sees: [FILE, 401],
   },
   'a 200 of a wrong server that opens the file': {
-    found: [DELIVER],
+    found: ONE,
     both: { gate: strays(200, { 'Postern-Target': '/protected/a.txt' }) },
     broken: { edits: [edit('auth-request', '204/[A-Z]*|', '20./[A-Z]*|')] },
     ask: get('/download/x'),
     sees: [FILE, 503],
   },
   'a target that leaves the folder': {
-    found: [DELIVER, 'internal: location ^~ /protected/ {'],
+    found: TWO,
     both: {
       files: { '../secret.txt': FILE },
       gate: strays(204, { 'Postern-Target': '/protected/../secret.txt' }),
@@ -220,7 +224,7 @@ testTraps({
     sees: [FILE, 503],
   },
   'a rewrite that passes the token on': {
-    found: [DELIVER, 'internal: location ^~ /protected/ {'],
+    found: TWO,
     both: { only: ARGS },
     // The internal location compares the query, too.
     broken: {
@@ -259,11 +263,7 @@ testTraps({
       server: 'root $files/../www;\nerror_page 401 404 /login.html;',
     },
     broken: {},
-    fixed: {
-      edits: [
-        edit('public', 'error_page 400 401 403', 'error_page 401 /login.html; error_page 403'),
-      ],
-    },
+    fixed: { only: around('error_page 401 /login.html;') },
     ask: async (site) => (await site.ask('GET', A)).text === 'log in',
     sees: [false, true],
   },
@@ -277,13 +277,7 @@ testTraps({
     broken: {},
     // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
     fixed: {
-      edits: [
-        edit(
-          'public',
-          'error_page 400 401 403',
-          'error_page 401 @postern_denied; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html; error_page 401',
-        ),
-      ],
+      only: around('error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html;'),
     },
     async ask(site) {
       const { status, text, header: of } = await site.ask('GET', A);

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import type { Known } from '../../../doctor/config/site.ts';
 import type { Mount } from '../../../service/site/mount.ts';
 import { nginxArgs } from '../../harness/nginx-conf.ts';
 import { tryRun } from '../../harness/run.ts';
@@ -67,9 +68,8 @@ export async function dumpOf({ nginx }: Pick<Site, 'nginx'>): Promise<string> {
   return output;
 }
 
-export function diagnosed(text: string, mounts?: readonly Mount[]): readonly Finding[] {
-  const options = { json: true, ...(mounts && { mounts }) };
-  return JSON.parse(diagnoseText(text, '-', options).text).findings;
+export function diagnosed(text: string, known: Known = {}): readonly Finding[] {
+  return JSON.parse(diagnoseText(text, '-', { ...known, json: true }).text).findings;
 }
 
 /** What a client does, and what it gets. */
@@ -94,7 +94,7 @@ export function testTraps(traps: Readonly<Record<string, Trap>>): void {
     const { found, both = {}, broken, fixed, ask, sees = [], mounts } = trap;
     const site = await started({ ...both, ...broken });
     expect(await ask?.(site)).toEqual(sees[0]);
-    const findings = diagnosed(await dumpOf(site), mounts);
+    const findings = diagnosed(await dumpOf(site), { mounts });
     expect(await Promise.all(findings.map(shownLine))).toEqual(
       found.map((line) => {
         const [rule = '', ...at] = line.split(': ');
@@ -104,7 +104,7 @@ export function testTraps(traps: Readonly<Record<string, Trap>>): void {
     for (const { why, fix } of findings) expect([why, fix]).not.toContain('');
     const whole = await started({ ...both, ...fixed });
     expect(await ask?.(whole)).toEqual(sees[1]);
-    expect(diagnosed(await dumpOf(whole), mounts)).toEqual([]);
+    expect(diagnosed(await dumpOf(whole), { mounts })).toEqual([]);
   });
 }
 

@@ -104,11 +104,16 @@ test.each([
   expect(() => diagnoseText(text, '-', {})).toThrow(`standard input has ${says}`);
 });
 
-test('doctor --config names the snippet that contains a missing line', () => {
-  const gate = 'location ^~ /download/ { auth_request /.postern/auth-request; }';
-  const fixes = found('protect', `events {} http { server { ${gate} } }`).map(({ fix }) => fix);
-  expect(fixes).not.toEqual([]);
-  for (const fix of fixes) expect(fix).toMatch(/ \(protect\.conf contains it\)$/);
+test('doctor --config names each missing snippet, its block, and lines that nginx would reject beside it', () => {
+  const gate = 'location ^~ /download/ { auth_request /.postern/auth-request; add_header A b; }';
+  const fixes = found('missing-snippet', `http {\nserver {\n${gate} } }`).map(({ fix }) => fix);
+  const include = (name: string) => `include postern/${name}.conf;`;
+  expect(fixes).toEqual([
+    `in location ^~ /download/ (-:3): ${include('protect')} and delete there: auth_request /.postern/auth-request;`,
+    `in the location with the files: ${include('internal')} (--mounts finds it)`,
+    `in server (-:2): ${include('auth-request')}`,
+    `in http (-:1): ${include('http')}`,
+  ]);
 });
 
 const snippet = (number: string) =>

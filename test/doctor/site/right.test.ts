@@ -92,6 +92,9 @@ test('doctor URL: with all options no check is skipped', async () => {
   const { code, stdout, stderr } = await site.run('--access-log', log);
   expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; \d+ requests in /m);
   expect(stdout.match(/^✓ /gm)?.length).toBeGreaterThan(25);
+  expect(stdout).toMatch(
+    /\nnot checked: locations for other extensions than \.jpg .*; second .*\n$/,
+  );
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
@@ -104,12 +107,24 @@ test('docs/operate/doctor.md lists each check', async () => {
   for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 
+test('doctor URL --extensions: tries only these, and names them', async () => {
+  const site = await siteToAttack();
+  const words = ['--extensions', 'pdf,.dwg', '--only', 'regex-location'];
+  const { saw, stdout } = await site.examine(...words);
+  expect(saw['regex-location']).toBe('401 (2 requests)');
+  expect(JSON.parse(stdout).not_checked.slice(0, 2)).toEqual([
+    'what --only leaves out',
+    'locations for other extensions than .pdf .dwg (--extensions)',
+  ]);
+});
+
 test('doctor URL: without --internal it skips the checks that need it', async () => {
   const site = await siteToAttack();
-  const { code, verdicts, saw } = await site.examineAlone();
+  const { code, verdicts, saw, stdout } = await site.examineAlone();
   const skipped = Object.keys(verdicts).filter((id) => verdicts[id] !== 'ok');
   expect({ code, skipped }).toEqual({ code: 0, skipped: ['internal-prefix', 'regex-internal'] });
   expect(saw['internal-prefix']).toContain('--internal');
+  expect(stdout).toContain('"not_checked":["direct requests for the internal prefix",');
 });
 
 test('doctor URL --connect: tests a TLS site under its name at another address', async () => {

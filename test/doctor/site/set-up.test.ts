@@ -19,7 +19,7 @@ const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], Re
   'the canary is not there': [
     { canary: null },
     [],
-    /canary\.txt does not exist, or nginx may not read its folder \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt/,
+    /canary\.txt does not exist, or nginx may not read its folder \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt.*Run `postern doctor --config` too/,
   ],
   'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
   'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
@@ -52,7 +52,7 @@ const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], Re
   'nginx does not reach the gate': [
     { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
     [],
-    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN.*EACCES.*usermod -aG postern/,
+    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN.*EACCES.*usermod -aG postern.*Run `postern doctor --config` too/,
   ],
   'another Postern is asked': [
     {
@@ -145,9 +145,10 @@ describe('doctor URL: usage errors', () => {
     [['http://127.0.0.1:1/', '--path', '/download/'], /--path/],
     [['http://127.0.0.1:1/', '--internal', '/protected'], /--internal/],
     [['http://127.0.0.1:1/', '--decision-ttl', 'long'], /--decision-ttl/],
+    [['http://127.0.0.1:1/', '--extensions', 'p/df'], /--extensions/],
     [
       ['http://127.0.0.1:1/', '--only', 'no-such'],
-      /--only: unknown check no-such; the checks are no-token, /,
+      /--only: unknown check no-such; the checks are cached-delivery, no-token, /,
     ],
     [['http://127.0.0.1:1/', '--only', 'access-log'], /--only: access-log needs --access-log/],
     [['http://127.0.0.1:1/', '--key', KEY], /unknown option/],
@@ -247,7 +248,10 @@ test('doctor URL: shows its progress on a terminal', async () => {
     stderr.mockRestore();
     stdout.mockRestore();
   });
-  const options = { path: CANARY, folders: [], decisionTtl: 10, only: ['expired-token'] };
+  const options = {
+    ...{ path: CANARY, folders: [], extensions: [] },
+    ...{ decisionTtl: 10, only: ['expired-token'] },
+  };
   expect(await attackSite(site.url, async () => api, options)).toBe(0);
   expect(shown.join('')).toContain('[1/1] an expired token: waiting for a token to expire');
   expect(shown.at(-1)?.endsWith('\u001b[K')).toBe(true);

@@ -1,0 +1,129 @@
+import { dirname } from 'node:path';
+import { tryTo } from '../../../common/io.ts';
+import { version as currentVersion, readSnippet } from '../../../common/package.ts';
+import { type Context, has, own, title, titleAt } from '../context.ts';
+import { type Directive, textOf } from '../directive.ts';
+import { parse } from '../parse.ts';
+import { includes, type SiteConfig, type SnippetFile } from '../site.ts';
+import type { Rule, Trap } from '../trap.ts';
+
+/** Snippets that are missing, were edited, or have another version. */
+export const snippetRules: Readonly<Record<string, Rule>> = {
+  'missing-snippet': missing,
+  'edited-snippet': ({ snippets }) => snippets.flatMap(edited),
+  'cache-folder': withoutFolder,
+};
+
+/** What each snippet is for. */
+const WHY = {
+  'protect.conf': 'It asks the gate, and serves only the file that the gate allowed.',
+  'x-accel.conf':
+    'It asks the gate, and keeps headers of the client and cached responses away from the decision.',
+  'auth-request.conf':
+    'It has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
+  'internal.conf':
+    'Without it any client can request the files by this prefix, or an SSI page or a rewrite of the site sends them, and caches store them.',
+  'internal-proxy.conf':
+    "Without it the other server receives the client's tokens and cookies, nginx may store the file, and any internal redirect of the site leads here.",
+  'http.conf':
+    'It has the log format without tokens, and the Content-Security-Policy without which an uploaded page has the rights of your site.',
+};
+
+function missing(site: SiteConfig): readonly Trap[] {
+  const { http, servers, passing, gates, internals, mounts } = site;
+  const need = (context: Context, name: keyof typeof WHY): readonly Trap[] => {
+    if (includes(site, context, name)) return [];
+    const seen = `${title(context)} does not include postern/${name}`;
+    return [{ at: context.at, seen, why: WHY[name], fix: including(site, context, name) }];
+  };
+  const isProxy = (context: Context) => has(context, 'proxy_pass');
+  // If the mounts are known, they lead to the internal location.
+  const lacking = servers.filter(
+    (server) => !mounts && !internals.some((one) => one.server === server),
+  );
+  return [
+    ...gates.flatMap((one) => need(one, passing.includes(one) ? 'x-accel.conf' : 'protect.conf')),
+    ...internals.flatMap((one) =>
+      need(one, isProxy(one) ? 'internal-proxy.conf' : 'internal.conf'),
+    ),
+    ...lacking.map(({ at }) => ({
+      at,
+      seen: 'a server block without an internal location',
+      why: WHY['internal.conf'],
+      fix: 'in the location with the files: include postern/internal.conf; (--mounts finds it)',
+    })),
+    ...servers.flatMap((server) => need(server, 'auth-request.conf')),
+    ...(gates.length > 0 ? need(http, 'http.conf') : []),
+  ];
+}
+
+/** nginx accepts these lines beside a snippet that has them. */
+const REPEATABLE =
+  /^(if|set|location|include|map|add_header|error_page|auth_request_set|proxy_\w+_header)$/;
+
+/** The include of a snippet, and the lines beside it that nginx would reject as duplicates. */
+function including(site: SiteConfig, context: Context, name: string): string {
+  const names = namesIn(name);
+  const ours = site.snippets.map(({ file }) => file);
+  const lines = context.block.filter((one) => names.includes(one.name) && !ours.includes(one.file));
+  const others = includes(site, context, 'internal.conf') ? ['include postern/internal.conf;'] : [];
+  const duplicates = [...others, ...lines.map(textOf)].join(' ');
+  const removed = duplicates && ` and delete there: ${duplicates}`;
+  return `in ${titleAt(context)}: include postern/${name};${removed}`;
+}
+
+/** The names of the directives of a snippet, with those of the snippets that it includes. */
+function namesIn(snippet: string): readonly string[] {
+  return parse(readSnippet(snippet), snippet).flatMap(({ name, args: [file = ''] }) => {
+    if (name === 'include') return namesIn(file.replace('postern/', ''));
+    return REPEATABLE.test(name) ? [] : name;
+  });
+}
+
+/** Compares the directives, so comments and spaces may differ. The rule `version` finds another version. */
+function edited({ file, name, text, version }: SnippetFile): readonly Trap[] {
+  const packaged = version === currentVersion() ? tryTo(() => readSnippet(name)) : undefined;
+  if (packaged === undefined) return [];
+  const [here, there] = [linesOf(parse(text, file)), linesOf(parse(packaged, name))];
+  const at = there.findIndex((one, index) => one.words !== here[index]?.words);
+  if (at < 0 && here.length === there.length) return [];
+  const first = here[at < 0 ? there.length : at];
+  const without = (all: Lines, some: Lines) =>
+    all.find(({ words }) => !some.some((one) => one.words === words))?.text;
+  const [lacks, added] = [without(there, here), without(here, there)];
+  const what = lacks ? `lacks ${lacks}` : added ? `has ${added}` : 'has its lines in another order';
+  return [
+    {
+      at: { file, line: first?.line ?? 1 },
+      seen: `${name} was edited: it ${what}`,
+      why: 'Each line of a snippet stops a known attack, or keeps downloads working. The comments of the snippet say which.',
+      fix: `postern nginx --upgrade --out ${dirname(dirname(file))}`,
+    },
+  ];
+}
+
+/** Each directive, and with the blocks around it. */
+type Lines = readonly { readonly text: string; readonly words: string; readonly line: number }[];
+
+function linesOf(block: readonly Directive[], outside = ''): Lines {
+  return block.flatMap((one) => {
+    const text = textOf(one);
+    const words = outside + text;
+    return [{ text, words, line: one.line }, ...linesOf(one.block ?? [], words)];
+  });
+}
+
+/** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
+function withoutFolder({ http }: SiteConfig): readonly Trap[] {
+  const at = own(http, 'map')
+    .filter(({ args }) => args[1] === '$postern_decisions')
+    .at(-1);
+  const zone = at?.block?.flatMap(({ args }) => args).find((value) => value !== '');
+  const words = own(http, 'proxy_cache_path').flatMap(({ args }) => args);
+  const isThere = words.some((word) => word.startsWith(`keys_zone=${zone}:`));
+  if (at === undefined || zone === undefined || isThere) return [];
+  const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
+  const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
+  const path = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k;`;
+  return [{ at, seen, why, fix: `in ${titleAt(http)}: ${path}` }];
+}

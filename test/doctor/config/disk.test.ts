@@ -1,0 +1,81 @@
+import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import { createDisk } from '../../../doctor/config/disk.ts';
+import { folderForTest } from '../../support/for-test.ts';
+import { isRoot } from '../../support/need-root.ts';
+import { dumpOf, started } from './trap.ts';
+
+async function folder() {
+  const top = await realpath(await folderForTest());
+  for (const name of ['www/deep', 'other']) await mkdir(join(top, name), { recursive: true });
+  return top;
+}
+
+test('disk: finds links in each folder, and follows none', async () => {
+  const top = await folder();
+  const www = join(top, 'www');
+  await writeFile(join(top, 'other', 'a.txt'), '');
+  await symlink('../../other/a.txt', join(www, 'deep', 'file'));
+  await symlink('../other', join(www, 'out'));
+  await symlink('.', join(www, 'loop'));
+  await symlink('nowhere', join(www, 'dangling'));
+  // Behind a link.
+  await symlink('a.txt', join(top, 'other', 'b'));
+  const disk = createDisk();
+  const found = disk.links(www).map(({ path, to, isFolder }) => [path, to, isFolder]);
+  expect(found.sort()).toEqual([
+    [join(www, 'deep/file'), join(top, 'other/a.txt'), false],
+    [join(www, 'loop'), www, true],
+    [join(www, 'out'), join(top, 'other'), true],
+  ]);
+  expect([...disk.unseen]).toEqual([
+    `links below ${join(top, 'other')}, to which ${join(www, 'out')} leads`,
+  ]);
+  expect(disk.real(join(www, 'out', 'a.txt'))).toBe(join(top, 'other/a.txt'));
+  expect(disk.real(join(www, 'none'))).toBeUndefined();
+});
+
+test('disk: stops after a number of names, and says so', async () => {
+  const top = await folder();
+  for (const name of ['a', 'b', 'c']) await symlink('../other', join(top, 'www', name));
+  const disk = createDisk(2);
+  expect(disk.links(join(top, 'www')).length).toBeLessThanOrEqual(2);
+  expect([...disk.unseen]).toContain(`links below ${join(top, 'www')} after 2 names`);
+});
+
+test('disk: names a folder that this user may not read', async ({ skip }) => {
+  if (isRoot) skip('root can read everywhere');
+  const top = await folder();
+  const deep = join(top, 'www', 'deep');
+  await chmod(deep, 0);
+  const disk = createDisk();
+  disk.links(join(top, 'www'));
+  await chmod(deep, 0o755);
+  expect([...disk.unseen]).toEqual([`links below ${deep}: permission denied`]);
+});
+
+test('doctor --config: the name of a link is printed without control characters', async () => {
+  const site = await started({ server: 'root $files/../www;' });
+  await symlink('../files', join(site.files, '../www/\u001b[2J\u202e'));
+  for (const json of [false, true]) {
+    const { ok, text } = diagnoseText(await dumpOf(site), '-', { json });
+    expect(ok).toBe(false);
+    expect(text).toMatch(/\/www\/\\+u\{1b\}\[2J\\+u\{202e\}/);
+    expect(text).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+  }
+});
+
+test('doctor --config looks for links only on the machine of nginx, and only if the files are there', async () => {
+  const site = await started({});
+  const dump = await dumpOf(site);
+  const lastOf = (text: string) => {
+    const said = diagnoseText(text, '-', {}).text.trimEnd().split('\n');
+    return [said[0]?.[0], said.at(-1)];
+  };
+  expect(lastOf(dump)).toEqual(['✓', expect.not.stringContaining('symbolic')]);
+  const elsewhere = dump.replaceAll(site.nginx.dir, '/etc/nginx');
+  const other = 'not checked: symbolic links: this is not the machine of this nginx;';
+  expect(lastOf(elsewhere)).toEqual(['–', expect.stringContaining(other)]);
+});
