@@ -1,9 +1,15 @@
 import { django } from './django.ts';
+import { laravel } from './laravel.ts';
+import { rails } from './rails.ts';
 import { type Example, startExample } from './site.ts';
 
 const EXAMPLES: Readonly<Record<string, () => Example>> = {
   django: () => django(),
   'django-issued': () => django('settings_issued'),
+  laravel: () => laravel(),
+  'laravel-issued': () => laravel('issued'),
+  rails: () => rails(),
+  'rails-issued': () => rails('issued'),
 };
 
 async function main([name = '']: readonly string[]): Promise<number> {

@@ -21,6 +21,8 @@ export interface Place {
 export interface Example {
   /** Shown when it runs. */
   readonly login: string;
+  /** Writes `public.json`, the keys that Postern trusts. Default: for a new `key.json`. */
+  writeKeys?(folder: string): Promise<void>;
   /** Resolves when the application listens. */
   start(place: Place): Promise<Running>;
 }
@@ -59,7 +61,7 @@ export async function startExample(example: Example): Promise<ExampleSite> {
   };
   try {
     await mkdir(join(folder, 'files'));
-    const { service, api, key } = await startPostern(folder);
+    const { service, api, key } = await startPostern(folder, example.writeKeys);
     stops.push(service.stop);
     const [port = 0] = await freePorts(1);
     const env = { POSTERN_API: api, POSTERN_API_KEY: key };
@@ -77,8 +79,8 @@ export async function startExample(example: Example): Promise<ExampleSite> {
 }
 
 /** Postern for an application with an API key, and with its own signing key in `key.json`. */
-export async function startPostern(folder: string) {
-  await writeKeys(folder);
+export async function startPostern(folder: string, write = writeKeys) {
+  await write(folder);
   const key = randomBytes(24).toString('hex');
   const env = { POSTERN_CONFIG: await writeSettings(folder), POSTERN_API_KEYS: `web:${key}` };
   const service = await startService({ env });

@@ -70,7 +70,10 @@ describe.each(pages)('%s', (page) => {
 
   // The changelog also names variables that were removed.
   test.skipIf(page === 'CHANGELOG.md')('names only variables that exist', () => {
-    const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];
+    const own = page.startsWith('integrations/laravel/')
+      ? read('integrations/laravel/config/postern.php').match(/\bPOSTERN_[A-Z_]+/g)
+      : [];
+    const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES, ...(own ?? [])];
     // Kubernetes and Docker inject these.
     const foreign = /^POSTERN_(SERVICE|PORT)/;
     const named = [...text.matchAll(/\bPOSTERN_[A-Z_]*[A-Z]/g)].map(([name]) => name);

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { canFetch, fetchPackages, findUnpacked } from './debian/packages.ts';
+import { findLaravel, LARAVEL_PACKAGES } from './debian/php.ts';
 import { findPython } from './debian/python.ts';
+import { findRails, RAILS_PACKAGES } from './debian/ruby.ts';
 import { findOnPath, type Tool } from './find-on-path.ts';
 
 /**
@@ -75,8 +77,15 @@ const pythons = {
   },
 } as const;
 
+/** An interpreter with a framework that only Debian and Ubuntu have as packages. */
+const frameworks = {
+  laravel: { find: findLaravel, packages: LARAVEL_PACKAGES },
+  rails: { find: findRails, packages: RAILS_PACKAGES },
+} as const;
+
 type Python = keyof typeof pythons;
-export type ToolName = keyof typeof recipes | Python;
+type Framework = keyof typeof frameworks;
+export type ToolName = keyof typeof recipes | Python | Framework;
 
 /**
  * Finds a program on PATH. On Debian and Ubuntu a missing program is unpacked into .cache/ and not
@@ -98,7 +107,12 @@ export async function ensureTools<N extends ToolName>(names: N[]): Promise<Recor
 }
 
 function packagesOf(name: ToolName): readonly string[] {
+  if (isFramework(name)) return frameworks[name].packages;
   return isPython(name) ? pythons[name].packages : [recipes[name].debian];
+}
+
+function isFramework(name: ToolName): name is Framework {
+  return name in frameworks;
 }
 
 function isPython(name: ToolName): name is Python {
@@ -106,6 +120,7 @@ function isPython(name: ToolName): name is Python {
 }
 
 function locate(name: ToolName): Tool | undefined {
+  if (isFramework(name)) return frameworks[name].find();
   if (isPython(name)) return findPython(pythons[name].modules, pythons[name].packages);
   const path = findOnPath(name);
   const recipe = recipes[name];
@@ -127,7 +142,9 @@ export function howToInstall(
   // A Python module is always requested alone, and has another name on each system.
   const python = names.find(isPython);
   if (python !== undefined) return pythons[python].elsewhere;
-  const programs = names.filter((name) => !isPython(name));
+  const framework = names.find(isFramework);
+  if (framework !== undefined) return `${framework}: only Debian and Ubuntu have it as packages`;
+  const programs = names.filter((name) => !isPython(name) && !isFramework(name));
   const packages = unique(programs.map((name) => recipes[name].elsewhere)).join(' ');
   const needed = `${names.join(' and ')} must be on PATH`;
   if (platform === 'darwin') return `${needed}: brew install ${packages}`;

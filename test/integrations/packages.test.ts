@@ -22,6 +22,15 @@ describe.each(readdirSync(FOLDER))('integrations/%s', (name) => {
     expect(read(name, 'CHANGELOG.md')).toMatch(/^## \[Unreleased\]$/m);
   });
 
+  const gem = readdirSync(join(FOLDER, name)).find((file) => file.endsWith('.gemspec'));
+  test.runIf(gem)('has the version of Postern in its gemspec', () => {
+    expect(read(name, gem as string)).toContain(`spec.version = "${version}"`);
+  });
+
+  test.runIf(existsSync(join(FOLDER, name, 'LICENSE')))('has the license of Postern', () => {
+    expect(read(name, 'LICENSE')).toBe(readFileSync(join(projectRoot, 'LICENSE'), 'utf8'));
+  });
+
   test.runIf(existsSync(join(FOLDER, name, 'pyproject.toml')))('has the version of Postern', () => {
     const text = read(name, 'pyproject.toml');
     expect(text).toContain(`\nversion = "${version}"\n`);

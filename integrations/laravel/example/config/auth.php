@@ -1,0 +1,6 @@
+<?php
+
+return [
+    'defaults' => ['guard' => 'name'],
+    'guards' => ['name' => ['driver' => 'name']],
+];

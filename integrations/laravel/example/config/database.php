@@ -1,0 +1,9 @@
+<?php
+
+return [
+    'default' => 'sqlite',
+    'connections' => [
+        'sqlite' => ['driver' => 'sqlite', 'database' => storage_path('documents.sqlite')],
+    ],
+    'migrations' => 'migrations',
+];

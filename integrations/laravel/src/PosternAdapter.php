@@ -1,0 +1,117 @@
+<?php
+
+namespace Postern\Laravel;
+
+use Illuminate\Filesystem\FilesystemAdapter;
+use Illuminate\Support\Facades\Auth;
+use Illuminate\Support\Facades\Date;
+use InvalidArgumentException;
+use League\Flysystem\WhitespacePathNormalizer;
+use RuntimeException;
+
+/** A local disk. nginx serves its files at temporary URLs with Postern's tokens. */
+class PosternAdapter extends FilesystemAdapter
+{
+    /** The fields of a token that a disk or a call may set. Any other option is an error, as in Postern. */
+    private const OPTIONS = [
+        'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate',
+    ];
+
+    /** Of Postern and its tokens. */
+    private const MAX_PATH_BYTES = 2048;
+
+    private const MAX_FILENAME_LENGTH = 255;
+
+    /** @param  array<string, mixed>  $config  of the disk */
+    public function __construct(
+        FilesystemAdapter $local,
+        array $config,
+        private readonly Tokens $tokens,
+    ) {
+        parent::__construct($local->getDriver(), $local->getAdapter(), $config);
+        $mount = $config['mount'] ?? '';
+        if (! preg_match('#^/([^/]+/)*$#D', $mount)) {
+            throw new InvalidArgumentException("mount: expected a public prefix of Postern such as /download/, got [{$mount}]");
+        }
+    }
+
+    /**
+     * A permanent URL would be a public one.
+     *
+     * @param  string  $path
+     */
+    public function url($path)
+    {
+        throw new RuntimeException(
+            'The files of this disk have no permanent URL. Call temporaryUrl($path, now()->addMinutes(5)) instead of url().'
+        );
+    }
+
+    public function providesTemporaryUrls()
+    {
+        return true;
+    }
+
+    /**
+     * @param  string  $path
+     * @param  \DateTimeInterface  $expiration  until when a new requester may start
+     * @param  array<string, mixed>  $options  fields of the token, such as `filename` and `max_uses`
+     */
+    public function temporaryUrl($path, $expiration, array $options = [])
+    {
+        $expiresIn = $expiration->getTimestamp() - Date::now()->getTimestamp();
+        if ($expiresIn < 1) {
+            throw new InvalidArgumentException("expiration: expected a time in the future, got {$expiration->format('c')}");
+        }
+
+        return $this->tokens->url(['path' => $this->publicPath($path), ...$this->fields($options)], $expiresIn);
+    }
+
+    /** The path that nginx and Postern see: of the same file that this disk reads. */
+    private function publicPath(string $path): string
+    {
+        $normalizer = new WhitespacePathNormalizer;
+        // Flysystem adds the prefix of a scoped disk after it has resolved "..", so that no name leaves it.
+        $file = $normalizer->normalizePath($path);
+        $folder = $normalizer->normalizePath($this->config['prefix'] ?? '');
+        $public = $this->config['mount'].ltrim("{$folder}/{$file}", '/');
+        $problem = match (true) {
+            $file === '' => 'names a folder',
+            ! mb_check_encoding($public, 'UTF-8') => 'is not valid UTF-8',
+            str_ends_with($public, ' ') => 'ends in a space, which HTTP would drop',
+            strlen($public) > self::MAX_PATH_BYTES => 'is too long',
+            default => null,
+        };
+        if ($problem !== null) {
+            throw new InvalidArgumentException("A URL for [{$path}] is not possible: the name {$problem}.");
+        }
+
+        return $public;
+    }
+
+    /**
+     * The fields of the token: those of the call, then those of the disk.
+     *
+     * @param  array<string, mixed>  $options
+     * @return array<string, mixed>
+     */
+    private function fields(array $options): array
+    {
+        $fields = [...$this->config['options'] ?? [], ...$options];
+        $unknown = implode(', ', array_diff(array_keys($fields), self::OPTIONS));
+        if ($unknown !== '') {
+            throw new InvalidArgumentException("Unknown option [{$unknown}]. Known: ".implode(', ', self::OPTIONS));
+        }
+        $name = $fields['filename'] ?? 'none';
+        // Postern rejects a token with another filename, and a user would see it first. It counts as JavaScript does.
+        $units = preg_match('#^[^/\\\\\p{Cc}]+$#uD', $name) ? strlen(mb_convert_encoding($name, 'UTF-16BE', 'UTF-8')) / 2 : 0;
+        if ($units < 1 || $units > self::MAX_FILENAME_LENGTH) {
+            throw new InvalidArgumentException("filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
+        }
+        $subject = $fields['subject'] ?? Auth::id();
+        $fields['subject'] = $subject === null ? null : (string) $subject;
+        $fields['site'] = $this->config['site'] ?? null;
+
+        return array_filter($fields, fn ($value) => $value !== null);
+    }
+}

@@ -1,0 +1,228 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { artisan, findLaravelApp, laravel } from '../../dev/examples/laravel.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
+import {
+  claimsOf,
+  describeExample,
+  NAMES,
+  revokeLink,
+  revokeSubject,
+  TITLE_IN_HEADER,
+  useExample,
+  useOnce,
+  userOf,
+} from './example.ts';
+
+interface Call {
+  readonly disk?: string;
+  readonly path: string | Buffer;
+  readonly seconds?: number;
+  readonly options?: object;
+}
+
+describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (tokens) => {
+  const site = useExample(laravel(tokens));
+  const statusOf = async (link: string) => (await fetch(link)).status;
+
+  /** Runs a program of test/integrations/laravel/ with the application. */
+  async function php(program: string, argument: string): Promise<unknown> {
+    const env = { POSTERN_API: site.api, POSTERN_API_KEY: site.key };
+    const tool = await findLaravelApp({ folder: site.folder, tokens, env });
+    const file = join(projectRoot, 'test/integrations/laravel', program);
+    const args = [file, join(site.folder, 'app'), argument];
+    const { output } = await tryRun(tool.path, args, tool.env);
+    if (!output.startsWith('{') && !output.startsWith('[')) throw new Error(output);
+    return JSON.parse(output);
+  }
+
+  /** The links, or the messages of the exceptions. */
+  async function linksOf(...calls: readonly Call[]): Promise<string[]> {
+    const encoded = calls.map(({ path, ...call }) => ({
+      ...call,
+      path: Buffer.from(path).toString('base64'),
+    }));
+    const results = (await php('urls.php', JSON.stringify(encoded))) as Array<{
+      url?: string;
+      error: string;
+    }>;
+    return results.map(({ url, error }) => (url ? new URL(url, site.origin).href : error));
+  }
+
+  async function store(name: string, content: string): Promise<void> {
+    const file = join(site.folder, 'files', name);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+  }
+
+  test.each(NAMES)('nginx sends the uploaded file %s under its name', async (name) => {
+    const ada = userOf(site, 'ada');
+    const response = await fetch(await ada.link(await ada.upload(name, `content of ${name}`)));
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe(`content of ${name}`);
+    const disposition = response.headers.get('content-disposition') ?? '';
+    if (name.startsWith('Ü')) expect(disposition).toContain(TITLE_IN_HEADER);
+    expect(disposition).toMatch(/^attachment; filename/);
+    const type = name.endsWith('.pdf') ? 'application/pdf' : 'text/plain';
+    expect(response.headers.get('content-type')).toBe(type);
+  });
+
+  test('a link ends at its expiration', async () => {
+    await store('short.txt', 'short');
+    const [short = '', long = ''] = await linksOf(
+      { path: 'short.txt', seconds: 1 },
+      { path: 'short.txt' },
+    );
+    await expect.poll(() => statusOf(short)).toBe(401);
+    expect(await statusOf(long)).toBe(200);
+  });
+
+  test('a revoked link gets 401, and another link of the same file works', async () => {
+    const ada = userOf(site, 'ada');
+    const id = await ada.upload('revoked.txt', 'content');
+    const [revoked, other] = [await ada.link(id), await ada.link(id)];
+    await revokeLink(site, revoked);
+    expect(await statusOf(revoked)).toBe(401);
+    expect(await statusOf(other)).toBe(200);
+  });
+
+  test('the subject is the ID of the user', async () => {
+    const eve = userOf(site, 'eve');
+    const link = await eve.link(await eve.upload('eve.txt', 'content'));
+    if (tokens === 'signed') {
+      expect(claimsOf(link)).toMatchObject({ sub: 'eve', path: '/download/eve/eve.txt' });
+    } else {
+      expect(await revokeSubject(site, 'eve')).toEqual({ revoked: 1 });
+      expect(await statusOf(link)).toBe(401);
+    }
+  });
+
+  test('another user gets no link of the file, and cannot use one for another file or requester', async () => {
+    const [ada, ben] = [userOf(site, 'ada'), userOf(site, 'ben')];
+    const id = await ada.upload('ada.txt', 'secret of ada');
+    expect((await ben.ask(`/documents/${id}`)).status).toBe(404);
+
+    const { search } = new URL(await ben.link(await ben.upload('ben.txt', 'of ben')));
+    const { origin, pathname } = new URL(await ada.link(id));
+    expect(await statusOf(origin + pathname + search)).toBe(403);
+    expect(await statusOf(origin + pathname)).toBe(401);
+
+    expect(await useOnce(await ada.linkForOne(id))).toEqual([200, 401, 200]);
+  });
+
+  test('a name that leaves the disk, or that HTTP cannot carry, is an exception', async () => {
+    const names = [
+      '../.env',
+      'a/../../x',
+      '/../x',
+      '',
+      '.',
+      'x ',
+      'a\0b',
+      'a\nb',
+      'x'.repeat(2048),
+    ];
+    const paths = [...names, Buffer.from('\xff.txt', 'latin1')];
+    for (const error of await linksOf(...paths.map((path) => ({ path })))) {
+      expect(error).toMatch(/^(Path traversal|Corrupted path|A URL for)/);
+    }
+  });
+
+  test('a link names the file that the disk reads', async () => {
+    await store('folder/b.txt', 'b');
+    await store('users/ada/a.txt', 'a');
+    const [first = '', second = '', scoped = '', outside = ''] = await linksOf(
+      { path: 'folder//./c/../b.txt' },
+      { path: '\\folder\\b.txt' },
+      { path: 'a.txt', disk: 'scoped' },
+      { path: '../eve/a.txt', disk: 'scoped' },
+    );
+    const contents = [first, second, scoped].map(async (link) => (await fetch(link)).text());
+    expect(await Promise.all(contents)).toEqual(['b', 'b', 'a']);
+    expect(outside).toMatch(/^Path traversal/);
+  });
+
+  test('options: an unknown one, a wrong filename and a time in the past are exceptions', async () => {
+    const errors = await linksOf(
+      { path: 'a.txt', options: { ResponseContentDisposition: 'inline' } },
+      { path: 'a.txt', options: { filename: 'a/b.txt' } },
+      { path: 'a.txt', options: { filename: '😀'.repeat(128) } },
+      { path: 'a.txt', seconds: -1 },
+    );
+    expect(errors).toEqual([
+      expect.stringContaining('Unknown option [ResponseContentDisposition]'),
+      expect.stringContaining('filename: expected'),
+      expect.stringContaining('filename: expected'),
+      expect.stringContaining('expiration: expected a time in the future'),
+    ]);
+  });
+
+  test('options: Postern accepts and applies each of them', async () => {
+    await store('all.txt', 'all');
+    const options = {
+      filename: '😀'.repeat(127),
+      disposition: 'inline',
+      subject: 'user-42',
+      max_uses: 1,
+      resume_for: 60,
+      bind: 'cookie',
+      confirm: false,
+      limit_rate: 1_000_000,
+    };
+    const [once = '', elsewhere = ''] = await linksOf(
+      { path: 'all.txt', options: { ...options, ip: ['127.0.0.0/8'] } },
+      { path: 'all.txt', options: { ip: ['192.0.2.1'] } },
+    );
+    const response = await fetch(once);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-disposition')).toMatch(/^inline; filename/);
+    expect(await statusOf(once)).toBe(401);
+    expect(await statusOf(elsewhere)).toBe(403);
+  });
+
+  test('500 links: each has its own token', async () => {
+    const figures = (await php('links.php', '500')) as Record<string, { links: number }>;
+    console.log(`500 links with Laravel: ${JSON.stringify(figures)}`);
+    expect(figures[`temporaryUrl() with ${tokens} tokens`]?.links).toBe(500);
+  });
+
+  test.runIf(tokens === 'signed')('a missing or wrong key is reported with its file', async () => {
+    const folder = join(site.folder, 'app', 'storage');
+    const env = { POSTERN_KEY_FILE: join(folder, 'none.pem') };
+    const options = { folder: site.folder, tokens, env };
+    await expect(artisan(options, 'postern:issuer')).rejects.toThrow(
+      /key_file: expected a private P-256 key in PEM at \[.*none\.pem\]/,
+    );
+  });
+
+  test.runIf(tokens === 'signed')('postern:issuer prints the entry for postern.yaml', async () => {
+    const printed = await artisan({ folder: site.folder, tokens }, 'postern:issuer');
+    const [, jwks = '', settings = ''] =
+      /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
+    expect(jwks).toBe((await readFile(join(site.folder, 'public.json'), 'utf8')).trim());
+    expect(jwks).not.toContain('"d"');
+    expect(parse(settings).issuers).toEqual([
+      {
+        id: 'laravel',
+        issuer: 'https://shop.example',
+        audience: 'https://files.example',
+        jwks_file: '/etc/postern/laravel.json',
+        trusted_for: 'downloads',
+        algorithms: ['ES256'],
+        paths: ['/download/'],
+        max_expires_in: 3600,
+        client: 'web',
+      },
+    ]);
+  });
+
+  test('url() is an exception that names temporaryUrl()', async () => {
+    const [{ error }] = (await php('urls.php', JSON.stringify([{ method: 'url', path: '' }]))) as [
+      { error: string },
+    ];
+    expect(error).toContain('Call temporaryUrl($path, now()->addMinutes(5))');
+  });
+});
