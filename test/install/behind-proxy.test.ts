@@ -79,7 +79,7 @@ const range = (bytes: string) => ({ headers: { Range: `bytes=${bytes}` } });
 
 describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
   test('a token with ip opens for its address only, whatever a client claims', async (context) => {
-    const { ask } = await behind(name, context);
+    const { ask, nginx } = await behind(name, context);
     const { url } = await issue({ ip: [CLIENT] });
     expect(await ask(url)).toMatchObject({ status: 200, text: TEXT });
     const twice = [CLIENT, CLIENT];
@@ -97,6 +97,11 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
       const { status } = await ask(url, { from: OTHER, headers });
       expect(status, JSON.stringify(headers)).toBe(403);
     }
+    // A client that reaches nginx without the front.
+    const line = name.includes('PROXY') ? `PROXY TCP4 ${CLIENT} 127.0.0.1 4000 80\r\n` : '';
+    const request = requestBytes('GET', url, { 'X-Forwarded-For': CLIENT });
+    const sent = Buffer.concat([Buffer.from(line), request]);
+    expect((await sendRaw(nginx.port, sent, 'GET', OTHER)).status).toBe(403);
   });
 
   test('a single-use token is for one client, which resumes, and has its address', async (context) => {
@@ -131,9 +136,12 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
   });
 
   test('a name with characters that a proxy could decode opens, and nothing else does', async (context) => {
-    const { ask } = await behind(name, context);
+    const { ask, nginx } = await behind(name, context);
     const { url } = await issue({ path: `/download/${ODD}` });
     expect(await ask(url)).toMatchObject({ status: 200, text: 'an odd name' });
+    await ask('/download/a%2Bb.txt');
+    const log = () => readFile(join(nginx.dir, 'files.log'), 'utf8');
+    await expect.poll(log).toContain('"GET /download/a%2Bb.txt HTTP');
     const plain = await ask('/download/a.txt');
     expect([plain.status, JSON.parse(plain.text).code]).toEqual([401, 'missing_token']);
     for (const path of ['/protected/a.txt', '/download/../protected/a.txt', '//protected/a.txt']) {
