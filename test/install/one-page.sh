@@ -9,7 +9,8 @@ until_is() {
   attempts=0
   until [ "$(eval "$1")" = "$2" ]; do
     attempts=$((attempts + 1))
-    [ "$attempts" -lt 3000 ] || fail "$1 never printed $2: $(cat /tmp/postern.log /var/log/nginx/error.log)"
+    [ -z "${service-}" ] || kill -0 "$service" 2>/dev/null || fail "Postern has ended: $(cat /tmp/postern.log)"
+    [ "$attempts" -lt 1500 ] || fail "$1 never printed $2: $(cat /tmp/postern.log /var/log/nginx/error.log)"
     sleep 0.1
   done
 }
@@ -52,6 +53,7 @@ others_are_as_before
 
 echo '== steps 3 and 4'
 sh /mnt/4.sh > /tmp/postern.log 2>&1 &
+service=$!
 until_is 'status /download/hello.txt' 401
 url=$(sh /mnt/5.sh | node -e 'process.stdin.on("data", (text) => console.log(JSON.parse(text).url))')
 is 'the file' "$(curl -sS "http://127.0.0.1:8080$url")" hello
