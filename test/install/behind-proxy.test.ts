@@ -156,8 +156,9 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
       ask(url, { method: 'POST', headers: { Origin: origin, 'Content-Length': '0' } });
     expect((await press('https://evil.example')).status).toBe(403);
     const pressed = await press(`https://${HOST}`);
-    expect([pressed.status, pressed.header('location')]).toEqual([303, url]);
-    expect((await ask(url)).status).toBe(200);
+    const to = pressed.header('location') ?? '';
+    expect([pressed.status, to.startsWith(url)]).toEqual([303, true]);
+    expect((await ask(to)).status).toBe(200);
   });
 
   test('HTTP/2 over TLS has ranges', async (context) => {
