@@ -118,7 +118,7 @@ export function remaining(plan: Plan): string[] {
     const which = where || (site.name === '_' ? 'your site' : site.name);
     left.push(
       existing !== undefined && site.name !== '_' && serversOf(plan, site).length === 0
-        ? `no server block has the name ${site.name}: write one, with this line: ${include}`
+        ? `${folder}/nginx.conf: no server block has the name ${site.name}: write one, with this line: ${include}`
         : `add this line to the server block of ${which}: ${include}`,
     );
   }

@@ -1,5 +1,3 @@
-import { playHls } from './film.js';
-
 const MAX_ROWS = 100;
 
 const links = document.querySelector('#links');
@@ -16,8 +14,10 @@ const acts = {
     link.click();
   },
   watch({ url }) {
+    const hls = new window.Hls();
+    hls.loadSource(`${url}index.m3u8`);
+    hls.attachMedia(video);
     video.hidden = false;
-    playHls(video, new URL(`${url}index.m3u8`, location.href));
     video.play().catch(() => {});
   },
   link() {},

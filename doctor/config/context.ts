@@ -84,6 +84,13 @@ export function own(at: Pick<Directive, 'block'>, ...names: string[]): readonly 
   return named(at.block ?? [], ...names);
 }
 
+/** The last map for this variable, which is the one that nginx uses. */
+export function mapOf(http: Http, variable: string): Directive | undefined {
+  return own(http, 'map')
+    .filter(({ args }) => args[1] === variable)
+    .at(-1);
+}
+
 export function has(at: Pick<Directive, 'block'>, name: string): boolean {
   return own(at, name).length > 0;
 }

@@ -113,10 +113,7 @@ async function attack(
       ...(await findCanary({ api, path, mark, endpoint, ask })),
       api,
       mark,
-      internal: options.internal,
-      folders: options.folders,
-      extensions: options.extensions,
-      decisionTtl: options.decisionTtl,
+      ...options,
       ask,
       issue: (fields = {}) => api.issue({ ...('prefix' in fields ? {} : { path }), ...fields }),
       say: (what) => progress.show(`${doing}: ${what}`),
@@ -124,23 +121,20 @@ async function attack(
     };
     const rows: Row[] = [];
     for (const [id, check] of all) {
-      doing = `[${rows.length + 1}/${all.length}] ${check.title}`;
+      const { title } = check;
+      doing = `[${rows.length + 1}/${all.length}] ${title}`;
       progress.show(doing);
       const cause = rows.find((row) => row.verdict === 'failed' && CAUSES.includes(row.id));
-      const isEffect = cause !== undefined && OF_TOKENS.includes(id);
-      rows.push(isEffect ? effect(id, check, cause) : await rowOf(id, check, site));
+      rows.push(
+        cause !== undefined && OF_TOKENS.includes(id)
+          ? { id, title, verdict: 'untested', saw: `fix ${cause.id} first` }
+          : await rowOf(id, check, site),
+      );
     }
     const seconds = (Date.now() - began) / 1_000;
-    const { extensions } = options;
-    const unchecked = leftOut(rows, extensions, only);
-    return {
-      url: new URL(url).origin,
-      canary: path,
-      rows,
-      not_checked: unchecked,
-      requests,
-      seconds,
-    };
+    const unchecked = leftOut(rows, options.extensions, only);
+    const { origin } = new URL(url);
+    return { url: origin, canary: path, rows, not_checked: unchecked, requests, seconds };
   } finally {
     progress.show('revoking the tokens');
     await api.revokeAll();
@@ -162,10 +156,6 @@ const MAX_TEXT = 400;
 
 function short(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-}
-
-function effect(id: string, { title }: Check, cause: Row): Row {
-  return { id, title, verdict: 'untested', saw: `fix ${cause.id} first` };
 }
 
 async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {

@@ -23,7 +23,7 @@ export interface TestedSite {
   readonly canary: Canary;
   /** Undefined if the key may not issue tokens for folders. */
   readonly mount: CanaryMount | undefined;
-  readonly internal: string | undefined;
+  readonly internal?: string | undefined;
   /** Names of folders that could contain the files. */
   readonly folders: readonly string[];
   /** File extensions for which the site could have locations. */

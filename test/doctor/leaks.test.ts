@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -5,6 +6,7 @@ import { diagnoseText } from '../../doctor/config/diagnose.ts';
 import { program } from '../cli/nginx/machine.ts';
 import { postern } from '../cli/postern.ts';
 import { nginxArgs } from '../harness/nginx-conf.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
@@ -401,6 +403,10 @@ test('doctor: how many leaks each form finds', () => {
   const found = all.filter(({ config }) => typeof config === 'string');
   const live = all.filter(({ live }) => live !== undefined);
   expect([all.length, found.length, live.length]).toEqual([31, 28, 19]);
+  const page = readFileSync(join(projectRoot, 'docs/operate/doctor.md'), 'utf8');
+  expect(page.replaceAll('\n', ' ')).toContain(
+    'builds 31 leaks in nginx: `--config` finds 28 and names the other 3, the form below finds 19,',
+  );
 });
 
 /** Makes the change that a fix prints. */

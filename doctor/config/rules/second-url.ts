@@ -86,7 +86,10 @@ function fixFor(context: Location, uri: string, at: Directive): string {
 /** Whether the context serves a URI: directly, or because the site redirects there internally. */
 function isReachable(context: Location, uri: string, others: readonly Location[]): boolean {
   const { modifier, path, server } = context;
-  const exact = server.locations.find((one) => one.modifier === '=' && one.path === uri);
+  // An exact location of a folder does not serve its files.
+  const exact = server.locations.find(
+    (one) => one.modifier === '=' && one.path === uri && !uri.endsWith('/'),
+  );
   const selected = exact ? [exact] : candidates(server, uri);
   const here = others.filter((other) => other.server === server);
   if (rewritesTo(context, uri)) return true;

@@ -2,13 +2,14 @@ import {
   type Context,
   effective,
   type Http,
+  mapOf,
   own,
   type Server,
   title,
   titleAt,
   turnedOn,
 } from '../context.ts';
-import { type Directive, returns, textOf, wordsOf } from '../directive.ts';
+import { returns, textOf, wordsOf } from '../directive.ts';
 import type { SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 
@@ -62,13 +63,6 @@ export const serverRules: Readonly<Record<string, Rule>> = {
 /** Denials end in named locations, which inherit from the server. */
 function loggedBy({ servers, gates, internals }: SiteConfig): readonly Context[] {
   return [...servers, ...gates, ...internals];
-}
-
-/** The last map for this variable, which is the one that nginx uses. */
-function mapOf(http: Http, variable: string): Directive | undefined {
-  return own(http, 'map')
-    .filter(({ args }) => args[1] === variable)
-    .at(-1);
 }
 
 const EARLY = /\$ssl_early_data/;

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { tryTo } from '../../../common/io.ts';
 import { version as currentVersion, readSnippet } from '../../../common/package.ts';
-import { type Context, has, own, title, titleAt } from '../context.ts';
+import { type Context, has, mapOf, own, title, titleAt } from '../context.ts';
 import { type Directive, textOf } from '../directive.ts';
 import { parse } from '../parse.ts';
 import { includes, type SiteConfig, type SnippetFile } from '../site.ts';
@@ -115,9 +115,7 @@ function linesOf(block: readonly Directive[], outside = ''): Lines {
 
 /** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
 function withoutFolder({ http }: SiteConfig): readonly Trap[] {
-  const at = own(http, 'map')
-    .filter(({ args }) => args[1] === '$postern_decisions')
-    .at(-1);
+  const at = mapOf(http, '$postern_decisions');
   const zone = at?.block?.flatMap(({ args }) => args).find((value) => value !== '');
   const words = own(http, 'proxy_cache_path').flatMap(({ args }) => args);
   const isThere = words.some((word) => word.startsWith(`keys_zone=${zone}:`));

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { addressOf } from '../../../common/config.ts';
 import { isLoopback, type Listen, listenAddress } from '../../../service/config/listeners.ts';
-import { effective, has, own } from '../context.ts';
+import { effective, has, mapOf, own } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
 import type { SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
@@ -117,8 +117,7 @@ function descriptors({ http }: SiteConfig): readonly Trap[] {
   const connections = Number(connectionsLine?.args[0] ?? DEFAULT_CONNECTIONS);
   const limit = Number(limitLine?.args[0] ?? DEFAULT_DESCRIPTORS);
   // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
-  const isCached = own(http, 'map').some(({ args }) => args[1] === '$postern_decisions');
-  const each = isCached ? 3 : 2;
+  const each = mapOf(http, '$postern_decisions') ? 3 : 2;
   if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
   const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
   return [

@@ -215,9 +215,9 @@ describe('nginx --out: warns, and writes', () => {
   });
 
   test('no server block has the name', async () => {
-    const { run } = await machine(named('').replace('files.example', 'other.example'));
+    const { folder, run } = await machine(named('').replace('files.example', 'other.example'));
     expect(notes(await run(WORDS))).toEqual([
-      `no server block has the name files.example: write one, with this line: include ${SITE};`,
+      `${folder}/nginx.conf: no server block has the name files.example: write one, with this line: include ${SITE};`,
     ]);
   });
 
