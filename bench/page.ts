@@ -25,7 +25,7 @@ if (file === undefined) {
 const { machine, results } = JSON.parse(await readFile(file, 'utf8')) as Measured;
 const docs = join(projectRoot, 'docs');
 await mkdir(join(docs, 'pictures'), { recursive: true });
-for (const [name, svg] of Object.entries(pictures(results))) {
+for (const [name, svg] of Object.entries(await pictures(results))) {
   await writeFile(join(docs, 'pictures', name), svg);
 }
 const where = [['machine', ''], ...Object.entries(machine)];

@@ -10,8 +10,8 @@ import { freePorts } from './harness/ports.ts';
 import { launch } from './harness/process.ts';
 import { ensureTools, type ToolName } from './harness/tools.ts';
 
-// Runs the commands of README.md and docs/start/getting-started.md: the blocks marked `sh`. Those marked `bash`
-// need root, systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.
+// Runs the commands of README.md, docs/start/one-page.md and docs/start/getting-started.md: the blocks marked `sh`. Those
+// marked `bash` need root, systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.
 
 const SECONDS = 1000;
 
@@ -41,9 +41,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The one block of a language that holds these words. */
+/** The one block of docs/start/one-page.md in a language that holds these words. */
 function block(language: string, words: string): string {
-  const found = blocks.filter((one) => one.language === language && one.text.includes(words));
+  const found = onePage.filter((one) => one.language === language && one.text.includes(words));
   expect(found.length, `${language} blocks with ${words}`).toBe(1);
   return found[0]?.text ?? '';
 }
@@ -84,11 +84,14 @@ test('README.md: the first commands are the demo and the tests, word for word', 
   ]);
 });
 
-test('README.md and docs/start/getting-started.md have the blocks of docs/start/one-page.md', () => {
+test('docs/start/getting-started.md has the blocks of docs/start/one-page.md, and README.md its request', () => {
   const shared = onePage.filter(({ language }) => language !== 'bash');
   expect(shared.map(({ language }) => language)).toEqual(['nginx', 'sh', 'sh']);
-  expect(blocks).toEqual(expect.arrayContaining(shared));
   expect(page).toEqual(expect.arrayContaining(shared));
+  const [request, response] = blocks.slice(2);
+  expect([request?.language, response?.language]).toEqual(['sh', 'json']);
+  expect(shared).toContainEqual(request);
+  expect(page).toContainEqual(response);
 });
 
 // One after the other: `npm start` uses what `npm ci` has installed.
@@ -150,11 +153,12 @@ describe.sequential('in a fresh copy', () => {
       const tools = await variablesFor('curl');
       const issued = await shell(put(block('sh', '/tokens'), { '127.0.0.1:7301': api }), tools);
       const answer = JSON.parse(issued) as { access_token: string; url: string };
-      expect(Object.keys(answer)).toEqual(Object.keys(JSON.parse(block('json', 'access_token'))));
+      const [, , , shown] = blocks;
+      expect(Object.keys(answer)).toEqual(Object.keys(JSON.parse(shown?.text ?? '')));
 
-      const download = put(block('sh', 'ps_…'), { '127.0.0.1:8080': `127.0.0.1:${nginx.port}` });
-      expect(await shell(put(download, { 'ps_…': answer.access_token }), tools)).toBe('hello\n');
-      expect(await shell(download, tools)).toContain('"missing_token"');
+      const get = async (url: string) => (await fetch(nginx.url(url))).text();
+      expect(await get(answer.url)).toBe('hello\n');
+      expect(await get('/download/hello.txt')).toContain('"missing_token"');
       expect(await start.stop()).toEqual({ code: 0, signal: null });
       expect(start.stdout()).toContain('"stopped"');
     },

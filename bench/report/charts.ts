@@ -1,4 +1,4 @@
-import { init } from 'echarts';
+import { loadPackage } from '../../test/harness/packages.ts';
 import { VARIANTS } from '../peers/all.ts';
 import { figures, median, type Rounds, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
@@ -21,8 +21,22 @@ interface Bar {
   readonly note: string;
 }
 
+/** The part of ECharts that draws without a browser. */
+interface ECharts {
+  init(
+    element: null,
+    theme: null,
+    options: { renderer: 'svg'; ssr: true; width: number; height: number },
+  ): {
+    setOption(option: object): void;
+    renderToSVGString(): string;
+    dispose(): void;
+  };
+}
+
 /** The charts of docs/understand/performance.md as SVG, by file name. A workload that was not run has none. */
-export function pictures(results: Results): Record<string, string> {
+export async function pictures(results: Results): Promise<Record<string, string>> {
+  const echarts = await loadPackage<ECharts>('charts', 'echarts');
   const { serve, issue, download, downloadWhole } = results;
   const at32 = (id: string) => figures(serve, id, (each) => each.at32.perSecond);
   const fresh = (id: string) => figures(issue, id, (each) => each.fresh.perSecond);
@@ -31,16 +45,19 @@ export function pictures(results: Results): Record<string, string> {
   const { static: _, ...senders } = { ...download, ...whole };
   const drawn = {
     'small-file.svg': draw(
+      echarts,
       'Requests per second: 1 KiB file, one token, 32 connections',
       'in brackets: ratio to nginx without a gate',
       barsOf(serve, (id) => rateAndRatio(at32(id), at32('static'))),
     ),
     'fresh-tokens.svg': draw(
+      echarts,
       'Tokens per second: each issued over HTTP and used once',
       'in brackets: ratio to Django',
       barsOf(issue, (id) => rateAndRatio(fresh(id), fresh('django'))),
     ),
     'downloads-cpu.svg': draw(
+      echarts,
       `CPU seconds of the application: ${USERS} users download ${to / 1e9} GB each`,
       'With Postern, nginx sends the file. The others send it themselves.',
       barsOf(senders, (id) => {
@@ -66,7 +83,7 @@ function barsOf(rounds: Rounds<unknown>, bar: (id: string) => [number, string]):
 }
 
 /** Horizontal bars as SVG, the first at the top, each followed by its value as text. */
-function draw(title: string, subtitle: string, bars: readonly Bar[]): string {
+function draw({ init }: ECharts, title: string, subtitle: string, bars: readonly Bar[]): string {
   if (bars.length === 0) return '';
   const height = 80 + bars.length * ROW;
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });

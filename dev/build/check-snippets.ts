@@ -38,7 +38,7 @@ function asItStands(text: string): Parameters<typeof testNginx>[0] {
     let next = 0;
     return text
       .replace(/^(\s*listen\s+)[^;]+;/gm, () => `listen 127.0.0.1:${ports[next++]};`)
-      .replaceAll('/var/log/nginx/', `${dir}/`);
+      .replace(/\/var\/(?:log|cache)\/nginx\//g, `${dir}/`);
   };
 }
 

@@ -55,7 +55,14 @@ async function application(home: string, work: string): Promise<void> {
 async function documentation(root: string, manifest: Manifest, version: string): Promise<void> {
   const [home, doc] = [join(root, HOME), join(root, DOC)];
   await mkdir(doc, { recursive: true });
-  for (const name of ['docs', 'README.md', 'CHANGELOG.md', 'SECURITY.md']) {
+  for (const name of [
+    'docs',
+    'examples',
+    'README.md',
+    'CHANGELOG.md',
+    'SECURITY.md',
+    'SUPPORT.md',
+  ]) {
     await cp(join(projectRoot, name), join(doc, name), { recursive: true });
     await rm(join(home, name), { recursive: true, force: true });
   }

@@ -33,7 +33,7 @@ const FILES: Readonly<Record<string, readonly [type: string, file: string]>> = {
   '/': ['text/html; charset=utf-8', 'dev/demo/page.html'],
   '/app/page.css': ['text/css', 'dev/demo/page.css'],
   '/app/page.js': ['text/javascript', 'dev/demo/page.js'],
-  '/app/hls.js': ['text/javascript', 'node_modules/hls.js/dist/hls.min.js'],
+  '/app/film.js': ['text/javascript', 'dev/demo/film.js'],
 };
 
 const POLL_MS = 100;

@@ -1,3 +1,5 @@
+import { playHls } from './film.js';
+
 const MAX_ROWS = 100;
 
 const links = document.querySelector('#links');
@@ -14,10 +16,8 @@ const acts = {
     link.click();
   },
   watch({ url }) {
-    const hls = new window.Hls();
-    hls.loadSource(`${url}index.m3u8`);
-    hls.attachMedia(video);
     video.hidden = false;
+    playHls(video, new URL(`${url}index.m3u8`, location.href));
     video.play().catch(() => {});
   },
   link() {},

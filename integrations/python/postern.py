@@ -12,7 +12,7 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from itertools import count
 from os import PathLike
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, Unpack, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 try:
@@ -102,12 +102,12 @@ class Postern:
         if not is_complete or "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("url: expected the URL of the API, such as http://127.0.0.1:7301")
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._timeout, self._retries = timeout, retries
+        self._host, self._port = parts.hostname or "", parts.port
+        self._base, self._timeout, self._retries = parts.path.rstrip("/"), timeout, retries
 
     def issue(self, **request: Unpack[TokenRequest]) -> IssuedToken:
         """Issues a token. Give its `url` to the user."""
-        return self._ask("url", "POST", "/tokens", request)
+        return cast(IssuedToken, self._ask("url", "POST", "/tokens", request))
 
     def issue_many(self, requests: Iterable[TokenRequest]) -> Sequence[IssuedToken]:
         """Issues up to 1000 tokens, all or none, in the same order."""
@@ -150,18 +150,18 @@ class Postern:
     def revoke_subject(self, subject: str, *, client: str | None = None) -> int:
         """Revokes all live tokens of a subject. Returns their number."""
         query = _form({"subject": str(subject), "client": client})
-        return self._ask("revoked", "DELETE", f"/tokens?{query}")["revoked"]
+        return int(self._ask("revoked", "DELETE", f"/tokens?{query}")["revoked"])
 
     def revoke_client(self, client: str) -> int:
         """Revokes all live tokens of a client. Returns their number."""
         query = _form({"client": str(client)})
-        return self._ask("revoked", "DELETE", f"/tokens?{query}")["revoked"]
+        return int(self._ask("revoked", "DELETE", f"/tokens?{query}")["revoked"])
 
     def introspect(self, token: str) -> State:
         """The state of a token. Tokens of other clients are inactive."""
         return self._ask("active", "POST", "/introspect", _form({"token": token}))
 
-    def _ask(self, member: str, method: str, path: str, body: Any = None) -> Any:
+    def _ask(self, member: str, method: str, path: str, body: Any = None) -> State:
         answer = self._send(method, path, body)
         # The response of another server can be any JSON.
         if not isinstance(answer, dict) or member not in answer:
@@ -261,7 +261,8 @@ class Signer:
         if key is None:
             which = f"the key {kid}" if kid else "a key with kid"
             raise ValueError(f"{key_file}: expected {which}, private and for EdDSA, ES256 or RS256")
-        self._kid, self._algorithm, self._key = key
+        kid, self._algorithm, self._key = key
+        self._header = {"kid": kid, "typ": "postern+jwt"}
         self._claims = {"iss": issuer, "aud": audience}
 
     def sign(self, **request: Unpack[SignRequest]) -> SignedToken:
@@ -272,8 +273,7 @@ class Signer:
         expires_in = fields.pop("expires_in", None)
         if not isinstance(expires_in, int) or expires_in < 1:
             raise TypeError("expires_in: expected a number of seconds")
-        now, jti = int(time.time()), str(uuid.uuid4())
-        resume_for = fields.get("resume_for", 0)
+        now, jti, resume_for = int(time.time()), str(uuid.uuid4()), fields.get("resume_for", 0)
         if resume_for:
             # Until when a new requester can start. The others can resume until `exp`.
             fields["start_by"] = now + expires_in
@@ -281,12 +281,11 @@ class Signer:
             fields["sub"] = fields.pop("subject")
         end = now + expires_in + resume_for
         claims = {**fields, **self._claims, "jti": jti, "iat": now, "exp": end}
-        header = {"kid": self._kid, "typ": "postern+jwt"}
-        token = jwt.encode(claims, self._key, algorithm=self._algorithm, headers=header)
-        signed: SignedToken = {"access_token": token, "jti": jti}
-        if "path" in fields:
-            signed["url"] = f"{quote(fields['path'])}?token={token}"
-        return signed
+        token = jwt.encode(claims, self._key, self._algorithm, self._header)
+        if "path" not in fields:
+            return {"access_token": token, "jti": jti}
+        url = f"{quote(fields['path'])}?token={token}"
+        return {"access_token": token, "jti": jti, "url": url}
 
 
 def _private_key(file: str | PathLike[str], kid: str | None) -> tuple[str, str, Any] | None:

@@ -5,8 +5,10 @@ import os
 import tempfile
 import threading
 import unittest
+import uuid
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import jwt
 from postern import Postern, PosternError, Signer
 
 API, KEY, KEY_FILE = (os.environ[f"POSTERN_{name}"] for name in ("API", "API_KEY", "KEY_FILE"))
@@ -58,9 +60,10 @@ class Tokens(Against):
         self.assertEqual([token["url"].split("?")[0] for token in tokens], paths)
 
     def test_list_follows_the_cursor(self):
-        ids = {self.postern.issue(path="/download/a", subject="bob")["id"] for _ in range(3)}
-        page = self.postern.list(subject="bob", limit=2)
-        rest = self.postern.list(subject="bob", limit=2, cursor=page["next_cursor"])
+        bob = {"subject": f"bob {uuid.uuid4()}"}
+        ids = {self.postern.issue(path="/download/a", **bob)["id"] for _ in range(3)}
+        page = self.postern.list(limit=2, **bob)
+        rest = self.postern.list(limit=2, cursor=page["next_cursor"], **bob)
         self.assertEqual({one["id"] for one in page["tokens"] + rest["tokens"]}, ids)
 
     def test_revoke_by_each_name(self):
@@ -143,7 +146,7 @@ class Server(Against):
             self.assertEqual(self.postern.show("a"), {"id": "a"})
         self.assertEqual(self.asked[0], ("/api/tokens/a", f"Bearer {KEY}"))
         self.answers[:] = [self.unavailable] * 3
-        self.fails("unavailable", self.postern.show, "a")
+        self.fails("unavailable", self.postern.revoke, "a")
         self.asked.clear()
         self.answers[:] = [self.unavailable]
         self.fails("unavailable", self.postern.issue, path="/download/a")
@@ -153,6 +156,12 @@ class Server(Against):
         self.answers[:] = [(503, {"Retry-After": "5"}, b'{"code": "unavailable"}')]
         error = self.fails("unavailable", Postern(self.url, KEY, timeout=4).show, "a")
         self.assertEqual(error.retry_after, 5)
+
+    def test_an_id_names_no_other_endpoint(self):
+        for id in ("..", "../readyz", "a?b", "a/b", ""):
+            self.answers[:] = [(404, {}, b'{"code": "not_found"}')]
+            self.fails("not_found", self.postern.show, id)
+        self.assertEqual({path for path, _ in self.asked}, {"/api/tokens/-"})
 
     def test_a_redirect_is_not_followed(self):
         self.answers[:] = [(302, {"Location": self.url + "/elsewhere"}, b"")]
@@ -170,6 +179,9 @@ class Server(Against):
         for body in odd:
             self.answers[:] = [(200, {}, body)]
             self.fails("unexpected_response", self.postern.show, "a")
+        for body in (b"1", b"<html>"):
+            self.answers[:] = [(200, {}, body)]
+            self.fails("unexpected_response", self.postern.revoke_token, "a")
         for body in (b"[]", b'{"errors": 1}', b"null"):
             self.answers[:] = [(400, {}, body)]
             self.fails("unexpected_response", self.postern.show, "a")
@@ -190,6 +202,15 @@ class Signed(Against):
         self.assertTrue(self.postern.introspect(signed["access_token"])["active"])
         self.postern.revoke_signed(iss=ISSUER["issuer"], jti=signed["jti"])
         self.assertFalse(self.postern.introspect(signed["access_token"])["active"])
+
+    def test_a_requester_can_resume_after_the_start(self):
+        limits = {"max_uses": 1, "resume_for": 600, "subject": "ada"}
+        signed = Signer(KEY_FILE, **ISSUER).sign(path="/download/a", expires_in=60, **limits)
+        token = jwt.decode(signed["access_token"], options={"verify_signature": False})
+        self.assertEqual(token["start_by"] - token["iat"], 60)
+        self.assertEqual(token["exp"] - token["iat"], 660)
+        self.assertEqual(token["sub"], "ada")
+        self.assertEqual(token["jti"], signed["jti"])
 
     def test_a_folder_has_no_url(self):
         self.assertNotIn("url", Signer(KEY_FILE, **ISSUER).sign(prefix="/download/", expires_in=60))

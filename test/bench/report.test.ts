@@ -1,42 +1,8 @@
 import { expect, test } from 'vitest';
-import { pictures } from '../../bench/report/charts.ts';
 import { grantsTable, liveTable, stepsTable } from '../../bench/report/scaling.ts';
 import { aligned, fillIn, report } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
-import type { Results } from '../../bench/run.ts';
-import type { Downloaded } from '../../bench/workloads/download.ts';
-import type { Served } from '../../bench/workloads/serve.ts';
-
-const EMPTY = { serve: {}, quiet: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
-const NONE: Results = { ...EMPTY, failed: [] };
-
-function load(perSecond: number) {
-  return { requests: perSecond, perSecond, p50: 1, p99: 2, cpu: { nginx: 10, service: 20 } };
-}
-
-function served(perSecond: number): Served {
-  const half = { rate: perSecond / 2, requests: 100, p50: 1, p99: 2 };
-  const loads = { at32: load(perSecond), at256: load(perSecond), half };
-  return { ...loads, startMs: 300, idleBytes: 90e6, peakBytes: 170e6 };
-}
-
-function downloaded(bytes: number, service: number): Downloaded {
-  const bytesPerSecond = 1e9;
-  return { bytes, bytesPerSecond, cpu: { nginx: 1, service } };
-}
-
-const SOME: Results = {
-  ...NONE,
-  serve: { bare: [served(100), served(50)], redis: [served(80), served(30)] },
-  quiet: { ceiling: [load(100)], memory: [load(90)] },
-  issue: {
-    django: [{ fresh: load(10), single: load(20) }],
-    redis: [{ fresh: load(40), single: load(50) }],
-  },
-  download: { express: [downloaded(100, 2)], redis: [downloaded(100, 0.1)] },
-  downloadWhole: { redis: [downloaded(2000, 0.1)] },
-  growth: { '1000': [load(100)], '1000000': [load(89)] },
-};
+import { NONE, SOME } from './results.ts';
 
 const measured = (what: string) => targets(SOME).find((target) => target.what === what);
 
@@ -101,15 +67,6 @@ test('page: tables are replaced, other text is kept', () => {
   );
   // A table without new results stays.
   expect(fillIn(page, {})).toBe(page);
-});
-
-test('charts: one for each measured workload', () => {
-  const drawn = pictures(SOME);
-  expect(Object.keys(drawn)).toEqual(['small-file.svg', 'fresh-tokens.svg', 'downloads-cpu.svg']);
-  for (const svg of Object.values(drawn)) expect(svg).toMatch(/^<svg [^>]*xmlns="http/);
-  expect(drawn['fresh-tokens.svg']).toContain('40  (× 4.00)');
-  expect(drawn['downloads-cpu.svg']).toContain('40.00 s, extrapolated');
-  expect(pictures(NONE)).toEqual({});
 });
 
 test('scaling: the cores of a step are its CPU time for 100,000 requests', () => {

@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { BrowserContext, Page } from 'puppeteer-core';
 import { onTestFinished, type TestContext } from 'vitest';
 import {
   type BrowserName,
@@ -10,7 +8,9 @@ import {
   type StartedBrowser,
   startBrowser,
 } from '../harness/browser.ts';
+import { packageFile } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
+import type { BrowserContext, Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
 import { needTool } from '../support/need-tool.ts';
 import { modes, type Site } from '../support/site.ts';
@@ -101,10 +101,7 @@ export function link(id: string, url: string): string {
 /** A picture of 64 by 40 pixels. */
 export const PICTURE = readFileSync(join(projectRoot, 'dev', 'demo', 'thumbnail.png'));
 
-const source = await readFile(
-  createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
-  'utf8',
-);
+const source = await readFile(await packageFile('browsers', 'axe-core/axe.min.js'), 'utf8');
 
 /** The rules of WCAG 2.2 AA, and axe-core's own, that a page breaks: each with the element. */
 export async function violations(page: Page): Promise<string[]> {

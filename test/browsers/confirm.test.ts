@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Page } from 'puppeteer-core';
 import { expect, test } from 'vitest';
 import { linesOf, stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
+import type { Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
 import { type Site, type SiteMode, siteForTest } from '../support/site.ts';
 import {

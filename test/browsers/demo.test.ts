@@ -38,7 +38,7 @@ test.for(browsers)(
     await confirm.click('button');
     expect(await browser.downloaded()).toMatchObject({ name: 'large.bin' });
     await seen('POST /download/large.bin?token=***');
-    await seen('GET /download/large.bin?token=*** allow, known 200');
+    await seen('GET /download/large.bin?token=***&postern_confirmed=1 allow, known 200');
 
     await page.bringToFront();
     await page.click('[data-name=folder]');

@@ -1,7 +1,7 @@
 import { mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Page } from 'puppeteer-core';
 import { expect, test } from 'vitest';
+import type { Page } from '../harness/puppeteer.ts';
 import { browsers, cases, openBrowser, violations } from './browser.ts';
 import { listingSite, names } from './listed.ts';
 

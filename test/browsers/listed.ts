@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'puppeteer-core';
 import { expect } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
+import type { Page } from '../harness/puppeteer.ts';
 import { withListing } from '../nginx/listed.ts';
 import { type Site, type SiteMode, type SiteOptions, siteForTest } from '../support/site.ts';
 

@@ -5,6 +5,7 @@ import { fragments, makePlaylist, SECONDS } from '../clients/hls.ts';
 import { client } from '../clients/programs.ts';
 import { stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
 import { fencedBlocks } from '../docs/blocks.ts';
+import { packageFile } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { selfSigned } from '../support/certificate.ts';
@@ -62,11 +63,11 @@ test.for(cases.filter(([name]) => name === 'Chromium'))(
   },
 );
 
-/** The configuration of nginx and the page. */
+/** The configuration of nginx. */
 const guide = fencedBlocks(await readFile(join(projectRoot, 'docs', 'guides/players.md'), 'utf8'));
-const block = (language: string) => guide.find((one) => one.language === language)?.text ?? '';
+const configuration = guide.find(({ language }) => language === 'nginx')?.text ?? '';
 
-/** The page of docs/guides/players.md on https://site.test, with a film on https://other.test. */
+/** examples/player on https://site.test, with a film on https://other.test, as in docs/guides/players.md. */
 async function openFilm(
   [name, mode]: (typeof cases)[0],
   context: TestContext,
@@ -82,7 +83,7 @@ async function openFilm(
   await writeFile(join(folder, 'tls.key'), key);
   const tls = `listen 127.0.0.1:${port} ssl;
     ssl_certificate ${folder}/tls.pem; ssl_certificate_key ${folder}/tls.key;`;
-  const media = block('nginx')
+  const media = configuration
     .replace(/listen 443 ssl;|ssl_certificate\w* .*;/g, (line) => (line.startsWith('l') ? tls : ''))
     .replace('media.example', 'other.test')
     .replace('/srv/media/', '$files/')
@@ -100,8 +101,8 @@ async function openFilm(
   const issued = await site.issue({ prefix: '/media/film/', cookie });
   await mkdir(join(folder, 'api'));
   await writeFile(join(folder, 'api', 'film'), JSON.stringify(issued));
-  await writeFile(join(folder, 'index.html'), block('html'));
-  await copyFile(join(projectRoot, 'node_modules/hls.js/dist/hls.min.js'), `${folder}/hls.min.js`);
+  await copyFile(join(projectRoot, 'examples/player/index.html'), join(folder, 'index.html'));
+  await copyFile(await packageFile('browsers', 'hls.js/dist/hls.min.js'), `${folder}/hls.min.js`);
   const page = await browser.open(`${origin}/`);
   /** The URLs that were requested with the token, or without one, and the statuses. */
   const asked = async (count: number, id = issued.id) => {

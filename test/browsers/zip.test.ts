@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Page } from 'puppeteer-core';
 import { expect, type TestContext, test } from 'vitest';
 import { client } from '../clients/programs.ts';
 import { stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
+import type { Page } from '../harness/puppeteer.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { browsers, cases, openBrowser } from './browser.ts';
 import { startCutter } from './cutter.ts';

@@ -74,13 +74,13 @@ test('config: each missing field of an issuer is an error', () => {
   );
 });
 
-type Row = [change: Entry, field: string, expected: string];
+type Row = [field: string, expected: string, change: Entry];
 
 /** Each value of a field is an error. */
 const rows = (field: string, values: readonly unknown[], expected: string): Row[] =>
-  values.map((value) => [{ [field]: value }, field, expected]);
+  values.map((value) => [field, expected, { [field]: value }]);
 const ofClients = (paths: readonly string[], expected: string): Row[] =>
-  paths.map((path) => [{ ...LOGIN, paths: [path] }, 'paths[0]', expected]);
+  paths.map((path) => ['paths[0]', expected, { ...CLIENTS, paths: [path] }]);
 
 const URIS = [
   ...['http://login.example/jwks', 'http://127.login.example/jwks', 'http://10.0.0.1/jwks'],
@@ -104,29 +104,29 @@ test.each<Row>([
   ...rows('algorithms', ['EdDSA'], 'a list'),
   ...rows('algorithms', [[]], 'at least one'),
   ...['HS256', 'none', 'eddsa', 5].map((algorithm): Row => {
-    return [{ algorithms: ['EdDSA', algorithm] }, 'algorithms[1]', 'one of EdDSA, ES256, RS256'];
+    return ['algorithms[1]', 'one of EdDSA, ES256, RS256', { algorithms: ['EdDSA', algorithm] }];
   }),
   ...rows('jwks_uri', URIS, 'such as https://login.example/jwks.json'),
   ...rows('jwks_file', ['a.json'], 'not both'),
   ...FILES.map((path): Row => {
-    return [{ jwks_uri: undefined, jwks_file: path }, 'jwks_file', 'path of a JWKS file'];
+    return ['jwks_file', 'path of a JWKS file', { jwks_uri: undefined, jwks_file: path }];
   }),
   ...rows('client', ['batch'], 'no API key has this id'),
   ...rows('client', ['a b'], 'letters, digits'),
-  [{ ...LOGIN, client: 'web' }, 'client', ''],
+  ['client', '', { ...CLIENTS, client: 'web' }],
   ...rows('paths', [[]], 'at least one public prefix'),
   ...rows('paths', ['/download/'], 'a list'),
   ...rows('targets', ['/protected/'], 'a list'),
   ...rows('max_expires_in', [1001], '1 to 1000'),
   ...rows('max_resume_for', [2001], '0 to 2000'),
-  [{ paths: ['/download/{sub}/'] }, 'paths[0]', 'without braces'],
+  ['paths[0]', 'without braces', { paths: ['/download/{sub}/'] }],
   ...ofClients(BRACES, 'braces'),
   ...ofClients(['/other/{sub}/', 'other.example:/media/{sub}/'], 'never match'),
   ...ofClients(['/download/../{sub}/'], 'dot segment'),
   ...ofClients(['/download//{sub}/'], 'empty segment'),
   ...ofClients(['/download/{sub', '/download/{sub}'], 'end with a slash'),
   ...ofClients(['a b:/download/{sub}/'], 'server_name'),
-])('config: an issuer with %j is an error in %s', (change, field, expected) => {
+])('config: an error in %s of an issuer, which must be %s: %j', (field, expected, change) => {
   const issues = fileIssues(file({ ...SHOP, ...change }));
   expectIssue(issues, `issuers[0].${field}`, expected);
   expect(issues[0]?.where).toMatch(/^postern.yaml/);

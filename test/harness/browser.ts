@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import puppeteer, { type Browser, type LaunchOptions } from 'puppeteer-core';
 import { guard } from './guard.ts';
+import { loadPackage } from './packages.ts';
 import { temporaryFolder } from './paths.ts';
+import type { Browser, LaunchOptions, Puppeteer } from './puppeteer.ts';
 import { findTool, type ToolName } from './tools.ts';
 
 export type BrowserName = 'Chromium' | 'Firefox';
@@ -70,6 +71,7 @@ export async function startBrowser(name: BrowserName): Promise<StartedBrowser> {
   const folder = join(home, 'downloads');
   await mkdir(folder);
   const { extraPrefsFirefox, ...others } = options[name];
+  const puppeteer = await loadPackage<Puppeteer>('browsers', 'puppeteer-core');
   const browser = await puppeteer.launch({
     ...others,
     extraPrefsFirefox: { ...extraPrefsFirefox, 'browser.download.dir': folder },

@@ -2,6 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Tool } from '../harness/find-on-path.ts';
+import { installPackages } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
@@ -26,8 +27,12 @@ export async function startApplication(folder: string, application: Application)
   const modules = join(folder, 'node_modules');
   await mkdir(modules, { recursive: true });
   await symlink(projectRoot, join(modules, 'postern'));
-  for (const name of ['express', 'express-session', 'hono', '@hono']) {
-    await symlink(join(projectRoot, 'node_modules', name), join(modules, name));
+  const apps = await installPackages('apps');
+  for (const [from, names] of [
+    [apps, ['express', 'express-session']],
+    [projectRoot, ['hono', '@hono']],
+  ] as const) {
+    for (const name of names) await symlink(join(from, 'node_modules', name), join(modules, name));
   }
   const [port = 0] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;

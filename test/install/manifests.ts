@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { findNpmProgram } from '../harness/npm-programs.ts';
+import { installPackages, loadPackage } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 
@@ -32,7 +33,8 @@ async function moduleOf({ apiVersion }: Manifest): Promise<string> {
  */
 export async function misfits(manifests: readonly Manifest[]): Promise<string[]> {
   const values = manifests.map(async (manifest) => {
-    const { [manifest.kind]: Model } = await import(await moduleOf(manifest));
+    // biome-ignore lint/suspicious/noExplicitAny: each module exports the kinds of its group
+    const { [manifest.kind]: Model } = await loadPackage<any>('checks', await moduleOf(manifest));
     try {
       new Model(manifest).validate();
       return [];
@@ -44,8 +46,8 @@ export async function misfits(manifests: readonly Manifest[]): Promise<string[]>
 }
 
 async function unknownFields(manifests: readonly Manifest[]): Promise<string[]> {
-  // In the project, so that TypeScript finds the packages.
-  const folder = await mkdtemp(join(projectRoot, 'node_modules', '.manifests-'));
+  // Beside the packages, so that TypeScript finds them.
+  const folder = await mkdtemp(join(await installPackages('checks'), '.manifests-'));
   try {
     const lines = manifests.map(async (manifest, i) => {
       const type = `import('${await moduleOf(manifest)}').I${manifest.kind}`;

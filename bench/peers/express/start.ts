@@ -1,4 +1,6 @@
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { installPackages } from '../../../test/harness/packages.ts';
 import { projectRoot } from '../../../test/harness/paths.ts';
 import { freePorts } from '../../../test/harness/ports.ts';
 import { launch } from '../../../test/harness/process.ts';
@@ -8,13 +10,17 @@ import { startApplication } from '../application.ts';
 export const EXPRESS: Variant = {
   id: 'express',
   title: 'Express, streaming',
+  prepare: () => installPackages('apps'),
   start: (wanted) =>
     startApplication(async (env) => {
       const [port = 0] = await freePorts(1);
+      // Beside its packages.
+      const program = join(await installPackages('apps'), 'server.js');
+      await copyFile(join(projectRoot, 'bench', 'peers', 'express', 'server.js'), program);
       const running = await launch({
         name: 'express',
         path: process.execPath,
-        args: [join(projectRoot, 'bench', 'peers', 'express', 'server.js')],
+        args: [program],
         env: {
           PATH: process.env.PATH,
           NODE_ENV: 'production',

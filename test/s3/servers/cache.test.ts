@@ -1,9 +1,9 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { docsBlock } from '../../docs/blocks.ts';
-import { temporaryFolder } from '../../harness/paths.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { type Buckets, S3_SECRET_KEY } from '../../harness/s3.ts';
 import { START_MS, type StorageSite, startStorageSite } from './sites.ts';
 
@@ -13,11 +13,12 @@ interface HotObjectsOptions {
   readonly now?: () => number;
 }
 
-/** A site with the cache of docs/guides/object-store.md, its folder, and the number of decisions. */
+/** A site with the cache of nginx/examples/object-cache.conf, its folder, and the number of decisions. */
 export async function startHotObjects(buckets: Buckets, options: HotObjectsOptions = {}) {
   const folder = await temporaryFolder();
   await mkdir(join(folder, 'socket'));
-  const recipe = docsBlock('guides/object-store.md', 'proxy_cache_path');
+  const example = join(projectRoot, 'nginx', 'examples', 'object-cache.conf');
+  const recipe = await readFile(example, 'utf8');
   const slices = docsBlock('guides/object-store.md', 'slice 1m');
   const cacheOf = (port: number) => {
     const cache = recipe

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
-import { fencedBlocks } from '../../docs/blocks.ts';
 import { findOnPath } from '../../harness/find-on-path.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { onFreePorts } from '../../harness/ports.ts';
@@ -14,10 +13,8 @@ import { folderForTest, forTest } from '../../support/for-test.ts';
 import { OTHER_SECRET, SECRET } from '../receiver.ts';
 import { startInstance } from './instances.ts';
 
-// Runs the receivers of docs/guides/webhooks.md and of examples/.
-const read = (name: string) => readFile(join(projectRoot, name), 'utf8');
-const blocks = fencedBlocks(await read('docs/guides/webhooks.md'));
-const receiver = blocks.find(({ language }) => language === 'js')?.text ?? '';
+// Runs the receivers of examples/.
+const example = (name: string) => readFile(join(projectRoot, 'examples', name), 'utf8');
 
 const FORGED = { 'webhook-id': 'a', 'webhook-timestamp': '1', 'webhook-signature': 'v1,a' };
 
@@ -29,20 +26,16 @@ async function opened(port: number): Promise<Socket> {
 }
 
 const programs = [
-  ['docs/guides/webhooks.md', 'receiver.mjs', receiver, process.execPath],
-  [
-    'examples/python',
-    'receiver.py',
-    await read('examples/python/webhook_receiver.py'),
-    findOnPath('python3') ?? '/usr/bin/python3',
-  ],
+  ['node/webhook_receiver.mjs', process.execPath],
+  ['python/webhook_receiver.py', findOnPath('python3') ?? '/usr/bin/python3'],
 ] as const;
 
 test.each(programs)(
-  '%s: the receiver accepts events of Postern once, and no requests of others',
-  async (_, name, text, path) => {
+  'examples/%s accepts events of Postern once, and no requests of others',
+  async (file, path) => {
     const folder = await folderForTest();
-    await writeFile(join(folder, name), text);
+    const name = basename(file);
+    await writeFile(join(folder, name), await example(file));
     await symlink(join(projectRoot, 'node_modules'), join(folder, 'node_modules'));
     async function start(secret: string) {
       return onFreePorts(1, async ([port = 0]) => {

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import jwt
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files.base import ContentFile
@@ -98,6 +98,8 @@ class Subjects(TestCase):
         _, token = claims(link(request).content.decode())
         self.assertEqual(token["sub"], str(self.user.pk))
         self.assertNotIn("sub", claims(default_storage.url("a"))[1])
+        request.user = AnonymousUser()
+        self.assertNotIn("sub", claims(link(request).content.decode())[1])
 
     def test_requests_at_the_same_time_do_not_mix_their_users(self):
         async def view(request):
@@ -171,8 +173,9 @@ class Checks(TestCase):
             ("E001", {"kid": "another"}),
             ("E001", {"key_file": None}),
             ("E001", {"issuer": None}),
-            ("E001", {"tokens": "other"}),
+            ("E001", {"tokens": "other", "api": "http://127.0.0.1:1", "api_key": "a"}),
             ("E001", {"tokens": "issued"}),
+            ("E001", {"tokens": "issued", "api": "http://127.0.0.1:1"}),
             ("E001", {"tokens": "issued", "api": "127.0.0.1:7301", "api_key": "a"}),
             ("E002", {"mount": None}),
             ("E002", {"mount": "/download"}),
@@ -192,8 +195,9 @@ class Checks(TestCase):
         self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
         self.assertEqual(self.found(MEDIA_URL="https://cdn.example/"), [public])
         self.assertEqual(self.found(MEDIA_URL="/media/", MEDIA_ROOT=root.parent), [public])
-        with storage_with(location=root.parent):
-            self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
+        for location in (root.parent, root / "private"):
+            with storage_with(location=location):
+                self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
         # The mount has replaced the public location.
         self.assertEqual(self.found(MEDIA_URL="/download/"), [])
         with storage_with(location=root.parent / "private"):

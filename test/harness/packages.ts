@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { withLock } from './debian/lock.ts';
+import { projectRoot } from './paths.ts';
+import { run } from './run.ts';
+
+/** A folder of dev/packages/: large packages that only some scripts need, so `npm ci` does not install them. */
+export type PackageSet = 'apps' | 'browsers' | 'charts' | 'checks' | 'openapi' | 'site';
+
+const LOCK = 'package-lock.json';
+
+/** Installs the packages of a set into .cache/, once for each version of the lock file. Returns the folder. */
+export async function installPackages(set: PackageSet): Promise<string> {
+  const source = join(projectRoot, 'dev', 'packages', set);
+  const hash = createHash('sha256').update(await readFile(join(source, LOCK)));
+  const cache = join(projectRoot, '.cache', 'packages');
+  await mkdir(cache, { recursive: true });
+  // npm and VitePress need a path without a symbolic link.
+  const folder = join(await realpath(cache), `${set}-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(folder)) return folder;
+  await withLock(`${folder}.lock`, async () => {
+    // The previous holder of the lock may have installed them.
+    if (existsSync(folder)) return;
+    process.stderr.write(`installing the packages of dev/packages/${set} into .cache/ (once) …\n`);
+    const half = `${folder}.part`;
+    await rm(half, { recursive: true, force: true });
+    await mkdir(half);
+    for (const name of ['package.json', LOCK]) await copyFile(join(source, name), join(half, name));
+    await run('npm', ['ci', '--prefix', half, '--ignore-scripts', '--no-audit', '--no-fund']);
+    // Only a complete folder gets the name.
+    await rename(half, folder);
+  });
+  return folder;
+}
+
+/** The path of a file in a package of a set, such as `axe-core/axe.min.js`. */
+export async function packageFile(set: PackageSet, name: string): Promise<string> {
+  const folder = await installPackages(set);
+  return createRequire(join(folder, 'package.json')).resolve(name);
+}
+
+/** Loads a package of a set, as CommonJS. */
+export async function loadPackage<T>(set: PackageSet, name: string): Promise<T> {
+  const folder = await installPackages(set);
+  return createRequire(join(folder, 'package.json'))(name);
+}
