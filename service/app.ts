@@ -81,7 +81,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     issue: metrics.measuredIssue(issue),
     lookUp,
     prolong: createProlong({ mounts, store, now }),
-    revoke: createRevoke({ store, lookUp, owners, now }),
+    revoke: createRevoke({ ...settings, store, lookUp, owners, now }),
     publicJwks,
     ...(metricsText && { metrics: metricsText }),
     version,

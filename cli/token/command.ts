@@ -6,7 +6,7 @@ import { createProgress, jsonLine, print } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/files.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
 import { issuedLine, issueLines, noteWarning, optionOf, readPin } from './issue.ts';
-import { listText, listTokens, queryOf, stateText } from './show.ts';
+import { listText, listTokens, queryOf, stateText, timeOf } from './show.ts';
 
 interface CommonOptions extends ApiOptions {
   readonly json?: true;
@@ -157,9 +157,12 @@ export function addToken(program: Command, env: Environment): void {
         await ask(options, 'DELETE', pathOf(id));
         return print(json ? jsonLine({ revoked: 1 }) : `${id} is revoked.\n`);
       }
-      const { revoked } = await ask(options, 'DELETE', `/tokens?${queryOf({ subject, client })}`);
+      const answer = await ask(options, 'DELETE', `/tokens?${queryOf({ subject, client })}`);
+      const { revoked, signed_before: before } = answer;
       if (typeof revoked !== 'number') throw notPostern(200);
-      await print(json ? jsonLine({ revoked }) : `${revoked} revoked.\n`);
+      const signed =
+        typeof before === 'number' ? ` JWTs that issuers signed before ${timeOf(before)} end.` : '';
+      await print(json ? jsonLine(answer) : `${revoked} revoked.${signed}\n`);
     });
 
   common(token.command('list'))

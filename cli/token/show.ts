@@ -37,7 +37,7 @@ function displayValue(field: string, value: unknown): string {
   return escapeControls(Array.isArray(value) ? value.join(' ') : String(value));
 }
 
-function timeOf(seconds: number): string {
+export function timeOf(seconds: number): string {
   const time = new Date(seconds * 1000);
   return Number.isNaN(time.getTime()) ? String(seconds) : time.toISOString().replace('.000', '');
 }

@@ -36,7 +36,7 @@ function report(c: Context<ApiEnv>, emit: Emit): void {
   if (audit === undefined || (problem !== undefined && !(c.error instanceof Unconfirmed))) return;
   const { action, token_ids: ids, ...fields } = audit;
   if (action !== 'token.issued' && action !== 'token.revoked') return;
-  if (fields.count === 0) return;
+  if (fields.count === 0 && fields.signed_before === undefined) return;
   const from = {
     client: c.get('client').id,
     request_id: c.get('requestId'),

@@ -67,6 +67,8 @@ export interface AuditFields {
   readonly token_id?: string | undefined;
   readonly token_ids?: readonly string[];
   readonly count?: number;
+  /** Before which time JWTs of the subject are revoked that the client's issuers signed. */
+  readonly signed_before?: number | undefined;
   readonly subject?: string | undefined;
   readonly path?: string | undefined;
   readonly prefix?: string | undefined;

@@ -158,7 +158,10 @@ export const page = z.strictObject({
 
 export type PageAnswer = z.infer<typeof page>;
 
-export const revoked = z.strictObject({ revoked: count('Number of revoked tokens.', 3) });
+export const revoked = z.strictObject({
+  revoked: count('Number of revoked tokens, without those that issuers signed.', 3),
+  signed_before: time('Before which JWTs of issuers end').optional(),
+});
 
 /** RFC 7662, section 2.2. */
 export const introspection = z.discriminatedUnion('active', [

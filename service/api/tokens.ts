@@ -24,7 +24,8 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
       id: 'revokeTokens',
       summary: 'Revoke the tokens of a subject or a client',
       description:
-        'Revokes all tokens that were issued before the request. At least one of the parameters is required.',
+        'Revokes all tokens that were issued before the request, and with `subject` those that issuers of the client ' +
+        'signed. At least one of the parameters is required.',
       parameters: SELECTED,
       answer: [200, 'Number of revoked tokens.', ref('Revoked')],
       codes: ['invalid_request', 'insufficient_scope'],
@@ -38,9 +39,9 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
         const client = ownerOf(c, owner);
         return inTurn(c, 'revoke', async ({ turn, keep }) => {
           await keep();
-          const revoked = await revoke.all(client, subject, turn);
-          note(c, { count: revoked });
-          return json(c, { revoked });
+          const { revoked, signedBefore } = await revoke.all(client, subject, turn);
+          note(c, { count: revoked, signed_before: signedBefore });
+          return json(c, { revoked, signed_before: signedBefore });
         });
       },
     },

@@ -8,7 +8,7 @@ import type { ClaimName } from '../token/grant-fields.ts';
 import { prepareGrant } from '../token/grant-request.ts';
 import type { Rejection, Signer, Verified } from '../token/look-up.ts';
 import { RequestErrors } from '../token/refused.ts';
-import { JWT_TYPE, jwtId } from '../token/token.ts';
+import { JWT_TYPE, jwtId, subjectId } from '../token/token.ts';
 import { errorsReason, schemaReason } from './check.ts';
 import type { OwnKeys } from './keys.ts';
 import { createSignPayload } from './sign.ts';
@@ -166,6 +166,13 @@ export function readExternal(
     signedUntil: Math.ceil(exp * 1000),
   };
   const grant = { ...prepared.grant, ...times, external: true } as const;
-  const verified = { id: jwtId(iss, jti), recorded: 'optional', grant } as const;
+  const verified = {
+    id: jwtId(iss, jti),
+    recorded: 'optional',
+    grant,
+    ...(subject !== undefined && {
+      signed: { subjectId: subjectId(iss, subject), issuedAt: times.issuedAt },
+    }),
+  } as const;
   return { verified, until: (exp + leeway) * 1000 };
 }

@@ -125,6 +125,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
       findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),
       revokeExternal: timed('revoke_external', store.revokeExternal, () => revoked.inc()),
+      revokeSigned: timed('revoke_signed', store.revokeSigned),
       prolong: timed('prolong', store.prolong),
       list: timed('list', store.list),
       check: timed('check', store.check),

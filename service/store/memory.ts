@@ -35,6 +35,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   const indexes = new Map<string, Set<string>>();
   /** Revoked external tokens, and until when to remember them. */
   const revoked = new Map<string, number>();
+  /** Subjects of external tokens, which end if they were signed before, and until when to remember that. */
+  const subjects = new Map<string, { readonly before: number; readonly until: number }>();
   let swept = now();
   /** The tokens that are still to be swept. */
   let sweeping: IterableIterator<string> | undefined;
@@ -95,6 +97,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       swept = now();
       sweeping = held.keys();
       for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
+      for (const [id, { until }] of subjects) if (until <= now()) subjects.delete(id);
     }
     for (let i = 0; i < MAX_SWEPT; i += 1) {
       const { done, value } = sweeping.next();
@@ -121,7 +124,9 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async requesters(id) {
       return live(id)?.requesters ?? [];
     },
-    async findExternal(id) {
+    async findExternal(id, signed) {
+      const { before = 0 } = (signed && subjects.get(signed.subjectId)) ?? {};
+      if (signed !== undefined && signed.issuedAt < before) return 'revoked';
       return (revoked.get(id) ?? 0) > now() ? 'revoked' : live(id)?.grant;
     },
     async saveExternal(id, grant) {
@@ -132,6 +137,14 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       sweep();
       held.delete(id);
       revoked.set(id, Math.max(until, revoked.get(id) ?? 0));
+    },
+    async revokeSigned(subjectId, before, until) {
+      sweep();
+      const known = subjects.get(subjectId);
+      subjects.set(subjectId, {
+        before: Math.max(before, known?.before ?? 0),
+        until: Math.max(until, known?.until ?? 0),
+      });
     },
     async redeem(id, requester, count) {
       const found = live(id);
@@ -220,6 +233,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       held.clear();
       indexes.clear();
       revoked.clear();
+      subjects.clear();
     },
   };
 }

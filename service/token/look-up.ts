@@ -1,5 +1,5 @@
 import type { Grant } from './grant.ts';
-import type { Store } from './store.ts';
+import type { Signed, Store } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
 export interface LookUpResult {
@@ -44,7 +44,7 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
       return found.grant === undefined ? { rejection: NOT_STORED, ...found } : found;
     }
     if (recorded === 'never') return signed(verified);
-    const kept = await store.findExternal(id);
+    const kept = await store.findExternal(id, verified.signed);
     // Another token with this `jti` may end later than the revocation.
     if (kept === 'revoked' && revoking) return verified;
     if (kept === 'revoked') return { id, recorded, rejection: REVOKED };
@@ -75,7 +75,13 @@ export type Verified =
   /** Postern's own token, not stored. */
   | { readonly id: string; readonly recorded: 'never'; readonly grant: Grant }
   /** An external token. The store may have counted its uses or revoked it. */
-  | { readonly id: string; readonly recorded: 'optional'; readonly grant: Grant };
+  | {
+      readonly id: string;
+      readonly recorded: 'optional';
+      readonly grant: Grant;
+      /** Absent: it has no subject. */
+      readonly signed?: Signed;
+    };
 
 /** Why a token is rejected: for the log and the operator, never for the response. */
 export interface Rejection {

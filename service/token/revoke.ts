@@ -13,19 +13,21 @@ import type { LookUp } from './look-up.ts';
 import { Refused, RequestErrors } from './refused.ts';
 import type { Store, Turn } from './store.ts';
 import { checkReach } from './target.ts';
-import { isOpaque, jwtId, tokenId } from './token.ts';
+import { isOpaque, jwtId, subjectId, tokenId } from './token.ts';
 
 interface RevokeOptions {
   readonly store: Store;
   readonly lookUp: LookUp;
   /** The clients that own the tokens of other issuers, by `iss`. */
   readonly owners: ReadonlyMap<string, Client>;
+  /** Seconds by which the clocks of issuers may differ. */
+  readonly leeway: number;
   readonly now: () => number;
 }
 
 export type Revoke = ReturnType<typeof createRevoke>;
 
-export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
+export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptions) {
   return {
     /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
     async token(client: Client, token: string) {
@@ -58,10 +60,22 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
       // Indefinitely: the end of the token is unknown, and its issuer may postdate it.
       await store.revokeExternal(jwtId(issuer, jti));
     },
-    /** Ends all tokens of a client, or of one of its subjects, that were issued before, and counts them. */
-    all(client: string, subject: string | undefined, turn: Turn): Promise<number> {
-      if (subject === undefined) return store.revokeClient(client, turn);
-      return store.revokeSubject(client, subject, turn);
+    /**
+     * Ends all tokens of a client, or of one of its subjects, that were issued before, and counts them. The tokens that
+     * the client's issuers signed for a subject are not counted. They end if their `iat` is before `signedBefore`.
+     */
+    async all(client: string, subject: string | undefined, turn: Turn) {
+      if (subject === undefined) return { revoked: await store.revokeClient(client, turn) };
+      const issuers = [...owners].filter(([, { id }]) => id === client);
+      // An `iat` has whole seconds, and the clock of its issuer may be ahead.
+      const signedBefore = Math.floor(now() / 1000) + leeway + 1;
+      const end = ([issuer, owner]: (typeof issuers)[number]) => {
+        const before = signedBefore * 1000;
+        return store.revokeSigned(subjectId(issuer, subject), before, before + longestMs([owner]));
+      };
+      await Promise.all(issuers.map(end));
+      const revoked = await store.revokeSubject(client, subject, turn);
+      return { revoked, ...(issuers.length > 0 && { signedBefore }) };
     },
   };
 
@@ -71,14 +85,19 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
 
   /** Until the end of every token that is valid now: another one may have the same `jti`. */
   function endExternal(id: string, grant: Grant): Promise<void> {
-    const lives = ownedBy(grant.client).map((one) => one.maxExpiresIn + one.maxResumeFor);
-    const longest = Math.max(0, ...lives) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
-    return store.revokeExternal(id, Math.max(rememberedUntil(grant), now() + longest));
+    const latest = now() + longestMs(ownedBy(grant.client));
+    return store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));
   }
 
   function ownedBy(client: string): readonly Client[] {
     return [...owners.values()].filter(({ id }) => id === client);
   }
+}
+
+/** How long the tokens of these owners can be valid, by any clock. */
+function longestMs(owners: readonly Client[]): number {
+  const lives = owners.map((one) => one.maxExpiresIn + one.maxResumeFor);
+  return Math.max(0, ...lives) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
 }
 
 export type Prolong = ReturnType<typeof createProlong>;

@@ -16,6 +16,14 @@ interface TimedGrant {
   readonly leftMs: number;
 }
 
+/** What a revocation of all tokens of a subject compares for an external token. */
+export interface Signed {
+  /** What `subjectId` returns for the issuer and the subject. */
+  readonly subjectId: string;
+  /** Milliseconds. */
+  readonly issuedAt: number;
+}
+
 /** Which of a client's grants; all of them without both fields. */
 export interface Selection {
   readonly subject?: string | undefined;
@@ -68,8 +76,8 @@ export interface Store {
   addDelivered(entries: readonly DeliveryEntry[]): Promise<Added>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
-  /** As `find`, for an external token; undefined if the store has nothing about it. */
-  findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
+  /** As `find`, for an external token; undefined if the store has nothing about it. `signed`: its subject, if any. */
+  findExternal(id: string, signed?: Signed): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
   saveExternal(id: string, grant: Grant): Promise<void>;
   /**
@@ -77,6 +85,8 @@ export interface Store {
    * indefinitely. The later of two ends counts.
    */
   revokeExternal(id: string, until?: number): Promise<void>;
+  /** Revokes the external tokens of a subject that were signed before a time. Each later of two times counts. */
+  revokeSigned(subjectId: string, before: number, until: number): Promise<void>;
   /**
    * Changes when a grant ends, and returns the grant. Never restores one that is gone. An earlier end takes
    * effect like a revocation.

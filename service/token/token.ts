@@ -52,6 +52,9 @@ export function jwtId(issuer: string, jti: string): string {
   return digest(`${issuer}\0${jti}`);
 }
 
+/** Names the subject of JWTs of an issuer. */
+export const subjectId = jwtId;
+
 export function isTokenId(id: string): boolean {
   return /^[A-Za-z0-9_-]{22}$/.test(id);
 }

@@ -117,9 +117,11 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
 
     pause();
     const requester = from('192.0.2.1');
+    const signed = { subjectId: newId(), issuedAt: 1 };
     for (const change of [
       () => store.revoke(id, 'web'),
       () => store.revokeExternal(external, UNTIL),
+      () => store.revokeSigned(signed.subjectId, 2, UNTIL),
       () => store.revokeSubject('web', subject),
       () => store.revokeClient(client),
       () => store.redeem(counted, requester, true),
@@ -127,12 +129,13 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     ]) {
       await expect(change()).rejects.toThrow(Unconfirmed);
     }
-    expect(confirmations).toEqual([false, false, false, false, false]);
+    expect(confirmations).toEqual([false, false, false, false, false, false]);
     // All of it holds, and what opens nothing needs no confirmation.
     expect(await store.find(id)).toBeUndefined();
     expect(await store.find(ofSubject)).toBeUndefined();
     expect(await store.find(ofClient)).toBeUndefined();
     expect(await store.findExternal(external)).toBe('revoked');
+    expect(await store.findExternal(newId(), signed)).toBe('revoked');
     await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
     expect(await store.redeem(counted, from('192.0.2.2'), true)).toBeUndefined();
     const issuing = issued(store).then((issuedId) => store.find(issuedId));
@@ -146,6 +149,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     expect(await untilConfirmed(() => store.revokeSubject('web', subject))).toBeDefined();
     expect(await untilConfirmed(() => store.revokeClient(client))).toBeDefined();
     await untilConfirmed(() => store.revokeExternal(external, UNTIL));
+    await untilConfirmed(() => store.revokeSigned(signed.subjectId, 2, UNTIL));
     await untilConfirmed(() => store.check());
     expect(await untilConfirmed(() => store.redeem(counted, requester, true))).toBe('known');
     const next = await prepared(store, { uses: { max: 1, resumeFor: 600 } });

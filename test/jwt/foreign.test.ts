@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { KeyFilesError } from '../../service/jwt/jwt.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { jwtId } from '../../service/token/token.ts';
-import { OTHER_KEY } from '../api/ask-api.ts';
-import { mount } from '../support/postern.ts';
+import { keptLog, OTHER_KEY } from '../api/ask-api.ts';
+import { apiKey, KEY, mount } from '../support/postern.ts';
+import { recorder } from '../webhooks/receiver.ts';
 import { foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
-import { signedGate, trusting, trustingRemote } from './signed.ts';
+import { createSigned, signedGate, trusting, trustingRemote } from './signed.ts';
 
 test.each(['EdDSA', 'ES256', 'RS256'])(
   'external JWT: a token signed with %s is accepted',
@@ -149,6 +150,80 @@ describe('external JWT: revoked', () => {
     clock.now += 599_000;
     expect(await codeOf(uri(token))).toBe('invalid_token');
     expect(await codeOf(uri(await app.sign({ exp: START + 600 })))).toBe('allow');
+  });
+
+  test('with all tokens of its subject, used or not, if it was signed before', async () => {
+    const { app, ask, codeOf, clock } = await owned();
+    const path = '/download/reports/a';
+    const json = { path, subject: 'ann' };
+    const stored = (await ask('POST /tokens', { json })).body;
+    const sign = (claims: object) => app.sign({ exp: START + 600, sub: 'ann', ...claims });
+    const tokens = [await sign({}), await sign({ max_uses: 1 })];
+    const asked = (token: string) => codeOf(uri(token), from('192.0.2.1'));
+    for (const token of tokens) expect(await asked(token)).toBe('allow');
+    const others = [await sign({ sub: 'bob' }), await sign({ sub: undefined })];
+
+    const line = 'DELETE /tokens?subject=ann';
+    expect((await ask(line, { key: OTHER_KEY })).body).toEqual({ revoked: 0 });
+    for (const token of tokens) expect(await asked(token)).toBe('allow');
+    const { status, body } = await ask(line);
+    // POSTERN_LEEWAY and the rest of a second.
+    expect([status, body]).toEqual([200, { revoked: 1, signed_before: START + 6 }]);
+
+    const late = await sign({ iat: START + 5 });
+    for (const token of [...tokens, late, await sign({ jti: 'new' })]) {
+      expect(await asked(token)).toBe('invalid_token');
+      const told = await ask('POST /introspect', { form: { token } });
+      expect(told.body).toEqual({ active: false });
+    }
+    expect(await codeOf(stored.url)).toBe('invalid_token');
+    for (const token of others) expect(await codeOf(uri(token))).toBe('allow');
+    const again = await ask('POST /tokens', { json });
+    expect(await codeOf(again.body.url)).toBe('allow');
+
+    clock.now += 6_000;
+    expect(await codeOf(uri(await sign({ iat: START + 6 })))).toBe('allow');
+    clock.now += 590_000;
+    // Its issuer says 600 seconds, and the clocks may differ.
+    expect(await codeOf(uri(await sign({ iat: START + 5, exp: START + 605 })))).toBe(
+      'invalid_token',
+    );
+  });
+
+  test('with all tokens of its subject, only those of its issuer', async () => {
+    const app = await foreigner('app', { client: 'test' });
+    const second = await foreigner('second', { client: 'test' });
+    const other = await foreigner('other', { client: 'other' });
+    const all = [app, second, other];
+    const issuers = all.map(({ issuer }) => issuer);
+    const files = Object.assign({}, ...all.map(({ file }) => file));
+    const { ask, codeOf } = await signedGate({ issuers, files });
+    expect((await ask('DELETE /tokens?subject=ann')).body).toHaveProperty('signed_before');
+    const codes = [];
+    for (const { sign } of all) codes.push(await codeOf(uri(await sign({ sub: 'ann' }))));
+    expect(codes).toEqual(['invalid_token', 'invalid_token', 'allow']);
+  });
+
+  test('with all tokens of its subject, by an administrator, if its issuer has no client', async () => {
+    const apiKeys = [apiKey(KEY, { id: 'ops', admin: true })];
+    const { app, ask, codeOf } = await trusting({}, { apiKeys });
+    const token = await app.sign({ sub: 'ann' });
+    expect((await ask('DELETE /tokens?subject=ann')).body).toEqual({ revoked: 0 });
+    expect(await codeOf(uri(token))).toBe('allow');
+    const line = `DELETE /tokens?subject=ann&client=${app.issuer.id}`;
+    expect((await ask(line)).body).toMatchObject({ revoked: 0, signed_before: START + 6 });
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+  });
+
+  test('with all tokens of its subject: the audit log and an event say until when it was signed', async () => {
+    const { log, parsed } = keptLog();
+    const { emit, taken } = recorder();
+    const app = await foreigner('app', { client: 'test' });
+    const { ask } = await createSigned({ issuers: [app.issuer], files: app.file, log, emit });
+    await ask('DELETE /tokens?subject=ann');
+    const about = { by: 'subject', subject: 'ann', count: 0, signed_before: START + 6 };
+    expect(parsed()).toMatchObject([{ action: 'token.revoked', client: 'test', ...about }]);
+    expect(taken()).toMatchObject([{ type: 'token.revoked', data: { client: 'test', ...about } }]);
   });
 
   test('by its jti or by the token, before it begins, however far ahead', async () => {

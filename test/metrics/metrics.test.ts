@@ -38,6 +38,7 @@ const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => 
     ['find_external', (store) => store.findExternal(id)],
     ['save_external', (store) => store.saveExternal(id, grantAt(Date.now()))],
     ['revoke_external', (store) => store.revokeExternal(id, Date.now())],
+    ['revoke_signed', (store) => store.revokeSigned(id, 1, Date.now())],
     ['prolong', (store) => store.prolong(id, 'web', Date.now())],
     ['revoke', (store) => store.revoke(id, 'web')],
     ['list', (store) => store.list('web', { subject: 'ada' }, 1)],

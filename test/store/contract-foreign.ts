@@ -93,6 +93,38 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     expect(await store.findExternal(id)).toMatchObject({ subject });
   });
 
+  /** What the store knows of a token that was signed at a time, with a record of its own or without. */
+  async function foundBoth(subjectId: string, issuedAt: number) {
+    const id = newId();
+    await store.saveExternal(id, foreign());
+    const found = [id, newId()].map((one) => store.findExternal(one, { subjectId, issuedAt }));
+    return (await Promise.all(found)).map((one) => (typeof one === 'object' ? 'kept' : one));
+  }
+  const valid = ['kept', undefined];
+  const revoked = ['revoked', 'revoked'];
+
+  test('external token: a revocation of its subject ends what was signed before, and nothing else', async () => {
+    const [subject, at] = [newId(), now()];
+    expect(await foundBoth(subject, at)).toEqual(valid);
+    await store.revokeSigned(subject, at, at + 600_000);
+    expect(await foundBoth(subject, at - 1)).toEqual(revoked);
+    expect(await foundBoth(subject, at)).toEqual(valid);
+    expect(await foundBoth(newId(), at - 1)).toEqual(valid);
+    // A token without a subject.
+    expect(await store.findExternal(newId())).toBeUndefined();
+  });
+
+  test('external token: the later of two revocations of its subject counts', async () => {
+    const [subject, at] = [newId(), now()];
+    await store.revokeSigned(subject, at, at + 600_000);
+    await store.revokeSigned(subject, at - 1000, at + 200);
+    await pass(300);
+    expect(await foundBoth(subject, at - 1)).toEqual(revoked);
+    await store.revokeSigned(subject, at + 1000, at + 600_000);
+    expect(await foundBoth(subject, at + 999)).toEqual(revoked);
+    expect(await foundBoth(subject, at + 1000)).toEqual(valid);
+  });
+
   test('external token: it cannot be prolonged', async () => {
     const id = newId();
     const grant = foreign();

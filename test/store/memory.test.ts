@@ -51,13 +51,15 @@ test('memory store: new and resuming requesters end at their millisecond', async
 test('memory store: grants and revocations that have not ended outlast a sweep', async () => {
   let now = 1000;
   const store = createMemoryStore({ now: () => now });
-  const [id, revoked] = [newId(), newId()];
+  const [id, revoked, subjectId] = [newId(), newId(), newId()];
   await store.issue([[id, grantAt(now)]]);
   await store.revokeExternal(revoked, now + 60_000);
+  await store.revokeSigned(subjectId, now, now + 60_000);
   now += 59_999;
   await store.issue([[newId(), grantAt(now)]]);
   expect(await store.find(id)).toBeDefined();
   expect(await store.findExternal(revoked)).toBe('revoked');
+  expect(await store.findExternal(newId(), { subjectId, issuedAt: 1 })).toBe('revoked');
 });
 
 test('memory store: a sweep has steps, so that decisions do not wait for all tokens', async () => {

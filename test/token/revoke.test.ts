@@ -29,7 +29,8 @@ describe('revoke', () => {
       },
     };
     const now = Date.now;
-    const revoke = createRevoke({ store, lookUp: async () => found, owners: new Map(), now });
+    const options = { owners: new Map(), leeway: 5, now };
+    const revoke = createRevoke({ store, lookUp: async () => found, ...options });
     await revoke.token(client, JWT);
     return calls;
   }
@@ -55,13 +56,15 @@ describe('revoke', () => {
   test("revoke: a failure of the store is reported for another issuer's token", async () => {
     const failed = new StoreUnavailable('it is down');
     const revokeExternal = () => Promise.reject(failed);
-    const store = { ...createMemoryStore(), find: async () => grant, revokeExternal };
+    const fails = { revokeExternal, revokeSigned: revokeExternal };
+    const store = { ...createMemoryStore(), find: async () => grant, ...fails };
     const lookUp = async () => ({ id: 'i', recorded: 'optional', grant }) as const;
     const owners = new Map([['https://app.example', client]]);
-    const revoke = createRevoke({ store, lookUp, owners, now: Date.now });
+    const revoke = createRevoke({ store, lookUp, owners, leeway: 5, now: Date.now });
     await expect(revoke.token(client, JWT)).rejects.toBe(failed);
     await expect(revoke.id(client, 'i')).rejects.toBe(failed);
     await expect(revoke.jti(client, 'https://app.example', 'j')).rejects.toBe(failed);
+    await expect(revoke.all(client.id, 'u', async () => {})).rejects.toBe(failed);
   });
 });
 

@@ -14,6 +14,9 @@ export function createKeys(prefix: string) {
   return {
     grant: (id: string) => `${prefix}grant:{${id}}`,
 
+    /** Before which time the external tokens of a subject are revoked. */
+    signed: (subjectId: string) => `${prefix}signed:{${subjectId}}`,
+
     /** The requesters of a grant. */
     uses: (id: string) => `${prefix}uses:{${id}}`,
 

@@ -1,10 +1,11 @@
 import { together } from '../../coalesce.ts';
 import type { Grant, KnownRequester } from '../../token/grant.ts';
 import { nextTurn } from '../../token/queue.ts';
-import { type Cursor, type Entry, type Store, StoreUnavailable } from '../../token/store.ts';
+import type { Cursor, Entry, Signed, Store } from '../../token/store.ts';
+import { StoreUnavailable } from '../../token/store.ts';
 import type { Found } from '../connection/connection.ts';
 import { unexpected } from '../connection/library.ts';
-import { decodeRecord, decodeRequesters } from './record.ts';
+import { decodeRecord, decodeRequesters, REVOKED } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
 import { PIECE, type Shared } from './shared.ts';
@@ -23,11 +24,20 @@ export function createReads(shared: Shared, endPiece: (index: string) => Promise
   const { redis } = connection;
   const read = batched(shared, false);
   const readTimed = batched(shared, true);
+  const readSigned = together<{ id: string; signed: Signed }, Found>(async (tokens) => {
+    const names = tokens.map(({ id }) => keys.grant(id));
+    for (const { signed } of tokens) names.push(keys.signed(signed.subjectId));
+    const found = await readAll(shared, names, false);
+    return tokens.map(({ signed }, i) =>
+      ofSubject(found[i] as Found, found[tokens.length + i] as Found, signed),
+    );
+  });
   const find = async (id: string) => live(storedOf(await read(keys.grant(id))));
 
   return {
     find,
-    findExternal: async (id) => storedOf(await read(keys.grant(id))),
+    findExternal: async (id, signed) =>
+      storedOf(await (signed ? readSigned({ id, signed }) : read(keys.grant(id)))),
 
     async findTimed(id) {
       const found = await readTimed(keys.grant(id));
@@ -89,6 +99,14 @@ function live(stored: Grant | 'revoked' | undefined): Grant | undefined {
   return stored === 'revoked' ? undefined : stored;
 }
 
+/** What the store has of an external token, which ends with its subject. */
+function ofSubject(found: Found, [before]: Found, { issuedAt }: Signed): Found {
+  if (before === null) return found;
+  if (before instanceof StoreUnavailable) return [before, 0];
+  // A value that is not a number revokes it, too.
+  return issuedAt >= Number.parseFloat(before) ? found : [REVOKED, 0];
+}
+
 /** Decodes each record where it is awaited, so that an invalid one does not affect the others. */
 function storedOf([record]: Found): Grant | 'revoked' | undefined {
   if (record instanceof StoreUnavailable) throw record;
@@ -103,19 +121,25 @@ function storedOf([record]: Found): Grant | 'revoked' | undefined {
  * `timed`: with the remaining lifetime by Redis' clock, so that no two clocks are compared. The reply may be as old as
  * the command, so the time since the command is subtracted.
  */
-function batched({ connection, assertUsable }: Shared, timed: boolean) {
-  return together<string, Found>(async (keys) => {
-    const sent = performance.now();
-    try {
-      const found = await connection.read(keys, timed);
-      assertUsable();
-      // A reply with fewer values than keys must not mean "not revoked".
-      if (found.length < keys.length) throw unexpected();
-      if (!timed) return found;
-      const passed = performance.now() - sent;
-      return found.map(([record, leftMs]): Found => [record, leftMs - passed]);
-    } catch (error) {
-      throw connection.failureOf(error as Error);
-    }
-  });
+function batched(shared: Shared, timed: boolean) {
+  return together<string, Found>((keys) => readAll(shared, keys, timed));
+}
+
+async function readAll(
+  { connection, assertUsable }: Shared,
+  keys: readonly string[],
+  timed: boolean,
+): Promise<readonly Found[]> {
+  const sent = performance.now();
+  try {
+    const found = await connection.read(keys, timed);
+    assertUsable();
+    // A reply with fewer values than keys must not mean "not revoked".
+    if (found.length < keys.length) throw unexpected();
+    if (!timed) return found;
+    const passed = performance.now() - sent;
+    return found.map(([record, leftMs]): Found => [record, leftMs - passed]);
+  } catch (error) {
+    throw connection.failureOf(error as Error);
+  }
 }

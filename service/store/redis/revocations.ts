@@ -4,7 +4,10 @@ import { REVOKED } from './record.ts';
 import * as scripts from './scripts.ts';
 import { PIECE, type Shared } from './shared.ts';
 
-type Revocations = Pick<Store, 'revoke' | 'revokeExternal' | 'revokeSubject' | 'revokeClient'>;
+type Revocations = Pick<
+  Store,
+  'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeSubject' | 'revokeClient'
+>;
 
 /** Ends grants: one, or all that an index names. Replicas confirm each of these operations. */
 export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {
@@ -62,6 +65,11 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       await confirmed(key, () => run(scripts.REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
       // Nobody waits for it, because it expires. In the script, a second key would fail while a slot moves.
       connection.unlink([keys.uses(id)]).catch(() => {});
+    },
+
+    async revokeSigned(subjectId, before, until) {
+      const key = keys.signed(subjectId);
+      await confirmed(key, () => run(scripts.REVOKE_SIGNED, [key], [before, until]));
     },
 
     revokeSubject: (client, subject, turn = nextTurn) =>

@@ -160,6 +160,16 @@ describe('token revoke and token list', () => {
     expect(await fails(1, ['revoke', '--client', 'other'])).toContain('insufficient_scope (403)');
   });
 
+  test('token revoke: says which JWTs of issuers end', async () => {
+    const answer = '{"revoked":2,"signed_before":60}';
+    const other = await listening((_, response) => void response.end(answer));
+    onTestFinished(other.stop);
+    const words = ['revoke', '--subject', 'u', '--api', at(other.port)];
+    const signed = 'JWTs that issuers signed before 1970-01-01T00:01:00Z end.';
+    expect(await done(words)).toBe(`2 revoked. ${signed}\n`);
+    expect(JSON.parse(await done([...words, '--json']))).toEqual(JSON.parse(answer));
+  });
+
   test('token issue: --not-before is shown as a time', async () => {
     const { id } = await issued('--path', '/download/a', '--not-before', '1000000000');
     expect(await done(['show', '--', id])).toMatch(/^not_before {2}2001-09-09T01:46:40Z$/m);

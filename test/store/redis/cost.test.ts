@@ -123,6 +123,8 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   expect(await turnsOf(found)).toBe(1);
   expect(await found).toMatchObject(limited.map(() => ({ exhausted: true })));
   expect(await turnsOf(store.delivered(id))).toBe(1);
+  const signed = { subjectId: newId(), issuedAt: now };
+  expect(await turnsOf(store.findExternal(newId(), signed))).toBe(1);
   expect(await turnsOf(store.list('web', { subject: 'u' }, 10))).toBe(2);
   expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
   expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);

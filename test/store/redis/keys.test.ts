@@ -52,6 +52,14 @@ test('Redis keys: each has the prefix and an expiry', async () => {
   await other.close();
 });
 
+test('Redis keys: a revoked subject of an issuer is kept until its last token has ended', async () => {
+  const [subject, now] = [newId(), Date.now()];
+  const key = `postern:signed:{${subject}}`;
+  await store.revokeSigned(subject, now, now + 90_000);
+  expect(await keysOf(redis)).toEqual([key]);
+  expect(await tell(redis, `PEXPIRETIME ${key}`)).toBe(`:${now + 90_000}`);
+});
+
 test('Redis keys: the index of a subject expires half a minute to a minute after its last grant', async () => {
   const now = Date.now();
   const issue = (ms: number) => issueTo(store, { subject: 'u', expiresAt: now + ms });

@@ -24,6 +24,16 @@ test.each([
   expect(await tell(redis, `GET ${key}`)).toContain(record);
 });
 
+test.each(['', 'yes', '{"v":1}', 'NaN'])(
+  'Redis records: %j instead of the time of a revocation ends the tokens of the subject',
+  async (value) => {
+    const subjectId = newId();
+    await tell(redis, `SET postern:signed:{${subjectId}} '${value}' EX 60`);
+    const signed = { subjectId, issuedAt: Date.now() };
+    expect(await store.findExternal(newId(), signed)).toBe('revoked');
+  },
+);
+
 test('Redis records: a key of another type allows nothing and is not changed', async () => {
   const id = newId();
   await tell(redis, `LPUSH postern:grant:{${id}} x`);
