@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from django.conf import settings
-from django.core.checks import Error, Tags, register
+from django.core.checks import Error, Info, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.urls import get_script_prefix
@@ -14,17 +14,35 @@ from .storage import PosternStorage
 def check_storages(app_configs, **kwargs):
     """Finds what would make each url() fail, and files that MEDIA_URL makes public."""
     errors = []
-    for alias, options in storages.backends.items():
-        # Another storage may connect to a server when it is made.
-        if not issubclass(import_string(options["BACKEND"]), PosternStorage):
-            continue
-        storage, where = storages[alias], f"STORAGES[{alias!r}]"
+    for where, storage in _storages():
         for id, check in (("E001", _check_tokens), ("E002", _check_place), ("E003", _check_media)):
             try:
                 check(storage)
             except ImproperlyConfigured as error:
                 errors.append(Error(str(error), obj=where, id=f"postern.{id}"))
     return errors
+
+
+@register(Tags.security, deploy=True)
+def check_revocation(app_configs, **kwargs):
+    """Reminds of what signed links cannot do."""
+    return [
+        Info(
+            "Postern cannot revoke all signed links of a user, only each link.",
+            hint='Set "tokens" to "issued" if you need this.',
+            obj=where,
+            id="postern.I001",
+        )
+        for where, storage in _storages()
+        if storage.tokens == "signed"
+    ]
+
+
+def _storages():
+    for alias, options in storages.backends.items():
+        # Another storage may connect to a server when it is made.
+        if issubclass(import_string(options["BACKEND"]), PosternStorage):
+            yield f"STORAGES[{alias!r}]", storages[alias]
 
 
 def _check_tokens(storage):
