@@ -1,0 +1,173 @@
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { waitFor } from '../../harness/wait.ts';
+import { issueToken } from '../../support/postern.ts';
+import { CANARY } from '../site/site.ts';
+import { add, FILE, get, isOpen, type Leak, opensAfterDownload } from './leak.ts';
+
+const GATE = 'include postern/protect.conf;';
+const INTERNAL = 'include postern/internal.conf;\nalias $files/;';
+const NOBODY = '192.0.2.1';
+const FRONT = `proxy_set_header Host files.example;
+  proxy_set_header X-Forwarded-For $remote_addr;`;
+const BEHIND = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
+
+/** Leaks of locations, snippets, caches, addresses, CORS and logs. */
+export const OTHERS: Readonly<Record<string, Leak>> = {
+  'a regex location for .pdf before a public location without ^~': {
+    broken: {
+      gate: `location /download/ {\n${GATE}\n}`,
+      locations: 'location ~ ^/download/(.*\\.pdf)$ { alias $files/$1; }',
+    },
+    prepare: add('secret.pdf'),
+    leak: '/download/secret.pdf',
+    config: 'missing-caret',
+    live: 'regex-location',
+  },
+  'a regex location before an internal location without ^~': {
+    broken: {
+      inner: `location /protected/ {\n${INTERNAL}\n}`,
+      locations: 'location ~ ^/protected/(.*)$ { alias $files/$1; }',
+    },
+    leak: `/protected/${FILE}`,
+    config: 'missing-caret',
+    live: 'internal-prefix',
+  },
+  'an alias without its slash': {
+    broken: { locations: 'location /static {\nalias $files/../static/;\n}' },
+    leak: `/static../files/${FILE}`,
+    config: 'alias-slash',
+    live: 'alias-slash',
+  },
+  'an internal location without internal.conf': {
+    broken: { inner: 'location ^~ /protected/ {\nalias $files/;\n}' },
+    leak: `/protected/${FILE}`,
+    config: 'missing-snippet',
+    live: 'internal-prefix',
+  },
+  'an SSI page, and an internal location that is only internal': {
+    broken: {
+      inner: 'location ^~ /protected/ {\ninternal;\nautoindex off;\nalias $files/;\n}',
+      locations: 'location = /page.html { ssi on; root $files/../static; }',
+    },
+    prepare: (folder) =>
+      writeFile(join(folder, 'static/page.html'), `<!--#include virtual="/protected/${FILE}" -->`),
+    leak: '/page.html',
+    config: 'missing-snippet',
+    live: 'folder-redirect',
+  },
+  'a location inside the public location': {
+    broken: {
+      mode: 'X-Accel',
+      gate: `location ^~ /download/ {
+        include postern/x-accel.conf;
+        location ~ ^/download/(?<below>.*\\.txt)$ {
+          alias $files/$below;
+        }
+      }`,
+    },
+    leak: CANARY,
+    config: 'nested',
+    live: 'no-token',
+  },
+  'an error page for denials that serves files': {
+    broken: {
+      gate: `location ^~ /download/ {\nerror_page 401 = @open;\n${GATE}\n}`,
+      locations: 'location @open { root $files/../static; }',
+    },
+    async prepare(folder) {
+      await mkdir(join(folder, 'static/download/postern-doctor'), { recursive: true });
+      await copyFile(join(folder, 'files', FILE), join(folder, 'static', CANARY));
+    },
+    leak: CANARY,
+    config: 'error-page',
+    live: 'no-token',
+  },
+  'a cache in front, in the same nginx': {
+    broken: {
+      http: 'proxy_cache_path $dir/cache keys_zone=c:1m;',
+      server: BEHIND,
+      front: `${FRONT}
+        location / {
+          proxy_pass http://127.0.0.1:$port;
+          proxy_cache c;
+          proxy_cache_key $uri;
+          proxy_cache_valid 200 1m;
+          proxy_ignore_headers Cache-Control Set-Cookie Expires;
+        }`,
+    },
+    leak: opensAfterDownload,
+    config: 'cache-in-front',
+    live: 'cached-delivery',
+  },
+  'files that a location in front stores': {
+    broken: {
+      http: 'upstream site { server 127.0.0.1:$port; }',
+      server: BEHIND,
+      front: `${FRONT}
+        root $dir/kept;
+        location / { try_files $uri @site; }
+        location @site {
+          proxy_pass http://site;
+          proxy_store on;
+        }`,
+    },
+    leak: opensAfterDownload,
+    config: 'cache-in-front',
+    live: 'cached-delivery',
+  },
+  'an address that the client chooses': {
+    broken: { server: 'set_real_ip_from 0.0.0.0/0;\nreal_ip_header X-Forwarded-For;' },
+    async leak(site) {
+      const { url } = await issueToken(site.postern.api, { path: CANARY, ip: [NOBODY] });
+      return isOpen(site, url, { 'X-Forwarded-For': NOBODY });
+    },
+    config: 'real-ip',
+    live: 'spoofed-address',
+  },
+  'CORS for every origin': {
+    broken: {
+      http: 'map $http_origin $postern_cors_origin {\ndefault $http_origin;\n}',
+      server: 'include postern/cors-headers.conf;',
+    },
+    async leak(site) {
+      const { access_token: token } = await issueToken(site.postern.api, { path: CANARY });
+      const headers = { Cookie: `postern=${token}`, Origin: 'https://evil.example' };
+      const answer = await get(site, CANARY, headers);
+      return answer.headers.get('access-control-allow-origin') === 'https://evil.example';
+    },
+    config: 'cors',
+  },
+  'an edited snippet': {
+    broken: {},
+    async prepare(_, { nginx }) {
+      const path = join(nginx.dir, 'postern', 'gate.conf');
+      const lines = /^proxy_pass_request_headers off;$|^proxy_set_header Postern-Site .*$/gm;
+      await writeFile(path, (await readFile(path, 'utf8')).replace(lines, ''));
+      await nginx.reload();
+    },
+    async leak(site) {
+      const other = 'other.example';
+      const { access_token: token } = await issueToken(site.postern.api, {
+        path: CANARY,
+        site: other,
+      });
+      return isOpen(site, `${CANARY}?token=${token}`, { 'Postern-Site': other });
+    },
+    config: 'edited-snippet',
+    live: 'spoofed-site',
+  },
+  'tokens in the access log': {
+    broken: { server: 'access_log own.log combined;' },
+    async leak(site) {
+      const { url } = await issueToken(site.postern.api, { path: CANARY });
+      const log = () => readFile(join(site.nginx.dir, 'own.log'), 'utf8');
+      const before = (await log()).length;
+      await get(site, url);
+      await waitFor(async () => (await log()).length > before, { what: 'the log' });
+      return (await log()).slice(before).includes('token=ps_');
+    },
+    config: 'log',
+    live: 'access-log',
+  },
+};
