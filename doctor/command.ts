@@ -99,7 +99,7 @@ function addSiteOptions(doctor: Command): void {
     .addOption(
       new Option('--extensions <list>', 'try locations for these file extensions: .pdf,.docx')
         .argParser(extensions)
-        .default(EXTENSIONS, EXTENSIONS.join(',')),
+        .default(EXTENSIONS, EXTENSIONS.join(', ')),
     )
     .option('--access-log <file>', "nginx's access log, to search for tokens")
     .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
