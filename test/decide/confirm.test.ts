@@ -29,6 +29,7 @@ describe('confirm: GET and HEAD', () => {
   test.each([
     ['a file', { path }, '', undefined],
     ['a file that is shown', { path, disposition: 'inline' }, '', 'file'],
+    ['a saved file', { path, disposition: 'attachment' }, '', undefined],
     ['a file in a folder', { prefix: '/download/hls/', listing: true }, 'a.ts', undefined],
     ['a folder', { prefix: '/download/hls/', listing: true }, '', 'folder'],
     ['its index', { prefix: '/download/hls/', index: true, disposition: 'inline' }, '', 'folder'],

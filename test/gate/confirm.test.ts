@@ -58,6 +58,14 @@ describe('POST /confirm', () => {
     const pin = { path, confirm: true, pin: '4711' };
     const { url } = await issueToken(api, pin);
     const reason = ({ headers }: { headers: Record<string, unknown> }) => headers['postern-reason'];
+    // An unknown token has no page that asks, and a token without `confirm` opens.
+    for (const token of [`ps_${'x'.repeat(32)}`, 'x']) {
+      const unknown = await authRequest(`${path}?token=${token}&${MARKER}`);
+      expect([unknown.status, unknown.headers['postern-file']]).toEqual([401, undefined]);
+    }
+    const open = await issueToken(api, { path });
+    expect((await authRequest(`${open.url}&${MARKER}`)).status).toBe(204);
+    expect(lines).toEqual([]);
     for (const ask of [authRequest, xAccel]) {
       const plain = await ask(url);
       const marked = await ask(`${url}&${MARKER}`);
@@ -71,13 +79,6 @@ describe('POST /confirm', () => {
     // A wrong PIN has its own text.
     const wrong = await confirm(`${url}&${MARKER}`);
     expect(String(wrong.headers['postern-file'])).not.toContain('unkept');
-    // An unknown token has no page that asks, and a token without `confirm` opens.
-    for (const token of [`ps_${'x'.repeat(32)}`, 'x']) {
-      const unknown = await authRequest(`${path}?token=${token}&${MARKER}`);
-      expect([unknown.status, unknown.headers['postern-file']]).toEqual([401, undefined]);
-    }
-    const open = await issueToken(api, { path });
-    expect((await authRequest(`${open.url}&${MARKER}`)).status).toBe(204);
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
       expect.stringMatching(/^a browser confirmed and did not keep the cookie/),
     ]);

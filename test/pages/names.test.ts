@@ -31,7 +31,19 @@ describe('list: an entry', () => {
   });
 
   test.each([
-    ...['../', './', '', '/', '..', '%2e%2e/', '../hls2/a', '../hls/../x', 'sub/a', 'sub/deep/'],
+    ...[
+      '../',
+      './',
+      '',
+      '/',
+      '..',
+      '%2e%2e/',
+      '../hls2/a',
+      '../xyz/a',
+      '../hls/../x',
+      'sub/a',
+      'sub/deep/',
+    ],
     ...['http://evil.example/download/~ps_x/hls/a', '//evil.example/a', 'javascript:alert(1)'],
     ...['data:text/html,x', 'http://files.example:1/download/~ps_x/hls/a', 'http://[', '?a', 'a?b'],
     ...['#a', 'a#b', '/download/~ps_x/', '/download/~ps_x/hls', 'a//', '\\\\evil.example\\a'],
