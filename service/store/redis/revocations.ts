@@ -9,6 +9,15 @@ type Revocations = Pick<
   'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeSubject' | 'revokeClient'
 >;
 
+/**
+ * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
+ * remembered. The later of two counts.
+ */
+const REVOKE_SIGNED = `${scripts.NOW}
+local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
+redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
+`;
+
 /** Ends grants: one, or all that an index names. Replicas confirm each of these operations. */
 export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {
   const { redis } = connection;
@@ -69,7 +78,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
 
     async revokeSigned(subjectId, before, until) {
       const key = keys.signed(subjectId);
-      await confirmed(key, () => run(scripts.REVOKE_SIGNED, [key], [before, until]));
+      await confirmed(key, () => run(REVOKE_SIGNED, [key], [before, until]));
     },
 
     revokeSubject: (client, subject, turn = nextTurn) =>

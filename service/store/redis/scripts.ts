@@ -217,15 +217,6 @@ end
 `;
 
 /**
- * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
- * remembered. The later of two counts.
- */
-export const REVOKE_SIGNED = `${NOW}
-local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
-redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
-`;
-
-/**
  * KEYS: the grant, its requesters, and its indexes. ARGV[2]: the new end; ARGV[3]: milliseconds until then;
  * ARGV[4]: 1 if replicas confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one; then its
  * entry for the indexes. Returns the record, and 1 if a replica may still have a later end; 'later' if nothing was
