@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from django.conf import settings
-from django.core.checks import Error, Info, Tags, register
+from django.core.checks import Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.urls import get_script_prefix
@@ -21,21 +21,6 @@ def check_storages(app_configs, **kwargs):
             except ImproperlyConfigured as error:
                 errors.append(Error(str(error), obj=where, id=f"postern.{id}"))
     return errors
-
-
-@register(Tags.security, deploy=True)
-def check_revocation(app_configs, **kwargs):
-    """Reminds of what signed links cannot do."""
-    return [
-        Info(
-            "Postern cannot revoke all signed links of a user, only each link.",
-            hint='Set "tokens" to "issued" if you need this.',
-            obj=where,
-            id="postern.I001",
-        )
-        for where, storage in _storages()
-        if storage.tokens == "signed"
-    ]
 
 
 def _storages():

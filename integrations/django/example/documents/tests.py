@@ -189,15 +189,6 @@ class Checks(TestCase):
         with storage_with():
             self.assertEqual(self.found(MEDIA_ROOT="")[0][0], "postern.E002")
 
-    def test_the_deployment_check_says_that_only_issued_links_of_a_user_can_be_revoked(self):
-        def found():
-            errors = run_checks(tags=["security"], include_deployment_checks=True)
-            return [error.obj for error in errors if error.id == "postern.I001"]
-
-        self.assertEqual(found(), ["STORAGES['default']"])
-        with storage_with(tokens="issued", api="http://127.0.0.1:1", api_key="a"):
-            self.assertEqual(found(), [])
-
     def test_a_media_root_that_is_also_public_is_an_error(self):
         root = settings.MEDIA_ROOT
         public = ("postern.E003", "STORAGES['default']")
