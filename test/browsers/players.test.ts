@@ -67,7 +67,7 @@ test.for(cases.filter(([name]) => name === 'Chromium'))(
 const guide = fencedBlocks(await readFile(join(projectRoot, 'docs', 'guides/players.md'), 'utf8'));
 const configuration = guide.find(({ language }) => language === 'nginx')?.text ?? '';
 
-/** examples/player on https://site.test, with a film on https://other.test, as in docs/guides/players.md. */
+/** integrations/examples/player on https://site.test, with a film on https://other.test, as in docs/guides/players.md. */
 async function openFilm(
   [name, mode]: (typeof cases)[0],
   context: TestContext,
@@ -101,7 +101,10 @@ async function openFilm(
   const issued = await site.issue({ prefix: '/media/film/', cookie });
   await mkdir(join(folder, 'api'));
   await writeFile(join(folder, 'api', 'film'), JSON.stringify(issued));
-  await copyFile(join(projectRoot, 'examples/player/index.html'), join(folder, 'index.html'));
+  await copyFile(
+    join(projectRoot, 'integrations/examples/player/index.html'),
+    join(folder, 'index.html'),
+  );
   await copyFile(await packageFile('browsers', 'hls.js/dist/hls.min.js'), `${folder}/hls.min.js`);
   const page = await browser.open(`${origin}/`);
   /** The URLs that were requested with the token, or without one, and the statuses. */

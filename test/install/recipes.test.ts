@@ -10,7 +10,7 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/guides/recipes.md and of examples/. The test adds what they leave to the reader: the rules, a
+// Runs the programs of docs/guides/recipes.md and of integrations/examples/. The test adds what they leave to the reader: the rules, a
 // login, and a server.
 
 let blocks: Block[];
@@ -76,7 +76,8 @@ function recipe(words: string): string {
   return found[0]?.text ?? '';
 }
 
-const example = (name: string) => readFile(join(projectRoot, 'examples', name), 'utf8');
+const example = (name: string) =>
+  readFile(join(projectRoot, 'integrations', 'examples', name), 'utf8');
 const client = () => readFile(join(projectRoot, 'integrations/python/postern.py'), 'utf8');
 
 const settings = () => ({
@@ -147,7 +148,7 @@ test('docs/guides/recipes.md: Express, and the way back from the login page', as
     expect((await visit(`/after-login?return=${path}`)).status).toBe(404);
 });
 
-test('examples/hono', async () => {
+test('integrations/examples/hono', async () => {
   const main = `import { serve } from '@hono/node-server';
     import { setSignedCookie } from 'hono/cookie';
     import { app } from './app.js';
@@ -187,7 +188,7 @@ async function logsReason(visit: Visit): Promise<void> {
 
 const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
 
-test('examples/django', async (context) => {
+test('integrations/examples/django', async (context) => {
   const settingsFile = `import os
 
 SECRET_KEY = os.environ["SESSION_SECRET"]
@@ -239,7 +240,7 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
   await logsReason(visit);
 });
 
-test('examples/flask', async (context) => {
+test('integrations/examples/flask', async (context) => {
   const main = `import os
 from app import app
 from flask import session
@@ -266,7 +267,7 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
   await logsReason(visit);
 });
 
-test('examples/php', async (context) => {
+test('integrations/examples/php', async (context) => {
   const visit = await startApplication(join(folder, 'php'), {
     files: {
       'files.php': await example('php/files.php'),
@@ -284,7 +285,7 @@ test('examples/php', async (context) => {
   expect((await visit('/files.php?name[]=hello.txt')).status).toBe(404);
 });
 
-test('examples/go', { timeout: 300_000 }, async (context) => {
+test('integrations/examples/go', { timeout: 300_000 }, async (context) => {
   const main = `package main
 
 import (

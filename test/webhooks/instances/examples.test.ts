@@ -13,8 +13,9 @@ import { folderForTest, forTest } from '../../support/for-test.ts';
 import { OTHER_SECRET, SECRET } from '../receiver.ts';
 import { startInstance } from './instances.ts';
 
-// Runs the receivers of examples/.
-const example = (name: string) => readFile(join(projectRoot, 'examples', name), 'utf8');
+// Runs the receivers of integrations/examples/.
+const example = (name: string) =>
+  readFile(join(projectRoot, 'integrations', 'examples', name), 'utf8');
 
 const FORGED = { 'webhook-id': 'a', 'webhook-timestamp': '1', 'webhook-signature': 'v1,a' };
 
@@ -31,7 +32,7 @@ const programs = [
 ] as const;
 
 test.each(programs)(
-  'examples/%s accepts events of Postern once, and no requests of others',
+  'integrations/examples/%s accepts events of Postern once, and no requests of others',
   async (file, path) => {
     const folder = await folderForTest();
     const name = basename(file);
