@@ -38,7 +38,7 @@ async function bundle(): Promise<RolldownOutput> {
 async function bundleList(): Promise<RolldownOutput> {
   const build = await rolldown({
     cwd: root,
-    input: 'service/pages/browser/list.ts',
+    input: 'service/pages/browser/list-page.ts',
     platform: 'browser',
     tsconfig: false,
   });
