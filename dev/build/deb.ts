@@ -57,7 +57,7 @@ async function documentation(root: string, manifest: Manifest, version: string):
   await mkdir(doc, { recursive: true });
   for (const name of [
     'docs',
-    'examples',
+    'integrations/examples',
     'README.md',
     'CHANGELOG.md',
     'SECURITY.md',

@@ -75,7 +75,7 @@ async function install(app: string): Promise<void> {
   await mkdir(join(app, 'vendor', 'composer'), { recursive: true });
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = privateKey.export({ type: 'sec1', format: 'pem' });
-  await writeFile(join(app, 'storage', 'postern.pem'), pem, { mode: 0o600 });
+  await writeFile(join(app, 'storage', 'postern.key'), pem, { mode: 0o600 });
   const own = JSON.parse(await readFile(join(PACKAGE, 'composer.json'), 'utf8'));
   const installed = join(app, 'vendor', 'composer', 'installed.json');
   await writeFile(installed, JSON.stringify({ packages: [own] }));

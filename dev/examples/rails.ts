@@ -78,5 +78,5 @@ async function install(app: string): Promise<void> {
   await cp(join(PACKAGE, 'example'), app, { recursive: true });
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = privateKey.export({ type: 'sec1', format: 'pem' });
-  await writeFile(join(app, 'config', 'postern.pem'), pem, { mode: 0o600 });
+  await writeFile(join(app, 'config', 'postern.key'), pem, { mode: 0o600 });
 }

@@ -6,7 +6,7 @@ import { escapeControls } from '../../common/terminal.ts';
 import { type Diagnosis, formatFinding, harmless } from '../finding.ts';
 import { httpOf } from './context.ts';
 import { createDisk } from './disk.ts';
-import { diskFiles, dumpedFiles, load, withoutMessages } from './load.ts';
+import { diskFiles, dumpedFiles, load, readRegular, withoutMessages } from './load.ts';
 import { notChecked } from './not-checked.ts';
 import { deliveryRules } from './rules/delivery.ts';
 import { frontRules } from './rules/front.ts';
@@ -65,7 +65,7 @@ export function diagnoseText(
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
   const isHere = isSameText(
     sources.read(sources.main),
-    tryTo(() => readFileSync(sources.main, 'utf8')),
+    tryTo(() => readRegular(sources.main)),
   );
   const disk = isHere ? createDisk() : undefined;
   const version = versionIn(printed);

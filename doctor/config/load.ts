@@ -187,6 +187,6 @@ function expand(glob: string): readonly string[] {
 }
 
 /** A device or a pipe may have no end. */
-function readRegular(name: string): string | undefined {
+export function readRegular(name: string): string | undefined {
   return statSync(name).isFile() ? readFileSync(name, 'utf8') : undefined;
 }

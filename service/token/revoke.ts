@@ -11,7 +11,7 @@ import { maxError } from './grant-request.ts';
 import type { IssueOptions } from './issue.ts';
 import type { LookUp } from './look-up.ts';
 import { Refused, RequestErrors } from './refused.ts';
-import type { Store, Turn } from './store.ts';
+import { type Store, type Turn, Unconfirmed } from './store.ts';
 import { checkReach } from './target.ts';
 import { isOpaque, jwtId, subjectId, tokenId } from './token.ts';
 
@@ -73,9 +73,14 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
         const before = signedBefore * 1000;
         return store.revokeSigned(subjectId(issuer, subject), before, before + longestMs([owner]));
       };
-      await Promise.all(issuers.map(end));
-      const revoked = await store.revokeSubject(client, subject, turn);
-      return { revoked, ...(issuers.length > 0 && { signedBefore }) };
+      const stored = store.revokeSubject(client, subject, turn);
+      // Each ends other tokens, so one that fails must not keep the others from it.
+      const ended = await Promise.allSettled([...issuers.map(end), stored]);
+      const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+      // `Unconfirmed` says that all is applied.
+      const failure = failures.find((one) => !(one instanceof Unconfirmed)) ?? failures[0];
+      if (failure !== undefined) throw failure;
+      return { revoked: await stored, ...(issuers.length > 0 && { signedBefore }) };
     },
   };
 

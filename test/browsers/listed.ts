@@ -24,7 +24,8 @@ export const names = (page: Page) =>
 export const status = (page: Page) => page.$eval('.zip p', ({ textContent }) => textContent);
 
 export async function expectStatus(page: Page, text: string | RegExp): Promise<void> {
-  await expect.poll(() => status(page)).toMatch(text);
+  // A thousand files take a while on a busy machine.
+  await expect.poll(() => status(page), { timeout: 100_000 }).toMatch(text);
 }
 
 /** Chromium would open a dialog for a file. Without this function the ZIP is saved as a Blob. */

@@ -149,7 +149,10 @@ async function holds(site: Site, name: string): Promise<void> {
   const { url: link } = await site.issue({ path: bare, confirm: true });
   await denied(link, 401);
   const confirmed = await site.ask('POST', link, { 'Content-Length': '0' });
-  expect([confirmed.status, confirmed.header('Location')]).toEqual([303, link]);
+  expect([confirmed.status, confirmed.header('Location')]).toEqual([
+    303,
+    `${link}&postern_confirmed=1`,
+  ]);
   expect((await site.ask('GET', link)).text).toBe(FILE);
 
   // A rewrite or a try_files of the site could bypass the gate.

@@ -73,7 +73,7 @@ describe('ZIP: a name', () => {
   ])('%j is %j', (name, clean) => expect(cleanName(name)).toBe(clean));
 
   test('is numbered if the folder has it, whatever its case and its form of accents', () => {
-    const used = new Set<string>();
+    const used = new Map<string, number>();
     const names = [
       'a.txt',
       'A.TXT',

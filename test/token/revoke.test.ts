@@ -5,7 +5,7 @@ import type { Client } from '../../service/token/client.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import type { LookUpResult } from '../../service/token/look-up.ts';
 import { createProlong, createRevoke } from '../../service/token/revoke.ts';
-import { StoreUnavailable } from '../../service/token/store.ts';
+import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { client, createDecider, refusal } from '../decide/decider.ts';
 import { grantAt } from '../store/grants.ts';
@@ -66,6 +66,32 @@ describe('revoke', () => {
     await expect(revoke.jti(client, 'https://app.example', 'j')).rejects.toBe(failed);
     await expect(revoke.all(client.id, 'u', async () => {})).rejects.toBe(failed);
   });
+
+  test.each([
+    ['not confirmed', new Unconfirmed('a replica is missing'), new StoreUnavailable('it is down')],
+    ['not applied', new StoreUnavailable('it is down'), new Unconfirmed('a replica is missing')],
+  ])(
+    'revoke: stored tokens of a subject end also if its signed ones are %s',
+    async (_, signed, stored) => {
+      const memory = createMemoryStore();
+      let ended = 0;
+      const store = {
+        ...memory,
+        revokeSigned: () => Promise.reject(signed),
+        revokeSubject: () => {
+          ended += 1;
+          return Promise.reject(stored);
+        },
+      };
+      const owners = new Map([['https://app.example', client]]);
+      const lookUp = async () => ({});
+      const revoke = createRevoke({ store, lookUp, owners, leeway: 5, now: Date.now });
+      const answer = revoke.all(client.id, 'u', async () => {});
+      // Whatever the order: only "not applied" says that it must be repeated now.
+      await expect(answer).rejects.not.toBeInstanceOf(Unconfirmed);
+      expect(ended).toBe(1);
+    },
+  );
 });
 
 // A grant that was stored before the mounts, the client's limits or the rules changed.

@@ -38,9 +38,9 @@ async function pageNames(): Promise<string[]> {
   const isPage = (name: string) => name.endsWith('.md');
   const own = (await readdir(projectRoot)).filter(isPage);
   const docs = (await readdir(join(projectRoot, 'docs'), { recursive: true })).filter(isPage);
-  const integrations = (await readdir(join(projectRoot, 'integrations'))).map((name) =>
-    join('integrations', name, HOME),
-  );
+  const integrations = (await readdir(join(projectRoot, 'integrations')))
+    .map((name) => join('integrations', name, HOME))
+    .filter((page) => existsSync(join(projectRoot, page)));
   return [...own, ...docs.map((name) => join('docs', name)), ...integrations].sort();
 }
 

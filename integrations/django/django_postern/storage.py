@@ -35,11 +35,13 @@ class PosternStorage(FileSystemStorage):
         api_key=None,
         **options,
     ):
-        super().__init__(**options)
         self.mount, self.tokens, self.expire, self.filename = mount, tokens, expire, filename
         self._fields = {"site": site, "max_uses": max_uses, "confirm": confirm}
         self._signing = {"key_file": key_file, "issuer": issuer, "audience": audience}
         self._kid, self._api, self._api_key = kid, api, api_key
+        # A traceback of an unknown option would show it.
+        del api_key
+        super().__init__(**options)
 
     def url(self, name, parameters=None, expire=None):
         """A link to the file. `parameters` are fields of the token, such as `filename`."""

@@ -13,7 +13,7 @@ return [
     // prints them for postern.yaml, and a private P-256 key in PEM.
     'issuer' => env('POSTERN_ISSUER', env('APP_URL')),
     'audience' => env('POSTERN_AUDIENCE', env('POSTERN_URL')),
-    'key_file' => env('POSTERN_KEY_FILE', storage_path('postern.pem')),
+    'key_file' => env('POSTERN_KEY_FILE', storage_path('postern.key')),
 
     // For "issued": Postern's API, and an API key of at least 16 characters.
     'api' => env('POSTERN_API', 'http://127.0.0.1:7301'),

@@ -65,18 +65,23 @@ export function cleanName(name: string): string {
   return /^[. ]*$/.test(clean) ? '_' : clean;
 }
 
-/** The clean name, with a number if the folder has it already. Windows and macOS do not distinguish case. */
-export function uniqueName(name: string, used: Set<string>): string {
+/**
+ * The clean name, with a number if the folder has it already. Windows and macOS do not distinguish case.
+ * @param used the next number of each name in the folder: thousands of names can become the same clean name
+ */
+export function uniqueName(name: string, used: Map<string, number>): string {
   const clean = cleanName(name);
   const [, stem = '', ending = ''] = /^(.+?)(\.[^.]*)?$/su.exec(clean) ?? [];
-  for (let number = 1; ; number += 1) {
+  for (let number = used.get(keyOf(clean)) ?? 1; ; number += 1) {
     const next = number === 1 ? clean : `${stem} (${number})${ending}`;
-    const key = next.normalize('NFC').toLowerCase();
-    if (used.has(key)) continue;
-    used.add(key);
+    if (number > 1 && used.has(keyOf(next))) continue;
+    used.set(keyOf(next), 2);
+    used.set(keyOf(clean), number + 1);
     return next;
   }
 }
+
+const keyOf = (name: string) => name.normalize('NFC').toLowerCase();
 
 const KINDS: ReadonlyArray<readonly [kind: Kind, endings: RegExp]> = [
   ['image', /\.(?:avif|bmp|gif|heic|ico|jpe?g|png|svg|tiff?|webp)$/i],

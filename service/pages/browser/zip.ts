@@ -40,7 +40,7 @@ export async function findFiles(root: URL, missing: string[], signal: AbortSigna
       return;
     }
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-    const used = new Set<string>();
+    const used = new Map<string, number>();
     for (const entry of readList(page, folder)) {
       const name = prefix + uniqueName(entry.name, used);
       entries += 1;

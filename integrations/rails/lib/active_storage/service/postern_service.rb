@@ -91,9 +91,10 @@ module ActiveStorage
         link
       end
 
-      # `path_for` rejects keys that leave the root.
+      # Older patch versions of Rails do not reject keys that leave the root.
       def link_for(key, extension)
         blob = Pathname(path_for(key)).relative_path_from(File.expand_path(root))
+        raise ArgumentError, "key: leaves the root" if blob.to_s.start_with?("..")
         "#{LINKS}/#{blob}.#{extension}"
       end
 
