@@ -168,7 +168,7 @@ function folderOf(context: Location, disk: Disk | undefined): Folder | undefined
   const { at, from } = nearest(context) ?? {};
   const name = at?.args[0];
   if (at === undefined || from === undefined || name === undefined) return undefined;
-  if (name.includes('$') || isOfRegex(context, at)) return undefined;
+  if (name.includes('$') || isOfRegex(context, at, from)) return undefined;
   const real = (path: string) => disk?.real(path) ?? path;
   const uri = /^[~@]/.test(context.modifier) ? '/' : context.path;
   const path = at.name === 'root' ? '' : (from as Location).path;
@@ -183,17 +183,20 @@ function folderOf(context: Location, disk: Disk | undefined): Folder | undefined
 }
 
 /** The captures of a regex are variables, too, and `nginx -t` does not check whether an alias is allowed here. */
-function isOfRegex({ modifier, server }: Location, at: Directive): boolean {
-  return at.name === 'alias' && (modifier.startsWith('~') || server.block.includes(at));
+function isOfRegex({ modifier, server }: Location, at: Directive, from: object): boolean {
+  const isAbove = from === server || !('path' in from);
+  return at.name === 'alias' && (modifier.startsWith('~') || isAbove);
 }
 
 /** Lines of a context that serves files, and whose folder is unknown. */
 export function unclear(context: Location): readonly string[] {
   if (!serves(context)) return [];
-  const { at } = nearest(context) ?? {};
+  const { at, from } = nearest(context) ?? {};
   const inIf = own(context, 'if').flatMap((one) => own(one, 'root', 'alias'));
   const isClear =
-    at === undefined || (/^\/[^$]*$/.test(at.args[0] ?? '') && !isOfRegex(context, at));
+    at === undefined ||
+    from === undefined ||
+    (/^\/[^$]*$/.test(at.args[0] ?? '') && !isOfRegex(context, at, from));
   return [...inIf, ...(isClear ? [] : [at])].map(
     (line) => `files below ${wordsOf(line)} (${line.file}:${line.line})`,
   );
