@@ -37,7 +37,7 @@ describe.each(['settings', 'settings_issued'])('django, %s', (settings) => {
     site = await startExample(django(settings));
     ada = await login('ada');
     bob = await login('bob');
-  });
+  }, 180_000);
   afterAll(() => site?.stop());
 
   async function login(username: string): Promise<Visit> {

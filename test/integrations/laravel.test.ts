@@ -95,7 +95,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     if (tokens === 'signed') {
       expect(claimsOf(link)).toMatchObject({ sub: 'eve', path: '/download/eve/eve.txt' });
     } else {
-      expect(await revokeSubject(site, 'eve')).toEqual({ revoked: 1 });
+      expect(await revokeSubject(site, 'eve')).toMatchObject({ revoked: 1 });
       expect(await statusOf(link)).toBe(401);
     }
   });

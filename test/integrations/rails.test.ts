@@ -101,7 +101,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     if (tokens === 'signed') {
       expect(claimsOf(link)).toMatchObject({ sub: 'eve' });
     } else {
-      expect(await revokeSubject(site, 'eve')).toEqual({ revoked: 1 });
+      expect(await revokeSubject(site, 'eve')).toMatchObject({ revoked: 1 });
       expect(await statusOf(link)).toBe(401);
     }
   });
