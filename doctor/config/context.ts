@@ -68,7 +68,7 @@ function nameOf(args: readonly string[]): Pick<Location, 'modifier' | 'path'> {
 /** The addresses of a server block, each with a port or as a Unix socket. */
 export function listensOf(server: Server): readonly string[] {
   const lines = own(server, 'listen').map(({ args }) => args[0] ?? '');
-  // Without a port it is 80, and so it is without a line.
+  // nginx listens on port 80 if the line names no port, or if there is no line.
   return (lines.length > 0 ? lines : ['*']).map((address) =>
     /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
   );

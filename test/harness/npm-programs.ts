@@ -17,7 +17,7 @@ const PROGRAMS = {
   workerd: ['@cloudflare/workerd-linux-<arch>@1.20261117.1', 'bin/workerd'],
   // With oauth4webapi, on which it depends.
   'openid-client': ['openid-client@6.9.0', 'build/index.js'],
-  // Not a program: the schemas of the Gateway API. They need others of 25 MB, and so are not a dependency.
+  // The schemas of the Gateway API are not a program. They need packages of 25 MB, so they are not a dependency.
   'gateway-api': ['@kubernetes-models/gateway-api@2.0.0', 'index.js'],
 } as const;
 

@@ -178,7 +178,7 @@ test('integrations/examples/hono', async () => {
   await survives(() => visit('/files/hello.txt'), ['closes']);
 });
 
-/** Without the API's reason in its log, nobody could find a wrong key or path. */
+/** The application must log the API's reason, so that its developer finds a wrong key or path. */
 async function logsReason(visit: Visit): Promise<void> {
   state.fails = 'refuses';
   expect((await visit('/files/hello.txt')).status).toBe(503);

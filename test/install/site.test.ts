@@ -23,7 +23,7 @@ test('npm run docs: each page is in the site, each link leads somewhere, and the
   const docs = (await readdir(join(projectRoot, 'docs'), { recursive: true })).filter((name) =>
     name.endsWith('.md'),
   );
-  // Also those of the folder above, and 404.html.
+  // The site also has the pages of the top folder, and 404.html.
   expect(pages).toBeGreaterThan(docs.length + 5);
   expect(links).toBeGreaterThan(1000);
   expect(broken).toEqual([]);

@@ -87,7 +87,7 @@ test.each(names)('workflows: the scripts that %s runs exist', (name) => {
   }
 });
 
-/** Each has an environment of its own. */
+/** Each registry has a separate environment. */
 const REGISTRIES = ['npm', 'pypi', 'rubygems', 'packagist'];
 
 test('workflows: only a tag publishes, after CI', () => {

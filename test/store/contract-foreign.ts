@@ -93,7 +93,7 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     expect(await store.findExternal(id)).toMatchObject({ subject });
   });
 
-  /** What the store knows of a token that was signed at a time, with a record of its own or without. */
+  /** Looks up two tokens that were signed at this time: one has a record in the store, the other has none. */
   async function foundBoth(subjectId: string, issuedAt: number) {
     const id = newId();
     await store.saveExternal(id, foreign());

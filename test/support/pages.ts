@@ -35,7 +35,7 @@ export function expectPage(answer: RawAnswer, status: number, lang = 'en'): void
   expect(policy.replace(/; script-src 'nonce-[0-9a-f]{32}'$/, '')).toMatch(
     /^default-src 'none'; style-src 'sha256-[^' ]{44}'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'$/,
   );
-  // Only a page with a form has a script, with the nonce of the policy.
+  // A page with a form has one script, with the nonce of the policy. Other pages have none.
   const [, nonce] = /script-src 'nonce-(.*)'/.exec(policy) ?? [];
   const scripts = answer.text.match(/<script[^>]*>/g) ?? [];
   expect(scripts).toEqual(answer.text.includes('<form') ? [`<script nonce="${nonce}">`] : []);

@@ -40,7 +40,7 @@ function opened(gate: Location): readonly Trap[] {
       at,
       seen: `${wordsOf(at)} applies to ${titleAt(gate)}`,
       why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it names is sent without a token.',
-      fix: 'delete this line, or name a page of its own, without = and without a variable: error_page 401 /pages/401.html;',
+      fix: 'delete this line, or name a page that is used for nothing else, without = and without a variable: error_page 401 /pages/401.html;',
     }));
 }
 

@@ -97,7 +97,7 @@ function isReachable(context: Location, uri: string, others: readonly Location[]
     return here.some((other) => selected.includes(other) && sendsTo(other, (to) => to === path));
   }
   if (inForce(context, 'internal') === undefined) return selected.includes(context);
-  // Without a variable it is a single page, such as an error page.
+  // A file name without a variable is a single page, such as an error page.
   return here.some((other) =>
     sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
   );
@@ -168,7 +168,7 @@ function folderOf(context: Location, disk: Disk | undefined): Folder | undefined
   const { at, from } = nearest(context) ?? {};
   const name = at?.args[0];
   if (at === undefined || from === undefined || name === undefined) return undefined;
-  if (name.includes('$') || isOfRegex(context, at, from)) return undefined;
+  if (name.includes('$') || isUnclearAlias(context, at, from)) return undefined;
   const real = (path: string) => disk?.real(path) ?? path;
   const uri = /^[~@]/.test(context.modifier) ? '/' : context.path;
   const path = at.name === 'root' ? '' : (from as Location).path;
@@ -183,7 +183,7 @@ function folderOf(context: Location, disk: Disk | undefined): Folder | undefined
 }
 
 /** The captures of a regex are variables, too, and `nginx -t` does not check whether an alias is allowed here. */
-function isOfRegex({ modifier, server }: Location, at: Directive, from: object): boolean {
+function isUnclearAlias({ modifier, server }: Location, at: Directive, from: object): boolean {
   const isAbove = from === server || !('path' in from);
   return at.name === 'alias' && (modifier.startsWith('~') || isAbove);
 }
@@ -196,7 +196,7 @@ export function unclear(context: Location): readonly string[] {
   const isClear =
     at === undefined ||
     from === undefined ||
-    (/^\/[^$]*$/.test(at.args[0] ?? '') && !isOfRegex(context, at, from));
+    (/^\/[^$]*$/.test(at.args[0] ?? '') && !isUnclearAlias(context, at, from));
   return [...inIf, ...(isClear ? [] : [at])].map(
     (line) => `files below ${wordsOf(line)} (${line.file}:${line.line})`,
   );

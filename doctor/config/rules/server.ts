@@ -35,7 +35,7 @@ export const serverRules: Readonly<Record<string, Rule>> = {
         const isRedirect = returnsIf(server, /\$(scheme|https)\b/);
         if (gate === undefined || isRedirect || isBehindProxy(server)) return [];
         const lines = own(server, 'listen');
-        // Without one nginx listens on port 80 of all addresses.
+        // If there is none, nginx listens on port 80 of all addresses.
         return (lines.length > 0 ? lines : [server.at])
           .filter(({ args }) => !isPrivate(args))
           .map((at) => {

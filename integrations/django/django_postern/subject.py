@@ -1,4 +1,4 @@
-"""The user for whom links are made: Postern logs it, and revokes tokens by it."""
+"""The subject of the links: the user who requests them. Postern logs it, and can revoke all links of a subject."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -31,7 +31,7 @@ class Document < ActiveRecord::Base
 end
 
 class DocumentsController < ActionController::Base
-  # Only for this example: whoever types a name is this user.
+  # This example accepts each name without a password. An application must not.
   before_action { authenticate_or_request_with_http_basic { |name, _| Postern::Current.subject = name } }
 
   def index

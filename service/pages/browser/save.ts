@@ -133,7 +133,7 @@ function archiveName(): string {
   return `${cleanName(path.slice(path.lastIndexOf('/') + 1))}.zip`;
 }
 
-/** Not in TypeScript's library, because Firefox and Safari do not have it. */
+/** TypeScript's library does not declare it, because Firefox and Safari do not have it. */
 interface WithPicker {
   showSaveFilePicker?(options: { suggestedName: string }): Promise<FileSystemFileHandle>;
 }

@@ -68,7 +68,7 @@ async function fetchOne(name: string, work: string, apt: Apt): Promise<void> {
   const root = join(work, name);
   await mkdir(root);
   for (const archive of await apt.download(name)) await run('dpkg-deb', ['-x', archive, root]);
-  // Only a complete folder gets the name of the package.
+  // The folder gets its name when it is complete.
   await rename(root, join(cache, name));
 }
 

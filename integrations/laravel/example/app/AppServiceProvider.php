@@ -12,7 +12,7 @@ class AppServiceProvider extends ServiceProvider
 {
     public function boot(): void
     {
-        // Only for this example: whoever types a name is this user.
+        // This example accepts each name without a password. An application must not.
         Auth::viaRequest('name', fn (Request $request) => $request->getUser() === null
             ? null
             : new GenericUser(['id' => $request->getUser()]));
