@@ -1,10 +1,8 @@
-import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
 import type { Tool } from '../test/harness/find-on-path.ts';
+import { loadPackage } from '../test/harness/packages.ts';
 import { tryRun } from '../test/harness/run.ts';
 import { ensureTools, findTool } from '../test/harness/tools.ts';
-
-const express: { version: string } = createRequire(import.meta.url)('express/package.json');
 
 /** Describes the machine. Results differ on another one. */
 export async function machine(): Promise<Record<string, string>> {
@@ -18,7 +16,7 @@ export async function machine(): Promise<Record<string, string>> {
     nginx: await version(tools.nginx, '-v', /nginx\/([\d.]+)/),
     redis: await version(tools['redis-server'], '--version', /v=([\d.]+)/),
     ...(await findTool('python3-django').then(pythons, () => ({}))),
-    express: express.version,
+    express: (await loadPackage<{ version: string }>('apps', 'express/package.json')).version,
     wrk: await version(tools.wrk, '-v', /wrk (?:debian\/)?([\d.]+)/), // exits with 1
   };
 }
