@@ -2,7 +2,7 @@ import { get } from 'node:http';
 import { REACHABLE, serviceConfig } from '../common/config.ts';
 import { Failure } from '../common/errors.ts';
 import type { Environment } from '../service/config/files.ts';
-import type { Listen } from '../service/config/listeners.ts';
+import type { Listen } from '../service/config/values.ts';
 
 const TIMEOUT_MS = 2000;
 

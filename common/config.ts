@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { type Config, loadConfig, loadMounts } from '../service/config/config.ts';
-import { ConfigError, ConfigErrors, quote, type Source } from '../service/config/errors.ts';
+import {
+  ConfigError,
+  ConfigErrors,
+  issuesText,
+  quote,
+  type Source,
+} from '../service/config/errors.ts';
 import type { Environment } from '../service/config/files.ts';
-import { type Listen, listenAddress } from '../service/config/listeners.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
 import { readSources } from '../service/config/sources.ts';
+import { type Listen, listenAddress } from '../service/config/values.ts';
 import type { Mount } from '../service/site/mount.ts';
 import { UsageError } from './errors.ts';
 import { root } from './package.ts';
@@ -82,8 +88,8 @@ export function given(option: string, value: string): Given {
 export function withErrors<T>(headline: string, read: (errors: ConfigErrors) => T): T {
   const errors = new ConfigErrors();
   const result = read(errors);
-  if (errors.count === 0) return result;
-  throw new UsageError(`${headline}:\n\n${errors.text}\n`);
+  if (errors.issues.length === 0) return result;
+  throw new UsageError(`${headline}:\n\n${issuesText(errors.issues)}\n`);
 }
 
 /** The address of a listener, for clients on this machine. */

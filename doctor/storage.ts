@@ -2,7 +2,7 @@ import { serviceConfig } from '../common/config.ts';
 import { UsageError } from '../common/errors.ts';
 import { escapeControls, jsonLine } from '../common/terminal.ts';
 import type { Environment } from '../service/config/files.ts';
-import type { StorageSettings } from '../service/config/object-store.ts';
+import type { StorageSettings } from '../service/config/mounts.ts';
 import { createSign, storageUrl } from '../service/s3/sign.ts';
 import { type Diagnosis, formatFinding } from './finding.ts';
 

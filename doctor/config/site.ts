@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Listen } from '../../service/config/listeners.ts';
+import type { Listen } from '../../service/config/values.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import {
   type Context,

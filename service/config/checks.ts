@@ -1,17 +1,8 @@
 import { createSecureContext } from 'node:tls';
 import { parseStoreUrl } from '../store/connection/url.ts';
 import { SECRETS } from './files.ts';
-import { isLoopback, type Listen } from './listeners.ts';
-import { type ValidSettings, variableOf } from './settings.ts';
-import type { Add } from './values.ts';
-
-/** Settings without their invalid values, and how to report one that does not fit the others. */
-export interface Checked {
-  readonly valid: ValidSettings;
-  /** Whether a setting has a value, valid or not. */
-  readonly isSet: (name: string) => boolean;
-  readonly add: Add;
-}
+import { type Checked, variableOf } from './settings.ts';
+import { isLoopback, type Listen } from './values.ts';
 
 /** Checks between settings that have one value. */
 export function checkSettings(checked: Checked): void {

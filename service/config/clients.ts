@@ -1,22 +1,32 @@
 import { z } from 'zod';
 import { hashSecret } from '../token/client.ts';
-import { isLoopback } from './listeners.ts';
-import { siteName, splitSite } from './mounts.ts';
+import { siteName, sitesOverlap, splitSite } from './mounts.ts';
+import type { Checked, ValidSettings } from './settings.ts';
 import {
   A_YEAR,
-  checked,
+  type Add,
   flag,
-  id,
+  isLoopback,
+  isPlain,
   jwksFile,
   jwtName,
   listOf,
   mapping,
+  matching,
   oneOf,
   parsed,
   parseUrl,
   prefix,
+  unseen,
+  type Valid,
   wholeNumber,
 } from './values.ts';
+
+/** The name of an API key or an issuer. `sha256` would be `sha256:<64 hex>` without an ID. */
+const id = matching(
+  /^(?!sha256$)[A-Za-z0-9._-]{1,64}$/i,
+  'an id of 1 to 64 letters, digits or . _ -, such as web',
+);
 
 /** A public prefix that a client may issue for: `/download/`, or `files.example:/media/`. */
 function scopes(pathOf?: (text: string) => string, missing?: string) {
@@ -39,28 +49,23 @@ const KEY =
   'sha256: and 64 hex digits, the hash of a key: to compute it, printf %s "$KEY" | sha256sum. Only POSTERN_API_KEYS ' +
   'can contain the key itself: at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints';
 
-const hash = parsed(KEY, (text) => {
-  const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
-  return hex === undefined ? undefined : Buffer.from(hex, 'hex');
-});
+const apiKey = mapping(
+  {
+    id,
+    key: parsed(KEY, (text) => {
+      const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
+      return hex === undefined ? undefined : Buffer.from(hex, 'hex');
+    }),
+    paths: scopes()
+      .min(1, 'at least one public prefix; without paths the client may issue for all')
+      .exactOptional(),
+    ...limits,
+    admin: flag.default(false),
+  },
+  ', or in POSTERN_API_KEYS <id>:<secret> with a colon; a secret cannot contain a comma',
+);
 
-export const apiKeyFields = {
-  id,
-  key: hash,
-  paths: scopes()
-    .min(1, 'at least one public prefix; without paths the client may issue for all')
-    .exactOptional(),
-  ...limits,
-  admin: flag.default(false),
-};
-
-export const apiKeyList = listOf(
-  'API keys',
-  mapping(
-    apiKeyFields,
-    ', or in POSTERN_API_KEYS <id>:<secret> with a colon; a secret cannot contain a comma',
-  ),
-).min(1, 'at least one API key');
+export const apiKeyList = listOf('API keys', apiKey).min(1, 'at least one API key');
 
 /** The entries of `web:<secret>,batch:sha256:<64 hex>`. An invalid one stays a text. */
 export function apiKeysOfText(text: string): unknown[] {
@@ -73,18 +78,16 @@ export function apiKeysOfText(text: string): unknown[] {
   });
 }
 
-export const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
+const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
 
 /** The URL must be https: over plain HTTP, an attacker could send other keys. Loopback does not leave the machine. */
-const jwksUri = checked(`an https URL, ${JWKS_EXAMPLE}`, (text) => {
+const jwksUri = parsed(`an https URL, ${JWKS_EXAMPLE}`, (text, report) => {
   const url = /^https?:/.test(text) ? parseUrl(text) : undefined;
-  if (url === undefined) return `an https URL, ${JWKS_EXAMPLE}`;
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    return `an https URL, ${JWKS_EXAMPLE}: http is only for 127.0.0.1, [::1] or localhost`;
+  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) {
+    return report(`an https URL, ${JWKS_EXAMPLE}: http is only for 127.0.0.1, [::1] or localhost`);
   }
-  return url.username + url.password + url.hash === ''
-    ? undefined
-    : `a URL without user name, password and #, ${JWKS_EXAMPLE}`;
+  if (url && !isPlain(url)) report(`a URL without user name, password and #, ${JWKS_EXAMPLE}`);
+  return url && text;
 });
 
 const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
@@ -94,14 +97,14 @@ const NO_PATHS =
   'without them, its JWTs could be for every file';
 
 /** `{sub}` as a whole segment. A name may contain a slash: some claims are named by a URL. */
-export const CLAIM = /(?<=\/)\{[A-Za-z0-9_:./-]{1,64}\}(?=\/)/g;
+const CLAIM = /(?<=\/)\{[A-Za-z0-9_:./-]{1,64}\}(?=\/)/g;
 
 /** A path with `{}` for each claim, so that the name of a claim does not count as path. */
-export function withoutClaimNames(path: string): string {
+function withoutClaimNames(path: string): string {
   return path.replace(CLAIM, '{}');
 }
 
-export const issuerFields = {
+const issuer = mapping({
   id,
   issuer: jwtName('exactly the iss claim of its JWTs: '),
   audience: jwtName('exactly the aud claim of its JWTs: '),
@@ -118,6 +121,112 @@ export const issuerFields = {
   paths: scopes(withoutClaimNames, NO_PATHS).min(1, 'at least one public prefix'),
   ...limits,
   client: id.exactOptional(),
-};
+});
 
-export const issuerList = listOf('issuers', mapping(issuerFields));
+export const issuerList = listOf('issuers', issuer);
+
+export function checkApiKeys({ valid, add }: Checked): void {
+  // Clients with the same ID would own each other's tokens. Only one of two clients with the same secret would be found.
+  const [isNewId, isNewKey] = [unseen(), unseen()];
+  for (const [index, key] of valid.api_keys?.entries() ?? []) {
+    const report: Add = (path, expected) => add(['api_keys', index, ...path], expected);
+    if (!isNewId(key?.id)) report(['id'], 'an id that no earlier API key has');
+    const isNew = isNewKey(key?.key?.toString('hex'));
+    if (!isNew) report(['key'], 'a secret that no earlier API key has');
+    checkLimits(key, valid, report, (path) => path);
+  }
+}
+
+/** `iss` in Postern's own tokens, if neither the setting nor the public URL says another one. */
+export const DEFAULT_ISSUER = 'postern';
+
+export function checkIssuers({ valid, isSet, add }: Checked): void {
+  const { api_keys: keys } = valid;
+  // An invalid setting may be the one that is compared.
+  const ownIssuer = isSet('issuer') ? valid.issuer : (valid.public_url ?? DEFAULT_ISSUER);
+  // An invalid ID may be the one that an issuer names.
+  const areKnown = keys ? keys.every((key) => key?.id) : !isSet('api_keys');
+  const ids = new Set(keys?.flatMap((key) => key?.id ?? []));
+  // Issuers with the same ID would own each other's tokens. Only one of two issuers with the same `iss` would be found.
+  const [isNewId, isNewIss] = [unseen(new Set(ids)), unseen()];
+  for (const [index, entry] of valid.issuers?.entries() ?? []) {
+    if (entry === undefined) continue;
+    const report: Add = (path, expected) => add(['issuers', index, ...path], expected);
+    const { id, issuer, client } = entry;
+    if (!isNewId(id)) report(['id'], 'an id that no API key and no earlier issuer has');
+    if (!isNewIss(issuer)) report(['issuer'], 'an iss that no earlier issuer has');
+    if (issuer !== undefined && issuer === ownIssuer) {
+      report(['issuer'], "an iss other than Postern's own (POSTERN_ISSUER)");
+    }
+    if (client !== undefined && entry.trusted_for === 'clients') {
+      report(['client'], 'no such key: each client owns the tokens that it requests');
+    } else if (client !== undefined && areKnown && !ids.has(client)) {
+      report(['client'], 'the id of an API key: no API key has this id');
+    }
+    const [hasUri, hasFile] = ['jwks_uri' in entry, 'jwks_file' in entry];
+    if (hasUri && hasFile) report(['jwks_file'], 'jwks_uri or jwks_file, not both');
+    if (!hasUri && !hasFile) {
+      report(['jwks_uri'], `where its public keys are: jwks_uri, ${JWKS_EXAMPLE}, or jwks_file`);
+    }
+    checkBraces(entry, report);
+    checkLimits(entry, valid, report, withoutClaimNames);
+  }
+}
+
+type Issuer = Valid<z.output<typeof issuer>>;
+
+function checkBraces({ paths = [], trusted_for: purpose }: Issuer, add: Add): void {
+  for (const [index, { prefix }] of paths.entries()) {
+    if (!/[{}]/.test(purpose === 'downloads' ? prefix : prefix.replace(CLAIM, ''))) continue;
+    add(
+      ['paths', index],
+      purpose === 'downloads'
+        ? 'a public prefix without braces, such as /download/: ' +
+            'a segment can be a claim only if trusted_for is clients'
+        : 'braces around a claim that is a whole segment, such as /download/users/{sub}/; ' +
+            'its name has 1 to 64 letters, digits or _ : . / -',
+    );
+  }
+}
+
+type Limits = Pick<Issuer, 'paths' | 'targets' | 'max_expires_in' | 'max_resume_for'>;
+
+/** A limit that can never apply, or exceeds the general one, is a mistake. `{}` in a path is any segment. */
+function checkLimits(
+  { paths = [], targets = [], ...limits }: Limits = {},
+  { mounts, ...general }: ValidSettings,
+  add: Add,
+  pathOf: (path: string) => string,
+): void {
+  // A mount that is invalid may be the one that matches.
+  const known = mounts?.every((mount) => mount?.public && mount.internal) ? mounts : undefined;
+  for (const [index, { site, prefix }] of paths.entries()) {
+    const canMatch = known?.some(
+      (mount) => sitesOverlap(mount?.site, site) && canOverlap(pathOf(prefix), mount?.public ?? ''),
+    );
+    if (canMatch !== false) continue;
+    add(['paths', index], "a prefix under a mount's public prefix: this one can never match");
+  }
+  for (const [index, target] of targets.entries()) {
+    if (known?.some((mount) => target.startsWith(mount?.internal ?? '')) !== false) continue;
+    add(['targets', index], "a prefix under a mount's internal prefix: this one can never match");
+  }
+  for (const [name, min] of [
+    ['max_expires_in', 1],
+    ['max_resume_for', 0],
+  ] as const) {
+    const [own, max] = [limits[name], general[name]];
+    if (own !== undefined && max !== undefined && own > max) {
+      add([name], `${min} to ${max} seconds`);
+    }
+  }
+}
+
+/** Whether one of two prefixes can be under the other. */
+function canOverlap(path: string, prefix: string): boolean {
+  const segments = prefix.split('/').slice(0, -1);
+  return path
+    .split('/')
+    .slice(0, -1)
+    .every((segment, index) => segment === '{}' || segment === (segments[index] ?? segment));
+}

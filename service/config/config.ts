@@ -1,14 +1,13 @@
 import type { z } from 'zod';
 import type { PageSettings } from '../pages/pages.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
-import { EVENT_TYPES } from '../webhooks/event.ts';
-import { checkApiKeys, checkIssuers } from './check-clients.ts';
+import { EVENT_TYPES, type EventType } from '../webhooks/event.ts';
 import { checkSettings, requireKeys } from './checks.ts';
+import { checkApiKeys, checkIssuers, DEFAULT_ISSUER } from './clients.ts';
 import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts';
-import { type Environment, parseWith, type ReadFile } from './files.ts';
+import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
-import { NO_FILES } from './page-files.ts';
-import { DEFAULT_ISSUER, type Settings, TABLE } from './settings.ts';
+import { type Settings, TABLE } from './settings.ts';
 import { type Configured, readSources } from './sources.ts';
 import { defined, mapping, suggest, withChecks } from './values.ts';
 
@@ -39,8 +38,8 @@ export function loadConfig(
     checkIssuers(checked);
     if (sources.isComplete) requireKeys(checked, onTerminal);
   });
-  const values = parseWith(outside, () => parse(schema, sources, errors));
-  if (values === undefined || errors.count > 0) throw new ConfigError(inOrder(errors));
+  const values = parse(schema, sources, errors, outside);
+  if (values === undefined || errors.issues.length > 0) throw new ConfigError(inOrder(errors));
   return deepFreeze(toConfig(values));
 }
 
@@ -56,8 +55,7 @@ export function loadMounts(
   const keys = { AWS_ACCESS_KEY_ID: '-', AWS_SECRET_ACCESS_KEY: '-' };
   const schema = withChecks(mapping({ mounts: mountList }), checkMounts);
   const found = { values: { mounts: values.mounts }, ...sources };
-  const parsed = parseWith({ env: keys, readFile: () => '-' }, () => parse(schema, found, errors));
-  return parsed?.mounts.map(toMount);
+  return parse(schema, found, errors, { env: keys, readFile: () => '-' })?.mounts.map(toMount);
 }
 
 /** The values that a schema describes; undefined, with issues, if they do not match it. */
@@ -65,18 +63,17 @@ function parse<S extends z.ZodObject>(
   schema: S,
   { values, isComplete, sourceOf }: Configured,
   errors: ConfigErrors,
+  outside: Outside,
 ): z.output<S> | undefined {
+  readFrom(outside);
   const { data, error } = schema.safeParse(values, { jitless: true });
   const reported = new Set<string>();
-  const add = ({ field, where, shown }: Source, expected: string) => {
+  const add = (source: Source, expected: string) => {
     // A second message for the same value would repeat the first.
-    if (reported.has(field)) return;
-    reported.add(field);
+    if (reported.has(source.field)) return;
+    reported.add(source.field);
     // This differs from an absent key: a list whose entries are all commented out would allow everything.
-    errors.add(
-      { field, where, shown },
-      shown === 'nothing' ? 'a value; or remove the key' : expected,
-    );
+    errors.add(source, source.shown === 'nothing' ? 'a value; or remove the key' : expected);
   };
   for (const issue of error?.issues ?? []) {
     const { code, path, message } = issue;
@@ -110,14 +107,22 @@ function inOrder({ issues }: ConfigErrors) {
 }
 
 function toConfig(values: Settings) {
-  const { page_name: name, page_color: color, page_links: links, page_folder: files } = values;
+  const { page_name: name, page_color: color, page_links: links } = values;
   const { cookie_samesite: sameSite, cookie_secure: secure } = values;
   const mounts: readonly MountSettings[] = values.mounts.map(toMount);
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
-  const apiKeys: readonly ApiKey[] = values.api_keys?.map((entry) => toApiKey(entry, values)) ?? [];
-  const issuers: readonly TrustedIssuer[] =
-    values.issuers?.map((entry) => toIssuer(entry, values)) ?? [];
-  const pages: PageSettings = { name, color, links, ...(files ?? NO_FILES) };
+  const apiKeys: readonly ApiKey[] = (values.api_keys ?? []).map(
+    ({ key: sha256, admin, ...entry }) => {
+      return { sha256, client: { ...withLimits(entry, values), ...(admin && { admin }) } };
+    },
+  );
+  const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map((entry) => {
+    const { jwks_uri: uri, jwks_file: file = '', trusted_for: trustedFor, ...others } = entry;
+    const keys = uri === undefined ? { file } : { uri };
+    return { ...withLimits(others, values), trustedFor, keys };
+  });
+  const files = values.page_folder ?? { texts: {}, files: {} };
+  const pages: PageSettings = { name, color, links, ...files };
   /** `Partitioned` is only for `None`. */
   const partitioned = values.cookie_partitioned && sameSite === 'None';
   return {
@@ -150,22 +155,10 @@ function toConfig(values: Settings) {
   };
 }
 
-type Entry<L extends 'api_keys' | 'issuers'> = NonNullable<Settings[L]>[number];
-
-function toApiKey({ key: sha256, admin, ...entry }: Entry<'api_keys'>, general: Settings): ApiKey {
-  return { sha256, client: { ...withLimits(entry, general), ...(admin && { admin }) } };
-}
-
-function toIssuer(values: Entry<'issuers'>, general: Settings): TrustedIssuer {
-  const { jwks_uri: uri, jwks_file: file = '', trusted_for: trustedFor, ...entry } = values;
-  const keys = uri === undefined ? { file } : { uri };
-  return { ...withLimits(entry, general), trustedFor, keys };
-}
-
-type General = Pick<Settings, 'max_expires_in' | 'max_resume_for'>;
+type Limits = Pick<Settings, 'max_expires_in' | 'max_resume_for'>;
 
 /** The general limits are the defaults of those of a client. */
-function withLimits<E extends Partial<General>>(entry: E, general: General) {
+function withLimits<E extends Partial<Limits>>(entry: E, general: Limits) {
   const { max_expires_in: expiresIn, max_resume_for: resumeFor, ...others } = entry;
   return {
     ...others,
@@ -192,10 +185,10 @@ function toStore(values: Settings) {
 }
 
 /** Never log `webhook.secrets`, nor the URL, which may contain a secret. */
-function toEvents({ events, webhook_url: url, ...webhook }: Settings) {
-  if (url === undefined) return { types: events ?? [] };
-  const { webhook_secret_file: secrets = [], webhook_allow: allow = [] } = webhook;
-  return { types: events ?? EVENT_TYPES, webhook: { url, secrets, allow } };
+function toEvents({ webhook_url: url, webhook_secret_file: secrets = [], ...values }: Settings) {
+  const { webhook_allow: allow = [], events = url === undefined ? [] : EVENT_TYPES } = values;
+  const types: readonly EventType[] = events;
+  return { types, ...(url !== undefined && { webhook: { url, secrets, allow } }) };
 }
 
 /** Freezes a value and all that it contains, except bytes, which cannot be frozen. */

@@ -36,18 +36,10 @@ export class ConfigErrors {
   add({ field, where, shown: value }: Source, expected: string): undefined {
     this.issues.push({ field, where, value, expected });
   }
-
-  get count(): number {
-    return this.issues.length;
-  }
-
-  /** Every issue as text. */
-  get text(): string {
-    return issuesText(this.issues);
-  }
 }
 
-function issuesText(issues: readonly ConfigIssue[]): string {
+/** Every issue as text. */
+export function issuesText(issues: readonly ConfigIssue[]): string {
   const blocks = issues.map(({ field, where, value, expected }) => {
     const place = where === undefined ? '' : `  (${where})`;
     const now = value === undefined ? '' : `    is now:   ${value}\n`;

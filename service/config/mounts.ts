@@ -1,9 +1,129 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type Mount, mountId } from '../site/mount.ts';
 import { isToken } from '../token/token.ts';
-import { type StorageSettings, storage } from './object-store.ts';
-import type { Add, Valid } from './values.ts';
-import { defined, listOf, mapping, prefix, unseen } from './values.ts';
+import { file, outside, withoutLineBreak } from './files.ts';
+import {
+  type Add,
+  defined,
+  HOST_NAME,
+  listOf,
+  mapping,
+  matching,
+  oneOf,
+  origin,
+  parsed,
+  prefix,
+  unseen,
+  type Valid,
+  withChecks,
+} from './values.ts';
+
+const ENDPOINT =
+  'the origin of the storage, without user, path and query, such as https://s3.eu-central-1.amazonaws.com';
+
+/** The address of a storage. Plain HTTP is for a storage in the same network. */
+const endpoint = origin(ENDPOINT).refine((text) => {
+  // A URL may have a host with braces or a semicolon, which nginx would read as its configuration.
+  const { hostname } = new URL(text);
+  return HOST_NAME.test(hostname) || isIPv6(hostname.slice(1, -1));
+}, ENDPOINT);
+
+/** An access key ID, a secret access key or a session token. */
+const ACCESS_KEY = /^[\x21-\x7e]{1,4096}$/;
+
+const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
+
+/** The variables that the tools of AWS use as well. Only the session token may be absent. */
+const environment = parsed(
+  'environment, for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+  (text, report) => {
+    if (text !== 'environment') return undefined;
+    const [id = '', secret = '', token = ''] = VARIABLES.map((name) => outside.env[name]);
+    const areValid = [id, secret, token || 'none'].map((value) => ACCESS_KEY.test(value));
+    const invalid = VARIABLES.filter((_, index) => !areValid[index]).join(' and ');
+    if (invalid === '') return credentials(id, secret, token);
+    return report(`environment, with ASCII characters without spaces in ${invalid}`);
+  },
+);
+
+const accessKeyFile = (what: string) =>
+  file(`path of a file with the ${what} on one line`, (text) => {
+    const line = withoutLineBreak(text);
+    return ACCESS_KEY.test(line) ? line : undefined;
+  });
+
+const storageFields = mapping({
+  type: z.literal('s3', 's3, the only type of storage'),
+  endpoint,
+  region: matching(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+    'the region of the bucket, such as eu-central-1, us-east-1 for MinIO, or auto for R2',
+  ),
+  bucket: matching(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/,
+    'the name of a bucket: 3 to 63 letters, digits or . _ -, such as my-media',
+  ),
+  // The start of each key of a mount.
+  prefix: prefix(
+    'the first part of the keys, such as videos/',
+    (text) => `/${text}`,
+    'after a slash, it',
+  ).default(''),
+  style: oneOf('path', 'virtual-host').default('path'),
+  credentials: environment.optional(),
+  access_key_id: matching(
+    ACCESS_KEY,
+    'the access key ID of the storage, in ASCII without spaces',
+  ).optional(),
+  secret_access_key_file: accessKeyFile('secret access key').optional(),
+  session_token_file: accessKeyFile('session token').optional(),
+});
+
+/** The object store of a mount. The credentials are secrets: never log them. */
+const storage = withChecks(storageFields, checkStorage).transform((values) => {
+  const { access_key_id: id = '', secret_access_key_file: secret = '', ...others } = values;
+  const { session_token_file: token, credentials: ofEnvironment, ...location } = others;
+  return { ...location, credentials: ofEnvironment ?? credentials(id, secret, token) };
+});
+
+export type StorageSettings = z.output<typeof storage>;
+
+function credentials(accessKeyId: string, secretAccessKey: string, sessionToken = '') {
+  return { accessKeyId, secretAccessKey, ...(sessionToken !== '' && { sessionToken }) };
+}
+
+type StorageFields = Valid<z.output<typeof storageFields>>;
+
+function checkStorage(fields: StorageFields, add: Add): void {
+  const problem = fields.style === 'virtual-host' && bucketHostProblem(fields);
+  if (problem) add(['style'], problem);
+  if ('credentials' in fields) {
+    const names = ['access_key_id', 'secret_access_key_file', 'session_token_file'];
+    for (const name of names) if (name in fields) add([name], 'no value, or no credentials');
+  } else if (fields.access_key_id === undefined) {
+    add(['credentials'], 'environment; or set access_key_id and secret_access_key_file instead');
+  } else if (fields.secret_access_key_file === undefined) {
+    add(['secret_access_key_file'], 'path of a file with the secret access key');
+  }
+}
+
+/** The bucket becomes part of the host. */
+function bucketHostProblem({ bucket = '', endpoint = '' }: StorageFields): string | undefined {
+  if (!/^[a-z0-9.-]*$/.test(bucket)) {
+    return 'path: a host name cannot have the upper-case letters and _ of this bucket';
+  }
+  if (bucket.includes('.') && endpoint.startsWith('https:')) {
+    return 'path: the certificate of the storage does not cover a bucket with a dot';
+  }
+  if (bucket === '' || endpoint === '') return undefined;
+  const url = new URL(endpoint);
+  const { hostname } = url;
+  // An invalid host, such as media.10.0.0.5, changes nothing. A report must show neither of them.
+  url.hostname = `${bucket}.${hostname}`;
+  if (url.hostname !== hostname) return undefined;
+  return 'path: the bucket and the endpoint do not form a host name';
+}
 
 /** The prefix `/` contains every other prefix. */
 const ASKS_AGAIN = 'nginx would ask the gate again instead of sending the file';
@@ -41,28 +161,26 @@ const queryArgument = z
   .refine((name) => name !== 'token', 'a name other than token: that argument holds the token')
   .regex(/^[A-Za-z0-9_-]+$/, ARGUMENT);
 
-/** The fields of an entry, as docs/reference/configuration.md describes them. */
-export const mountFields = {
-  public: publicPrefix,
-  internal: internalPrefix,
-  site: siteName.exactOptional(),
-  path_argument: queryArgument.exactOptional(),
-  pass_arguments: listOf('query arguments', queryArgument).exactOptional(),
-  storage: storage.exactOptional(),
-};
-
 const MISSING = 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/';
-const OR_TEXT = ', or in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =';
 
-export const mountList = listOf('mounts', mapping(mountFields, OR_TEXT), MISSING).min(1, MISSING);
+const mount = mapping(
+  {
+    public: publicPrefix,
+    internal: internalPrefix,
+    site: siteName.exactOptional(),
+    path_argument: queryArgument.exactOptional(),
+    pass_arguments: listOf('query arguments', queryArgument).exactOptional(),
+    storage: storage.exactOptional(),
+  },
+  ', or in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =',
+);
+
+export const mountList = listOf('mounts', mount, MISSING).min(1, MISSING);
 
 /** A mount, and its object store if it has one. */
 export type MountSettings = Mount & { readonly storage?: StorageSettings };
 
-type Entry = z.output<typeof mountList>[number];
-
-/** An entry without its invalid values. */
-export type MountEntry = Valid<Entry>;
+type Entry = z.output<typeof mount>;
 
 export function toMount({ public: prefix, path_argument: pathArgument, ...entry }: Entry) {
   const { pass_arguments: passArguments = [], ...others } = entry;
@@ -92,35 +210,37 @@ export function sitesOverlap(a: string | undefined, b: string | undefined): bool
   return a === undefined || b === undefined || a === b;
 }
 
+/** An entry without its invalid values. */
+type ValidEntry = Valid<Entry>;
+type Complete = ValidEntry & Pick<Entry, 'public' | 'internal'>;
+
+/** Whether an entry can be compared with others. An invalid site is not a mount of every site. */
+function isComplete(entry: ValidEntry | undefined): entry is Complete {
+  return Boolean(entry?.public && entry.internal && (entry.site || !('site' in entry)));
+}
+
 export function checkMounts({ mounts = [] }: Valid<{ mounts: Entry[] }>, add: Add): void {
   const isNew = unseen();
-  const complete = mounts.map((entry) => {
-    const { public: prefix, internal } = entry ?? {};
-    // An invalid site is not a mount of every site.
-    if (prefix === undefined || internal === undefined || (entry && 'site' in entry && !entry.site))
-      return undefined;
-    return { ...entry, public: prefix, internal };
-  });
+  const complete = mounts.filter(isComplete);
   for (const [index, entry] of mounts.entries()) {
     if (entry === undefined) continue;
-    checkArguments(entry, (field, expected) => add(['mounts', index, ...field], expected));
-    const mount = complete[index];
-    if (mount === undefined) continue;
-    if (!isNew(mountId(mount.site, mount.public))) {
-      const expected = 'each public prefix once for a site: an earlier mount has this one';
-      add(['mounts', index, 'public'], expected);
+    const report: Add = (path, expected) => add(['mounts', index, ...path], expected);
+    checkArguments(entry, report);
+    if (!isComplete(entry)) continue;
+    if (!isNew(mountId(entry.site, entry.public))) {
+      report(['public'], 'each public prefix once for a site: an earlier mount has this one');
     }
+    const others = complete.filter(({ site }) => sitesOverlap(entry.site, site));
     for (const conflict of [loop, nested, sharedStorage]) {
-      for (const other of complete) {
-        if (other === undefined || !sitesOverlap(mount.site, other.site)) continue;
-        const expected = conflict(mount, other);
-        if (expected) add(['mounts', index, 'internal'], expected);
+      for (const other of others) {
+        const expected = conflict(entry, other);
+        if (expected) report(['internal'], expected);
       }
     }
   }
 }
 
-function checkArguments(entry: MountEntry, add: Add): void {
+function checkArguments(entry: ValidEntry, add: Add): void {
   const isNew = unseen();
   for (const [index, name] of (entry.pass_arguments ?? []).entries()) {
     if (name === entry.path_argument) {
@@ -133,13 +253,11 @@ function checkArguments(entry: MountEntry, add: Add): void {
   }
 }
 
-type Prefixes = MountEntry & Pick<Entry, 'public' | 'internal'>;
-
 /**
  * An internal prefix must neither be under a public prefix nor contain one: nginx would send its internal
  * redirect to the gate, which would redirect again.
  */
-function loop({ internal }: Prefixes, { public: prefix }: Prefixes): string | undefined {
+function loop({ internal }: Complete, { public: prefix }: Complete): string | undefined {
   const how = relation(internal, prefix);
   return (
     how &&
@@ -159,7 +277,7 @@ function relation(internal: string, prefix: string) {
  * nginx serves `/p/sub/x` from the inner location, also for a token of the outer mount, whose client
  * may have no right to the inner one. The same internal prefix twice means the same files.
  */
-function nested(inner: Prefixes, outer: Prefixes): string | undefined {
+function nested(inner: Complete, outer: Complete): string | undefined {
   if (relation(inner.internal, outer.internal) !== 'is under') return undefined;
   const rest = inner.internal.slice(outer.internal.length);
   // A path in an argument stays with the outer mount, even if an inner mount has that path.
@@ -174,7 +292,7 @@ function nested(inner: Prefixes, outer: Prefixes): string | undefined {
  * No other mount may share the internal prefix of an object store: `target` names files by their internal URI,
  * and a token of another mount must not open an object.
  */
-function sharedStorage(mount: Prefixes, other: Prefixes): string | undefined {
+function sharedStorage(mount: Complete, other: Complete): string | undefined {
   if (mount.storage === undefined || mount === other) return undefined;
   if (relation(mount.internal, other.internal) === undefined) return undefined;
   const expected = 'an internal prefix that no other mount has, contains or is below';

@@ -1,34 +1,51 @@
 import { z } from 'zod';
 import { EVENT_TYPES } from '../webhooks/event.ts';
 import { apiKeyList, issuerList } from './clients.ts';
-import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';
-import {
-  LOOPBACK,
-  listenAddress,
-  listenAddressOrOff,
-  socketMode,
-  udpAddress,
-} from './listeners.ts';
+import { caFile, certFile, keyFile, pageFolder, passwordFile, secretsFile } from './files.ts';
 import { mountList } from './mounts.ts';
-import { pageFolder, pageLinks } from './page-files.ts';
-import type { Valid } from './values.ts';
 import {
   A_YEAR,
+  type Add,
   addressRanges,
-  credential,
   flag,
   HOST_NAME,
   jwksFile,
   jwtName,
+  LOOPBACK,
+  listenAddress,
+  listenAddressOrOff,
   matching,
   oneOf,
   origin,
-  sameSite,
+  parsed,
+  socketMode,
   storeUrl,
   texts,
+  udpAddress,
+  type Valid,
   webhookUrl,
   wholeNumber,
 } from './values.ts';
+
+/** In the spelling of the cookie's attribute. */
+const sameSite = parsed('lax, strict or none', (text) =>
+  (['Lax', 'Strict', 'None'] as const).find((name) => name.toLowerCase() === text.toLowerCase()),
+);
+
+/** A user name or a password for another server. */
+const credential = matching(/^\P{Cc}{1,1024}$/u, '1 to 1024 characters without control characters');
+
+const LINKS = 'a list of texts and URLs, such as Imprint=https://example.com/imprint,Help=/help';
+const LINK =
+  /^([^=\p{Cc}]{1,60})=((?:https?:\/\/|mailto:|\/(?!\/))[\x21\x23-\x26\x28-\x3b\x3d\x3f-\x7e]+)$/u;
+
+const pageLinks = texts(
+  LINKS,
+  parsed(LINKS, (link) => {
+    const [, text = '', url] = LINK.exec(link) ?? [];
+    return url === undefined ? undefined : { text, url };
+  }),
+);
 
 /**
  * Every setting: what its value must be, the default, and its meaning in docs/reference/configuration.md and `--help`. `absent`
@@ -162,8 +179,13 @@ export const TABLE = {
 export type Settings = z.output<z.ZodObject<typeof TABLE>>;
 export type ValidSettings = Valid<Settings>;
 
-/** `iss` in Postern's own tokens, if neither the setting nor the public URL says another one. */
-export const DEFAULT_ISSUER = 'postern';
+/** Settings without their invalid values, and how to report one that does not fit the others. */
+export interface Checked {
+  readonly valid: ValidSettings;
+  /** Whether a setting has a value, valid or not. */
+  readonly isSet: (name: string) => boolean;
+  readonly add: Add;
+}
 
 /** Settings that the environment cannot hold. */
 export const FILE_ONLY: readonly string[] = ['issuers'];

@@ -9,17 +9,10 @@ import { suggest } from './values.ts';
 type Path = readonly PropertyKey[];
 
 /** The configured values, and where each of them is. */
-export interface Configured {
-  /** By the name of the setting. A variable replaces the whole value of the file. */
-  readonly values: Readonly<Record<string, unknown>>;
-  /** False: a setting that seems to be missing may be in the file that cannot be read. */
-  readonly isComplete: boolean;
-  /** The source of the value at a path, or where it could be set. */
-  sourceOf(path: Path): Source;
-}
+export type Configured = ReturnType<typeof readSources>;
 
 /** Reads the environment, and the YAML file that `POSTERN_CONFIG` names. */
-export function readSources(outside: Outside, errors: ConfigErrors): Configured {
+export function readSources(outside: Outside, errors: ConfigErrors) {
   const { env } = outside;
   rejectUnknown(env, errors);
   const ofEnvironment = readEnvironment(env);
@@ -28,45 +21,37 @@ export function readSources(outside: Outside, errors: ConfigErrors): Configured 
     errors.add({ field: CONFIG_VARIABLE, shown: shown('config', path) }, expected);
   const text = path && readText(path, add, outside);
   const file = path && text !== undefined ? parseYaml(path, text, errors) : undefined;
-  const values = { ...file?.values, ...ofEnvironment };
+  /** By the name of the setting. A variable replaces the whole value of the file. */
+  const values: Readonly<Record<string, unknown>> = { ...file?.values, ...ofEnvironment };
   return {
     values,
+    /** False: a setting that seems to be missing may be in the file that cannot be read. */
     isComplete: !path || file !== undefined,
-    sourceOf(path) {
-      const [name = '', ...steps] = untilText(values, path);
+    /** The source of the value at a path, or where it could be set. */
+    sourceOf(path: Path): Source {
+      let value: unknown = values;
+      const steps: PropertyKey[] = [];
+      for (const step of path) {
+        // A text has one place, even if its parts are checked one by one.
+        if (typeof value === 'string') break;
+        const within = Object(value);
+        value = Object.hasOwn(within, step) ? within[step] : undefined;
+        steps.push(step);
+      }
+      const [setting = '', ...fields] = steps.map((step) =>
+        typeof step === 'number' ? `[${step}]` : String(step),
+      );
       const isOfFile =
-        Object.hasOwn(file?.values ?? {}, name) && !Object.hasOwn(ofEnvironment, name);
-      const isVariable = !isOfFile && SETTINGS.includes(String(name));
-      const start = isVariable ? variableOf(String(name)) : String(name);
+        Object.hasOwn(file?.values ?? {}, setting) && !Object.hasOwn(ofEnvironment, setting);
+      const start = isOfFile || !SETTINGS.includes(setting) ? setting : variableOf(setting);
       return {
-        field:
-          start +
-          steps
-            .map((step) => (Number.isInteger(step) ? `[${String(step)}]` : `.${String(step)}`))
-            .join(''),
-        where: isOfFile ? file?.whereIs([name, ...steps]) : undefined,
-        shown: shown(nameOf([name, ...steps]), valueAt(values, [name, ...steps])),
+        field: [start, ...fields].join('.').replaceAll('.[', '['),
+        where: isOfFile ? file?.whereIs(steps) : undefined,
+        // The last name is that of the setting or the field.
+        shown: shown(String(steps.findLast((step) => typeof step === 'string')), value),
       };
     },
   };
-}
-
-/** A path without its part below a text: a text has one place, even if its parts are checked one by one. */
-function untilText(values: unknown, path: Path): Path {
-  const end = path.findIndex((_, at) => typeof valueAt(values, path.slice(0, at)) === 'string');
-  return end < 0 ? path : path.slice(0, end);
-}
-
-/** The setting or the field: the last name. */
-function nameOf(path: Path): string {
-  return String(path.findLast((step) => typeof step === 'string'));
-}
-
-function valueAt(value: unknown, [step, ...path]: Path): unknown {
-  if (step === undefined) return value;
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, step)
-    ? valueAt(Reflect.get(value, step), path)
-    : undefined;
 }
 
 /**
@@ -118,6 +103,9 @@ function unknownVariable(field: string, known: readonly string[]): string {
 function parseYaml(path: string, text: string, errors: ConfigErrors) {
   const lines = new yaml.LineCounter();
   const whereIs = (offset = 0) => `${path}:${lines.linePos(offset).line}`;
+  const before = errors.issues.length;
+  const report = (where: string, expected: string) =>
+    errors.add({ field: 'the file', where }, expected);
   // prettyErrors would quote the line, which may contain a key.
   const document = yaml.parseDocument(text, {
     lineCounter: lines,
@@ -125,7 +113,6 @@ function parseYaml(path: string, text: string, errors: ConfigErrors) {
     stringKeys: true,
     resolveKnownTags: false,
   });
-  const before = errors.count;
   const found = [...document.errors, ...document.warnings];
   // Only the first error is reliable, and errors about duplicate keys.
   const first = found.find(({ code }) => code !== 'DUPLICATE_KEY');
@@ -134,29 +121,23 @@ function parseYaml(path: string, text: string, errors: ConfigErrors) {
     if (error !== first && code !== 'DUPLICATE_KEY') continue;
     // The parser's own message quotes the text, which may be a secret.
     const expected = EXPECTED[code] ?? 'the parser cannot read this';
-    const where = `${whereIs(pos[0])}:${lines.linePos(pos[0]).col}`;
-    errors.add({ field: 'the file', where }, `valid YAML: ${expected}`);
+    report(`${whereIs(pos[0])}:${lines.linePos(pos[0]).col}`, `valid YAML: ${expected}`);
   }
   const { contents } = document;
   yaml.visit(document, {
-    Alias(_, { range }) {
-      const source = { field: 'the file', where: whereIs(range?.[0]) };
-      errors.add(source, 'no alias: a value that begins with * needs quotes');
-    },
+    Alias: (_, { range }) =>
+      report(whereIs(range?.[0]), 'no alias: a value that begins with * needs quotes'),
     // A file that declares YAML 1.1 has merge keys.
     Pair(_, { key }) {
       if (!yaml.isScalar(key) || key.source !== '<<') return;
-      errors.add({ field: 'the file', where: whereIs(key.range?.[0]) }, 'no merge key <<');
+      report(whereIs(key.range?.[0]), 'no merge key <<');
     },
   });
-  if (errors.count > before) return undefined;
+  if (errors.issues.length > before) return undefined;
   const values: unknown = document.toJS() ?? {};
   if (typeof values !== 'object' || Array.isArray(values)) {
     const known = [...SETTINGS, ...FILE_ONLY].join(', ');
-    return errors.add(
-      { field: 'the file', where: whereIs(contents?.range?.[0]) },
-      `a mapping with some of the keys ${known}`,
-    );
+    return report(whereIs(contents?.range?.[0]), `a mapping with some of the keys ${known}`);
   }
   return {
     values: values as Readonly<Record<PropertyKey, unknown>>,

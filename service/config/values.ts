@@ -1,6 +1,7 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { closestMatch } from 'leven';
 import { z } from 'zod';
-import { addressRangeError } from '../site/address.ts';
+import { addressRangeError, isWithin } from '../site/address.ts';
 import { prefixError } from '../site/path.ts';
 import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
 
@@ -10,20 +11,21 @@ import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
 export const matching = (pattern: RegExp, expected: string) =>
   z.string(expected).regex(pattern, expected);
 
-/** A text that `parse` understands. */
-export function parsed<T>(expected: string, parse: (text: string) => T | undefined) {
-  return z.string(expected).transform((text, context) => {
-    const value = parse(text);
-    if (value === undefined) context.addIssue(expected);
-    return value as T;
-  });
-}
+/** Returns undefined, so that a function can return the result for an invalid value. */
+export type Report = (problem: string) => undefined;
 
-/** A text that has no problem. `problem` returns the message if it finds one. */
-export function checked(expected: string, problem: (text: string) => string | undefined) {
-  return z.string(expected).superRefine((text, context) => {
-    const found = problem(text);
-    if (found !== undefined) context.addIssue(found);
+/** A text that `parse` understands. Otherwise `parse` returns undefined, and can report more than `expected`. */
+export function parsed<T>(
+  expected: string,
+  parse: (text: string, report: Report) => T | undefined,
+) {
+  return z.string(expected).transform((text, context) => {
+    // One error names all problems, because they have the same place in the configuration.
+    const problems: string[] = [];
+    const value = parse(text, (problem) => void problems.push(problem));
+    if (problems.length > 0) context.addIssue(problems.join('; '));
+    else if (value === undefined) context.addIssue(expected);
+    return value as T;
   });
 }
 
@@ -52,17 +54,13 @@ export function mapping<S extends z.ZodRawShape>(shape: S, orText = '') {
 export const A_YEAR = 31_536_000;
 
 /** YAML reads digits as a number, the environment has only text. */
-export const digits = (expected: string) =>
-  z.union([z.string(), z.number()], expected).transform(String);
+const digits = (expected: string) => z.union([z.string(), z.number()], expected).transform(String);
 
 export function wholeNumber(unit: string, min: number, max: number) {
   const expected = `${min} to ${max} ${unit}`;
-  const number = z.number().min(min, expected).max(max, expected);
-  return digits(expected).pipe(
-    matching(/^\d{1,15}$/, expected)
-      .transform(Number)
-      .pipe(number),
-  );
+  return digits(expected)
+    .pipe(matching(/^\d{1,15}$/, expected).transform(Number))
+    .refine((number) => number >= min && number <= max, expected);
 }
 
 export const flag = z.union(
@@ -72,19 +70,6 @@ export const flag = z.union(
 
 export const oneOf = <const T extends readonly string[]>(...words: T) =>
   z.enum(words, `one of ${words.join(', ')}`);
-
-const SAME_SITE = ['Lax', 'Strict', 'None'] as const;
-
-/** In the spelling of the cookie's attribute. */
-export const sameSite = parsed('lax, strict or none', (text) =>
-  SAME_SITE.find((name) => name.toLowerCase() === text.toLowerCase()),
-);
-
-/** A user name or a password for another server. */
-export const credential = matching(
-  /^\P{Cc}{1,1024}$/u,
-  '1 to 1024 characters without control characters',
-);
 
 const RANGES = 'a list of addresses and ranges, such as 127.0.0.1,10.0.0.0/24';
 
@@ -99,27 +84,30 @@ export function parseUrl(text: string): URL | undefined {
   return /^https?:\/\/[^\s\\]+$/i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
 }
 
-export const storeUrl = checked(STORE_EXPECTED, (text) => {
+/** Whether a URL has no user name, password and #. */
+export const isPlain = ({ username, password, hash }: URL) => username + password + hash === '';
+
+export const storeUrl = parsed(STORE_EXPECTED, (text, report) => {
   const url = parseStoreUrl(text);
-  return 'expected' in url ? url.expected : undefined;
+  return 'expected' in url ? report(url.expected) : text;
 });
 
 /** An origin, without a slash at the end of the value. */
 export function origin(expected: string) {
   return parsed(expected, (text) => {
     const url = parseUrl(text);
-    const rest = url && url.username + url.password + url.pathname + url.search + url.hash;
-    return rest === '/' ? url?.origin : undefined;
+    return url && isPlain(url) && url.pathname + url.search === '/' ? url.origin : undefined;
   });
 }
 
-const WEBHOOK = 'an https URL without user, password and #, such as https://app.example/events';
-
 /** Plain HTTP is only for addresses in webhook_allow. They are checked when the name is looked up. */
-export const webhookUrl = checked(WEBHOOK, (text) => {
-  const url = parseUrl(text);
-  return url === undefined || url.username + url.password + url.hash !== '' ? WEBHOOK : undefined;
-});
+export const webhookUrl = parsed(
+  'an https URL without user, password and #, such as https://app.example/events',
+  (text) => {
+    const url = parseUrl(text);
+    return url && isPlain(url) ? text : undefined;
+  },
+);
 
 const JWKS_FILE = 'path of a JWKS file, such as /etc/postern/keys.json or ./keys.json';
 
@@ -136,23 +124,69 @@ export const jwtName = (what = '') =>
     `${what}1 to 255 ASCII characters without spaces, such as https://a.example`,
   );
 
-/** The name of an API key or an issuer. `sha256` would be `sha256:<64 hex>` without an ID. */
-export const id = matching(
-  /^(?!sha256$)[A-Za-z0-9._-]{1,64}$/i,
-  'an id of 1 to 64 letters, digits or . _ -, such as web',
-);
-
 /** A folder's path in decoded form. `pathOf` returns the part of the text that is a path. */
-export function prefix(expected: string, pathOf = (text: string) => text) {
-  return checked(expected, (text) => {
+export function prefix(expected: string, pathOf = (text: string) => text, it = 'it') {
+  return parsed(expected, (text, report) => {
     const problem = prefixError(pathOf(text));
-    return problem === undefined ? undefined : `${expected}: it ${problem}`;
+    return problem === undefined ? text : report(`${expected}: ${it} ${problem}`);
   });
 }
 
-/** Returns a check for duplicates: whether a value occurs for the first time. */
-export function unseen(seen = new Set<string>()): (value: string) => boolean {
-  return (value) => seen.size < seen.add(value).size;
+/** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
+export type Listen = UdpAddress | { readonly path: string };
+
+/** An address for UDP. */
+export interface UdpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const LISTEN = 'host:port, [IPv6]:port or unix:/path, such as 127.0.0.1:7300';
+
+export const listenAddress = parsed<Listen>(LISTEN, (text) =>
+  text.startsWith('unix:') ? parseSocket(text.slice('unix:'.length)) : parseAddress(text),
+);
+
+/** An address, or `off` for no listener, which YAML 1.1 reads as false. */
+export const listenAddressOrOff = z.union(
+  [z.literal(['off', false]).transform((): 'off' => 'off'), listenAddress],
+  `${LISTEN}; or off, for no API`,
+);
+
+export const udpAddress = parsed('host:port or [IPv6]:port, such as 127.0.0.1:7302', parseAddress);
+
+/** Permissions of a Unix socket, as in chmod(1). YAML reads 0660 as the number 660. */
+export const socketMode = digits('one of 0600, 0660, 0666')
+  .transform((mode) => mode.padStart(4, '0'))
+  .pipe(oneOf('0600', '0660', '0666'))
+  .transform((mode) => Number.parseInt(mode, 8));
+
+/** The size of the kernel's sockaddr_un on every system, in bytes. */
+const MAX_SOCKET_PATH_BYTES = 103;
+
+function parseSocket(path: string): Listen | undefined {
+  const isShort = Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
+  return isShort && /^\/\P{Cc}*[^/\p{Cc}]$/u.test(path) ? { path } : undefined;
+}
+
+function parseAddress(text: string): UdpAddress | undefined {
+  const [, bracketed, plain = '', digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  // A text that ends in a number must be an address, so 127.0.0.300 is invalid.
+  const isHost = isIPv4(plain) || (HOST_NAME.test(plain) && !/(^|\.)\d+$/.test(plain));
+  const isLegal = bracketed === undefined ? isHost : isIPv6(bracketed);
+  return isLegal && port >= 1 && port <= 65_535 ? { host: bracketed ?? plain, port } : undefined;
+}
+
+export const LOOPBACK = ['127.0.0.0/8', '::1'];
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || isWithin(host.replace(/^\[|\]$/g, ''), LOOPBACK);
+}
+
+/** Returns a check for duplicates: whether a value is undefined, or occurs for the first time. */
+export function unseen(seen = new Set<string>()): (value: string | undefined) => boolean {
+  return (value) => value === undefined || seen.size < seen.add(value).size;
 }
 
 /** Maximum number of letters that differ. */
@@ -164,12 +198,10 @@ export function suggest(name: string, known: readonly string[]): string {
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 
-type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
-
 /** Removes the names whose value is undefined. */
-export function defined<T extends object>(values: T): Defined<T> {
+export function defined<T extends object>(values: T) {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Defined<T>;
+  return Object.fromEntries(entries) as { readonly [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 /** Lists whose entries are mappings. An invalid field does not make the others of its entry invalid. */

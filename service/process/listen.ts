@@ -5,7 +5,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, Server as NetServer, type Socket as TcpSocket } from 'node:net';
 import { dirname } from 'node:path';
-import type { Listen, UdpAddress } from '../config/listeners.ts';
+import type { Listen, UdpAddress } from '../config/values.ts';
 
 /**
  * Longer than nginx keeps an idle upstream connection (60 s by default), so that nginx closes it and never

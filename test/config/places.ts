@@ -1,15 +1,15 @@
-import { apiKeyFields, issuerFields } from '../../service/config/clients.ts';
-import { mountFields } from '../../service/config/mounts.ts';
-import { storageFields } from '../../service/config/object-store.ts';
-import { FILE_ONLY, SETTINGS } from '../../service/config/settings.ts';
+import { FILE_ONLY, SETTINGS, TABLE } from '../../service/config/settings.ts';
+
+const mount = TABLE.mounts.element.shape;
+const namesIn = ({ shape }: { readonly shape: object }) => Object.keys(shape);
 
 /** The names of the settings, and of the fields of their entries. */
 export const FIELDS = {
   settings: [...SETTINGS, ...FILE_ONLY],
-  mounts: Object.keys(mountFields),
-  storage: Object.keys(storageFields),
-  api_keys: Object.keys(apiKeyFields),
-  issuers: Object.keys(issuerFields),
+  mounts: Object.keys(mount),
+  storage: namesIn(mount.storage.unwrap().in),
+  api_keys: namesIn(TABLE.api_keys.unwrap().element),
+  issuers: namesIn(TABLE.issuers.unwrap().element),
 };
 
 const MOUNT = { public: '/a/', internal: '/b/' };

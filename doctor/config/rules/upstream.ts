@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { addressOf } from '../../../common/config.ts';
-import { isLoopback, type Listen, listenAddress } from '../../../service/config/listeners.ts';
+import { isLoopback, type Listen, listenAddress } from '../../../service/config/values.ts';
 import { effective, has, mapOf, own } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
 import type { SiteConfig } from '../site.ts';
