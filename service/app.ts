@@ -14,21 +14,6 @@ import { createProlong, createRevoke } from './token/revoke.ts';
 import type { Store } from './token/store.ts';
 import type { Emit } from './webhooks/event.ts';
 
-type Settings = Pick<
-  Config,
-  | 'apiKeys'
-  | 'apiUrl'
-  | 'cookies'
-  | 'decisionTtl'
-  | 'expiresIn'
-  | 'format'
-  | 'issuers'
-  | 'leeway'
-  | 'pages'
-  | 'publicUrl'
-  | 'resumeFor'
-> & { readonly events: Pick<Config['events'], 'types'> };
-
 interface AppDependencies {
   readonly mounts: Mounts;
   readonly store: Store;
@@ -54,46 +39,23 @@ interface AppDependencies {
 export type App = ReturnType<typeof createApp>;
 
 /** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
-export function createApp(settings: Settings, deps: AppDependencies) {
-  const { apiKeys, apiUrl, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
-  const { mounts, store, jwt, metrics, metricsText, decisionMs, version, log, logAllow, now } =
-    deps;
-  const emit = settings.events.types.length > 0 ? deps.emit : undefined;
-  const { signer, verify, owners, clientOf, publicJwks } = jwt;
+export function createApp(config: Config, deps: AppDependencies) {
+  const { apiKeys, decisionTtl, events, issuers, pages, publicUrl = '' } = config;
+  const { mounts, jwt, log, metrics, listScript } = deps;
   const { recordDecision } = metrics;
-  const lookUp = createLookUp({ ...settings, store, verify, timed: decisionTtl > 0, now });
-  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
-  const pageFor = createPages(settings.pages, deps.listScript);
-  const gate = createGate({
-    authorize,
-    decisionMs,
-    cookies,
-    pageFor,
-    recordDecision,
-    emit,
-    log,
-    logAllow,
-  });
-  const issue = createIssue({ ...settings, ...deps, ...(signer && { signer }) });
-  const api = createApi({
-    apiKeys,
-    clientOf,
-    issue: metrics.measuredIssue(issue),
-    lookUp,
-    prolong: createProlong({ mounts, store, now }),
-    revoke: createRevoke({ ...settings, store, lookUp, owners, now }),
-    publicJwks,
-    ...(metricsText && { metrics: metricsText }),
-    version,
-    store,
-    emit,
-    log,
-    publicUrl,
-    apiUrl,
-  });
+  const emit = events.types.length > 0 ? deps.emit : undefined;
+  // Each part takes what it declares. What is open, such as the store, replaces its settings.
+  const parts = { ...config, ...deps, ...jwt, emit, publicUrl };
+  const lookUp = createLookUp({ ...parts, timed: decisionTtl > 0 });
+  const authorize = createAuthorize({ ...parts, lookUp });
+  const pageFor = createPages(pages, listScript);
+  const gate = createGate({ ...parts, authorize, pageFor, recordDecision });
+  const issue = metrics.measuredIssue(createIssue(parts));
+  const revoke = createRevoke({ ...parts, lookUp });
+  const api = createApi({ ...parts, issue, lookUp, prolong: createProlong(parts), revoke });
   const clients = [...apiKeys.map(({ client }) => client), ...issuers];
   const recordBytes = metrics.bytesRecorder(idsOf(clients), idsOf(mounts.all));
-  const deliver = createDeliver({ store, recordBytes, emit, log });
+  const deliver = createDeliver({ ...parts, recordBytes });
   return { gate, denyUnreadable: createDenyUnreadable({ recordDecision, log }), api, deliver };
 }
 

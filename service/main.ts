@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
-import { createHealth } from './api/health.ts';
+import { createHealth } from './api/api.ts';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
@@ -30,10 +30,9 @@ const readFile = (path: string) => readFileSync(path, 'utf8');
 const { now } = Date;
 
 async function main(): Promise<void> {
-  const { env, stderr } = process;
-  const onTerminal = stderr.isTTY === true;
+  const onTerminal = process.stderr.isTTY === true;
   const withKey = keyForThisRun();
-  const load = () => withKey(loadConfig(env, readFile, { onTerminal }));
+  const load = () => withKey(loadConfig(process.env, readFile, { onTerminal }));
   const config = load();
   const version = readVersion();
   // This file is built to dist/service/, and the script by dev/build/bundle.ts.
@@ -59,7 +58,7 @@ async function main(): Promise<void> {
   });
   const store = metrics.measuredStore(openedStore);
   const events = createEvents({
-    settings: () => current.config.events,
+    settings: () => current().config.events,
     open: () => openEventStore(config.store),
     metrics: metrics.events,
     log,
@@ -99,9 +98,11 @@ async function main(): Promise<void> {
     });
     return { config, files, app: createApp(config, { ...shared, mounts, jwt }) };
   }
-  const { recordReload } = metrics;
-  const reopen = async () => open(load());
-  const current = createCurrent(await open(config), { open: reopen, log, recordReload });
+  const { current, reload } = createCurrent(await open(config), {
+    open: async () => open(load()),
+    log,
+    recordReload: metrics.recordReload,
+  });
 
   // The first requests would get 503 if the store was not connected. After CONNECT_MS, Postern listens anyway.
   await Promise.race([connected, sleep(CONNECT_MS)]);
@@ -109,23 +110,21 @@ async function main(): Promise<void> {
   process.umask(0o777 & ~config.socketMode);
   const { listen: gateAddress, apiListen, metricsListen, deliveryListen } = config;
   const gate = await listen(
-    (request, response) => current.app.gate(request, response),
+    (request, response) => current().app.gate(request, response),
     gateAddress,
     'POSTERN_LISTEN',
   );
-  gate.on('clientError', current.app.denyUnreadable);
+  gate.on('clientError', current().app.denyUnreadable);
   const callApi = limitAhead(
-    getRequestListener((request, env) => current.app.api.fetch(request, env)),
+    getRequestListener((request, env) => current().app.api.fetch(request, env)),
   );
   const api =
     apiListen === 'off' ? undefined : await listen(callApi, apiListen, 'POSTERN_API_LISTEN');
-  const health = limitAhead(
-    getRequestListener(createHealth({ store, log, metrics: metricsText }).fetch),
-  );
+  const health = limitAhead(getRequestListener(createHealth({ store, log, metricsText }).fetch));
   const monitor = metricsListen && (await listen(health, metricsListen, 'POSTERN_METRICS_LISTEN'));
   const collector = createCollector({
     from: config.deliveryFrom,
-    deliver: (entries) => current.app.deliver(entries),
+    deliver: (entries) => current().app.deliver(entries),
     countLines: metrics.countLines,
     log,
     now,
@@ -149,7 +148,7 @@ async function main(): Promise<void> {
     await store.close();
   }
   endOnSignal(process, { servers, closeStore, log, output, hangup });
-  hangup.start(current.reload);
+  hangup.start(reload);
 }
 
 /** Replaces the settings of an object store by a function that signs requests. */
@@ -168,10 +167,9 @@ function readVersion(): string {
 function keyForThisRun(): (config: Config) => Config {
   let sha256: Buffer | undefined;
   return function withKey(config) {
-    if (config.apiListen === 'off') return config;
-    if (config.apiKeys.length > 0 || config.issuers.length > 0) return config;
+    const { apiListen, apiKeys, issuers, maxExpiresIn, maxResumeFor } = config;
+    if (apiListen === 'off' || apiKeys.length + issuers.length > 0) return config;
     sha256 ??= showNewKey();
-    const { maxExpiresIn, maxResumeFor } = config;
     const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
     return { ...config, apiKeys: [{ sha256, client }] };
   };

@@ -2,17 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { DenyCode } from './decide/decision.ts';
 import type { FieldError, RefusalCode } from './token/refused.ts';
 
-/** Every `code` of a response. Codes are stable: clients test for them, not for the text. */
-export type ProblemCode =
-  | DenyCode
-  | RefusalCode
-  | 'invalid_client'
-  | 'method_not_allowed'
-  | 'content_too_large'
-  | 'unsupported_media_type'
-  | 'internal_error';
-
-const STATUS: Record<ProblemCode, number> = {
+const STATUS = {
   missing_token: 401,
   invalid_token: 401,
   insufficient_scope: 403,
@@ -32,7 +22,10 @@ const STATUS: Record<ProblemCode, number> = {
   content_too_large: 413,
   unsupported_media_type: 415,
   internal_error: 500,
-};
+} satisfies Record<DenyCode | RefusalCode, number> & Record<string, number>;
+
+/** Every `code` of a response. Codes are stable: clients test for them, not for the text. */
+export type ProblemCode = keyof typeof STATUS;
 
 export const PROBLEM_TYPE = 'application/problem+json';
 

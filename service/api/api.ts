@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import type { Context, Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { perMinute } from '../coalesce.ts';
+import { StoreUnavailable } from '../token/store.ts';
 import { createAudit } from './audit.ts';
 import { authenticate, authenticateOAuth } from './authenticate.ts';
-import { createEndpoints } from './endpoint.ts';
-import { addHealth, createListener } from './health.ts';
-import { type ApiDependencies, type ApiEnv, JSON_TYPE, json, problem, respond } from './http.ts';
+import { type AddEndpoint, createEndpoints, openapi, ref } from './endpoint.ts';
+import {
+  type ApiDependencies,
+  type ApiEnv,
+  JSON_TYPE,
+  json,
+  problem,
+  problemOf,
+  respond,
+} from './http.ts';
 import { addOAuth, metadata } from './oauth.ts';
-import { openapi } from './openapi.ts';
 import { addTokens } from './tokens.ts';
 import { createTurns } from './turns.ts';
 
@@ -53,16 +60,78 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
       },
     },
   });
-  const wrongListener = wrongListenerHandler(deps);
-  api.all('/auth-request', wrongListener);
-  api.all('/x-accel', wrongListener);
+  api.on('ALL', ['/auth-request', '/x-accel'], wrongListenerHandler(deps));
 
   api.use(identify, createAudit(deps), authenticate(deps));
-  const turns = createTurns();
-  const endpoint = createEndpoints(api, paths.withKey);
-  addTokens(endpoint, deps, turns);
-  addOAuth(createEndpoints(api, paths.withKey, authenticateOAuth(deps)), deps, turns);
+  const inTurn = createTurns();
+  addTokens(createEndpoints(api, paths.withKey), deps, inTurn);
+  addOAuth(createEndpoints(api, paths.withKey, authenticateOAuth(deps)), deps, inTurn);
   return api;
+}
+
+type HealthDependencies = Pick<ApiDependencies, 'store' | 'log' | 'metricsText'>;
+
+/** A listener with the endpoints for the health of the service only. They need no key. */
+export function createHealth(deps: HealthDependencies): Hono<ApiEnv> {
+  const api = createListener(deps);
+  addHealth(createEndpoints(api, {}), deps);
+  return api;
+}
+
+/** A listener that answers errors and unknown paths with problems. */
+function createListener({ log }: Pick<HealthDependencies, 'log'>): Hono<ApiEnv> {
+  const api = new Hono<ApiEnv>();
+  api.onError((error, c) => problemOf(error, c, log));
+  api.notFound((c) => {
+    const isNear = /^\/tokens?\/?$/.test(c.req.path);
+    return problem(c, 'not_found', isNear ? 'The endpoint is /tokens.' : undefined);
+  });
+  return api;
+}
+
+/** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** `/livez`, `/readyz` and, if there are metrics, `/metrics`. */
+function addHealth(endpoint: AddEndpoint, { store, log, metricsText }: HealthDependencies): void {
+  endpoint('Service', '/livez', {
+    get: {
+      id: 'isAlive',
+      summary: 'Check the process',
+      description: 'Responds with 200 if the process runs. It does not check the store.',
+      answer: [200, 'OK.', ref('Health')],
+      handle: (c) => json(c, { status: 'ok' }),
+    },
+  });
+  endpoint('Service', '/readyz', {
+    get: {
+      id: 'isReady',
+      summary: 'Check the store',
+      description:
+        'Writes to each master of the store. Shows the masters, the replicas and warnings.',
+      answer: [200, 'OK.', ref('Health')],
+      codes: ['unavailable'],
+      // Whether each master accepts a write, and what the operator should fix.
+      async handle(c) {
+        try {
+          return json(c, { status: 'ok', ...(await store.check()) });
+        } catch (error) {
+          const { shown, health } = error instanceof StoreUnavailable ? error : {};
+          return problemOf(error as Error, c, log, shown, health);
+        }
+      },
+    },
+  });
+  if (metricsText === undefined) return;
+  endpoint('Service', '/metrics', {
+    get: {
+      id: 'getMetrics',
+      summary: 'Show metrics',
+      description: "Metrics in Prometheus' text format.",
+      answer: [200, 'Text, version 0.0.4.', { type: 'string' }, 'text/plain'],
+      handle: async (c) => respond(c, await metricsText(), { 'Content-Type': METRICS_TYPE }),
+    },
+  });
 }
 
 const JWKS_TYPE = 'application/jwk-set+json';

@@ -37,12 +37,8 @@ function report(c: Context<ApiEnv>, emit: Emit): void {
   const { action, token_ids: ids, ...fields } = audit;
   if (action !== 'token.issued' && action !== 'token.revoked') return;
   if (fields.count === 0 && fields.signed_before === undefined) return;
-  const from = {
-    client: c.get('client').id,
-    request_id: c.get('requestId'),
-    address: addressOf(c),
-  };
-  const data = { ...fields, ...from };
+  const from = { client: c.get('client').id, request_id: c.get('requestId') };
+  const data = { ...fields, ...from, address: addressOf(c) };
   if (ids === undefined) emit(action, data);
   for (let begin = 0; ids !== undefined && begin < ids.length; begin += MAX_IDS) {
     const part = ids.slice(begin, begin + MAX_IDS);

@@ -3,7 +3,7 @@ import { auth } from 'hono/utils/basic-auth';
 import { type Client, findClient } from '../token/client.ts';
 import { Refused } from '../token/refused.ts';
 import type { ApiDependencies, ApiEnv } from './http.ts';
-import { formValue, isOAuth, problem, readForm } from './http.ts';
+import { decodeBody, formValue, isOAuth, problem } from './http.ts';
 
 type Credentials = Pick<ApiDependencies, 'apiKeys' | 'clientOf'>;
 
@@ -33,7 +33,7 @@ export function authenticateOAuth(credentials: Credentials): MiddlewareHandler<A
   const { apiKeys } = credentials;
   return admitting(async (c) => {
     const header = c.req.header('authorization');
-    const form = await readForm(c);
+    const form = new URLSearchParams(decodeBody(await c.req.arrayBuffer()));
     c.set('form', form);
     if (form.has('client_secret')) {
       if (header !== undefined) throw new Refused('invalid_request', TWICE);
@@ -55,7 +55,7 @@ function admitting(senderOf: (c: Context<ApiEnv>) => Promise<Sender>): Middlewar
     const [client, detail, challenge] = await senderOf(c);
     if (client === undefined) {
       const headers = { 'WWW-Authenticate': challenge };
-      return problem(c, 'invalid_client', detail, [], { headers });
+      return problem(c, 'invalid_client', detail, { headers });
     }
     c.set('client', client);
     return next();

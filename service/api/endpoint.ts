@@ -1,8 +1,38 @@
 import { STATUS_CODES } from 'node:http';
 import type { Context, Hono, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { z } from 'zod';
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
-import { type ApiEnv, FORM_TYPE, JSON_TYPE, limitBody, notAllowed, requireType } from './http.ts';
-import { ref, type Tag } from './openapi.ts';
+import { type ApiEnv, FORM_TYPE, JSON_TYPE, problem } from './http.ts';
+import * as schemas from './schema.ts';
+
+/** The schemas that generated code names. */
+const SCHEMAS = {
+  FileTokenRequest: schemas.fileRequest,
+  FolderTokenRequest: schemas.folderRequest,
+  ProlongRequest: schemas.prolongRequest,
+  TokenId: schemas.tokenIdSchema,
+  IssuedToken: schemas.issued,
+  Requester: schemas.requester,
+  Delivered: schemas.delivered,
+  Token: schemas.state,
+  TokenPage: schemas.page,
+  Revoked: schemas.revoked,
+  Introspection: schemas.introspection,
+  Health: schemas.health,
+  Problem: schemas.problemDocument,
+};
+
+export const ref = (name: keyof typeof SCHEMAS | 'TokenRequest') => ({
+  $ref: `#/components/schemas/${name}`,
+});
+
+/** The groups of operations. */
+const TAGS = {
+  Tokens: 'Issue, show, list, change and revoke tokens.',
+  OAuth: 'The endpoints of OAuth 2.0 for introspection and revocation.',
+  Service: 'For operators and tools. None of these needs a key.',
+};
 
 /** What an endpoint does for a method, and what the OpenAPI document says about it. */
 export interface Operation {
@@ -35,42 +65,67 @@ const ID = {
   schema: ref('TokenId'),
 };
 
+export type AddEndpoint = ReturnType<typeof createEndpoints>;
+
 /**
  * Adds the operations of a path to a listener, and what the OpenAPI document says about them to `paths`. `authenticate`
- * reads the body, so it comes after the limit.
+ * reads the body, so it comes after the limit. A body that no operation reads is limited, too.
  */
 export function createEndpoints(
   api: Hono<ApiEnv>,
   paths: Record<string, object>,
   ...authenticate: MiddlewareHandler<ApiEnv>[]
 ) {
-  return (tag: Tag, path: string, operations: Readonly<Record<string, Operation>>): void => {
+  return (
+    tag: keyof typeof TAGS,
+    path: string,
+    operations: Readonly<Record<string, Operation>>,
+  ): void => {
     const route = path.replace('{id}', ':id');
     const item: Record<string, object> = path === route ? {} : { parameters: [ID] };
     for (const [method, operation] of Object.entries(operations)) {
-      const checks = checksOf(operation, authenticate);
-      api.on(method.toUpperCase(), [route], ...checks, operation.handle);
+      const { json, form, maxBytes, advice, handle } = operation;
+      const checks = [limitBody(maxBytes, advice), ...authenticate];
+      if (json ?? form) checks.push(requireType(json ? JSON_TYPE : FORM_TYPE));
+      api.on(method.toUpperCase(), [route], ...checks, handle);
       item[method] = describe(tag, operation);
     }
     paths[path] = item;
     const methods = tag === 'Service' ? ['get', 'head'] : Object.keys(operations);
-    api.all(route, notAllowed(methods.join(', ').toUpperCase()));
+    const allow = methods.join(', ').toUpperCase();
+    const headers = { Allow: allow };
+    api.all(route, (c) => problem(c, 'method_not_allowed', `Use ${allow}.`, { headers }));
   };
 }
 
-/** What a body must pass before it is read. A body that no operation reads is limited, too. */
-function checksOf(operation: Operation, authenticate: readonly MiddlewareHandler[]) {
-  const { json, form, maxBytes = MAX_BODY_BYTES, advice } = operation;
-  const checks = [limitBody(maxBytes, advice), ...authenticate];
-  if (json === undefined && form === undefined) return checks;
-  return [...checks, requireType(json ? JSON_TYPE : FORM_TYPE)];
+/**
+ * Rejects a longer body with 413. `advice`: what else to do. If the length is announced, Node reads no more than that, and hono's
+ * bodyLimit is not needed: it makes a Request and a stream, a fifth of the cost of issuing a token.
+ */
+function limitBody(maxBytes = MAX_BODY_BYTES, advice = ''): MiddlewareHandler {
+  const detail = `The body may have at most ${maxBytes} bytes.${advice}`;
+  const tooLarge = (c: Context) => problem(c, 'content_too_large', detail);
+  const counted = bodyLimit({ maxSize: maxBytes, onError: tooLarge });
+
+  return async function limitBody(c, next) {
+    if (c.req.header('transfer-encoding') !== undefined) return counted(c, next);
+    const length = Number(c.req.header('content-length') ?? 0);
+    return length > maxBytes ? tooLarge(c) : next();
+  };
 }
 
-export type AddEndpoint = ReturnType<typeof createEndpoints>;
+/** Rejects a body of another type with 415. */
+function requireType(type: string): MiddlewareHandler {
+  return async (c, next) => {
+    const sent = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+    if (sent !== type) return problem(c, 'unsupported_media_type', `Send the body as ${type}.`);
+    return next();
+  };
+}
 
 const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });
 
-function describe(tag: Tag, { id, summary, description, parameters, ...about }: Operation) {
+function describe(tag: string, { id, summary, description, parameters, ...about }: Operation) {
   const { json, form, answer, codes = [] } = about;
   const [status, meaning, schema, type = JSON_TYPE] = answer;
   const body = json ? content(JSON_TYPE, json) : form && content(FORM_TYPE, form);
@@ -96,4 +151,47 @@ function problems(codes: readonly ProblemCode[], type: string): object {
     return [status, { description, ...content(type, ref('Problem')) }];
   });
   return Object.fromEntries(entries);
+}
+
+function components(): object {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(SCHEMAS)) registry.add(schema, { id });
+  const uri = (id: string) => `#/components/schemas/${id}`;
+  const { schemas } = z.toJSONSchema(registry, { uri, io: 'input' });
+  const entries = Object.entries(schemas).map(([id, { $schema, $id, ...one }]) => [id, one]);
+  const oneOf = [ref('FileTokenRequest'), ref('FolderTokenRequest')];
+  const TokenRequest = { description: 'Exactly one of `path` and `prefix`.', oneOf };
+  return { TokenRequest, ...Object.fromEntries(entries) };
+}
+
+/**
+ * The API in OpenAPI 3.1, with the schemas that check requests. `paths`: what the endpoints say about themselves.
+ * https://spec.openapis.org/oas/v3.1.1.html
+ */
+export function openapi(version: string, paths: object) {
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Postern',
+      version,
+      description:
+        'Issues and manages short-lived download tokens. nginx uses another listener, the gate.',
+      contact: { name: 'The operator of this service' },
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/', description: 'The address of POSTERN_API_LISTEN.' }],
+    security: [{ bearer: [] }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, or a JWT of an issuer that is trusted for clients.',
+        },
+      },
+      schemas: components(),
+    },
+  };
 }

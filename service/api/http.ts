@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Context, MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
+import type { Context } from 'hono';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
@@ -12,7 +11,6 @@ import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import type { Prolong, Revoke } from '../token/revoke.ts';
 import { type StoreReads, Unavailable, Unconfirmed } from '../token/store.ts';
 import type { Emit } from '../webhooks/event.ts';
-import { parseJson } from './json.ts';
 import { fieldErrorsOf } from './schema.ts';
 
 export const JSON_TYPE = 'application/json';
@@ -28,7 +26,7 @@ export interface ApiDependencies {
   readonly revoke: Revoke;
   readonly publicJwks: () => object;
   /** In Prometheus' text format; absent: another listener has `/metrics`. */
-  readonly metrics?: () => Promise<string>;
+  readonly metricsText?: () => Promise<string>;
   readonly version: string;
   readonly issue: Issue;
   readonly store: StoreReads;
@@ -102,22 +100,19 @@ export function isOAuth(c: Context): boolean {
   return OAUTH_PATHS.includes(c.req.path);
 }
 
+interface More {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly members?: object | undefined;
+}
+
 /** A problem. At an endpoint of OAuth, it is also the error that RFC 6749, section 5.2, describes. */
-export function problem(
-  c: Context,
-  code: ProblemCode,
-  detail?: string,
-  errors: readonly FieldError[] = [],
-  more: {
-    readonly headers?: Readonly<Record<string, string>>;
-    readonly members?: object | undefined;
-  } = {},
-): Response {
+export function problem(c: Context, code: ProblemCode, detail?: string, more: More = {}): Response {
   c.set('problem', code);
   const [type, members] = isOAuth(c)
     ? [JSON_TYPE, { error: code, error_description: detail }]
     : [PROBLEM_TYPE, more.members];
-  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS), members);
+  const body = problemBody(code, detail, more.errors?.slice(0, MAX_ERRORS), members);
   return respond(c, body, { 'Content-Type': type, ...more.headers }, statusOf(code));
 }
 
@@ -126,29 +121,25 @@ export function createIsGone(c: Context<ApiEnv>): () => boolean {
   return () => c.env?.incoming?.socket.destroyed === true;
 }
 
-/** Answers a method that an endpoint does not have. */
-export function notAllowed(allow: string) {
-  return (c: Context) =>
-    problem(c, 'method_not_allowed', `Use ${allow}.`, [], { headers: { Allow: allow } });
-}
-
 const LATER = { headers: { 'Retry-After': '5' } };
 
 const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
 
 /** Turns every error into a response. Details of a 5xx appear only in the log, or in `shown`. */
 export function problemOf(error: Error, c: Context, log: Logger, shown?: string, members?: object) {
-  if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
+  if (error instanceof Refused) {
+    return problem(c, error.code, error.message, { errors: error.errors });
+  }
   if (error instanceof Full) {
     const detail = 'Too many requests are waiting. Send this one again later.';
-    return problem(c, 'unavailable', detail, [], LATER);
+    return problem(c, 'unavailable', detail, LATER);
   }
   if (error instanceof Unavailable) {
     // The line has no stack trace, because every request logs it until the operator fixes the cause.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
     const isApplied = error instanceof Unconfirmed;
     const detail = isApplied ? UNCONFIRMED : `Postern gets no response from ${error.what}.`;
-    return problem(c, 'unavailable', shown ?? detail, [], { ...LATER, members });
+    return problem(c, 'unavailable', shown ?? detail, { ...LATER, members });
   }
   // The client closed the connection while it sent the body, so it does not receive this response.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {
@@ -165,21 +156,28 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function decodeBody(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
-  } catch (error) {
-    if (error instanceof TypeError) throw new Refused('invalid_request', 'The body is not UTF-8.');
-    throw error;
+  } catch {
+    throw new Refused('invalid_request', 'The body is not UTF-8.');
   }
 }
 
-/** Reads a JSON body and checks it against a schema. @throws Refused */
-export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
-  const parsed = schema.safeParse(parseJson(decodeBody(await c.req.arrayBuffer())));
-  if (parsed.success) return parsed.data;
-  throw new Refused('invalid_request', 'The request is not valid.', fieldErrorsOf(parsed.error));
+/** @throws Refused */
+export function parseJson(bytes: ArrayBuffer | Uint8Array): unknown {
+  const text = decodeBody(bytes);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused('invalid_request', NO_JSON);
+  }
 }
 
-export async function readForm(c: Context): Promise<URLSearchParams> {
-  return new URLSearchParams(decodeBody(await c.req.arrayBuffer()));
+export const NO_JSON = 'The body is not valid JSON.';
+
+/** Reads a JSON body and checks it against a schema. @throws Refused */
+export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(parseJson(await c.req.arrayBuffer()));
+  if (parsed.success) return parsed.data;
+  throw new Refused('invalid_request', 'The request is not valid.', fieldErrorsOf(parsed.error));
 }
 
 /** The value of a parameter that must be present once. Other parameters are ignored. @throws Refused */
@@ -189,29 +187,4 @@ export function formValue(form: URLSearchParams, name: string): string {
   throw new Refused('invalid_request', `The form must have exactly one ${name}.`, [
     { pointer: `/${name}`, detail: 'must be present exactly once' },
   ]);
-}
-
-/** Rejects a body of another type with 415. */
-export function requireType(type: string): MiddlewareHandler {
-  return async (c, next) => {
-    const sent = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
-    if (sent !== type) return problem(c, 'unsupported_media_type', `Send the body as ${type}.`);
-    return next();
-  };
-}
-
-/**
- * Rejects a longer body with 413. `advice`: what else to do. If the length is announced, Node reads no more than that, and hono's
- * bodyLimit is not needed: it makes a Request and a stream, a fifth of the cost of issuing a token.
- */
-export function limitBody(maxBytes: number, advice = ''): MiddlewareHandler {
-  const detail = `The body may have at most ${maxBytes} bytes.${advice}`;
-  const tooLarge = (c: Context) => problem(c, 'content_too_large', detail);
-  const counted = bodyLimit({ maxSize: maxBytes, onError: tooLarge });
-
-  return async function limitBody(c, next) {
-    if (c.req.header('transfer-encoding') !== undefined) return counted(c, next);
-    const length = Number(c.req.header('content-length') ?? 0);
-    return length > maxBytes ? tooLarge(c) : next();
-  };
 }

@@ -1,22 +1,21 @@
 import { Abandoned, type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
-import { inPieces } from '../token/queue.ts';
+import { inPieces, type Place } from '../token/queue.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import type { Turn } from '../token/store.ts';
 import { note } from './audit.ts';
-import type { Operation } from './endpoint.ts';
+import { type Operation, ref } from './endpoint.ts';
 import {
   type ApiDependencies,
   createIsGone,
-  decodeBody,
   JSON_TYPE,
   json,
+  parseJson,
   readJson,
   respond,
 } from './http.ts';
-import { parseJson, splitArray } from './json.ts';
-import { ref } from './openapi.ts';
+import { splitArray } from './json.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
-import { jsonArray, type Turns } from './turns.ts';
+import { type InTurn, readBody } from './turns.ts';
 
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
@@ -50,7 +49,7 @@ export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
 }
 
 /** `POST /tokens/batch` issues all of its tokens, or none. */
-export function issueBatch({ issue, publicUrl }: ApiDependencies, { withBody }: Turns): Operation {
+export function issueBatch({ issue, publicUrl }: ApiDependencies, inTurn: InTurn): Operation {
   return {
     id: 'issueTokens',
     summary: 'Issue many tokens',
@@ -60,20 +59,31 @@ export function issueBatch({ issue, publicUrl }: ApiDependencies, { withBody }: 
     maxBytes: MAX_BATCH_BYTES,
     answer: [201, 'Issued.', batchOf('IssuedToken', 'In the order of the requests.')],
     codes: ['insufficient_scope'],
-    handle: (c) =>
-      withBody(c, 'batch', async (place, body) => {
-        const requests = await parseAll(body, place.turn);
+    handle(c) {
+      const issueAll = async (place: Place) => {
+        const requests = await parseAll(await readBody(c, place), place.turn);
         const isGone = createIsGone(c);
         if (isGone()) throw new Abandoned();
         note(c, { action: 'token.issued', count: requests.length });
         const issued = await issue(c.get('client'), requests, { isGone, place });
         note(c, { token_ids: issued.map(({ id }) => id) });
-        const length = ({ url, cookieUrl = '' }: Issued) => url.length + cookieUrl.length;
-        const toAnswer = (one: Issued) => answerOf(one, publicUrl);
-        const answer = await jsonArray(issued, place.turn, length, toAnswer);
-        return respond(c, answer, { 'Content-Type': JSON_TYPE }, 201);
-      }),
+        const body = await jsonOf(issued, publicUrl, place.turn);
+        return respond(c, body, { 'Content-Type': JSON_TYPE }, 201);
+      };
+      return inTurn(c, 'batch', issueAll, 0);
+    },
   };
+}
+
+/** The response, written in pieces. */
+async function jsonOf(issued: readonly Issued[], publicUrl: string, turn: Turn) {
+  const parts: Buffer[] = [];
+  const write = (piece: readonly Issued[]) => {
+    const text = piece.map((one) => JSON.stringify(answerOf(one, publicUrl))).join();
+    parts.push(Buffer.from(`${parts.length === 0 ? '[' : ','}${text}`));
+  };
+  await inPieces(issued, turn, write, ({ url, cookieUrl = '' }) => url.length + cookieUrl.length);
+  return Buffer.concat([...parts, Buffer.from(']')]);
 }
 
 function answerOf(
@@ -99,7 +109,7 @@ async function parseAll(body: Uint8Array, turn: Turn): Promise<Requests> {
     for (const element of piece) {
       const at = `/${count}`;
       count += 1;
-      const { success, data, error } = grantRequest.safeParse(parseJson(decodeBody(element)));
+      const { success, data, error } = grantRequest.safeParse(parseJson(element));
       if (success) requests.push({ at, request: data, bytes: element.length });
       else errors.push(...fieldErrorsOf(error, at));
       if (errors.length >= MAX_ERRORS) throw new Refused('invalid_request', NOT_ISSUED, errors);

@@ -1,5 +1,6 @@
 import { NOT_ISSUED } from '../token/issue.ts';
 import { Refused } from '../token/refused.ts';
+import { NO_JSON } from './http.ts';
 
 const MAX_DEPTH = 8;
 
@@ -66,15 +67,6 @@ export function* splitArray(text: Uint8Array, maxElements: number): Generator<Ui
   refuseSyntax();
 }
 
-/** @throws Refused */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return refuseSyntax();
-  }
-}
-
 /** Index of the quote that ends a string; past `end`, or past the end of the text, if there is none. */
 function endOfString(text: Uint8Array, quote: number, end: number): number {
   let i = quote + 1;
@@ -96,5 +88,5 @@ function refuseLength(maxElements: number): never {
 }
 
 function refuseSyntax(): never {
-  throw new Refused('invalid_request', 'The body is not valid JSON.');
+  throw new Refused('invalid_request', NO_JSON);
 }

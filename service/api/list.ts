@@ -1,15 +1,13 @@
 import type { Context } from 'hono';
 import { GRANT_FIELDS } from '../token/grant-fields.ts';
-import type { Place } from '../token/queue.ts';
 import { Refused } from '../token/refused.ts';
-import type { Cursor, Selection, StoreReads } from '../token/store.ts';
+import type { Cursor, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { note } from './audit.ts';
-import type { Operation } from './endpoint.ts';
+import { type Operation, ref } from './endpoint.ts';
 import { type ApiDependencies, type ApiEnv, JSON_TYPE, respond } from './http.ts';
-import { ref } from './openapi.ts';
 import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
-import type { Turns } from './turns.ts';
+import type { InTurn } from './turns.ts';
 
 /** A query parameter, as the OpenAPI document describes it. */
 const parameter = <N extends string>(name: N, description: string, schema: object) => ({
@@ -45,7 +43,7 @@ const PARAMETERS = [
 ];
 
 /** A page of a client's live grants, ordered by their end. */
-export function listOperation({ store }: ApiDependencies, { inTurn }: Turns): Operation {
+export function listOperation({ store }: ApiDependencies, inTurn: InTurn): Operation {
   return {
     id: 'listTokens',
     summary: 'List tokens',
@@ -58,12 +56,14 @@ export function listOperation({ store }: ApiDependencies, { inTurn }: Turns): Op
       const query = queryValues(c, PARAMETERS);
       const { subject, path, client: owner } = query;
       const limit = limitOf(query.limit);
-      const after = cursorOf(query.cursor);
+      const cursor = cursorOf(query.cursor);
       note(c, { action: 'token.listed', subject, path, owner });
       const client = ownerOf(c, owner);
-      const wanted = { selection: { subject, covers: path }, limit, after };
-      return inTurn(c, 'list', async (place) => {
-        const { body, count } = await listInPieces(store, client, wanted, place);
+      const selection = { subject, covers: path };
+      return inTurn(c, 'list', async ({ alone }) => {
+        // Alone: the replies of a slow store for many lists would arrive together.
+        const read: Read = (max, after) => alone(() => store.list(client, selection, max, after));
+        const { body, count } = await listInPieces(read, limit, cursor);
         note(c, { count });
         return respond(c, body, { 'Content-Type': JSON_TYPE });
       });
@@ -94,26 +94,16 @@ const PIECE = 50;
  */
 const MAX_PAGE_BYTES = 1024 * 1024;
 
-interface Wanted {
-  readonly selection: Selection;
-  readonly limit: number;
-  readonly after: Cursor | undefined;
-}
+type Read = (max: number, after: Cursor | undefined) => ReturnType<StoreReads['list']>;
 
 /** A page as JSON, from several small pages of the store. Ended tokens count, too: an index may have many of them. */
-async function listInPieces(
-  store: StoreReads,
-  client: string,
-  { selection, limit, after }: Wanted,
-  { alone }: Place,
-): Promise<{ readonly body: Uint8Array<ArrayBuffer>; readonly count: number }> {
+async function listInPieces(read: Read, limit: number, after: Cursor | undefined) {
   const pieces: Buffer[] = [];
   let [left, count, bytes, next] = [limit, 0, 0, after];
   do {
-    const [most, after] = [Math.min(PIECE, left), next];
-    left -= most;
-    // Alone: the replies of a slow store for many lists would arrive together.
-    const page = await alone(() => store.list(client, selection, most, after));
+    const max = Math.min(PIECE, left);
+    left -= max;
+    const page = await read(max, next);
     next = page.next;
     if (page.entries.length === 0) continue;
     const tokens: PageAnswer['tokens'] = page.entries.map(([id, grant]) => stateOf(id, grant));

@@ -1,11 +1,10 @@
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
-import type { AddEndpoint } from './endpoint.ts';
+import { type AddEndpoint, ref } from './endpoint.ts';
 import { type ApiDependencies, formValue, json, respond } from './http.ts';
-import { ref } from './openapi.ts';
 import type { IntrospectionAnswer } from './schema.ts';
 import { stateInTurn } from './tokens.ts';
-import type { Turns } from './turns.ts';
+import type { InTurn } from './turns.ts';
 
 const form = (fields: Readonly<Record<string, string>>) => ({
   type: 'object',
@@ -31,7 +30,7 @@ export const metadata = (issuer: string) => ({
 export function addOAuth(
   endpoint: AddEndpoint,
   { lookUp, revoke, store }: ApiDependencies,
-  { inTurn }: Turns,
+  inTurn: InTurn,
 ): void {
   endpoint('OAuth', '/introspect', {
     post: {

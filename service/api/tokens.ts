@@ -4,20 +4,18 @@ import { Refused } from '../token/refused.ts';
 import type { Entry, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
-import type { AddEndpoint } from './endpoint.ts';
+import { type AddEndpoint, ref } from './endpoint.ts';
 import { type ApiDependencies, type ApiEnv, json, readJson, respond } from './http.ts';
 import { issueBatch, issueOne } from './issue.ts';
 import { listOperation, ownerOf, queryValues, SELECTED } from './list.ts';
-import { ref } from './openapi.ts';
 import { prolongRequest, type State, wholeStateOf } from './schema.ts';
-import type { InTurn, Turns } from './turns.ts';
+import type { InTurn } from './turns.ts';
 
 /** Adds the endpoints that list, show, prolong and revoke tokens, and the one that issues one. */
-export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: Turns): void {
+export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: InTurn): void {
   const { prolong, revoke, store } = deps;
-  const { inTurn } = turns;
   endpoint('Tokens', '/tokens', {
-    get: listOperation(deps, turns),
+    get: listOperation(deps, inTurn),
     post: issueOne(deps),
     // Ends all grants of a client, or those of one of its subjects.
     delete: {
@@ -47,7 +45,7 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
     },
   });
   // Before the paths with an ID.
-  endpoint('Tokens', '/tokens/batch', { post: issueBatch(deps, turns) });
+  endpoint('Tokens', '/tokens/batch', { post: issueBatch(deps, inTurn) });
   endpoint('Tokens', '/tokens/{id}', {
     get: {
       id: 'showToken',

@@ -48,23 +48,13 @@ const MAX_BUFFERED_BYTES = 8 << 20;
 /** After an error: a full disk may have space again. */
 const RETRY_MS = 200;
 
-/** A destination for pino, with `flushSync` for the end of the process. */
-export interface LogOutput {
-  /** Starts to write the line, and all lines before it. */
-  write(line: string): void;
-  /** The line may wait. It is lost if the process is killed. */
-  writeLater(line: string): void;
-  /** Tries to write the buffered lines. False if there is no result within `maxMs`. */
-  flush(maxMs: number): Promise<boolean>;
-  /** Writes the buffered lines, as far as possible now. */
-  flushSync(): void;
-}
+export type LogOutput = ReturnType<typeof createLogOutput>;
 
 /**
- * Writes lines to a file descriptor without blocking the event loop. pino's own destination ends the
- * process on an error such as ENOSPC, or tries to write indefinitely.
+ * A destination for pino. It writes lines to a file descriptor without blocking the event loop. pino's own destination
+ * ends the process on an error such as ENOSPC, or tries to write indefinitely.
  */
-export function createLogOutput(fd: number, onLost: () => void): LogOutput {
+export function createLogOutput(fd: number, onLost: () => void) {
   let gathered = '';
   /** Whether a gathered line must not wait. */
   let isUrgent = false;
@@ -116,12 +106,17 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
   }
 
   return {
-    write: (line) => gather(line, true),
-    writeLater: (line) => gather(line, false),
+    /** Starts to write the line, and all lines before it. */
+    write: (line: string) => gather(line, true),
 
-    flush: (maxMs) => Promise.race([writeLines().then(() => true), sleep(maxMs, false)]),
+    /** The line may wait. It is lost if the process is killed. */
+    writeLater: (line: string) => gather(line, false),
 
-    flushSync() {
+    /** Tries to write the buffered lines. False if there is no result within `maxMs`. */
+    flush: (maxMs: number) => Promise.race([writeLines().then(() => true), sleep(maxMs, false)]),
+
+    /** Writes the buffered lines, as far as possible now. */
+    flushSync(): void {
       try {
         for (;;) {
           if (chunk.length === 0) takeGathered();

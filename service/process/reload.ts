@@ -27,29 +27,22 @@ interface ReloadDependencies {
 /** The current app. A reload replaces it in one assignment, so that no request uses parts of both. */
 export function createCurrent(started: Opened, { open, log, recordReload }: ReloadDependencies) {
   let current = started;
-  return {
-    get app() {
-      return current.app;
-    },
-    get config() {
-      return current.config;
-    },
-    /** Keeps the current app if the new configuration is invalid. Never rejects. */
-    async reload(): Promise<void> {
-      try {
-        const before = current;
-        current = await open();
-        recordReload(true);
-        logReload(before);
-      } catch (error) {
-        recordReload(false);
-        log.error(
-          problemsOf(error),
-          'the configuration was not reloaded: Postern keeps the previous one',
-        );
-      }
-    },
-  };
+
+  /** Keeps the current app if the new configuration is invalid. Never rejects. */
+  async function reload(): Promise<void> {
+    try {
+      const before = current;
+      current = await open();
+      recordReload(true);
+      logReload(before);
+    } catch (error) {
+      recordReload(false);
+      log.error(
+        problemsOf(error),
+        'the configuration was not reloaded: Postern keeps the previous one',
+      );
+    }
+  }
 
   function logReload(before: Opened): void {
     const { config, files } = current;
@@ -65,6 +58,8 @@ export function createCurrent(started: Opened, { open, log, recordReload }: Relo
       log.warn({ settings: needRestart }, 'some changed settings need a restart');
     }
   }
+
+  return { current: () => current, reload };
 }
 
 /** All errors of a configuration, without secrets. */

@@ -1,14 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeBody } from '../../service/api/http.ts';
-import { parseJson, splitArray } from '../../service/api/json.ts';
+import { parseJson } from '../../service/api/http.ts';
+import { splitArray } from '../../service/api/json.ts';
 import { Refused } from '../../service/token/refused.ts';
 
 const split = (text: string, max: number) => [...splitArray(Buffer.from(text), max)];
 
 /** The elements of a text after splitting, as one value. */
-const joined = (text: string): unknown =>
-  split(text, 1000).map((element) => parseJson(decodeBody(element)));
+const joined = (text: string): unknown => split(text, 1000).map((element) => parseJson(element));
 
 /** The value; undefined for a text that is rejected. */
 function outcome(read: (text: string) => unknown, text: string): { readonly value?: unknown } {

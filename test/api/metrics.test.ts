@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createHealth } from '../../service/api/health.ts';
+import { createHealth } from '../../service/api/api.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken } from '../../service/token/token.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
@@ -53,7 +53,7 @@ test('metrics: an API whose metrics have their own listener has no /metrics', as
 test('metrics: a separate listener has /metrics, /livez and /readyz, and nothing else', async () => {
   const { store, metrics } = createPostern({ apiMetrics: false });
   const { log } = keptLog();
-  const health = createHealth({ store, log, metrics: metrics.text });
+  const health = createHealth({ store, log, metricsText: metrics.text });
   const statuses = async (...paths: string[]) =>
     Promise.all(paths.map(async (path) => (await health.request(path)).status));
   expect(await statuses('/metrics', '/livez', '/readyz')).toEqual([200, 200, 200]);

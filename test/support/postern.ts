@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../service/app.ts';
+import { loadConfig } from '../../service/config/config.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
 import type { Jwt } from '../../service/jwt/jwt.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
@@ -84,9 +85,9 @@ export function createPostern(options: PosternOptions = {}) {
   const store = metrics.measuredStore(options.store ?? createMemoryStore({ now }));
   const events = { types: options.emit ? EVENT_TYPES : [] };
   const urls = { publicUrl, ...(apiUrl !== undefined && { apiUrl }) };
-  const settings = { apiKeys, cookies, decisionTtl, events, ...urls, format, leeway: 5 };
+  const settings = { apiKeys, cookies, decisionTtl, events, ...urls, format };
   const app = createApp(
-    { ...settings, issuers: [], pages: options.pages ?? {}, expiresIn: 120, resumeFor: 3600 },
+    { ...DEFAULTS, ...settings, pages: options.pages ?? {} },
     {
       mounts: createMounts(options.mounts ?? [mount('/download/', '/protected/')]),
       store,
@@ -105,6 +106,9 @@ export function createPostern(options: PosternOptions = {}) {
   );
   return { ...app, store, metrics };
 }
+
+const MOUNTS = { POSTERN_MOUNTS: '/download/=/protected/' };
+const DEFAULTS = loadConfig(MOUNTS, () => '', { onTerminal: true });
 
 const NO_JWT = {
   verify: async () => ({ reason: 'no key' }),

@@ -21,7 +21,7 @@ export async function openapiTools(into: string): Promise<OpenapiTools> {
   const programs = join(await installPackages('openapi'), 'node_modules', '.bin');
   const document = join(into, 'openapi.json');
   // The document needs no other part of the service.
-  const api = createApi({ version: '0.0.0', metrics: async () => '' } as ApiDependencies);
+  const api = createApi({ version: '0.0.0', metricsText: async () => '' } as ApiDependencies);
   await writeFile(document, await (await api.request('/openapi.json')).text());
   return {
     document,
