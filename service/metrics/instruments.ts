@@ -1,9 +1,11 @@
-import { Counter, Gauge, type Metric, type Registry } from 'prom-client';
+import type { Metric, Registry } from 'prom-client';
 
 /** Seconds: from a decision with the memory store to 2 s, the time that nginx waits for a decision. */
 const BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2,
 ];
+
+type Labels = Readonly<Record<string, string>>;
 
 export type Instruments = ReturnType<typeof createInstruments>;
 
@@ -14,24 +16,27 @@ export type Instruments = ReturnType<typeof createInstruments>;
  * appears at 1.
  */
 export function createInstruments(registry: Registry) {
-  const registers = [registry];
-
-  /** A counter. Returns a function that makes its child for a value of each label. */
-  function counts(name: string, help: string, ...labelNames: string[]) {
-    const children = new Map<string, readonly [Count, string[]]>();
-    const collect = function (this: Counter) {
-      for (const [child, values] of children.values()) {
-        this.labels(...values).inc(child.added);
-        child.added = 0;
-      }
+  /** Returns a function that makes the child of a metric for a value of each label. */
+  function metric<Child extends { samples(): readonly object[] }>(
+    meta: { readonly type: string; readonly name: string; readonly help: string },
+    labelNames: readonly string[],
+    create: (labels: Labels) => Child,
+  ) {
+    const children = new Map<string, Child>();
+    const get = async () => {
+      return { ...meta, values: [...children.values()].flatMap((child) => child.samples()) };
     };
-    new Counter({ name, help, labelNames, registers, collect });
-    return (...values: string[]) => {
-      const [child] = children.get(values.join()) ?? [new Count()];
-      children.set(values.join(), [child, values]);
+    registry.registerMetric({ ...meta, get } as unknown as Metric);
+    return (...values: string[]): Child => {
+      const labels = Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? '']));
+      const child = children.get(values.join()) ?? create(labels);
+      children.set(values.join(), child);
       return child;
     };
   }
+
+  const counts = (name: string, help: string, ...labelNames: string[]) =>
+    metric({ type: 'counter', name, help }, labelNames, createCount);
 
   return {
     counts,
@@ -40,63 +45,51 @@ export function createInstruments(registry: Registry) {
     countsBy<V extends string>(name: string, help: string, label: string, values: readonly V[]) {
       const childOf = counts(name, help, label);
       const children = values.map((value) => [value, childOf(value)]);
-      return Object.fromEntries(children) as Readonly<Record<V, Count>>;
+      return Object.fromEntries(children) as Readonly<Record<V, ReturnType<typeof createCount>>>;
     },
 
-    /** A histogram with one label. Returns a function that makes its child for a value. */
-    times(name: string, help: string, label: string) {
-      const children = new Map<string, Times>();
-      const get = async () => {
-        const values = [...children].flatMap(([value, child]) =>
-          child.samples(name, { [label]: value }),
-        );
-        return { name, help, type: 'histogram', values };
-      };
-      registry.registerMetric({ name, help, get } as unknown as Metric);
-      return (value: string) => {
-        const child = children.get(value) ?? new Times();
-        children.set(value, child);
-        return child;
-      };
-    },
+    times: (name: string, help: string, labelNames: string[], bounds = BUCKETS) =>
+      metric({ type: 'histogram', name, help }, labelNames, (labels) =>
+        createTimes(name, labels, bounds),
+      ),
 
     /** A gauge whose value is read when Prometheus scrapes. */
-    gauge(name: string, help: string, read: () => number): void {
-      const collect = function (this: Gauge) {
-        this.set(read());
-      };
-      new Gauge({ name, help, registers, collect });
+    gauge(name: string, help: string, read: () => number, labels: Labels = {}): void {
+      const samples = () => [{ labels, value: read() }];
+      metric({ type: 'gauge', name, help }, [], () => ({ samples }))();
     },
   };
 }
 
-class Count {
-  added = 0;
-
-  inc(by = 1): void {
-    this.added += by;
-  }
+function createCount(labels: Labels) {
+  let value = 0;
+  return {
+    inc(by = 1): void {
+      value += by;
+    },
+    samples: () => [{ labels, value }],
+  };
 }
 
-class Times {
+function createTimes(name: string, labels: Labels, bounds: readonly number[]) {
   /** The last bucket is for values above all bounds. */
-  readonly #inBucket = new Float64Array(BUCKETS.length + 1);
-  #sum = 0;
-
-  observe(seconds: number): void {
-    let i = 0;
-    while (seconds > (BUCKETS[i] ?? Number.POSITIVE_INFINITY)) i += 1;
-    this.#inBucket[i] = (this.#inBucket[i] ?? 0) + 1;
-    this.#sum += seconds;
-  }
-
-  samples(name: string, labels: Readonly<Record<string, string>>): object[] {
-    let count = 0;
-    const buckets = [...BUCKETS, '+Inf'].map((le, i) => {
-      count += this.#inBucket[i] ?? 0;
-      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count };
-    });
-    const total = (part: string, value: number) => ({ metricName: name + part, labels, value });
-    return [...buckets, total('_sum', this.#sum), total('_count', count)];
-  }
+  const inBucket = new Float64Array(bounds.length + 1);
+  let sum = 0;
+  return {
+    observe(seconds: number): void {
+      let i = 0;
+      while (seconds > (bounds[i] ?? Number.POSITIVE_INFINITY)) i += 1;
+      inBucket[i] = (inBucket[i] ?? 0) + 1;
+      sum += seconds;
+    },
+    samples() {
+      let count = 0;
+      const buckets = [...bounds, '+Inf'].map((le, i) => {
+        count += inBucket[i] ?? 0;
+        return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count };
+      });
+      const total = (part: string, value: number) => ({ metricName: name + part, labels, value });
+      return [...buckets, total('_sum', sum), total('_count', count)];
+    },
+  };
 }

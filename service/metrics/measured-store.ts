@@ -1,4 +1,3 @@
-import { Histogram, type Registry } from 'prom-client';
 import type { Issue } from '../token/issue.ts';
 import { type Store, Unconfirmed } from '../token/store.ts';
 import { isOpaque } from '../token/token.ts';
@@ -8,8 +7,7 @@ import type { Instruments } from './instruments.ts';
 const FAILOVER_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
 
 /** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
-export function storeMetrics(registry: Registry, instruments: Instruments) {
-  const { counts, countsBy, times, gauge } = instruments;
+export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
   const issued = countsBy('postern_tokens_issued_total', 'Tokens issued, by format.', 'format', [
     'opaque',
     'jwt',
@@ -25,7 +23,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
   const secondsOf = times(
     'postern_store_seconds',
     'Duration of store operations in seconds, including failed ones.',
-    'operation',
+    ['operation'],
   );
   const errorsOf = counts(
     'postern_store_errors_total',
@@ -48,12 +46,12 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
     'cause',
     ['loop', 'store'],
   );
-  const failovers = new Histogram({
-    name: 'postern_store_failover_seconds',
-    help: 'Time in seconds from the first failure until another master answered.',
-    buckets: FAILOVER_BUCKETS,
-    registers: [registry],
-  });
+  const failovers = times(
+    'postern_store_failover_seconds',
+    'Time in seconds from the first failure until another master answered.',
+    [],
+    FAILOVER_BUCKETS,
+  )();
   // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
   gauge(
@@ -78,19 +76,18 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
     const errors = errorsOf(operation);
     return async (...args: Args): Promise<T> => {
       const began = performance.now();
-      const took = () => seconds.observe((performance.now() - began) / 1000);
       try {
         const value = await call(...args);
-        took();
         up = 1;
         count(value, ...args);
         return value;
       } catch (error) {
-        took();
         errors.inc();
         // Redis answered. Only its replicas did not.
         up = Number(error instanceof Unconfirmed);
         throw error;
+      } finally {
+        seconds.observe((performance.now() - began) / 1000);
       }
     };
   }

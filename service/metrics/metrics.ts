@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { DENY_CODES, type Decision, type Mode } from '../decide/decision.ts';
 import type { Counted } from '../token/sent.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
@@ -16,19 +16,15 @@ const SAMPLE_MS = 20;
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
   const instruments = createInstruments(registry);
-  new Gauge({
-    name: 'postern_build_info',
-    help: 'Always 1. The labels are the versions.',
-    labelNames: ['version', 'node'],
-    registers: [registry],
-  }).set(versions, 1);
+  const help = 'Always 1. The labels are the versions.';
+  instruments.gauge('postern_build_info', help, () => 1, versions);
   const lostLines = instruments.counts(
     'postern_log_lines_lost_total',
     'Log lines dropped because the log could not be written.',
   )();
   return {
     recordDecision: decisionRecorder(instruments),
-    ...storeMetrics(registry, instruments),
+    ...storeMetrics(instruments),
     ...deliveryMetrics(instruments),
     recordReload: reloadRecorder(instruments),
     events: eventMetrics(instruments),
@@ -75,7 +71,7 @@ function decisionRecorder({ counts, times }: Instruments): RecordDecision {
   const secondsOf = times(
     'postern_decision_seconds',
     'Duration of decisions in seconds, including the store.',
-    'mode',
+    ['mode'],
   );
   // Created in advance, so that a request only looks them up.
   const childrenOf = (mode: Mode) => ({

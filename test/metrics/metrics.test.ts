@@ -220,7 +220,7 @@ test('metrics: an error is not cached', async () => {
 });
 
 const made = (registry: Registry) =>
-  createInstruments(registry).times('a_seconds', 'How long.', 'by');
+  createInstruments(registry).times('a_seconds', 'How long.', ['by']);
 
 test('metrics: a bucket is cumulative and includes its bound', async () => {
   const registry = new Registry();
