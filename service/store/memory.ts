@@ -10,7 +10,7 @@ import { MAX_REQUESTERS } from '../token/grant-fields.ts';
 import { inPieces, nextTurn } from '../token/queue.ts';
 import { addDelivery, type Delivery, isWhole, sums } from '../token/sent.ts';
 import type { Cursor, Entry, Selection, Store } from '../token/store.ts';
-import { type Requester, redeem } from '../token/uses.ts';
+import { redeem } from '../token/uses.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
@@ -24,8 +24,7 @@ interface Held {
   /** To enter the PIN. */
   attempts: number;
   /** What nginx sent. */
-  delivery?: Delivery;
-  whole: boolean;
+  delivery?: Delivery & { readonly whole: boolean };
 }
 
 /** Grants in the memory of this process: for one instance, lost when it ends. */
@@ -42,7 +41,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   let sweeping: IterableIterator<string> | undefined;
 
   function put(id: string, grant: Grant): void {
-    held.set(id, { grant, requesters: [], attempts: 0, whole: false });
+    held.set(id, { grant, requesters: [], attempts: 0 });
     if (grant.external) return;
     for (const index of indexesOf(grant)) {
       const ids = indexes.get(index) ?? new Set();
@@ -153,7 +152,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       const redeemed = redeem(grant, found.grant.uses, requesters, requester, now());
       if (redeemed === 'new' && count) {
         found.attempts = Math.max(0, found.attempts - 1);
-        requesters.push(asKnown(requester, now()));
+        const { newCookie: cookie, address } = requester;
+        requesters.push({ began: now(), cookie, ...(address !== undefined && { address }) });
         if (requesters.length > MAX_REQUESTERS) requesters.shift();
       }
       return redeemed;
@@ -171,11 +171,11 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         const found = live(id);
         if (found === undefined) return [];
         const { grant } = found;
+        const wasWhole = found.delivery?.whole === true;
         const sum = addDelivery(found.delivery, isFolder(grant.covers) ? sums(delivery) : delivery);
-        const isCompleted = !found.whole && isWhole(sum);
+        const isCompleted = !wasWhole && isWhole(sum);
         const { maxBytes = Number.POSITIVE_INFINITY } = grant;
-        found.delivery = sum;
-        found.whole ||= isCompleted;
+        found.delivery = { ...sum, whole: wasWhole || isCompleted };
         if (sum.bytes >= maxBytes) found.grant = { ...grant, exhausted: true };
         const { client, mount } = grant;
         const { requests, bytes } = delivery;
@@ -187,7 +187,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       const found = live(id);
       if (found?.delivery === undefined) return undefined;
       const { ranges: _, ...delivered } = found.delivery;
-      return { ...delivered, whole: found.whole };
+      return delivered;
     },
     async prolong(id, client, expiresAt) {
       const found = own(id, client);
@@ -248,10 +248,6 @@ function indexesOf({ client, subject, covers }: Grant): string[] {
 function indexOf(client: string, { subject, covers }: Selection): string {
   if (subject !== undefined) return `${client}:subject:${subject}`;
   return covers === undefined ? client : `${client}:path:${covers}`;
-}
-
-function asKnown({ newCookie: cookie, address }: Requester, began: number): KnownRequester {
-  return { began, cookie, ...(address !== undefined && { address }) };
 }
 
 /** When the last requester must stop. */
