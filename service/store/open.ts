@@ -1,13 +1,12 @@
 import type { Logger } from 'pino';
 import type { Store } from '../token/store.ts';
 import type { EventStore } from '../webhooks/event.ts';
-import type { StoreObserver } from './connection/connection.ts';
-import { checkedUrl } from './connection/options.ts';
-import { shownHosts } from './connection/url.ts';
+import type { RedisStoreOptions, StoreObserver } from './connection/connection.ts';
+import { checkedUrl, shownHosts } from './connection/url.ts';
 import { createMemoryStore } from './memory.ts';
 import { createMemoryEvents } from './memory-events.ts';
 import { createRedisEvents, type RedisEventsOptions } from './redis/events.ts';
-import { createRedisStore, type RedisStoreOptions } from './redis/redis.ts';
+import { createRedisStore } from './redis/redis.ts';
 
 /** Opens the store of a URL, and logs each change of its connection. Memory is always connected. */
 export function openStore(

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createCollector, createDeliver } from '../../service/sent/collect.ts';
-import { SLOTS, slotOf } from '../../service/store/redis/key-names.ts';
+import { SLOTS, slotOf } from '../../service/store/connection/library.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 import { ask, type Redis, startRedis } from '../harness/redis.ts';

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import type { RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
 import type { Store } from '../../service/token/store.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';

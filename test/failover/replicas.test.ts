@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, type TestContext, test } from 'vitest';
-import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { type Store, Unconfirmed } from '../../service/token/store.ts';
 import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import type { RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
 import { ask, startRedis } from '../harness/redis.ts';
 import {
   type SentinelOptions,

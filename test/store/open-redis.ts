@@ -1,8 +1,11 @@
 import { inject, onTestFinished } from 'vitest';
 import { createMetrics } from '../../service/metrics/metrics.ts';
-import type { StoreObserver } from '../../service/store/connection/connection.ts';
+import type {
+  RedisStoreOptions,
+  StoreObserver,
+} from '../../service/store/connection/connection.ts';
 import { openStore } from '../../service/store/open.ts';
-import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
 import type { Store, StoreUnavailable } from '../../service/token/store.ts';
 import { createAsked, keptLog } from '../api/ask-api.ts';
 import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';

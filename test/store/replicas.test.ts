@@ -58,8 +58,8 @@ function createReplicated(names = ['a', 'b']) {
   const replicas = createReplicas(connection as unknown as Connection, {
     url: 'redis://a',
     timeoutMs: 250,
-    wanted: 1,
-    key: 'k',
+    replicas: 1,
+    prefix: 'postern:',
     observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
   });
   const server = (name: string) => servers[name] as ReturnType<typeof createMaster>;
@@ -70,7 +70,7 @@ test('replicas: only the master of the key is asked, with a write before WAIT', 
   const { replicas, server, confirmations } = createReplicated();
   expect(await replicas.confirmed('a', async () => 7)).toBe(7);
   expect(server('a').sent).toEqual([
-    ['set', 'k:a', '', 'PX', 1000],
+    ['set', 'postern:confirmed:a', '', 'PX', 1000],
     ['wait', 1, 125],
     ['info', 'replication'],
   ]);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { createKeys, slotOf } from '../../service/store/redis/key-names.ts';
+import { slotOf } from '../../service/store/connection/library.ts';
 import { createAddDelivered } from '../../service/store/redis/sent-bytes.ts';
-import type { Shared } from '../../service/store/redis/shared.ts';
+import { createKeys, type Shared } from '../../service/store/redis/shared.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { sent } from './contract-delivered.ts';
 import { newId } from './grants.ts';

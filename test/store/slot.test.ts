@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createKeys, slotOf } from '../../service/store/redis/key-names.ts';
+import { slotOf } from '../../service/store/connection/library.ts';
+import { createKeys } from '../../service/store/redis/shared.ts';
 
 /** The algorithm of the specification. */
 function specified(key: string): number {

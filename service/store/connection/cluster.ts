@@ -1,23 +1,19 @@
 import { Cluster, type Redis } from 'ioredis';
-import type { StoreUnavailable } from '../../token/store.ts';
-import { SLOTS, slotOf } from '../redis/key-names.ts';
 import {
-  type Command,
   type Connection,
   type ConnectOptions,
   createAttempt,
   createState,
-  type Reply,
-  replyOrThrow,
+  type Found,
+  twice,
   type Wait,
   waiting,
 } from './connection.ts';
-import { clusterFailure, codeOf, isLoss, isReply } from './failure.ts';
-import { isAddress, unexpected } from './library.ts';
-import { serverOptions } from './options.ts';
+import { clusterFailure, codeOf, isReply } from './failure.ts';
+import { isAddress, SLOTS, serverOptions, slotOf, unexpected } from './library.ts';
 import type { StoreUrl } from './url.ts';
 
-/** From the loss of a connection until the first attempt to connect again. */
+/** From the loss of a connection until the attempt to connect again. */
 const RETRY_MS = 50;
 
 /** Replies of a node that does not have the key, or does not have it yet. */
@@ -28,9 +24,16 @@ interface Library {
   readonly connectionPool: {
     /** By their names in the table of slots. */
     readonly nodes: { readonly master: Readonly<Record<string, Redis>> };
-    findOrCreate(node: { host?: string; port?: number }): Redis;
   };
   handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
+}
+
+/** Writes all commands of this turn at once. */
+function writeTogether(node: Redis | undefined): void {
+  const stream = node?.stream;
+  if (stream === undefined || stream.writableCorked > 0) return;
+  stream.cork();
+  queueMicrotask(() => stream.uncork());
 }
 
 function namesNode({ message }: Error): boolean {
@@ -57,10 +60,12 @@ export function connectCluster(
     enableReadyCheck: false,
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
-    clusterRetryStrategy: (count) => (state.refused ? 500 : Math.min(RETRY_MS * count, 1000)),
+    // Once. After that, a node connects when the library learns about it again, at most a second later.
+    clusterNodeRetryStrategy: (count) => (count > 1 ? null : RETRY_MS),
+    clusterRetryStrategy: (count) => Math.min(RETRY_MS * count, 1000),
     // Keep names: certificates contain them, not their addresses.
     dnsLookup: (name, callback) => callback(null, name),
-    redisOptions: serverOptions(url, options, options.timeoutMs),
+    redisOptions: serverOptions(url, options),
   });
 
   let redirections = 0;
@@ -85,67 +90,24 @@ export function connectCluster(
   const isOpen = (node: Redis | undefined) => node?.status === 'ready' || node?.status === 'wait';
 
   const wait: Wait = (keys, send) => {
-    const isReady = cluster.status === 'ready' && keys.every((k) => isOpen(masterAt(masterOf(k))));
-    return isReady ? send() : attempt.wait(keys, send);
+    const nodes = keys.map((key) => masterAt(masterOf(key)));
+    if (cluster.status !== 'ready' || !nodes.every(isOpen)) return attempt.wait(keys, send);
+    nodes.forEach(writeTogether);
+    return send();
   };
 
-  /** Sends each command to the master of its key. Commands for the same master are sent together. */
-  async function send(commands: Command[]): Promise<Reply[]> {
-    const places = new Map<string, number[]>();
-    for (const [i, [, key]] of commands.entries()) {
-      const master = masterOf(key);
-      const others = places.get(master);
-      if (others === undefined) places.set(master, [i]);
-      else others.push(i);
-    }
-    const replies: Reply[] = Array(commands.length);
-    const sent = [...places].map(async ([name, indexes]) => {
-      const own = indexes.map((i) => commands[i] as Command);
-      const keys = own.map(([, key]) => key);
-      const given = await wait(keys, () => sendTo(masterAt(name), own));
-      for (const [j, i] of indexes.entries()) replies[i] = given[j] as Reply;
-    });
-    await Promise.all(sent);
-    return replies;
-  }
-
-  async function sendTo(master: Redis | undefined, commands: Command[]): Promise<Reply[]> {
-    // The library finds the master of the slot if it is not known yet, or is not connected.
-    if (master === undefined) return Promise.all(commands.map(sendAlone));
-    if (!isOpen(master)) {
-      return commands.map(() => [new Error('Connection is closed.'), undefined]);
-    }
-    const replies = (await master.pipeline(commands).exec()) ?? [];
-    return Promise.all(
-      commands.map((command, i): Reply | Promise<Reply> => {
-        const [error, value] = replies[i] ?? [new Error('The command was not sent'), undefined];
-        const isElsewhere = error && isReply(error) && REDIRECTIONS.includes(codeOf(error));
-        return isElsewhere ? sendAlone(command) : [error, value];
-      }),
-    );
-  }
-
-  /** For commands that change nothing: sends them again if a connection is lost. */
-  async function sendTwice(commands: Command[]): Promise<Reply[]> {
-    const replies = await send(commands);
-    const lost = [...replies.keys()].filter((i) => replies[i]?.[0] && isLoss(replies[i][0]));
-    const again = lost.length === 0 ? [] : await send(lost.map((i) => commands[i] as Command));
-    for (const [j, i] of lost.entries()) replies[i] = again[j] as Reply;
-    return replies;
-  }
-
-  async function sendAlone([name, ...args]: Command): Promise<Reply> {
-    try {
-      return [null, await cluster.call(name, args)];
-    } catch (error) {
-      return [error as Error, undefined];
-    }
-  }
+  const lookUp = twice(wait);
 
   /** The string of a key. Null if there is none, or another type, as in MGET. */
-  function stringOf([error, value]: Reply): string | null | StoreUnavailable {
-    if (error === null) return value as string | null;
-    return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : state.failureOf(error);
+  async function found(key: string, timed: boolean): Promise<Found> {
+    try {
+      return await lookUp([key], () =>
+        Promise.all([cluster.get(key), timed ? cluster.pttl(key) : 0]),
+      );
+    } catch (cause) {
+      const error = cause as Error;
+      return [isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : state.failureOf(error), 0];
+    }
   }
 
   const masterOf = (key: string) => cluster.slots[slotOf(key)]?.[0] ?? '';
@@ -165,20 +127,11 @@ export function connectCluster(
     return tagged(tag);
   }
 
-  const infos = (...sections: string[]) => {
-    const masters = [...connected().values()];
-    // The Redis user may lack the permission for INFO.
-    return Promise.all(masters.map((master) => master.info(...sections).catch(() => '')));
-  };
-
   const state = createState(options, write, {
-    infos,
     answering: masterNames,
-    isOpen: () => true,
     // If a node does not reply at all, the connection ends, which is reported.
     isKnown: ({ message }) => message === 'Command timed out',
     failureOf: clusterFailure,
-    reconnect: () => cluster.disconnect(true),
   });
 
   /** Ends the attempt if no master is still connecting. */
@@ -194,25 +147,12 @@ export function connectCluster(
       connectedAgain();
     });
     node.on('close', () => {
-      if (!wasReady || state.refused) return attempt.end();
-      attempt.begin();
-      // The library would connect when it learns about the node again, at most a second later.
-      const { host = '', port = 0 } = node.options;
-      setTimeout(() => {
-        if (cluster.status !== 'ready' || !masterNames().includes(`${host}:${port}`)) return;
-        const again = library.connectionPool.findOrCreate({ host, port });
-        if (again.status === 'wait') again.connect().catch(() => {});
-      }, RETRY_MS);
+      if (wasReady) attempt.begin();
+      else attempt.end();
+      wasReady = false;
     });
     // Connect now, because only the connection of a node reports why it fails. Later, the first command connects.
     if (cluster.status !== 'ready') node.connect().catch(() => {});
-    // The library does not handle a failure of ASKING: it would end the process.
-    const asking = node.asking.bind(node);
-    node.asking = () => {
-      const asked = asking();
-      asked.catch(() => {});
-      return asked;
-    };
   });
   cluster.on('ready', () => {
     connectedAgain();
@@ -230,21 +170,10 @@ export function connectCluster(
     isCluster: true,
     redis: waiting(cluster, wait),
     connected: () => wait([], async () => {}),
-    send,
-    async read(keys, timed) {
-      const names = timed ? ['get', 'pttl'] : ['get'];
-      const replies = await sendTwice(
-        keys.flatMap((key) => names.map((name): Command => [name, key])),
-      );
-      return keys.map((_, i) => {
-        const [record, end] = replies.slice(i * names.length) as [Reply, Reply];
-        const [error, left] = timed ? end : [null, 0];
-        return [error ? state.failureOf(error) : stringOf(record), Number(left)];
-      });
-    },
+    read: (keys, timed) => Promise.all(keys.map((key) => found(key, timed))),
     async unlink(keys) {
-      const replies = await send(keys.map((key): Command => ['unlink', key]));
-      return replies.map(replyOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
+      const gone = await Promise.all(keys.map((key) => wait([key], () => cluster.unlink(key))));
+      return gone.reduce((sum, count) => sum + count, 0);
     },
     masters: connected,
     masterNames,
@@ -253,7 +182,8 @@ export function connectCluster(
     get redirections() {
       return redirections;
     },
-    infos,
+    // The Redis user may lack the permission for INFO.
+    infos: () => Promise.all([...connected().values()].map((node) => node.info().catch(() => ''))),
     assertMaster: state.assertMaster,
     failureOf: state.failureOf,
     close() {

@@ -1,9 +1,8 @@
-import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
-import { isSilence, requireVersion } from './failure.ts';
-import { type LateCause, onLate } from './library.ts';
-import type { StoreAccess } from './options.ts';
+import { isLoss, isSilence } from './failure.ts';
+import { type LateCause, lateListeners } from './library.ts';
+import type { StoreAccess } from './url.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
@@ -13,6 +12,15 @@ export interface ConnectOptions extends StoreAccess {
   readonly observer?: StoreObserver | undefined;
   /** How often to check that Redis accepts a write. */
   readonly checkEveryMs?: number;
+}
+
+export interface RedisStoreOptions extends ConnectOptions {
+  readonly prefix: string;
+  /** How many replicas must confirm a revocation or a new requester; 0: none. */
+  readonly replicas?: number;
+  /** Called if something that an operator should change is new. */
+  readonly onWarning?: (warning: string) => void;
+  readonly now?: () => number;
 }
 
 export interface StoreObserver {
@@ -27,15 +35,12 @@ export interface StoreObserver {
   failedOver(seconds: number): void;
 }
 
-/** A command of one key. */
-export type Command = [name: string, key: string, ...args: Array<string | number>];
-
 /** A string, or why it is not known; null if the key does not exist or has another type. */
 export type Found = readonly [record: string | null | StoreUnavailable, leftMs: number];
 
 export type Reply = readonly [error: Error | null, value: unknown];
 
-const COMMANDS = ['eval', 'evalsha', 'hdel', 'hget', 'hmget', 'zrange', 'zrem'] as const;
+const COMMANDS = ['eval', 'evalsha', 'hdel', 'hget', 'hmget', 'set', 'zrange', 'zrem'] as const;
 
 /** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
 export interface Connection {
@@ -44,8 +49,6 @@ export interface Connection {
   readonly redis: Pick<Redis, (typeof COMMANDS)[number]>;
   /** Ends with the first attempt to connect, if there is one. */
   connected(): Promise<void>;
-  /** Sends commands together and returns their replies in order. Does not reject if one fails. */
-  send(commands: Command[]): Promise<readonly Reply[]>;
   /** The strings of keys. `timed`: with the milliseconds that each key has left. */
   read(keys: readonly string[], timed: boolean): Promise<readonly Found[]>;
   /** Removes keys, and returns how many there were. */
@@ -57,8 +60,8 @@ export interface Connection {
   /** A name for a key that this master has. In a cluster, the name has a tag. */
   keyOn(master: string, key: string): string;
   readonly redirections: number;
-  /** Sections of INFO from each master; empty if the user lacks the permission. */
-  infos(...sections: string[]): Promise<readonly string[]>;
+  /** INFO from each master; empty if the user lacks the permission. */
+  infos(): Promise<readonly string[]>;
   /** How many sentinels watch the master; absent: unknown. */
   readonly sentinels?: number | undefined;
   /** Throws if the last reply may come from a server that is no longer the master. */
@@ -71,6 +74,18 @@ export interface Connection {
 /** Sends a command with these keys now, or after the first attempt to connect. */
 export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promise<T>;
 
+/** For commands that change nothing: sends them again if the connection is lost. */
+export function twice(wait: Wait): Wait {
+  return async (keys, send) => {
+    try {
+      return await wait(keys, send);
+    } catch (error) {
+      if (!isLoss(error as Error)) throw error;
+      return wait(keys, send);
+    }
+  };
+}
+
 /** The commands of a client. Each waits before it is sent, and is sent once. */
 export function waiting(redis: Connection['redis'], wait: Wait): Connection['redis'] {
   const commands = COMMANDS.map((name) => {
@@ -81,32 +96,12 @@ export function waiting(redis: Connection['redis'], wait: Wait): Connection['red
   return Object.fromEntries(commands);
 }
 
-/** Redis ran nothing: it has not had the script since it started, or the user may not call EVALSHA. */
-const NOT_RUN = /^(?:NOSCRIPT|NOPERM) /;
-
-/** Runs a script by its digest, which Redis would compute again for each EVAL. After `notRun` it sends the script. */
-export function byDigest(redis: Connection['redis'], script: string, notRun = NOT_RUN) {
-  const digest = hash('sha1', script);
-  return async (keys: readonly string[], args: ReadonlyArray<string | number>) => {
-    const all = [keys.length, ...keys, ...args] as const;
-    try {
-      return await redis.evalsha(digest, ...all);
-    } catch (error) {
-      if (!notRun.test((error as Error).message)) throw error;
-      return redis.eval(script, ...all);
-    }
-  };
-}
-
 /** What a connection provides for its state. */
-interface Connected extends Pick<Connection, 'infos' | 'failureOf'> {
+interface Connected extends Pick<Connection, 'failureOf'> {
   /** The names of the masters that answered the last check. */
   answering(): readonly string[];
-  /** Whether the connection is open, so that a regular check can succeed. */
-  isOpen(): boolean;
   /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */
   isKnown(error: Error): boolean;
-  reconnect(): void;
 }
 
 /**
@@ -123,7 +118,8 @@ export function createState(
 ) {
   const { onState, observer, checkEveryMs = 1000 } = options;
   const watch = createWatch(observer);
-  const stopCounting = onLate((cause) => observer?.late(cause));
+  const countLate = (cause: LateCause) => observer?.late(cause);
+  lateListeners.add(countLate);
   let up = false;
   let isClosed = false;
   /** Number of lost and refused connections and of failed checks. */
@@ -153,7 +149,7 @@ export function createState(
     async check(): Promise<void> {
       const before = failures;
       try {
-        await Promise.all([write(), up || checkVersion()]);
+        await write();
       } catch (error) {
         watch.failed();
         if (!connected.isKnown(error as Error)) state.down(state.failureOf(error as Error));
@@ -179,25 +175,11 @@ export function createState(
     close(): void {
       isClosed = true;
       clearInterval(timer);
-      stopCounting();
+      lateListeners.delete(countLate);
     },
   };
 
-  /** An old Redis would accept some commands and reject others. */
-  async function checkVersion(): Promise<void> {
-    const infos = await connected.infos('server');
-    try {
-      infos.forEach(requireVersion);
-    } catch (error) {
-      state.refuse(error as StoreUnavailable);
-      connected.reconnect();
-      throw error;
-    }
-  }
-
-  const timer = setInterval(() => {
-    if (connected.isOpen()) void state.check();
-  }, checkEveryMs);
+  const timer = setInterval(() => void state.check(), checkEveryMs);
   timer.unref();
   return state;
 }

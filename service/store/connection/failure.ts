@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { StoreUnavailable } from '../../token/store.ts';
 
 /**
@@ -28,16 +28,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
 /** Codes without a meaning of their own. Any other first word of a reply may be a secret. */
 const CODES = new Set([
   ...Object.keys(MEANINGS),
-  ...[
-    'TRYAGAIN',
-    'WRONGTYPE',
-    'BUSY',
-    'NOPROTO',
-    'EXECABORT',
-    'UNKILLABLE',
-    'BUSYGROUP',
-    'NOGROUP',
-  ],
+  ...'TRYAGAIN WRONGTYPE BUSY NOPROTO EXECABORT UNKILLABLE BUSYGROUP NOGROUP'.split(' '),
 ]);
 
 interface ReplyError extends Error {
@@ -56,27 +47,29 @@ export function codeOf({ message }: ReplyError): string {
 /** Why a command or the connection failed. */
 export function failureOf(error: Error): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
-  if (!isReply(error)) return failure(shownOf(error), causeOf(error));
+  if (!isReply(error)) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const isTls = /CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO/.test(code);
+    return failure(
+      isTls ? `TLS to Redis fails (${code})` : 'Redis does not answer',
+      causeOf(error),
+    );
+  }
   const code = codeOf(error);
   const command = error.command?.name.toUpperCase() ?? 'a command';
   return failure(`${MEANINGS[code] ?? 'Redis answers with an error'} (${code} to ${command})`);
 }
 
 /** @param cause only for the log */
-function failure(shown: string, cause?: string): StoreUnavailable {
+export function failure(shown: string, cause?: string): StoreUnavailable {
   return new StoreUnavailable(cause === undefined ? shown : `${shown}: ${cause}`, { shown });
-}
-
-function shownOf(error: Error): string {
-  const { code = '' } = error as NodeJS.ErrnoException;
-  if (/CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO/.test(code)) return `TLS to Redis fails (${code})`;
-  return 'Redis does not answer';
 }
 
 /** Texts of ioredis and of Postern. Others can contain a reply. */
 const CAUSES: ReadonlySet<string> = new Set([
   'Command timed out',
   'Connection is closed.',
+  'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
   "Stream isn't writeable and enableOfflineQueue options is false",
   "Cluster isn't ready and enableOfflineQueue options is false",
   'Failed to refresh slots cache.',
@@ -86,29 +79,25 @@ const CAUSES: ReadonlySet<string> = new Set([
 
 /** The reason. It omits the text of a system error, which can contain a name that a sentinel or a node has sent. */
 function causeOf(error: Error): string {
-  const { code, syscall, address = '', port } = error as NodeJS.ErrnoException & SocketError;
+  const {
+    code,
+    syscall,
+    address = '',
+    port,
+  } = error as NodeJS.ErrnoException & Partial<AddressInfo>;
   if (code === undefined) return CAUSES.has(error.message) ? error.message : 'no valid reply';
-  const at = isIP(address) ? [`${address}:${port}`] : [];
-  return [...(syscall === undefined ? [] : [syscall]), code, ...at].join(' ');
-}
-
-interface SocketError {
-  readonly address?: string;
-  readonly port?: number;
+  return [syscall, code, isIP(address) && `${address}:${port}`].filter(Boolean).join(' ');
 }
 
 /** A failure before the first reply: the URL may have the wrong scheme. */
 export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable {
-  const { code } = error as NodeJS.ErrnoException;
-  if (isTls && code === 'ETIMEDOUT') {
-    const shown = 'Redis does not answer in TLS (is it a TLS port, or is it redis://?)';
-    return failure(shown, causeOf(error));
-  }
-  if (!isTls && (code === 'ECONNRESET' || code === 'EPIPE')) {
-    const shown = 'Redis ends the connection before it answers (is it a TLS port, for rediss://?)';
-    return failure(shown, causeOf(error));
-  }
-  return failureOf(error);
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const isOther = (isTls ? ['ETIMEDOUT'] : ['ECONNRESET', 'EPIPE']).includes(code);
+  if (!isOther) return failureOf(error);
+  const shown = isTls
+    ? 'Redis does not answer in TLS (is it a TLS port, or is it redis://?)'
+    : 'Redis ends the connection before it answers (is it a TLS port, for rediss://?)';
+  return failure(shown, causeOf(error));
 }
 
 /** Whether Redis did not reply, so that the state of the connection has the reason. */
@@ -169,13 +158,4 @@ export function clusterFailure(error: Error): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
   const shown = meaningOf(error.message, CLUSTER_MEANINGS);
   return shown === undefined ? failureOf(error) : failure(shown);
-}
-
-const OLDEST = 7;
-
-/** Throws if INFO server names a version that is too old. Valkey reports a version of Redis, too. */
-export function requireVersion(info: string): void {
-  const version = /^redis_version:(\d{1,3}(?:\.\d{1,5}){0,2})/m.exec(info)?.[1];
-  if (version === undefined || Number.parseInt(version, 10) >= OLDEST) return;
-  throw failure(`Redis ${version} is too old: Postern needs Redis ${OLDEST}.0 or newer, or Valkey`);
 }

@@ -1,43 +1,76 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+// @ts-expect-error: the package has no types.
+import calculateSlot from 'cluster-key-slot';
 import {
-  AbstractConnector,
   Command,
-  type Redis,
+  Redis,
   type RedisOptions,
   SentinelConnector,
+  type StandaloneConnectionOptions,
 } from 'ioredis';
+import standalone from 'ioredis/built/connectors/StandaloneConnector.js';
 import library from 'ioredis/built/DataHandler.js';
-import { StoreUnavailable } from '../../token/store.ts';
-import { SLOTS } from '../redis/key-names.ts';
+import { failure } from './failure.ts';
+import type { StoreAccess, StoreTls, StoreUrl } from './url.ts';
 
-// What Postern changes in ioredis, so that no server can end the process.
+// How Postern configures ioredis, and what it changes in it, so that no server can end the process.
 
-type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
+/** `replyMapping` is omitted, because it changes the types of replies. */
+export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
+
+/** For a connection to a server that holds data. */
+export function serverOptions(
+  url: StoreUrl,
+  { password = url.password, tls, timeoutMs }: StoreAccess & { readonly timeoutMs: number },
+) {
+  const { username } = url;
+  return {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(url.isTls && { tls: tlsOptions(tls) }),
+    Connector: ServerConnector,
+    commandTimeout: timeoutMs,
+    connectTimeout: Math.max(timeoutMs, 1000),
+    // Applies only while a reply is pending, so idle connections stay open.
+    socketTimeout: Math.max(timeoutMs, 1000),
+    // Do not wait long for the other side: a host that hangs does not close its connection.
+    disconnectTimeout: 100,
+    // Never send a lost command again: it may have been a redemption.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    // The library would estimate how long Redis loads its data. Postern waits for the first accepted write.
+    enableReadyCheck: false,
+  } satisfies ServerOptions;
+}
+
+export function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
+  return { ...pem, ...(servername !== undefined && { servername }) };
+}
+
+export const SLOTS = 16_384;
+
+/**
+ * The slot of a key in a cluster. If the key has braces, the text in the first pair determines it. The package is wrong
+ * for keys with `{}`, which Postern does not have: neither a prefix nor the ID of a client contains a brace.
+ */
+export const slotOf: (key: string) => number = calculateSlot;
+
+// Vitest imports the default export of a CommonJS module in another way than Node.js.
+const defaultOf = <T>(module: { readonly default: T }): T =>
+  module.default ?? (module as unknown as T);
 
 /**
  * Connects to one server. A TLS socket can emit a second error, and ioredis listens only for the first:
  * the second one would end the process.
  */
-export class ServerConnector extends AbstractConnector {
-  readonly #options: RedisOptions;
-
+export class ServerConnector extends defaultOf(standalone) {
   constructor(options: unknown) {
-    const settings = options as RedisOptions & { disconnectTimeout: number };
-    super(settings.disconnectTimeout);
-    this.#options = settings;
+    super(options as StandaloneConnectionOptions);
   }
 
-  async connect(): Promise<Stream> {
-    this.connecting = true;
-    const { path, host = 'localhost', port = 6379, family, tls } = this.#options;
-    const address = { host, port, ...(family !== undefined && { family }) };
-    const plain = () => connectTcp(path === undefined ? address : { path });
-    this.stream = tls ? connectTls({ ...address, ...tls }) : plain();
-    this.stream.on('error', (error) => {
-      this.firstError ??= error;
-    });
-    return this.stream;
+  override async connect() {
+    const stream = await super.connect(() => {});
+    return stream.on('error', () => {});
   }
 }
 
@@ -56,57 +89,54 @@ export class MasterConnector extends SentinelConnector {
 
   constructor(options: unknown) {
     super(options as ConstructorParameters<typeof SentinelConnector>[0]);
-    // ioredis writes the stack of each error without a listener to standard error.
     const connector = this as unknown as Internals;
-    const original = connector.connectToSentinel.bind(this);
-    connector.connectToSentinel = (address, more) => {
-      const sentinel = original(address, { ...more, Connector: ServerConnector });
-      // On a new connection, the library does not handle a failure to subscribe again: it would end the process.
-      const subscribe = sentinel.subscribe.bind(sentinel) as (
-        ...all: unknown[]
-      ) => Promise<unknown>;
-      sentinel.subscribe = (...channels: unknown[]) => {
-        const subscribed = subscribe(...channels);
-        subscribed.catch(() => {});
-        return subscribed;
-      };
-      return sentinel.on('error', () => {});
-    };
-    const resolve = connector.resolve.bind(this);
+    const { connectToSentinel, resolve, updateSentinels } = connector;
+    // ioredis writes the stack of each error without a listener to standard error.
+    connector.connectToSentinel = (address, more) =>
+      connectToSentinel
+        .call(this, address, { ...more, Connector: ServerConnector })
+        .on('error', () => {});
     // After an address to which it cannot connect, the library would never try again.
     connector.resolve = async (address) => {
-      const master = await resolve(address);
+      const master = await resolve.call(this, address);
       return master && isAddress(master.host, master.port) ? master : null;
     };
-    const update = connector.updateSentinels.bind(this);
     connector.updateSentinels = async (sentinel) => {
       const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
       // If this fails, only a warning is missing: the connection does not depend on it.
       const others = await asked.catch(() => undefined);
       this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
-      return update(sentinel);
+      return updateSentinels.call(this, sentinel);
     };
   }
 
-  override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
+  override async connect(emit: Parameters<SentinelConnector['connect']>[0]) {
     // The detector of the lost connection would end this attempt, and ioredis would make no other.
     (this as unknown as Internals).failoverDetector?.cleanup();
     const stream = await super.connect(emit);
-    stream.on('error', () => {});
-    return stream;
+    return stream.on('error', () => {});
   }
+}
+
+// The library does not handle a failure of ASKING, or of SUBSCRIBE on a new connection: it would end the process.
+const commands = Redis.prototype as unknown as Record<
+  string,
+  (...args: unknown[]) => Promise<unknown>
+>;
+for (const name of ['asking', 'subscribe']) {
+  const command = commands[name] as (typeof commands)[string];
+  commands[name] = function (...args) {
+    const sent = command.apply(this, args);
+    sent.catch(() => {});
+    return sent;
+  };
 }
 
 /** Why a command got no reply in time: the event loop of this process was late, or Redis. */
 export type LateCause = 'loop' | 'store';
 
-const listeners = new Set<(cause: LateCause) => void>();
-
-/** Calls `listener` for each late command of this process, until the returned function is called. */
-export function onLate(listener: (cause: LateCause) => void): () => void {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
+/** Called for each late command of this process. */
+export const lateListeners = new Set<(cause: LateCause) => void>();
 
 // Node.js runs timers before it reads sockets. After a pause of this process, each time limit has passed, although the
 // replies have arrived. So a command fails only after the sockets were read.
@@ -115,7 +145,7 @@ Command.prototype.setTimeout = function (ms) {
   timed._commandTimeoutTimer ??= setTimeout(() => {
     setImmediate(() => {
       if (this.isSettled && !this.isResolved) return;
-      for (const listener of listeners) listener(this.isResolved ? 'loop' : 'store');
+      for (const listener of lateListeners) listener(this.isResolved ? 'loop' : 'store');
       if (!this.isSettled) this.reject(new Error('Command timed out'));
     });
   }, ms);
@@ -127,10 +157,7 @@ Command.prototype.setTimeout = function (ms) {
 // again.
 
 /** The failure after an unexpected reply. It never quotes the reply. */
-export function unexpected(): StoreUnavailable {
-  const shown = 'Redis sent an unexpected reply';
-  return new StoreUnavailable(shown, { shown });
-}
+export const unexpected = () => failure('Redis sent an unexpected reply');
 
 const isBelow = (value: unknown, end: number) =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) < end;
@@ -184,9 +211,7 @@ interface Handler {
   shiftCommand(reply: unknown): unknown;
 }
 
-// Vitest imports the default export of a CommonJS module in another way than Node.js.
-const { prototype } = library.default ?? (library as unknown as typeof library.default);
-const handler = prototype as unknown as Handler;
+const handler = defaultOf(library).prototype as unknown as Handler;
 const { returnPush, returnReply, shiftCommand } = handler;
 
 // The original catches the errors of `handle` and throws them later, when nobody can catch them.
@@ -194,10 +219,9 @@ handler.dispatch = (handle) => handle();
 
 // The caller of the parser calls this for each error.
 handler.returnFatalError = function () {
-  const { redis } = this;
-  const failure = unexpected();
-  redis.recoverFromFatalError(failure, failure, { offlineQueue: false });
-  redis.stream.destroy();
+  const error = unexpected();
+  this.redis.recoverFromFatalError(error, error, { offlineQueue: false });
+  this.redis.stream.destroy();
 };
 
 handler.shiftCommand = function (reply) {

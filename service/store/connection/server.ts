@@ -6,20 +6,13 @@ import {
   createAttempt,
   createState,
   replyOrThrow,
+  twice,
   type Wait,
   waiting,
 } from './connection.ts';
-import {
-  codeOf,
-  failureOf,
-  handshakeFailure,
-  isLoss,
-  isSilence,
-  sentinelFailure,
-} from './failure.ts';
-import type { MasterConnector } from './library.ts';
-import { checkedUrl, type ServerOptions, sentinelOptions, serverOptions } from './options.ts';
-import type { StoreUrl } from './url.ts';
+import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
+import { MasterConnector, type ServerOptions, serverOptions, tlsOptions } from './library.ts';
+import { checkedUrl, type StoreAccess, type StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */
 const ONLY = '';
@@ -48,7 +41,7 @@ function connectServer(
 
   const address = url.path === undefined ? url.addresses[0] : { path: url.path };
   const settings: ServerOptions = {
-    ...serverOptions(url, options, options.timeoutMs),
+    ...serverOptions(url, options),
     ...(url.kind === 'sentinel' ? sentinelOptions(url, options) : address),
     db: url.database,
     enableOfflineQueue: false,
@@ -75,34 +68,15 @@ function connectServer(
     return attempt.wait(keys, send);
   };
 
-  /** For commands that change nothing: sends them again if the connection is lost. */
-  const twice: Wait = async (keys, send) => {
-    try {
-      return await wait(keys, send);
-    } catch (error) {
-      if (!isLoss(error as Error)) throw error;
-      return wait(keys, send);
-    }
-  };
-
-  // The Redis user may lack the permission for INFO.
-  const infos = async (...sections: string[]) => [await redis.info(...sections).catch(() => '')];
-
-  function reconnect(): void {
-    isLeaving = true;
-    redis.disconnect(true);
-  }
+  const lookUp = twice(wait);
 
   const state = createState(options, write, {
-    infos,
     answering() {
       const { remoteAddress, remotePort } = redis.stream ?? {};
       return remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`];
     },
-    isOpen: () => redis.status === 'ready',
     isKnown: isSilence,
     failureOf,
-    reconnect,
   });
 
   redis.on('ready', () => {
@@ -125,7 +99,8 @@ function connectServer(
     if (error.command?.name === 'select') {
       // The library would continue with database 0.
       state.refuse(state.lost);
-      reconnect();
+      isLeaving = true;
+      redis.disconnect(true);
     }
     state.down(state.lost);
   });
@@ -138,12 +113,8 @@ function connectServer(
     isCluster: false,
     redis: waiting(redis, wait),
     connected: () => wait([], async () => {}),
-    async send(commands) {
-      const keys = commands.map(([, key]) => key);
-      return (await wait(keys, () => redis.pipeline(commands).exec())) ?? [];
-    },
     async read(keys, timed) {
-      const [values, ...ends] = await twice(keys, async () => {
+      const [values, ...ends] = await lookUp(keys, async () => {
         if (!timed) return [await redis.mget(keys as string[])];
         const pipeline = redis.pipeline().mget(keys as string[]);
         for (const key of keys) pipeline.pttl(key);
@@ -157,7 +128,8 @@ function connectServer(
     masterOf: () => ONLY,
     keyOn: (_, key) => key,
     redirections: 0,
-    infos,
+    // The Redis user may lack the permission for INFO.
+    infos: () => wait([], async () => [await redis.info().catch(() => '')]),
     get sentinels() {
       return (redis as unknown as { connector: Partial<MasterConnector> }).connector.sentinels;
     },
@@ -168,5 +140,24 @@ function connectServer(
       attempt.end();
       redis.disconnect();
     },
+  };
+}
+
+/** Options to connect to the master that the sentinels name, also after a failover. */
+export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
+  const { username, password } = sentinel;
+  return {
+    Connector: MasterConnector,
+    sentinels: [...url.addresses],
+    ...(url.master !== undefined && { name: url.master }),
+    role: 'master',
+    ...(username !== undefined && { sentinelUsername: username }),
+    ...(password !== undefined && { sentinelPassword: password }),
+    ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
+    // Otherwise, a connection to a master that hangs stays open even after a failover.
+    failoverDetector: true,
+    sentinelCommandTimeout: 500,
+    sentinelReconnectStrategy: () => 1000,
+    sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1000),
   };
 }

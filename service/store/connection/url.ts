@@ -21,8 +21,23 @@ export interface StoreUrl {
   readonly database: number;
 }
 
-interface StoreUrlProblem {
-  readonly expected: string;
+/** The address of the store, and the credentials. */
+export interface StoreAccess {
+  /** The value of POSTERN_STORE. It may contain a password: never log it. */
+  readonly url: string;
+  /** Instead of the URL's. */
+  readonly password?: string;
+  readonly tls?: StoreTls;
+  /** For the sentinels themselves. */
+  readonly sentinel?: { readonly username?: string; readonly password?: string };
+}
+
+/** PEM texts, and the name in the certificates. */
+export interface StoreTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly serverName?: string;
 }
 
 export const STORE_EXPECTED =
@@ -54,14 +69,14 @@ const URL_PARTS = /^redis(s?)((?:\+unix|\+sentinel|\+cluster)?):\/\/(?:(.*)@)?([
 const MASTER = /^[\w.-]{1,64}$/;
 
 /** Parses a store URL. `new URL` rejects a list of hosts. */
-export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
+export function parseStoreUrl(text: string): StoreUrl | { readonly expected: string } {
   if (text === 'memory:') return { kind: 'memory', addresses: [], isTls: false, database: 0 };
   // The scheme must be in lower case, so that no other spelling connects without TLS.
   const parts = URL_PARTS.exec(text);
   if (parts === null) return { expected: STORE_EXPECTED };
   const [, tls, suffix, credentials = '', hosts = '', afterHosts = ''] = parts;
   const { kind, port, example } = KINDS[suffix as keyof typeof KINDS];
-  const expect = (what: string): StoreUrlProblem => ({ expected: `${what}, ${example}` });
+  const expect = (what: string) => ({ expected: `${what}, ${example}` });
 
   if (/[\s\p{Cc}]/u.test(text)) return expect('a URL without spaces');
   if (/[/?#]/.test(credentials)) {
@@ -82,14 +97,11 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
       : expect('a URL without TLS, with three slashes and the path of a socket');
   }
   const path = afterHosts.split('/').slice(1);
-  const addresses: Address[] = [];
-  for (const item of kind === 'server' ? [hosts] : hosts.split(',')) {
-    const address = parseAddress(item, port);
-    if (address === undefined) {
-      const list = kind === 'server' ? 'one host' : 'a list of hosts separated by commas';
-      return expect(`a URL with ${list}, and with ports from 1 to 65535`);
-    }
-    addresses.push(address);
+  const items = kind === 'server' ? [hosts] : hosts.split(',');
+  const addresses = items.map((item) => parseAddress(item, port));
+  if (!addresses.every((address) => address !== undefined)) {
+    const list = kind === 'server' ? 'one host' : 'a list of hosts separated by commas';
+    return expect(`a URL with ${list}, and with ports from 1 to 65535`);
   }
   const [master] = kind === 'sentinel' ? path.splice(0, 1) : [];
   if (kind === 'sentinel' && !MASTER.test(master ?? '')) {
@@ -111,6 +123,14 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
     ...(master !== undefined && { master }),
     database: Number(database),
   };
+}
+
+/** A URL that the configuration has checked. */
+export function checkedUrl(text: string): StoreUrl {
+  const url = parseStoreUrl(text);
+  // The message omits the text, which may contain a password.
+  if ('expected' in url) throw new Error(`the store URL is not ${url.expected}`);
+  return url;
 }
 
 function parseAddress(text: string, defaultPort: number): Address | undefined {

@@ -7,8 +7,8 @@ import {
   MAX_EVENTS,
   type TakenEvent,
 } from '../../webhooks/event.ts';
-import type { StoreAccess } from '../connection/options.ts';
 import { connect } from '../connection/server.ts';
+import type { StoreAccess } from '../connection/url.ts';
 import { NOW } from './scripts.ts';
 
 /** No request waits for these commands. */

@@ -1,16 +1,20 @@
-import { type Health, StoreUnavailable } from '../../token/store.ts';
+import type { Health, StoreUnavailable } from '../../token/store.ts';
 import {
-  byDigest,
   type Connection,
+  type RedisStoreOptions,
   type Reply,
   replyOrThrow,
-  type StoreObserver,
 } from '../connection/connection.ts';
-import { checkedUrl } from '../connection/options.ts';
+import { failure } from '../connection/failure.ts';
+import { checkedUrl } from '../connection/url.ts';
 import type { Replicas } from './replicas.ts';
+import { byDigest } from './shared.ts';
 
 /** With two, no failover happens if the machine of the master and of one sentinel fails. */
 const MIN_SENTINELS = 3;
+
+/** Of Redis. Valkey reports a version of Redis, too. */
+const MIN_VERSION = 7;
 
 /** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */
 const FORBIDDEN = `
@@ -35,99 +39,6 @@ const CHECKED_COMMANDS: readonly string[] = [
   ...new Set([...FORBIDDEN.matchAll(/\{'([A-Z]+)'/g)].map(([, name = '']) => name)),
 ];
 
-interface HealthOptions {
-  readonly prefix: string;
-  readonly url: string;
-  /** How many replicas must confirm. */
-  readonly replicas?: number;
-  readonly observer?: StoreObserver | undefined;
-  /** Called if something that an operator should change is new. */
-  readonly onWarning?: (warning: string) => void;
-}
-
-/**
- * Checks all servers, and finds what an operator should change.
- *
- * @param writeAll writes to each master
- */
-export function createStoreHealth(
-  connection: Connection,
-  { prefix, url, replicas: wanted = 0, observer, onWarning }: HealthOptions,
-  replicas: Replicas | undefined,
-  writeAll: () => Promise<readonly Reply[]>,
-) {
-  const { kind } = checkedUrl(url);
-  const store = kind === 'sentinel' || kind === 'cluster' ? kind : 'server';
-  const eviction = createEvictionGuard(observer);
-  // This fails if the user may not call EVALSHA, which no script can find out.
-  const findForbidden = byDigest(connection.redis, FORBIDDEN, /^NOSCRIPT /);
-  let warned: string | undefined;
-
-  async function check(): Promise<Health> {
-    const confirm = replicas?.begin();
-    let health: Health | undefined;
-    try {
-      const [replies, infos] = await Promise.all([
-        writeAll(),
-        connection.infos('memory', 'replication'),
-      ]);
-      const answering = replies.filter(([error]) => error === null).length;
-      const counts = infos.map((info) => Number(/^connected_slaves:(\d+)/m.exec(info)?.[1]));
-      const areKnown = counts.length > 0 && !counts.includes(Number.NaN);
-      const fewest = areKnown ? { replicas: Math.min(...counts) } : {};
-      health = { store, masters: replies.length, answering, ...fewest, wanted };
-      replies.forEach(replyOrThrow);
-      const warning = warn(infos);
-      if (warning !== undefined) health = { ...health, warning };
-      eviction.requireAccepted();
-      await requirePermissions();
-      await confirm?.();
-      return health;
-    } catch (error) {
-      const failure = connection.failureOf(error as Error);
-      if (health !== undefined) failure.health = health;
-      throw failure;
-    }
-  }
-
-  /** The checks above use few commands. The user may lack a permission that only requests need. */
-  async function requirePermissions(): Promise<void> {
-    const keys = connection.masterNames().map((name) => connection.keyOn(name, `${prefix}ready`));
-    const lists = await Promise.all(keys.map((key) => findForbidden([`${key}:rights`], [])));
-    if (lists.every((list) => Array.isArray(list) && list.length === 0)) return;
-    // This shows only known names: /readyz needs no key, and a server can reply with anything.
-    const replied = new Set(lists.flat());
-    const commands = CHECKED_COMMANDS.filter((command) => replied.has(command)).join(', ');
-    const shown = `The Redis user of POSTERN_STORE lacks a permission (NOPERM to ${commands || 'a command'})`;
-    throw new StoreUnavailable(shown, { shown });
-  }
-
-  /**
-   * Returns what an operator should change, and reports it once. Throws if Redis must not be used. The first
-   * argument is INFO memory and INFO replication of each master.
-   */
-  function warn(infos: readonly string[]): string | undefined {
-    const { sentinels = MIN_SENTINELS } = connection;
-    const warnings = [
-      eviction.check(infos, connection.masterNames().length),
-      sentinels < MIN_SENTINELS
-        ? `too few sentinels: ${sentinels} instead of ${MIN_SENTINELS} or more`
-        : undefined,
-    ];
-    const warning = warnings.filter((one) => one !== undefined).join('; ') || undefined;
-    if (warning !== undefined && warning !== warned) onWarning?.(warning);
-    warned = warning;
-    return warning;
-  }
-
-  return {
-    check,
-    warn,
-    requireAccepted: eviction.requireAccepted,
-    assertAccepted: eviction.assertAccepted,
-  };
-}
-
 const SAFE = 'noeviction';
 
 /** The evicting policies of Redis and Valkey. The text of another one could be anything. */
@@ -140,56 +51,128 @@ const UNREADABLE =
   'Postern cannot read maxmemory-policy: allow INFO (+info) to the Redis user of POSTERN_STORE';
 
 /**
- * Refuses a Redis that may evict keys: a used or revoked token would open again. Grants have a lifetime, so the
- * policies `volatile-…` evict them, too. Without `maxmemory`, Redis evicts nothing, but a later `maxmemory` would
+ * Checks all servers, and finds what an operator should change. Refuses an old Redis, which accepts some commands and
+ * rejects others, and a Redis that may evict keys: a used or revoked token would open again. Grants have a lifetime, so
+ * the policies `volatile-…` evict them, too. Without `maxmemory`, Redis evicts nothing, but a later `maxmemory` would
  * start the eviction, so the policy alone decides.
  *
  * The first policy decides. If it changes later, a refusal would stop every download, so that is a warning.
+ *
+ * @param writeAll writes to each master
  */
-function createEvictionGuard(observer: StoreObserver | undefined) {
+export function createStoreHealth(
+  connection: Connection,
+  { prefix, url, replicas: wanted = 0, observer, onWarning }: RedisStoreOptions,
+  replicas: Replicas | undefined,
+  writeAll: () => Promise<readonly Reply[]>,
+) {
+  const { kind } = checkedUrl(url);
+  const store = kind === 'memory' ? 'server' : kind;
+  // This fails if the user may not call EVALSHA, which no script can find out.
+  const findForbidden = byDigest(connection.redis, FORBIDDEN, /^NOSCRIPT /);
+  let warned: string | undefined;
   let isAccepted = false;
   let refusal: StoreUnavailable | undefined;
 
+  async function check(): Promise<Health> {
+    const confirm = replicas?.begin();
+    let health: Health | undefined;
+    try {
+      const [replies, infos] = await Promise.all([writeAll(), connection.infos()]);
+      const answering = replies.filter(([error]) => error === null).length;
+      const counts = infos.map((info) => Number(/^connected_slaves:(\d+)/m.exec(info)?.[1]));
+      const areKnown = counts.length > 0 && !counts.includes(Number.NaN);
+      const fewest = areKnown ? { replicas: Math.min(...counts) } : {};
+      health = { store, masters: replies.length, answering, ...fewest, wanted };
+      replies.forEach(replyOrThrow);
+      const warning = judge(infos);
+      if (warning !== undefined) health = { ...health, warning };
+      requireAccepted();
+      await requirePermissions();
+      await confirm?.();
+      return health;
+    } catch (error) {
+      const why = connection.failureOf(error as Error);
+      if (health !== undefined) why.health = health;
+      throw why;
+    }
+  }
+
+  /** The checks above use few commands. The user may lack a permission that only requests need. */
+  async function requirePermissions(): Promise<void> {
+    const keys = connection.masterNames().map((name) => connection.keyOn(name, `${prefix}ready`));
+    const lists = await Promise.all(keys.map((key) => findForbidden([`${key}:rights`], [])));
+    if (lists.every((list) => Array.isArray(list) && list.length === 0)) return;
+    // This shows only known names: /readyz needs no key, and a server can reply with anything.
+    const replied = new Set(lists.flat());
+    const commands = CHECKED_COMMANDS.filter((command) => replied.has(command)).join(', ');
+    throw failure(
+      `The Redis user of POSTERN_STORE lacks a permission (NOPERM to ${commands || 'a command'})`,
+    );
+  }
+
   function refuse(why: string): never {
-    refusal = new StoreUnavailable(why, { shown: why });
+    refusal = failure(why);
     throw refusal;
   }
 
-  return {
-    /**
-     * Accepts the masters if the policy of each is known and safe. Returns a warning if one is not safe, or throws
-     * if they were not accepted yet.
-     *
-     * @param infos INFO memory and INFO replication of each connected master; empty: unknown
-     * @param masters how many masters there are
-     */
-    check(infos: readonly string[], masters: number): string | undefined {
-      const policies = infos.flatMap((info) => {
-        const isReplica = /^role:slave/m.test(info);
-        const [, policy] = /^maxmemory_policy:(\S+)/m.exec(info) ?? [];
-        return isReplica || policy === undefined ? [] : [policy];
-      });
-      const unsafe = policies.find((policy) => policy !== SAFE);
-      const areKnown = masters > 0 && policies.length >= masters;
-      if (unsafe !== undefined || areKnown) observer?.evicts(unsafe !== undefined);
-      isAccepted ||= unsafe === undefined && areKnown;
-      if (unsafe === undefined) return undefined;
-      const why = `maxmemory-policy is ${named(unsafe)}: ${LOSS}`;
-      return isAccepted ? why : refuse(why);
-    },
+  /**
+   * Accepts the masters if the version and the policy of each are known and safe. Returns what an operator should
+   * change, and reports it once. Throws if the masters must not be used.
+   *
+   * @param infos INFO of each connected master; empty: unknown
+   */
+  function judge(infos: readonly string[]): string | undefined {
+    for (const info of infos) {
+      const [, version = ''] = /^redis_version:(\d{1,3}(?:\.\d{1,5}){0,2})/m.exec(info) ?? [];
+      if (version === '' || Number.parseInt(version, 10) >= MIN_VERSION) continue;
+      isAccepted = false;
+      const needed = `${MIN_VERSION}.0 or newer, or Valkey`;
+      refuse(`Redis ${version} is too old: Postern needs Redis ${needed}`);
+    }
+    const { sentinels = MIN_SENTINELS } = connection;
+    const warnings = [
+      judgePolicies(infos),
+      sentinels < MIN_SENTINELS
+        ? `too few sentinels: ${sentinels} instead of ${MIN_SENTINELS} or more`
+        : undefined,
+    ];
+    const warning = warnings.filter((one) => one !== undefined).join('; ') || undefined;
+    if (warning !== undefined && warning !== warned) onWarning?.(warning);
+    warned = warning;
+    return warning;
+  }
 
-    /** Throws if masters that answer do not tell their policy. */
-    requireAccepted(): void {
-      if (!isAccepted) refuse(UNREADABLE);
-    },
+  function judgePolicies(infos: readonly string[]): string | undefined {
+    const masters = connection.masterNames().length;
+    const policies = infos.flatMap((info) => {
+      const isReplica = /^role:slave/m.test(info);
+      const [, policy] = /^maxmemory_policy:(\S+)/m.exec(info) ?? [];
+      return isReplica || policy === undefined ? [] : [policy];
+    });
+    const unsafe = policies.find((policy) => policy !== SAFE);
+    const areKnown = masters > 0 && policies.length >= masters;
+    if (unsafe !== undefined || areKnown) observer?.evicts(unsafe !== undefined);
+    isAccepted ||= unsafe === undefined && areKnown;
+    if (unsafe === undefined) return undefined;
+    const named = EVICTING.test(unsafe) ? unsafe : 'not noeviction';
+    const why = `maxmemory-policy is ${named}: ${LOSS}`;
+    return isAccepted ? why : refuse(why);
+  }
+
+  /** Throws if masters that answer do not tell their policy. */
+  function requireAccepted(): void {
+    if (!isAccepted) refuse(UNREADABLE);
+  }
+
+  return {
+    check,
+    judge,
+    requireAccepted,
 
     /** Throws until the masters are accepted. */
     assertAccepted(): void {
       if (!isAccepted) throw refusal ?? new Error('Connection is closed.');
     },
   };
-}
-
-function named(policy: string): string {
-  return EVICTING.test(policy) ? policy : 'not noeviction';
 }

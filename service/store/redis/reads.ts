@@ -1,8 +1,13 @@
 import { together } from '../../coalesce.ts';
 import type { Grant, KnownRequester } from '../../token/grant.ts';
 import { nextTurn } from '../../token/queue.ts';
-import type { Cursor, Entry, Signed, Store } from '../../token/store.ts';
-import { StoreUnavailable } from '../../token/store.ts';
+import {
+  type Cursor,
+  type Entry,
+  type Signed,
+  type Store,
+  StoreUnavailable,
+} from '../../token/store.ts';
 import type { Found } from '../connection/connection.ts';
 import { unexpected } from '../connection/library.ts';
 import { decodeRecord, decodeRequesters, REVOKED } from './record.ts';
@@ -10,24 +15,45 @@ import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
 import { PIECE, type Shared } from './shared.ts';
 
-type Reads = Pick<
-  Store,
-  'find' | 'findExternal' | 'findTimed' | 'requesters' | 'delivered' | 'list'
->;
-
 /** Before each cursor. */
 const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
-export function createReads(shared: Shared, endPiece: (index: string) => Promise<unknown>): Reads {
-  const { connection, keys, reply, run } = shared;
+export function createReads(
+  { connection, keys, reply, run, assertUsable }: Shared,
+  endPiece: (index: string) => Promise<unknown>,
+): Pick<Store, 'find' | 'findExternal' | 'findTimed' | 'requesters' | 'delivered' | 'list'> {
   const { redis } = connection;
-  const read = batched(shared, false);
-  const readTimed = batched(shared, true);
+
+  /**
+   * Reads the keys of one turn of the event loop together. A command for each read takes 5 to 6 µs of CPU time more, a
+   * seventh of a request: its promise, its timer, and the system calls for a few bytes. ioredis' enableAutoPipelining
+   * saves only the system calls, and lets a command, with its timeout, wait for the batch before it.
+   *
+   * `timed`: with the remaining lifetime by Redis' clock, so that no two clocks are compared. The reply may be as old as
+   * the command, so the time since the command is subtracted.
+   */
+  async function readAll(names: readonly string[], timed: boolean): Promise<readonly Found[]> {
+    const sent = performance.now();
+    try {
+      const found = await connection.read(names, timed);
+      assertUsable();
+      // A reply with fewer values than keys must not mean "not revoked".
+      if (found.length < names.length) throw unexpected();
+      if (!timed) return found;
+      const passed = performance.now() - sent;
+      return found.map(([record, leftMs]): Found => [record, leftMs - passed]);
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  }
+
+  const read = together<string, Found>((names) => readAll(names, false));
+  const readTimed = together<string, Found>((names) => readAll(names, true));
   const readSigned = together<{ id: string; signed: Signed }, Found>(async (tokens) => {
     const names = tokens.map(({ id }) => keys.grant(id));
     for (const { signed } of tokens) names.push(keys.signed(signed.subjectId));
-    const found = await readAll(shared, names, false);
+    const found = await readAll(names, false);
     return tokens.map(({ signed }, i) =>
       ofSubject(found[i] as Found, found[tokens.length + i] as Found, signed),
     );
@@ -111,35 +137,4 @@ function ofSubject(found: Found, [before]: Found, { issuedAt }: Signed): Found {
 function storedOf([record]: Found): Grant | 'revoked' | undefined {
   if (record instanceof StoreUnavailable) throw record;
   return record === null ? undefined : decodeRecord(record);
-}
-
-/**
- * Reads the keys of one turn of the event loop together. A command for each read takes 5 to 6 µs of CPU time more, a
- * seventh of a request: its promise, its timer, and the system calls for a few bytes. ioredis' enableAutoPipelining
- * saves only the system calls, and lets a command, with its timeout, wait for the batch before it.
- *
- * `timed`: with the remaining lifetime by Redis' clock, so that no two clocks are compared. The reply may be as old as
- * the command, so the time since the command is subtracted.
- */
-function batched(shared: Shared, timed: boolean) {
-  return together<string, Found>((keys) => readAll(shared, keys, timed));
-}
-
-async function readAll(
-  { connection, assertUsable }: Shared,
-  keys: readonly string[],
-  timed: boolean,
-): Promise<readonly Found[]> {
-  const sent = performance.now();
-  try {
-    const found = await connection.read(keys, timed);
-    assertUsable();
-    // A reply with fewer values than keys must not mean "not revoked".
-    if (found.length < keys.length) throw unexpected();
-    if (!timed) return found;
-    const passed = performance.now() - sent;
-    return found.map(([record, leftMs]): Found => [record, leftMs - passed]);
-  } catch (error) {
-    throw connection.failureOf(error as Error);
-  }
 }

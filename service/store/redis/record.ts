@@ -66,14 +66,15 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   const fields = fieldsOf(record);
   const { v, c, m, p, i, x, j, y, E, P: pinHash } = fields;
   if (v !== VERSION) throw unreadable('of another layout');
-  if (fields.N !== undefined && !isCount(fields.N, 1)) throw unreadable(LACKING);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
-  if (fields.h !== undefined && !isConfirm) throw unreadable(LACKING);
-  if (pinHash !== undefined && !(isConfirm && typeof pinHash === 'string')) {
-    throw unreadable(LACKING);
-  }
-  const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
-  if (!whole) throw unreadable(LACKING);
+  const isWhole =
+    [c, m, p].every((value) => typeof value === 'string') &&
+    i > 0 &&
+    x > 0 &&
+    (fields.N === undefined || isCount(fields.N, 1)) &&
+    (fields.h === undefined || isConfirm) &&
+    (pinHash === undefined || (isConfirm && typeof pinHash === 'string'));
+  if (!isWhole) throw unreadable(LACKING);
   const uses = decodeUses(fields);
   const grant: Grant = {
     client: c,

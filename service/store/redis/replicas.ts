@@ -3,17 +3,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { coalesce } from '../../coalesce.ts';
 import { Unconfirmed } from '../../token/store.ts';
-import { type Connection, type ConnectOptions, replyOrThrow } from '../connection/connection.ts';
+import { type Connection, type RedisStoreOptions, replyOrThrow } from '../connection/connection.ts';
 import { codeOf } from '../connection/failure.ts';
 
 const RECONNECTED = 'The connection to Redis was lost in between';
-
-interface ReplicaOptions extends ConnectOptions {
-  /** How many replicas of a master must confirm. */
-  readonly wanted: number;
-  /** Written before each WAIT. */
-  readonly key: string;
-}
 
 export type Replicas = ReturnType<typeof createReplicas>;
 
@@ -21,14 +14,13 @@ export type Replicas = ReturnType<typeof createReplicas>;
  * Confirms that replicas have what an operation wrote, with WAIT. A confirmation counts only if one
  * server was the master without interruption, from before the operation until WAIT answered.
  */
-export function createReplicas(connection: Connection, options: ReplicaOptions) {
-  const lines = new Map<Redis, Line>();
+export function createReplicas(connection: Connection, options: RedisStoreOptions) {
+  const { replicas: wanted = 0, timeoutMs } = options;
+  const lines = new Map<Redis, ReturnType<typeof createLine>>();
 
-  function lineOf(name: string, main: Redis): Line {
-    const known = lines.get(main);
-    if (known !== undefined) return known;
-    const key = () => connection.keyOn(name, options.key);
-    const line = createLine(main, key, { ...options, failureOf: connection.failureOf });
+  function lineOf(name: string, main: Redis) {
+    const key = () => connection.keyOn(name, `${options.prefix}confirmed`);
+    const line = lines.get(main) ?? createLine(main, key, wanted, timeoutMs, connection.failureOf);
     lines.set(main, line);
     return line;
   }
@@ -56,8 +48,6 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
       );
     };
   }
-
-  for (const [name, main] of connection.masters()) lineOf(name, main);
 
   return {
     begin,
@@ -101,21 +91,17 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
   };
 }
 
-type LineOptions = ReplicaOptions & Pick<Connection, 'failureOf'>;
-
-interface Line {
-  learn(): Promise<unknown>;
-  /** Returns a function that confirms what the main connection has written since this call. */
-  begin(): () => Promise<void>;
-  close(): void;
-}
-
 /**
  * The second connection to a master, only for WAIT: it delays all later commands on its connection.
  * The replication ID identifies a master: it is new when a replica is promoted.
  */
-function createLine(main: Redis, key: () => string, options: LineOptions): Line {
-  const { wanted, timeoutMs, failureOf } = options;
+function createLine(
+  main: Redis,
+  key: () => string,
+  wanted: number,
+  timeoutMs: number,
+  failureOf: Connection['failureOf'],
+) {
   const ids = new WeakMap<object, string>();
   const second = main.duplicate({
     lazyConnect: false,
@@ -151,11 +137,12 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
 
   return {
     learn,
+    /** Returns a function that confirms what the main connection has written since this call. */
     begin() {
       const { stream } = main;
       // The operation follows on the same connection, so this reply comes before those of the operation.
       const began = (stream && ids.get(stream)) ?? learn();
-      return async () => {
+      return async (): Promise<void> => {
         const id = await began;
         if (id === undefined) throw new Unconfirmed('The master of Redis is not known');
         if (main.stream !== stream) throw new Unconfirmed(RECONNECTED);

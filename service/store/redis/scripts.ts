@@ -217,21 +217,18 @@ end
 `;
 
 /**
- * KEYS: the grant, its requesters, and its indexes. ARGV[2]: the new end; ARGV[3]: milliseconds until then;
- * ARGV[4]: 1 if replicas confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one; then its
- * entry for the indexes. Returns the record, and 1 if a replica may still have a later end; 'later' if nothing was
- * changed; nil if the grant is gone or the token is external. An earlier end needs no new entry.
+ * KEYS: the grant and its requesters. ARGV[2]: the new end; ARGV[3]: milliseconds until then; ARGV[4]: 1 if replicas
+ * confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one, which needs an entry in the indexes
+ * first. Returns the record, and 1 if a replica may still have a later end; 'later' if nothing was changed; nil if the
+ * grant is gone or the token is external.
  */
-export const PROLONG = `${NOW}${ENTER}${OWN}
+export const PROLONG = `${NOW}${OWN}
 if grant.y then return false end
 local left = tonumber(ARGV[3])
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
 local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 0))
 local isEarlier = now + left < latest
-if not isEarlier then
-  if ARGV[5] == '0' then return 'later' end
-  for i = 3, #KEYS do enter(KEYS[i], {[ARGV[6]] = ARGV[7]}) end
-end
+if not isEarlier and ARGV[5] == '0' then return 'later' end
 grant.x = tonumber(ARGV[2])
 if isEarlier and ARGV[4] == '1' then
   redis.call('HSET', KEYS[2], 'we', string.format('%.0f', latest))

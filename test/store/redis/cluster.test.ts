@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Connection } from '../../../service/store/connection/connection.ts';
+import { slotOf } from '../../../service/store/connection/library.ts';
 import { connect } from '../../../service/store/connection/server.ts';
-import { createIssues } from '../../../service/store/redis/issues.ts';
-import { createKeys, slotOf } from '../../../service/store/redis/key-names.ts';
+import { createIssues } from '../../../service/store/redis/grants.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
-import type { Shared } from '../../../service/store/redis/shared.ts';
+import { createKeys, type Shared } from '../../../service/store/redis/shared.ts';
 import { ask } from '../../harness/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
 import { grantAt, newId } from '../grants.ts';
@@ -21,18 +21,18 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
     await cluster.stop();
   });
   await answers(store);
-  await connection.send([['get', 'postern:none']]);
+  await connection.redis.hget('postern:none', 'field');
 
   const revoked: number[] = [];
   const revoke = async () => void revoked.push(await store.revokeSubject('web', 'u'));
   const interrupted: Connection = {
     ...connection,
-    async send(commands) {
-      await revoke();
-      return connection.send(commands);
-    },
     redis: {
       ...connection.redis,
+      set: async (...args: Parameters<Connection['redis']['set']>) => {
+        await revoke();
+        return connection.redis.set(...args);
+      },
       eval: async (...args: Parameters<Connection['redis']['eval']>) => {
         await revoke();
         return connection.redis.eval(...args);

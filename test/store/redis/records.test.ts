@@ -1,9 +1,8 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../service/store/connection/server.ts';
-import { createIssues } from '../../../service/store/redis/issues.ts';
-import { createKeys } from '../../../service/store/redis/key-names.ts';
+import { createIssues } from '../../../service/store/redis/grants.ts';
 import type { Replicas } from '../../../service/store/redis/replicas.ts';
-import type { Shared } from '../../../service/store/redis/shared.ts';
+import { createKeys, type Shared } from '../../../service/store/redis/shared.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
 import { issueTo, newId } from '../grants.ts';
 import { startStore, tell } from '../open-redis.ts';

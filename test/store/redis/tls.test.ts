@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ServerConnector } from '../../../service/store/connection/library.ts';
-import type { StoreTls } from '../../../service/store/connection/options.ts';
+import type { StoreTls } from '../../../service/store/connection/url.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { slotOf } from '../../../service/store/connection/library.ts';
 import { createRedisEvents } from '../../../service/store/redis/events.ts';
-import { slotOf } from '../../../service/store/redis/key-names.ts';
 import { ask } from '../../harness/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
 import { type RedisSentinel, startRedisSentinel } from '../../harness/redis-sentinel.ts';

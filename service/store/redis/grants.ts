@@ -1,11 +1,20 @@
 import { together } from '../../coalesce.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
-import type { Entry, Store } from '../../token/store.ts';
-import { byDigest, type Command } from '../connection/connection.ts';
+import { nextTurn } from '../../token/queue.ts';
+import type { Entry, Store, Turn } from '../../token/store.ts';
 import { unexpected } from '../connection/library.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
-import { END_CONFIRMED, ENTER_ALL, ISSUE, PROLONG } from './scripts.ts';
-import type { Shared } from './shared.ts';
+import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
+import {
+  END_CONFIRMED,
+  ENTER_ALL,
+  ISSUE,
+  NOW,
+  PROLONG,
+  REVOKE,
+  REVOKE_EXTERNAL,
+  START_ENDING,
+} from './scripts.ts';
+import { byDigest, PIECE, type Shared } from './shared.ts';
 
 /** Alternating: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
@@ -28,7 +37,7 @@ export function createIssues(
   { connection, keys, reply, run, replicas, confirmed, now }: Shared,
   find: Store['find'],
 ): Pick<Store, 'issue' | 'prolong'> {
-  const { isCluster } = connection;
+  const { isCluster, redis } = connection;
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const entryLifeOf = (grant: Grant) => lifeOf(grant) + latestEndOf(grant) - grant.expiresAt;
 
@@ -38,7 +47,7 @@ export function createIssues(
     return isCluster ? confirmed(index, add) : add();
   }
 
-  const runIssue = byDigest(connection.redis, ISSUE);
+  const runIssue = byDigest(redis, ISSUE);
 
   /** The requests of one turn of the event loop in one script: a script for each takes Redis twice the time. */
   const issueEncoded = together<readonly Encoded[], void>(
@@ -78,12 +87,9 @@ export function createIssues(
    * grants. If a write fails, some grants may be stored, but no client receives their tokens.
    */
   async function issueInCluster(issued: readonly Entry[]): Promise<void> {
-    const commands = issued.map(([id, grant]): Command => {
-      return ['set', keys.grant(id), encodeRecord(grant), 'PX', lifeOf(grant)];
-    });
-    await reply(async () => {
-      for (const [error] of await connection.send(commands)) if (error) throw error;
-    });
+    const store = ([id, grant]: Entry) =>
+      redis.set(keys.grant(id), encodeRecord(grant), 'PX', lifeOf(grant));
+    await reply(() => Promise.all(issued.map(store)));
     await Promise.all([...entriesOf(issued)].map(([index, entries]) => enter(index, entries)));
   }
 
@@ -107,16 +113,14 @@ export function createIssues(
   async function prolong(id: string, client: string, expiresAt: number) {
     const key = keys.grant(id);
     const leftMs = () => Math.max(1, expiresAt - now());
-    const entryOf = (grant: Grant) => [id, leftMs() + latestEndOf(grant) - grant.expiresAt];
     let before: Grant | undefined;
 
     async function change(mayBeLater: boolean): Promise<Changed> {
       before ??= await find(id);
       if (before?.client !== client) return undefined;
-      const indexes = isCluster || before.external ? [] : keys.indexes(before);
       const flags = [Number(replicas !== undefined), Number(mayBeLater)];
-      const args = [client, expiresAt, leftMs(), ...flags, ...entryOf(before)];
-      const changed = await run(PROLONG, [key, keys.uses(id), ...indexes], args);
+      const args = [client, expiresAt, leftMs(), ...flags];
+      const changed = await run(PROLONG, [key, keys.uses(id)], args);
       if (changed === 'later') return changed;
       if (!Array.isArray(changed)) return undefined;
       const [record, isEarlier] = changed;
@@ -128,10 +132,10 @@ export function createIssues(
     const confirmedChange = (mayBeLater: boolean) =>
       confirmed(key, () => change(mayBeLater), isNeeded);
 
-    let changed = await confirmedChange(!isCluster);
+    let changed = await confirmedChange(false);
     if (changed === 'later' && before !== undefined) {
-      // In a cluster, the entries come first, because the grant must not outlive them.
-      const entry = entryOf(before);
+      // The entries come first, because the grant must not outlive them.
+      const entry = [id, leftMs() + latestEndOf(before) - before.expiresAt];
       await Promise.all(keys.indexes(before).map((index) => enter(index, entry)));
       changed = await confirmedChange(true);
     }
@@ -142,4 +146,86 @@ export function createIssues(
   }
 
   return { issue: isCluster ? issueInCluster : issueTogether, prolong };
+}
+
+/**
+ * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
+ * remembered. The later of two counts.
+ */
+const REVOKE_SIGNED = `${NOW}
+local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
+redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
+`;
+
+/** Ends grants: one, or all that an index names. Replicas confirm each of these operations. */
+export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {
+  const { redis } = connection;
+
+  /** Ends some of the grants that an index names, and counts them. Undefined: it names none. */
+  async function endPiece(index: string): Promise<number | undefined> {
+    // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
+    const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
+    const ids = await reply(() => redis.zrange(index, 0, String(PIECE - 1)));
+    if (ids.length === 0) return undefined;
+    // Together: an unhandled rejection would end the process.
+    const [, ended] = await Promise.all([
+      reply(() => connection.unlink(ids.map(keys.uses))),
+      reply(() => connection.unlink(ids.map(keys.grant))),
+    ]);
+    await confirmGrants?.();
+    // Last, so that the next revocation or list finishes an interrupted one.
+    await reply(() => redis.zrem(index, ...ids));
+    return ended;
+  }
+
+  /** Ends all grants that are in an index now. */
+  function endIndex(index: string, turn: Turn): Promise<number> {
+    const ending = keys.ending(index);
+    return confirmed(undefined, async () => {
+      let revoked = 0;
+      for (let isBusy: unknown = 1; isBusy === 1; ) {
+        isBusy = await run(START_ENDING, [index, ending], []);
+        for (let ended: number | undefined = 0; ended !== undefined; ) {
+          revoked += ended;
+          await turn();
+          ended = await endPiece(ending);
+        }
+      }
+      return revoked;
+    });
+  }
+
+  const revocations: Pick<
+    Store,
+    'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeSubject' | 'revokeClient'
+  > = {
+    async revoke(id, client) {
+      const key = keys.grant(id);
+      const revoke = () => run(REVOKE, [key, keys.uses(id)], [client, REVOKED]);
+      const revoked = await confirmed(key, revoke);
+      if (!Array.isArray(revoked)) return false;
+      const [covers, subject] = revoked;
+      const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
+      // Nobody waits for it: an index may name grants that are gone.
+      for (const index of left) redis.zrem(index, id).catch(() => {});
+      return true;
+    },
+
+    async revokeExternal(id, until) {
+      const key = keys.grant(id);
+      await confirmed(key, () => run(REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
+      // Nobody waits for it, because it expires. In the script, a second key would fail while a slot moves.
+      connection.unlink([keys.uses(id)]).catch(() => {});
+    },
+
+    async revokeSigned(subjectId, before, until) {
+      const key = keys.signed(subjectId);
+      await confirmed(key, () => run(REVOKE_SIGNED, [key], [before, until]));
+    },
+
+    revokeSubject: (client, subject, turn = nextTurn) =>
+      endIndex(keys.index(client, { subject }), turn),
+    revokeClient: (client, turn = nextTurn) => endIndex(keys.index(client, {}), turn),
+  };
+  return { revocations, endPiece };
 }
