@@ -1,15 +1,14 @@
 import type { JWTPayload } from 'jose';
+import { text } from '../schema.ts';
 import { prefixError } from '../site/path.ts';
 import type { Client, Scope } from '../token/client.ts';
 import type { Rejection } from '../token/look-up.ts';
 import { isDownloadJwt } from '../token/token.ts';
-import { checkJwt } from './check.ts';
-import { type OpenIssuer, unverifiedClaims } from './keys.ts';
-
-type ClientOf = (credential: string) => Promise<Client | undefined>;
+import type { OpenIssuer } from './keys.ts';
+import { checkJwt, type Trusted, unverifiedClaims } from './verify.ts';
 
 /** OpenID Connect Core, section 2. */
-const MAX_SUB = 255;
+const SUB = text(255);
 
 /**
  * Identifies clients by JWTs of an identity provider, such as OAuth 2.0 access tokens (RFC 9068). Its users
@@ -20,32 +19,30 @@ export function createClientOf(
   leeway: number,
   now: () => number,
   onRejected: (rejection: Rejection) => void = () => {},
-): ClientOf {
-  const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+): (credential: string) => Promise<Client | undefined> {
+  const byIssuer = new Map<unknown, Trusted<Client>>();
+  for (const one of issuers) {
+    const { issuer, audience, keys } = one;
+    byIssuer.set(issuer, {
+      ...{ issuer, audience, keys, requiredClaims: ['sub', 'exp'] },
+      read: (claims) => asClient(claims, one),
+    });
+  }
   return async function clientOf(credential) {
     // A download token cannot call the API.
     if (isDownloadJwt(credential)) return undefined;
-    const { iss } = unverifiedClaims(credential);
-    const trusted = iss === undefined ? undefined : byIssuer.get(iss);
+    const trusted = byIssuer.get(unverifiedClaims(credential).iss);
     if (trusted === undefined) return undefined;
-    const { issuer, audience, keys } = trusted;
-    const options = { issuer, audience, requiredClaims: ['sub', 'exp'], leeway, at: now() };
-    const checked = await checkJwt(credential, keys, options);
-    const client = 'claims' in checked ? asClient(checked.claims, trusted) : checked;
+    const client = await checkJwt(credential, trusted, { leeway, at: now() });
     if (!('reason' in client)) return client;
-    onRejected({ ...client, issuer });
+    onRejected(client);
     return undefined;
   };
 }
 
 function asClient(claims: JWTPayload, issuer: OpenIssuer): Client | Rejection {
-  const { sub } = claims;
-  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUB) {
-    return { reason: `sub: must have 1 to ${MAX_SUB} characters` };
-  }
-  if (!sub.isWellFormed() || /\p{Cc}/u.test(sub)) {
-    return { reason: 'sub: must be valid Unicode without control characters' };
-  }
+  const { data: sub, error } = SUB.safeParse(claims.sub);
+  if (sub === undefined) return { reason: `sub: ${error.issues[0]?.message}` };
   const { id, paths, targets, maxExpiresIn, maxResumeFor } = issuer;
   return {
     // Each user is a client with its own tokens. The ID of an API key has no slash.

@@ -45,9 +45,10 @@ export class KeyFilesError extends Error {
 }
 
 /** Opens the keys, and everything that signs or verifies JWTs. @throws KeyFilesError */
-export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
-  const { issuer, jwtKeys, issuers, leeway } = options;
-  const { mounts, now } = deps;
+export async function openJwt(
+  { issuer, jwtKeys, issuers, leeway }: JwtOptions,
+  { mounts, readFile, now, onFailure, onRejected }: JwtDependencies,
+) {
   const problems: Array<KeyFileProblems[number]> = [];
   const own = jwtKeys === undefined ? undefined : await inFile('jwt_keys', jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
@@ -67,7 +68,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
       now,
     }),
     ...(own && { signer: createSigner(own, issuer) }),
-    clientOf: createClientOf(clients, leeway, now, deps.onRejected),
+    clientOf: createClientOf(clients, leeway, now, onRejected),
     /** The clients of `downloads` issuers, by `iss`. */
     owners: new Map<string, Client>(downloads.map((one) => [one.issuer, one.client])),
     publicJwks: (): { readonly keys: readonly JWK[] } => own?.publicJwks ?? { keys: [] },
@@ -78,7 +79,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
     // A path is named only if there is such a file: a secret can be in its setting.
     let file = setting;
     try {
-      const text = deps.readFile(path);
+      const text = readFile(path);
       file = path;
       return await read(text);
     } catch (error) {
@@ -98,7 +99,6 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
       );
       return read ?? (async () => undefined);
     }
-    const onFailure = (error: Error) => deps.onFailure(issuer, error);
-    return remoteKeys({ uri: keys.uri, algorithms, now, onFailure });
+    return remoteKeys(keys.uri, algorithms, now, (error) => onFailure(issuer, error));
   }
 }

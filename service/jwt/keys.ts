@@ -2,7 +2,6 @@ import { createSecretKey, KeyObject } from 'node:crypto';
 import {
   type CryptoKey,
   createLocalJWKSet,
-  decodeJwt,
   exportJWK,
   importJWK,
   type JWK,
@@ -47,26 +46,22 @@ const keySet = z.object({
 async function readKeys(
   text: string,
   algorithms: readonly string[],
-  { publicOnly = false } = {},
+  publicOnly = false,
 ): Promise<Key[]> {
-  const parsed = keySet.safeParse(parseJson(text));
-  if (!parsed.success) {
-    throw new KeyError('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
-  }
-  const keys = await Promise.all(
-    parsed.data.keys.map((jwk) => readKey(jwk as JWK, algorithms, publicOnly)),
-  );
+  const jwks = jwksIn(text);
+  const keys = await Promise.all(jwks.map((jwk) => readKey(jwk, algorithms, publicOnly)));
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
     throw new KeyError('two of its keys have the same kid');
   }
   return keys;
 }
 
-function parseJson(text: string): unknown {
+function jwksIn(text: string): readonly JWK[] {
   try {
-    return JSON.parse(text);
+    return keySet.parse(JSON.parse(text)).keys as readonly JWK[];
   } catch {
-    return undefined;
+    // The error is dropped: it may quote the file.
+    throw new KeyError('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
   }
 }
 
@@ -131,7 +126,7 @@ export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor
 
 /** The keys of another issuer, from a JWKS file without private members. @throws KeyError */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
-  const keys = await readKeys(text, algorithms, { publicOnly: true });
+  const keys = await readKeys(text, algorithms, true);
   return async ({ kid }) => keys.find((key) => key.kid === kid);
 }
 
@@ -158,31 +153,7 @@ export async function createOwnKeys(text: string): Promise<OwnKeys> {
   };
 }
 
-/** Claims of a JWT before its verification, only to choose its keys and the time of the check, in milliseconds. */
-export function unverifiedClaims(token: string): {
-  readonly iss: string | undefined;
-  readonly begins: number;
-  readonly ends: number;
-} {
-  try {
-    const { iss, iat, nbf, exp } = decodeJwt(token);
-    const dates = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
-    const ends = typeof exp === 'number' ? exp * 1000 : 0;
-    return { iss, begins: Math.max(0, ...(dates as number[])) * 1000, ends };
-  } catch {
-    return { iss: undefined, begins: 0, ends: 0 };
-  }
-}
-
 type JwkSet = ReturnType<typeof createLocalJWKSet>;
-
-interface RemoteKeysOptions {
-  readonly uri: string;
-  readonly algorithms: readonly string[];
-  readonly now: () => number;
-  /** Called when the keys cannot be fetched. */
-  readonly onFailure?: (error: Error) => void;
-}
 
 /** nginx waits two seconds for the whole decision. */
 const TIMEOUT_MS = 1000;
@@ -198,7 +169,12 @@ const REFRESH_MS = 600_000;
  * The keys of a `jwks_uri`. Postern keeps known keys if it cannot fetch them again. It fetches them for an unknown
  * `kid`, and when they are old.
  */
-export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOptions): KeySource {
+export function remoteKeys(
+  uri: string,
+  algorithms: readonly string[],
+  now: () => number,
+  onFailure: (error: Error) => void,
+): KeySource {
   const { origin, pathname } = new URL(uri);
   // The query may contain a secret.
   const shown = origin + pathname;
@@ -219,7 +195,7 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
     } catch (error) {
       failure = error;
       coolDown = FAILURE_COOL_DOWN_MS;
-      onFailure?.(causeOf(error as Error));
+      onFailure(causeOf(error as Error));
     }
     asking = undefined;
   }
@@ -260,22 +236,15 @@ const MAX_BYTES = 1024 * 1024;
 
 /** The keys in a `jwks_uri`'s response. Throws if it is not a key set. */
 async function fetchKeys(uri: string): Promise<JwkSet> {
-  const answer = await fetch(uri, {
+  const { status, body } = await fetch(uri, {
     headers: { Accept: 'application/json, application/jwk-set+json' },
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const text = answer.status === 200 ? await textOf(answer) : undefined;
-  await answer.body?.cancel().catch(() => {});
-  if (text === undefined) throw new Error(`it answered ${answer.status}`);
-  try {
-    return createLocalJWKSet(JSON.parse(text));
-  } catch {
-    throw new Error('it answered with something other than a JWKS');
+  if (status !== 200) {
+    await body?.cancel();
+    throw new Error(`it answered ${status}`);
   }
-}
-
-async function textOf({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {
@@ -283,5 +252,9 @@ async function textOf({ body }: Response): Promise<string> {
     if (size > MAX_BYTES) throw new Error(`it answered with more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  try {
+    return createLocalJWKSet(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+  } catch {
+    throw new Error('it answered with something other than a JWKS');
+  }
 }

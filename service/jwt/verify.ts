@@ -1,13 +1,19 @@
 import { hash } from 'node:crypto';
-import type { JWTPayload } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Mounts } from '../site/mount.ts';
 import type { Client } from '../token/client.ts';
 import { MAX_CLOCK_SKEW_MS } from '../token/grant.ts';
 import type { Rejection, Verified, Verify } from '../token/look-up.ts';
 import { JWT_TYPE } from '../token/token.ts';
-import { checkJwt } from './check.ts';
-import { type ClaimsRead, OWN_AUDIENCE, readExternal, readOwn } from './claims.ts';
-import { type KeySource, type OpenIssuer, type OwnKeys, unverifiedClaims } from './keys.ts';
+import {
+  type ClaimsRead,
+  MAX_DATE,
+  OWN_AUDIENCE,
+  readExternal,
+  readOwn,
+  safeName,
+} from './claims.ts';
+import type { Key, KeySource, OpenIssuer, OwnKeys } from './keys.ts';
 
 /** An issuer that signs download tokens itself, and the client that owns them, with the issuer's limits. */
 type DownloadIssuer = Pick<OpenIssuer, 'issuer' | 'audience' | 'keys'> & {
@@ -27,61 +33,147 @@ const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is tru
 const NO_OWN_KEYS =
   'iss: is not an issuer that is trusted for downloads, and POSTERN_JWT_KEYS is not set';
 
-/** How the tokens of an issuer are checked. */
-interface Trusted {
-  readonly audience: string;
-  readonly keys: KeySource;
-  readonly requiredClaims: string[];
-  readonly read: (claims: JWTPayload, at: number) => ClaimsRead | Rejection;
-}
-
 /**
  * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. A reload creates a new
  * cache with the new keys.
  */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
-  const byIssuer = new Map<string, Trusted>();
+  const byIssuer = new Map<unknown, Trusted<ClaimsRead>>();
   for (const { issuer, audience, keys, client } of issuers) {
-    const read: Trusted['read'] = (claims, at) =>
-      readExternal(claims, client, { mounts, leeway }, at);
-    byIssuer.set(issuer, { audience, keys, requiredClaims: ['jti', 'iat', 'exp'], read });
+    byIssuer.set(issuer, {
+      ...{ issuer, audience, keys, requiredClaims: ['jti', 'iat', 'exp'] },
+      read: (claims, at) => readExternal(claims, client, { mounts, leeway }, at),
+    });
   }
   if (own !== undefined) {
-    byIssuer.set(own.issuer, {
-      audience: OWN_AUDIENCE,
-      keys: own.keys.find,
+    const { issuer, keys } = own;
+    byIssuer.set(issuer, {
+      ...{ issuer, audience: OWN_AUDIENCE, keys: keys.find },
       requiredClaims: ['jti', 'iat', 'nbf', 'exp'],
-      read: (claims, at) => readOwn(claims, own.issuer, at),
+      read: (claims, at) => readOwn(claims, issuer, at),
     });
   }
 
   return async function verify(token, revoking = false) {
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
-    const { iss: issuer, begins, ends } = unverifiedClaims(token);
-    const trusted = issuer === undefined ? undefined : byIssuer.get(issuer);
-    if (issuer === undefined || trusted === undefined) {
-      return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };
-    }
-    const { keys, read, ...expected } = trusted;
-    const at = revoking ? nearest(now(), begins, ends) : now();
-    const options = { ...expected, issuer, typ: JWT_TYPE, leeway, at };
-    const checked = await checkJwt(token, keys, options);
-    const result = 'reason' in checked ? checked : read(checked.claims, at);
-    if ('reason' in result) return { ...result, issuer };
+    const claims = unverifiedClaims(token);
+    const trusted = byIssuer.get(claims.iss);
+    if (trusted === undefined) return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };
+    const at = revoking ? nearest(now(), claims) : now();
+    const result = await checkJwt(token, trusted, { typ: JWT_TYPE, leeway, at });
+    if ('reason' in result) return result;
     // Do not cache a token that is not valid now.
     if (!revoking) cache.set(token, result.verified, result.until);
     return result.verified;
   };
 }
 
+/** Claims of a JWT before its verification, only to choose its keys and the time of the check. */
+export function unverifiedClaims(token: string): JWTPayload {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return {};
+  }
+}
+
 /**
  * The time for which a token that is to be revoked is verified: the time nearest to now at which it is valid.
  * Another instance, with another clock, may accept it now, and a token that begins later will be valid.
  */
-function nearest(now: number, begins: number, ends: number): number {
-  return Math.min(Math.max(now, begins), Math.max(ends - 1, now - MAX_CLOCK_SKEW_MS));
+function nearest(now: number, { iat, nbf, exp }: JWTPayload): number {
+  const begins = Math.max(now, millisecondsOf(iat), millisecondsOf(nbf));
+  return Math.min(begins, Math.max(millisecondsOf(exp) - 1, now - MAX_CLOCK_SKEW_MS));
+}
+
+/** Before the verification, a date can be any JSON. */
+function millisecondsOf(date: unknown): number {
+  return typeof date === 'number' && date <= MAX_DATE ? date * 1000 : 0;
+}
+
+/** How the JWTs of an issuer are checked, and what its claims say. */
+export interface Trusted<T> {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly requiredClaims: string[];
+  readonly keys: KeySource;
+  readonly read: (claims: JWTPayload, at: number) => T | Rejection;
+}
+
+interface CheckOptions {
+  readonly typ?: string;
+  /** Tolerated clock difference in seconds. */
+  readonly leeway: number;
+  /** The time of the check, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/**
+ * Checks a JWT's signature, issuer, audience and times (RFC 8725), and reads its claims, or returns the reason
+ * for a rejection. The key determines the algorithm. The header's `jku`, `x5u` and `jwk` are ignored, and
+ * `crit` is rejected.
+ */
+export async function checkJwt<T extends object>(
+  token: string,
+  { keys, read, ...expected }: Trusted<T>,
+  { leeway, at, ...options }: CheckOptions,
+): Promise<T | Rejection> {
+  const { issuer } = expected;
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      async (header) => {
+        // The library accepts a `crit` that names b64.
+        if (header.crit !== undefined) throw new errors.JOSENotSupported('crit');
+        const found = await keys(header);
+        if (found === undefined) throw new errors.JWKSNoMatchingKey();
+        if (header.alg !== found.alg || isShort(found.verify)) throw new errors.JOSEAlgNotAllowed();
+        return found.verify;
+      },
+      { ...expected, ...options, clockTolerance: leeway, currentDate: new Date(at) },
+    );
+    const result = read(payload, at);
+    return 'reason' in result ? { ...result, issuer } : result;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return { reason: joseReason(error), issuer };
+    throw error;
+  }
+}
+
+/** RFC 7518, section 3.3. For a short key, the library throws an error that is not a JOSEError. */
+function isShort(key: Key['verify']): boolean {
+  const { modulusLength = 2048 } = key.algorithm as { modulusLength?: number };
+  return modulusLength < 2048;
+}
+
+/** By the claim that fails a check, by how another claim fails, or by the stable code of jose's error. */
+const REASONS: Readonly<Record<string, string>> = {
+  iss: 'is another issuer',
+  aud: 'does not name the audience of its issuer',
+  typ: 'is not postern+jwt',
+  nbf: 'is later than now',
+  iat: 'is later than now',
+  exp: 'has passed',
+  missing: 'is missing',
+  invalid: 'has the wrong type',
+  ERR_JWT_EXPIRED: 'exp: has passed',
+  ERR_JWKS_NO_MATCHING_KEY: 'kid: its issuer has no key with this kid and alg',
+  ERR_JOSE_ALG_NOT_ALLOWED:
+    'alg: is not the algorithm of the key, or the key is an RSA key of less than 2048 bits',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'signature: does not match the key',
+  ERR_JOSE_NOT_SUPPORTED: 'crit: is not supported',
+};
+
+/** Why jose rejects a JWT. Its own message may quote the token. */
+function joseReason(error: errors.JOSEError): string {
+  if (!(error instanceof errors.JWTClaimValidationFailed)) {
+    return REASONS[error.code] ?? 'is not a well-formed JWT';
+  }
+  const { claim, reason } = error;
+  const why = REASONS[reason === 'check_failed' ? claim : reason] ?? 'is not valid';
+  return `${safeName(claim)}: ${why}`;
 }
 
 /** Takes 4 to 7 MB, and 31 MB if each token has almost the maximum length. */

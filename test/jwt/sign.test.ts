@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
+import { createSignPayload } from '../../service/jwt/claims.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
-import { createSignPayload } from '../../service/jwt/sign.ts';
 import { jwksText } from './issuers.ts';
 import { signedGate } from './signed.ts';
 
