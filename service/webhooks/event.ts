@@ -72,26 +72,22 @@ export interface EventStore {
    * Takes up to `max` events that are due, those of the application first. No other call gets them before
    * LEASE_MS have passed.
    */
-  take(max: number): Promise<Taken>;
+  take(max: number): Promise<{
+    readonly events: readonly TakenEvent[];
+    /** How long the oldest event waits. Never negative. */
+    readonly oldestMs: number;
+  }>;
   settle(event: TakenEvent, outcome: Outcome): Promise<void>;
   close(): void;
-}
-
-interface Taken {
-  readonly events: readonly TakenEvent[];
-  /** How long the oldest event waits. Never negative. */
-  readonly oldestMs: number;
-}
-
-interface WithIds {
-  readonly token_id?: string | undefined;
-  readonly token_ids?: readonly string[];
 }
 
 /** The body of an event, as docs/guides/webhooks.md describes it. */
 export function eventBody(type: EventType, at: number, data: object): string {
   const timestamp = new Date(at).toISOString();
-  const { token_id: id, token_ids: more = [] }: WithIds = data;
+  const { token_id: id, token_ids: more = [] } = data as {
+    token_id?: string;
+    token_ids?: string[];
+  };
   // An ID is a hash. One of about 30,000 looks like a piece of a token.
   const ids = new Set([id, ...more]);
   return JSON.stringify({ type, timestamp, data }, (_, value: unknown) =>

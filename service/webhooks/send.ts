@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { lookup as dnsLookup } from 'node:dns';
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
@@ -30,41 +30,42 @@ export interface Webhook {
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
 export type Send = (event: Pick<Event, 'id' | 'body'>) => Promise<void>;
 
-interface SendOptions {
-  readonly resolve?: Resolve;
-  readonly timeoutMs?: number;
-}
-
-/** Does not follow redirects: they could name any address. */
+/**
+ * Does not follow redirects: they could name any address.
+ *
+ * @param resolve `dns.lookup`, and in tests a double of it
+ */
 export function createWebhookSend(
   { url, secrets, allow }: Webhook,
-  options: SendOptions = {},
+  { resolve = dnsLookup as LookupFunction, timeoutMs = TIMEOUT_MS } = {},
 ): Send {
-  const { resolve, timeoutMs = TIMEOUT_MS } = options;
   const { hostname, protocol } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
   const { request, Agent } = protocol === 'https:' ? https : http;
   const isAllowed = (address: string) =>
     isWithin(address, allow) || (protocol === 'https:' && isPublic(address));
-  const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONCURRENT, timeout: IDLE_MS });
   const lookup = allowedLookup(isAllowed, resolve);
+  // With autoSelectFamily, Node.js asks the look-up for all addresses.
+  const options = { keepAlive: true, timeout: IDLE_MS, autoSelectFamily: true, lookup };
+  const agent = new Agent({ ...options, maxSockets: MAX_CONCURRENT });
 
   return async function send({ id, body }) {
-    checkHost(hostname, isAllowed);
+    // Node.js does not look up an address.
+    if (isIP(host) > 0 && !isAllowed(host)) throw new AddressRefused();
     const headers = {
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(body),
       'User-Agent': 'Postern',
       ...signatureHeaders(id, body, secrets),
     };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const late = new Error(`no complete response within ${timeoutMs / 1000} seconds`);
+    const closed = new Error('it closed the connection before its response was complete');
     const status = await new Promise<number>((answer, reject) => {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const late = new Error(`no complete response within ${timeoutMs / 1000} seconds`);
-      const options = { method: 'POST', agent, lookup, headers, signal };
-      const sent = request(url, options, (response) => {
+      const sent = request(url, { method: 'POST', agent, headers, signal }, (response) => {
         discard(response, () => answer(response.statusCode ?? 0));
       });
       sent.on('error', (error) => reject(signal.aborted ? late : error));
-      const closed = new Error('it closed the connection before its response was complete');
       sent.on('close', () => reject(signal.aborted ? late : closed));
       sent.end(body);
     });
@@ -115,22 +116,8 @@ export function isPublic(address: string): boolean {
 
 /** A receiver's address that must not be connected to. */
 export class AddressRefused extends Error {
-  override readonly name = 'AddressRefused';
-
-  constructor() {
-    super('its address is not public: add it to POSTERN_WEBHOOK_ALLOW');
-  }
+  override readonly message = 'its address is not public: add it to POSTERN_WEBHOOK_ALLOW';
 }
-
-/** `dns.lookup`, and in tests a double of it. */
-export type Resolve = (
-  name: string,
-  options: { readonly all: true; readonly family?: number },
-  callback: (
-    error: Error | null,
-    found: ReadonlyArray<{ address: string; family: number }>,
-  ) => void,
-) => void;
 
 /**
  * A look-up that finds only allowed addresses. The connection uses the address that was checked, so a DNS server
@@ -138,23 +125,12 @@ export type Resolve = (
  */
 function allowedLookup(
   isAllowed: (address: string) => boolean,
-  resolve: Resolve = dnsLookup as Resolve,
+  resolve: LookupFunction,
 ): LookupFunction {
-  return (name, { all, family }, callback) => {
-    const wanted = typeof family === 'number' ? { family } : {};
-    resolve(name, { all: true, ...wanted }, (error, found) => {
+  return (name, options, callback) =>
+    resolve(name, { ...options, all: true }, (error, found) => {
       if (error) return callback(error, []);
-      const allowed = found.filter(({ address }) => isAllowed(address));
-      const [first] = allowed;
-      if (first === undefined) return callback(new AddressRefused(), []);
-      if (all) callback(null, allowed);
-      else callback(null, first.address, first.family);
+      const allowed = (found as LookupAddress[]).filter(({ address }) => isAllowed(address));
+      callback(allowed.length > 0 ? null : new AddressRefused(), allowed);
     });
-  };
-}
-
-/** Checks a host that is an address: Node.js does not call the look-up for it. */
-function checkHost(host: string, isAllowed: (address: string) => boolean): void {
-  const address = host.replace(/^\[|\]$/g, '');
-  if (isIP(address) > 0 && !isAllowed(address)) throw new AddressRefused();
 }

@@ -10,8 +10,12 @@ import {
   type Outcome,
   type TakenEvent,
 } from '../../service/webhooks/event.ts';
-import { delayAfter, MAX_ATTEMPTS } from '../../service/webhooks/retry.ts';
-import { createEvents, type EventSettings } from '../../service/webhooks/webhooks.ts';
+import {
+  createEvents,
+  delayAfter,
+  type EventSettings,
+  MAX_ATTEMPTS,
+} from '../../service/webhooks/webhooks.ts';
 import { samplesOf } from '../support/samples.ts';
 import { event, eventContract } from './contract.ts';
 import { SECRET, startReceiver } from './receiver.ts';

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { createServer, type LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -6,7 +6,6 @@ import {
   AddressRefused,
   createWebhookSend,
   isPublic,
-  type Resolve,
   signatureHeaders,
 } from '../../service/webhooks/send.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from './receiver.ts';
@@ -137,7 +136,7 @@ test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'local
 );
 
 const resolvedTo =
-  (...addresses: readonly string[]): Resolve =>
+  (...addresses: readonly string[]): LookupFunction =>
   (_name, _options, callback) =>
     callback(
       null,
@@ -154,7 +153,7 @@ test('webhook: with DNS rebinding, the connection goes only to the address that 
   // Nothing listens at the allowed address, and the trap at the one that follows.
   const answers = ['127.0.0.2', '127.0.0.1', '::ffff:127.0.0.1', '127.0.0.1'];
   let asked = 0;
-  const resolve: Resolve = (...question) => {
+  const resolve: LookupFunction = (...question) => {
     asked += 1;
     resolvedTo(answers[asked - 1] ?? '127.0.0.1')(...question);
   };
