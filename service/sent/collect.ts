@@ -1,15 +1,8 @@
 import type { Logger } from 'pino';
 import { coalesce, perMinute } from '../coalesce.ts';
 import { isWithin } from '../site/address.ts';
-import type { Grant } from '../token/grant.ts';
 import { inPieces, nextTurn } from '../token/queue.ts';
-import {
-  addDelivery,
-  type ByteRange,
-  type Counted,
-  type Delivery,
-  type DeliveryEntry,
-} from '../token/sent.ts';
+import { addDelivery, type Counted, type Delivery, type DeliveryEntry } from '../token/sent.ts';
 import type { Store } from '../token/store.ts';
 import { loggedGrant } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
@@ -67,18 +60,15 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
   }
 
   function receive(data: Buffer, address: string): void {
-    const line =
-      data.length <= MAX_LINE_BYTES && isTrusted(address)
-        ? parseLine(data.toString('latin1'))
-        : undefined;
+    const isShort = data.length <= MAX_LINE_BYTES;
+    const line = isShort && isTrusted(address) ? parseLine(data.toString('latin1')) : undefined;
     if (line === undefined) {
       countLines('invalid');
       return;
     }
-    const { id, bytes, size, range } = line;
+    const { id, ...sent } = line;
     const at = now();
-    const sent = { requests: 1, bytes, first: at, last: at, ranges: range ? [range] : [] };
-    add(id, size === undefined ? sent : { ...sent, size });
+    add(id, { requests: 1, ...sent, first: at, last: at });
     timer ??= setTimeout(flush, COLLECT_MS);
   }
 
@@ -110,7 +100,7 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
   async function addAll(entries: readonly DeliveryEntry[]): Promise<readonly DeliveryEntry[]> {
     const none = () => ({ counted: [], unsent: [], lost: entries });
     const { counted, unsent, lost } = await deliver(entries).catch(none);
-    const added = requestsOf(counted);
+    const added = counted.reduce((sum, { requests }) => sum + requests, 0);
     const [all, left, gone] = [linesOf(entries), linesOf(unsent), linesOf(lost)];
     countLines('counted', added);
     countLines('unknown', all - added - left - gone);
@@ -131,23 +121,14 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
 }
 
 function linesOf(entries: readonly DeliveryEntry[]): number {
-  return requestsOf(entries.map(([, delivery]) => delivery));
+  return entries.reduce((sum, [, { requests }]) => sum + requests, 0);
 }
 
-function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): number {
-  return deliveries.reduce((sum, { requests }) => sum + requests, 0);
-}
-
-/** A response that nginx has sent, or a part of one. */
-interface SentLine {
-  readonly id: string;
-  /** Length of the body that was sent. */
-  readonly bytes: number;
-  /** The size of the file; absent: unknown. */
-  readonly size?: number;
-  /** Absent: nothing was sent, or several ranges in one response, which nginx does not report. */
-  readonly range?: ByteRange;
-}
+/**
+ * A response that nginx has sent, or a part of one. It has no range if nothing was sent, or if the response has several
+ * ranges, which nginx does not report.
+ */
+type SentLine = Pick<Delivery, 'bytes' | 'size' | 'ranges'> & { readonly id: string };
 
 /** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
 export const MAX_LINE_BYTES = 512;
@@ -165,19 +146,14 @@ export function parseLine(line: string): SentLine | undefined {
   const [, id, status, sent, length, from, to, total] =
     LINE.exec(line.slice(line.lastIndexOf(': ') + 2)) ?? [];
   if (id === undefined) return undefined;
-  const bytes = Number(sent);
-  if (from !== undefined) {
-    const [first, last, size] = [Number(from), Number(to), Number(total)];
-    if (status !== '206' || first > last || last >= size) return undefined;
-    return part(id, first, Math.min(bytes, last - first + 1), size);
+  if (from === undefined && (status === '206' || length === '-')) {
+    return { id, bytes: Number(sent), ranges: [] };
   }
-  if (status === '206' || length === '-') return { id, bytes };
-  const size = Number(length);
-  return part(id, 0, Math.min(bytes, size), size);
-}
-
-function part(id: string, from: number, bytes: number, size: number): SentLine {
-  return { id, bytes, size, ...(bytes > 0 && { range: [from, from + bytes] as const }) };
+  const size = Number(total ?? length);
+  const [first, last] = from === undefined ? [0, size - 1] : [Number(from), Number(to)];
+  if (from !== undefined && (status !== '206' || first > last || last >= size)) return undefined;
+  const bytes = Math.min(Number(sent), last - first + 1);
+  return { id, bytes, size, ranges: bytes > 0 ? [[first, first + bytes]] : [] };
 }
 
 interface DeliverDependencies {
@@ -194,16 +170,13 @@ export function createDeliver({ store, recordBytes, emit, log }: DeliverDependen
     await inPieces(added.counted, nextTurn, (piece) => {
       for (const one of piece) {
         recordBytes(one);
-        if (one.completed !== undefined) completed(one.id, one.completed);
+        if (one.completed === undefined) continue;
+        // nginx has sent the whole file of a token. This happens once for each token, in one of the instances.
+        const fields = loggedGrant(one.id, one.completed);
+        log.info(fields, 'delivered');
+        emit?.('token.delivered', fields);
       }
     });
     return added;
   };
-
-  /** nginx has sent the whole file of a token. Called once for each token, in one of the instances. */
-  function completed(id: string, grant: Grant): void {
-    const fields = loggedGrant(id, grant);
-    log.info(fields, 'delivered');
-    emit?.('token.delivered', fields);
-  }
 }

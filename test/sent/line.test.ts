@@ -7,19 +7,19 @@ const HEAD = '<190>Nov 26 12:00:00 nginx: ';
 const parse = (rest: string, head = HEAD) => parseLine(`${head}${ID} ${rest}`);
 
 test.each([
-  ['200 5 5 -', { bytes: 5, size: 5, range: [0, 5] }],
+  ['200 5 5 -', { bytes: 5, size: 5, ranges: [[0, 5]] }],
   // Interrupted, and an empty file.
-  ['200 3 5 -', { bytes: 3, size: 5, range: [0, 3] }],
-  ['200 0 5 -', { bytes: 0, size: 5 }],
-  ['200 0 0 -', { bytes: 0, size: 0 }],
+  ['200 3 5 -', { bytes: 3, size: 5, ranges: [[0, 3]] }],
+  ['200 0 5 -', { bytes: 0, size: 5, ranges: [] }],
+  ['200 0 0 -', { bytes: 0, size: 0, ranges: [] }],
   // Without Content-Length, and several ranges.
-  ['200 70 - -', { bytes: 70 }],
-  ['206 300 280 -', { bytes: 300 }],
-  ['206 3 3 bytes 2-4/5', { bytes: 3, size: 5, range: [2, 5] }],
-  ['206 1 3 bytes 2-4/5', { bytes: 1, size: 5, range: [2, 3] }],
+  ['200 70 - -', { bytes: 70, ranges: [] }],
+  ['206 300 280 -', { bytes: 300, ranges: [] }],
+  ['206 3 3 bytes 2-4/5', { bytes: 3, size: 5, ranges: [[2, 5]] }],
+  ['206 1 3 bytes 2-4/5', { bytes: 1, size: 5, ranges: [[2, 3]] }],
   // At most the values that a response can have.
-  ['200 9 5 -', { bytes: 5, size: 5, range: [0, 5] }],
-  ['206 9 3 bytes 2-4/5', { bytes: 3, size: 5, range: [2, 5] }],
+  ['200 9 5 -', { bytes: 5, size: 5, ranges: [[0, 5]] }],
+  ['206 9 3 bytes 2-4/5', { bytes: 3, size: 5, ranges: [[2, 5]] }],
 ])('delivery: the line %s', (rest, expected) => {
   expect(parse(rest)).toEqual({ id: ID, ...expected });
 });
@@ -52,7 +52,11 @@ test('delivery: any text is parsed quickly, or rejected', () => {
     fc.property(text, (parts) => {
       const parsed = parseLine(parts.join('').slice(0, MAX_LINE_BYTES));
       if (parsed === undefined) return;
-      const { bytes, size = bytes, range: [from, to] = [0, 0] } = parsed;
+      const {
+        bytes,
+        size = bytes,
+        ranges: [[from, to] = [0, 0]],
+      } = parsed;
       expect(from <= to && to <= size && to - from <= bytes).toBe(true);
     }),
   );
