@@ -43,31 +43,28 @@ export function createSign(
   const { host, pathname } = storageUrl(location);
   const { region } = location;
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  let signer = signerAt(now());
+  const secondOf = (time: number) => Math.floor(time / 1000);
+  let signer = signerAt(secondOf(now()));
   let last: { readonly name: string; readonly file: SignedFile } | undefined;
 
   return function sign(name) {
-    const time = now();
-    if (time < signer.from || time >= signer.until) {
-      signer = signerAt(time);
+    const second = secondOf(now());
+    if (second !== signer.second) {
+      signer = signerAt(second);
       last = undefined;
     }
     // The ranges of one download come in bursts, and have the same signature.
-    if (last?.name !== name) last = { name, file: signedFile(name) };
+    if (last?.name !== name) {
+      const object = encodeKey(name);
+      const args = `${signer.query}&X-Amz-Signature=${signer.sign(pathname + object)}`;
+      last = { name, file: { object, args } };
+    }
     return last.file;
   };
 
-  function signedFile(name: string): SignedFile {
-    const object = encodeKey(name);
-    const signature = signer.sign(pathname + object);
-    const args = `${signer.query}&X-Amz-Signature=${signature}`;
-    return { object, args };
-  }
-
   /** The part that all signatures of one second have in common. */
-  function signerAt(time: number) {
-    const from = Math.floor(time / 1000) * 1000;
-    const date = new Date(from).toISOString().replace(/[-:]|\.\d+/g, '');
+  function signerAt(second: number) {
+    const date = new Date(second * 1000).toISOString().replace(/[-:]|\.\d+/g, '');
     const day = date.slice(0, 8);
     const scope = `${day}/${region}/s3/aws4_request`;
     // In the order of their names, as the signature requires.
@@ -80,10 +77,12 @@ export function createSign(
       'X-Amz-SignedHeaders=host',
     ].join('&');
     const rest = `\n${query}\nhost:${host}\n\nhost\nUNSIGNED-PAYLOAD`;
-    const key = dayKey(day);
+    let key = Buffer.from(`AWS4${secretAccessKey}`);
+    for (const part of [day, region, 's3', 'aws4_request']) {
+      key = createHmac('sha256', key).update(part).digest();
+    }
     return {
-      from,
-      until: from + 1000,
+      second,
       query,
       sign(path: string): string {
         const request = createHash('sha256').update(`GET\n${path}${rest}`).digest('hex');
@@ -91,14 +90,6 @@ export function createSign(
         return createHmac('sha256', key).update(text).digest('hex');
       },
     };
-  }
-
-  function dayKey(day: string): Buffer {
-    let key = Buffer.from(`AWS4${secretAccessKey}`);
-    for (const part of [day, region, 's3', 'aws4_request']) {
-      key = createHmac('sha256', key).update(part).digest();
-    }
-    return key;
   }
 }
 
