@@ -175,7 +175,7 @@ export function readExternal(
   // If there is no `resume_for`, the requesters of a counted token may resume until the end.
   const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };
   const errors = new RequestErrors();
-  const prepared = prepareGrant(request, client, { mounts, defaults }, errors);
+  const prepared = prepareGrant(request, { client, mounts, defaults, errors });
   if (prepared === undefined || errors.all.length > 0) return { reason: errorsReason(errors) };
   // If there are no uses, everyone may start until `exp`, so the client's maximum applies to `exp`.
   if (prepared.grant.uses === undefined && starts !== exp) {

@@ -62,7 +62,7 @@ export function addressRangeError(text: string): string | undefined {
     return 'must be an IP address or a range such as 192.0.2.0/24 or 2001:db8::/48';
   }
   // 10.1.2.3/8 may mean the address or the range.
-  return range.first.every((byte, i) => (byte & maskAt(i, range.length)) === byte)
+  return contains(range, range.first)
     ? undefined
     : 'must be a range that starts with its first address, such as 10.0.0.0/8';
 }
@@ -86,7 +86,7 @@ function cachedRange(text: string): Range | undefined {
 }
 
 function contains(range: Range | undefined, address: Address): boolean {
-  if (range === undefined || range.first.length !== address.length) return false;
+  if (range?.first.length !== address.length) return false;
   const { first, length } = range;
   return first.every((byte, i) => byte === ((address[i] as number) & maskAt(i, length)));
 }

@@ -42,9 +42,7 @@ export function createMounts(mounts: readonly Mount[]) {
   const sites: readonly string[] = [...new Set(all.flatMap(({ site }) => site ?? []))];
   return {
     all,
-    /** The sites that mounts name. */
     sites,
-    /** Every mount of a site. */
     on: (site: string | undefined): readonly Mount[] => all.filter((mount) => isOn(site, mount)),
     /** The mount that serves a path on a site: the longest prefix, the site's own mount first. */
     find(site: string | undefined, path: string): Mount | undefined {
@@ -62,10 +60,7 @@ function isOn(site: string | undefined, mount: Mount): boolean {
   return mount.site === undefined || mount.site === site;
 }
 
-/**
- * Whether tokens of a mount may use an internal URI on a site. An object store serves only tokens of its mount,
- * and these tokens can have no other target.
- */
+/** Whether tokens of a mount may use a URI. An object store serves only those of its mount, which use no other URI. */
 export function isServed(
   target: string,
   { sign }: Mount,

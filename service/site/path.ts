@@ -5,11 +5,9 @@ const CONTROL = /\p{Cc}/u;
 const TOO_LONG = `must not exceed ${MAX_PATH_BYTES} bytes`;
 
 /**
- * Why a decoded path is invalid, as a phrase for a message; undefined if it is valid.
- *
- * nginx, a file system and Postern must read a path in the same way. So it has no empty or dot segment
- * (nginx merges and resolves them), no backslash, no control character, and no space at the end (HTTP
- * trims header values, which would name another file).
+ * Why a decoded path is invalid, as a phrase for a message; undefined if it is valid. nginx, a file system and Postern
+ * must read a path in the same way. So it has no empty or dot segment (nginx merges and resolves them), no backslash,
+ * no control character, and no space at the end (HTTP trims header values, which would name another file).
  */
 export function pathError(path: string): string | undefined {
   if (!path.startsWith('/')) return 'must start with a slash';
@@ -42,8 +40,8 @@ const ENCODED_SLASH = /%2f/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Percent-decodes the path of a request-target once (one character per byte). Undefined if it cannot
- * be decoded or contains `%2F` or a raw `#`. The result must still pass {@link pathError}.
+ * Percent-decodes the path of a request-target once (one character per byte). Undefined if it cannot be decoded or
+ * contains `%2F` or a raw `#`. The result must still pass {@link pathError}.
  */
 export function decodePath(raw: string): string | undefined {
   if (PLAIN.test(raw)) return raw;

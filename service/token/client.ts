@@ -25,7 +25,6 @@ export interface Client {
 export interface TrustedIssuer extends Omit<Client, 'subject' | 'admin'> {
   /** Exactly the `iss` claim. */
   readonly issuer: string;
-  /** Where its public keys are. */
   readonly keys: { readonly uri: string } | { readonly file: string };
   /** Exactly the `aud` claim. */
   readonly audience: string;

@@ -22,28 +22,24 @@ interface Common {
   readonly value?: string;
 }
 
-type Text = {
-  readonly type: 'text';
-  readonly maxLength: number;
-  readonly minLength?: number;
-  /** A character that the text must not contain, and its name. */
-  readonly without?: readonly [RegExp, string];
-};
-
-type List = {
-  readonly type: 'list';
-  readonly maxLength: number;
-  readonly maxItems: number;
-  /** What the entries are, and the meaning of a missing field. */
-  readonly items: string;
-  readonly absent: string;
-};
-
 /** `checked`: token/grant-request.ts checks the text. `flag`: only `true` is kept, and `default` means on. */
 export type GrantField = Common &
   (
-    | Text
-    | List
+    | {
+        readonly type: 'text';
+        readonly maxLength: number;
+        readonly minLength?: number;
+        /** A character that the text must not contain, and its name. */
+        readonly without?: readonly [RegExp, string];
+      }
+    | {
+        readonly type: 'list';
+        readonly maxLength: number;
+        readonly maxItems: number;
+        /** What the entries are, and the meaning of a missing field. */
+        readonly items: string;
+        readonly absent: string;
+      }
     | { readonly type: 'checked' }
     | { readonly type: 'whole'; readonly min: number; readonly max: number }
     | { readonly type: 'choice'; readonly of: readonly string[] }
@@ -258,27 +254,21 @@ type Value<F> = F extends { readonly type: 'whole' }
 /** A client's request for a token, under its JSON names; types and bounds are checked. */
 export type GrantRequest = { readonly [N in FieldName]?: Value<Fields[N]> | undefined };
 
+type NameWith<Entry> = { [N in FieldName]: Fields[N] extends Entry ? N : never }[FieldName];
+
 /** The fields whose claim has the same name. */
-export type ClaimName = {
-  [N in FieldName]: Fields[N] extends { readonly claim: string | false } ? never : N;
-}[FieldName];
+export type ClaimName = Exclude<FieldName, NameWith<{ readonly claim: string | false }>>;
+
+/** The fields in the API's responses. */
+export type ShownName = Exclude<FieldName, NameWith<{ readonly shown: false }>>;
 
 type CamelCase<N extends string> = N extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : N;
 
-type KeptName = {
-  [N in FieldName]: Fields[N] extends { readonly record: string } ? N : never;
-}[FieldName];
+type Kept<F> = F extends { readonly type: 'flag' } ? true : Value<F>;
 
 /** The fields that a grant keeps as requested. */
 export type KeptFields = {
-  readonly [N in KeptName as CamelCase<N>]?: Fields[N] extends { readonly type: 'flag' }
-    ? true
-    : Value<Fields[N]>;
+  readonly [N in NameWith<{ readonly record: string }> as CamelCase<N>]?: Kept<Fields[N]>;
 };
-
-/** The fields in the API's responses. */
-export type ShownName = {
-  [N in FieldName]: Fields[N] extends { readonly shown: false } ? never : N;
-}[FieldName];

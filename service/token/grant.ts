@@ -69,14 +69,8 @@ export const MAX_LEEWAY_MS = 60_000;
 /** Maximum difference between the clocks of instances and of the store. */
 export const MAX_CLOCK_SKEW_MS = 600_000;
 
-/**
- * Until when the store keeps an external token. If the store dropped it while an instance still accepts it, its
- * uses would be counted from zero.
- */
-export function rememberedUntil({
-  expiresAt,
-  signedUntil = expiresAt,
-}: Pick<Grant, 'expiresAt' | 'signedUntil'>): number {
+/** Until when the store keeps an external token. While an instance accepts it, its uses must remain counted. */
+export function rememberedUntil({ expiresAt, signedUntil = expiresAt }: Grant): number {
   return signedUntil + MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
 }
 

@@ -7,10 +7,9 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import { hashPin } from './pin.ts';
 import { createQueue, inPieces, type Place } from './queue.ts';
-import { randomText } from './random.ts';
 import { MAX_ERRORS, Refused, RequestErrors } from './refused.ts';
 import type { Entry, Store, Turn } from './store.ts';
-import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
+import { jwtId, MAX_JWT_LENGTH, newToken, randomText, tokenId } from './token.ts';
 
 export type Format = 'opaque' | 'jwt';
 
@@ -37,14 +36,12 @@ export interface Issued {
   readonly warning?: string;
 }
 
-/**
- * `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. `bytes` is its
- * length in the body.
- */
 export type Requests = ReadonlyArray<{
+  /** JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
   readonly at: string;
   readonly request: GrantRequest;
-  readonly bytes?: number;
+  /** Its length in the body. */
+  readonly bytes?: number | undefined;
 }>;
 
 export interface Waiting {
@@ -54,25 +51,18 @@ export interface Waiting {
   readonly place?: Place;
 }
 
-/** @throws Refused, Unavailable, Abandoned */
-export type Issue = (
-  client: Client,
-  requests: Requests,
-  waiting?: Waiting,
-) => Promise<readonly Issued[]>;
-
 /** The client has given up. Node.js uses the same `code` for a request that its client aborted. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned';
   readonly code = 'ECONNRESET';
 }
 
-type Prepared = PreparedGrant & Required<Requests[number]> & { pinHash?: string };
+type Prepared = PreparedGrant & Requests[number] & { pinHash?: string };
 
 /** A token, and what the store keeps of it. */
 interface Created {
   readonly token: Issued;
-  readonly bytes: number;
+  readonly bytes?: number | undefined;
   readonly entry?: Entry;
 }
 
@@ -81,73 +71,66 @@ const MAX_HASHING = 1000;
 
 const atOnce: Turn = async () => {};
 
-const bytesOf = ({ bytes = 0 }: Pick<Requests[number], 'bytes'>) => bytes;
+export type Issue = ReturnType<typeof createIssue>;
 
 /** Issues tokens, all or none: a client gets no token if the store does not save them all. */
-export function createIssue(options: IssueOptions): Issue {
+export function createIssue(options: IssueOptions) {
   const { mounts, store, now } = options;
   // One hash at a time: a batch must not occupy the threads that decisions need.
   const enqueue = createQueue(MAX_HASHING);
 
-  return async function issue(client, requests, waiting = {}) {
+  /** @throws Refused, Unavailable, Abandoned */
+  return async function issue(client: Client, requests: Requests, waiting: Waiting = {}) {
     const { place } = waiting;
-    const turn = place?.turn ?? atOnce;
+    const eachPiece = <T extends Pick<Requests[number], 'bytes'>>(
+      items: readonly T[],
+      work: (piece: readonly T[]) => unknown,
+    ) => inPieces(items, place?.turn ?? atOnce, work, ({ bytes = 0 }) => bytes);
     const errors = new RequestErrors();
     const prepared: Prepared[] = [];
-    const prepareAll = (piece: Requests) => {
+    await eachPiece(requests, (piece) => {
       for (const one of piece) {
         const ready = prepare(client, one, errors.at(one.at));
         if (ready !== undefined) prepared.push(ready);
       }
       if (errors.all.length >= MAX_ERRORS) refuse(errors);
-    };
-    await inPieces(requests, turn, prepareAll, bytesOf);
+    });
     refuse(errors);
 
     await hashPins(client, prepared, waiting);
     // The time is read here, because hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
     const created: Created[] = [];
-    const createAll = async (piece: readonly Prepared[]) => {
+    await eachPiece(prepared, async (piece) => {
       // Concurrently: signing runs outside of the event loop.
       const done = await Promise.all(piece.map((one) => create(one, issuedAt, errors)));
       created.push(...done.filter((one) => one !== undefined));
       if (errors.malformed.length >= MAX_ERRORS) refuse(errors);
-    };
-    await inPieces(prepared, turn, createAll, bytesOf);
+    });
     refuse(errors);
     await place?.keep();
-    const kept = created.filter(({ entry }) => entry !== undefined);
+    const kept = created.flatMap(({ entry, bytes }) => (entry ? [{ entry, bytes }] : []));
     // One by one, because Redis, too, handles no other command before it has saved a piece.
-    const save = (piece: readonly Created[]) =>
-      store.issue(piece.flatMap(({ entry }) => (entry === undefined ? [] : [entry])));
-    await inPieces(kept, turn, save, bytesOf);
+    await eachPiece(kept, (piece) => store.issue(piece.map(({ entry }) => entry)));
     return created.map(({ token }) => token);
   };
 
-  function prepare(
-    client: Client,
-    { at, request, bytes = 0 }: Requests[number],
-    errors: RequestErrors,
-  ): Prepared | undefined {
-    const one = prepareGrant(request, client, { mounts, defaults: options }, errors);
-    checkFormat(request, options, one?.grant.uses, errors);
-    if (one === undefined) return undefined;
-    const { expiresIn } = one;
+  function prepare(client: Client, asked: Requests[number], errors: RequestErrors) {
+    const { request } = asked;
+    const prepared = prepareGrant(request, { client, mounts, defaults: options, errors });
+    checkFormat(request, options, prepared?.grant.uses, errors);
+    if (prepared === undefined) return undefined;
+    const { expiresIn } = prepared;
     if ((request.not_before ?? 0) * 1000 >= now() + expiresIn * 1000) {
-      const detail = `must be before the end, and expires_in (${expiresIn}) counts from now`;
-      errors.add('not_before', detail);
+      const why = `expires_in (${expiresIn}) counts from now`;
+      errors.add('not_before', `must be before the end, and ${why}`);
     }
-    return { ...one, at, request, bytes };
+    return { ...asked, ...prepared };
   }
 
   /** One at a time, in turns: of the clients, and of the batches and the other requests of a client. */
-  async function hashPins(
-    { id }: Client,
-    prepared: readonly Prepared[],
-    { isGone, place }: Waiting,
-  ): Promise<void> {
-    const withPin = prepared.filter(({ request }) => request.pin !== undefined);
+  async function hashPins({ id }: Client, all: readonly Prepared[], { isGone, place }: Waiting) {
+    const withPin = all.filter(({ request }) => request.pin !== undefined);
     if (withPin.length === 0) return;
     const kind = place === undefined ? 'single' : 'batch';
     const hashed = enqueue([id, `${id}:${kind}`], async (hashing) => {
@@ -163,11 +146,11 @@ export function createIssue(options: IssueOptions): Issue {
 
   /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
   async function create(
-    { at, request, bytes, grant: prepared, resolved, expiresIn, pinHash }: Prepared,
+    { at, request, bytes, grant: prepared, mount, expiresIn, pinHash }: Prepared,
     issuedAt: number,
     errors: RequestErrors,
   ): Promise<Created | undefined> {
-    const { mount, covers } = resolved;
+    const { covers } = prepared;
     const { format = options.format, revocable = true } = request;
     const signer = format === 'jwt' ? options.signer : undefined;
     const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
@@ -176,7 +159,8 @@ export function createIssue(options: IssueOptions): Issue {
     const jti = signer ? randomText(16) : '';
     const token = signer ? await signer.sign(jti, grant, revocable) : newToken();
     if (token.length > MAX_JWT_LENGTH) {
-      const detail = `must be opaque, or the texts must be shorter: the JWT would have ${token.length} characters, and the maximum is ${MAX_JWT_LENGTH}`;
+      const why = `the JWT would have ${token.length} characters, and the maximum is ${MAX_JWT_LENGTH}`;
+      const detail = `must be opaque, or the texts must be shorter: ${why}`;
       return errors.at(at).add('format', detail);
     }
     const id = signer ? jwtId(signer.issuer, jti) : tokenId(token);
@@ -192,13 +176,10 @@ export function createIssue(options: IssueOptions): Issue {
   }
 }
 
-/** The detail of a request with an invalid entry. */
 export const NOT_ISSUED = 'No token was issued: the request is not valid.';
 
 function refuse({ malformed, forbidden, all }: RequestErrors): void {
-  if (malformed.length > 0) {
-    throw new Refused('invalid_request', NOT_ISSUED, all);
-  }
+  if (malformed.length > 0) throw new Refused('invalid_request', NOT_ISSUED, all);
   if (forbidden.length > 0) {
     const detail = 'No token was issued: not allowed for this client.';
     throw new Refused('insufficient_scope', detail, forbidden);
@@ -221,9 +202,8 @@ function checkFormat(
     errors.add('target_args', 'needs the format opaque: a JWT would show it to the client');
   }
   if (maxBytes !== undefined && !countsBytes) {
-    const detail =
-      'needs POSTERN_DELIVERY_LISTEN: without it, nginx does not report bytes to Postern';
-    errors.add('max_bytes', detail);
+    const why = 'without it, nginx does not report bytes to Postern';
+    errors.add('max_bytes', `needs POSTERN_DELIVERY_LISTEN: ${why}`);
   }
   if (revocable !== false) return;
   if (!isJwt) {
@@ -239,20 +219,14 @@ function checkFormat(
 }
 
 /**
- * The path and query of the URL for a token.
- *
- * The URL of a file has the token in the query. The URL of a folder has it as a path segment, so that
- * relative links inherit it. If the mount reads the path from an argument, that argument comes last,
- * and the client appends the rest of the path to it.
+ * The path and query of the URL for a token. The URL of a file has the token in the query. The URL of a folder has it
+ * as a path segment, so that relative links inherit it. If the mount reads the path from an argument, that argument
+ * comes last, and the client appends the rest of the path to it.
  */
 function urlFor(mount: Mount, covers: string, token: string): string {
-  const rest = covers.slice(mount.prefix.length);
-  const base = encodePath(mount.prefix);
-  const { pathArgument } = mount;
-  if (pathArgument !== undefined) {
-    return `${base}?token=${token}&${pathArgument}=${encodePath(rest)}`;
-  }
-  return isFolder(covers)
-    ? `${base}~${token}/${encodePath(rest)}`
-    : `${base}${encodePath(rest)}?token=${token}`;
+  const { prefix, pathArgument } = mount;
+  const base = encodePath(prefix);
+  const rest = encodePath(covers.slice(prefix.length));
+  if (pathArgument !== undefined) return `${base}?token=${token}&${pathArgument}=${rest}`;
+  return isFolder(covers) ? `${base}~${token}/${rest}` : `${base}${rest}?token=${token}`;
 }

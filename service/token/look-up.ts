@@ -7,7 +7,6 @@ export interface LookUpResult {
   readonly id?: string | undefined;
   /** Absent: the token is not valid, or no longer. */
   readonly grant?: Grant | undefined;
-  /** Why a JWT is rejected. */
   readonly rejection?: Rejection | undefined;
   /** Milliseconds for which the token stays valid, whatever this process' clock says; absent: unknown. */
   readonly leftMs?: number | undefined;
@@ -48,9 +47,8 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     // Another token with this `jti` may end later than the revocation.
     if (kept === 'revoked' && revoking) return verified;
     if (kept === 'revoked') return { id, recorded, rejection: REVOKED };
-    return kept === undefined
-      ? { ...signed(verified), unsaved: true }
-      : { id, recorded, grant: kept };
+    if (kept === undefined) return { ...signed(verified), unsaved: true };
+    return { id, recorded, grant: kept };
   };
 
   async function findRecorded(id: string): Promise<LookUpResult> {

@@ -24,22 +24,6 @@ export interface Place {
   readonly isTaken: boolean;
 }
 
-interface Held {
-  readonly keys: readonly string[];
-  size: number;
-  isKept: boolean;
-  /** It waits for the turn from which on it is kept. */
-  isKeeping: boolean;
-  /** Set when another request has taken the place. */
-  full?: Full;
-  /** Set while it waits: how to end that. */
-  giveUp?: ((full: Full) => void) | undefined;
-  /** Set while it waits for a turn. */
-  start?: (() => void) | undefined;
-  /** Number of turns that had begun when it started to wait. */
-  arrived: number;
-}
-
 /** What the places of a key have. */
 interface Share {
   places: number;
@@ -48,6 +32,20 @@ interface Share {
   kept: number;
   /** Number of its last turn. */
   served: number;
+}
+
+interface Held {
+  readonly shares: readonly Share[];
+  size: number;
+  isKept: boolean;
+  /** Set when another request has taken the place. */
+  full?: Full;
+  /** Set while it waits: how to end that. The rest is set for a turn; from one with `isKeeping` on, the place is kept. */
+  waits?:
+    | { giveUp(full: Full): void; readonly begin?: () => void; readonly isKeeping?: boolean }
+    | undefined;
+  /** Number of turns that had begun when it started to wait. */
+  arrived: number;
 }
 
 /**
@@ -68,13 +66,11 @@ export function createQueue(max: number) {
   let turns = 0;
   let isBusy = false;
 
-  const shareOf = (key: string) => shares.get(key) as Share;
-
   function resize(held: Held, size: number): void {
     const more = size - held.size;
     total += more;
     if (held.isKept) kept += more;
-    for (const share of held.keys.map(shareOf)) {
+    for (const share of held.shares) {
       share.size += more;
       if (held.isKept) share.kept += more;
     }
@@ -84,15 +80,15 @@ export function createQueue(max: number) {
   function take(held: Held): void {
     resize(held, 0);
     held.full = new Full('another request took its place in the queue');
-    held.giveUp?.(held.full);
-    [held.start, held.giveUp] = [undefined, undefined];
+    held.waits?.giveUp(held.full);
+    held.waits = undefined;
   }
 
   /** Compares two requests by the shares of their first keys that differ. */
   function difference(one: Held, other: Held, of: 'size' | 'served', more = 0): number {
-    for (const [i, key] of one.keys.entries()) {
-      const others = other.keys[i] as string;
-      const found = key === others ? 0 : shareOf(key)[of] + more - shareOf(others)[of];
+    for (const [i, share] of one.shares.entries()) {
+      const others = other.shares[i] as Share;
+      const found = share === others ? 0 : share[of] + more - others[of];
       if (found !== 0) return found;
     }
     return 0;
@@ -102,7 +98,7 @@ export function createQueue(max: number) {
   function isFairer(held: Held, more: number, other: Held): boolean {
     const ahead = difference(held, other, 'size', more);
     if (ahead !== 0) return ahead < 0;
-    const isSame = held.keys.every((key, i) => key === other.keys[i]);
+    const isSame = held.shares.every((share, i) => share === other.shares[i]);
     return isSame && places.indexOf(held) < places.indexOf(other);
   }
 
@@ -110,7 +106,7 @@ export function createQueue(max: number) {
     while (total + more > max) {
       let greediest: Held | undefined;
       for (const one of places) {
-        if (one === held || one.giveUp === undefined || one.isKept || one.size === 0) continue;
+        if (one === held || one.waits === undefined || one.isKept || one.size === 0) continue;
         if (greediest === undefined || difference(one, greediest, 'size') >= 0) greediest = one;
       }
       if (greediest === undefined || !isFairer(held, more, greediest)) {
@@ -122,18 +118,16 @@ export function createQueue(max: number) {
   }
 
   /** A key that had a turn waits behind all that waited then. */
-  function positionOf({ keys, arrived }: Held): number {
-    return Math.max(arrived, ...keys.map((key) => shareOf(key).served));
-  }
+  const positionOf = ({ shares, arrived }: Held) =>
+    Math.max(arrived, ...shares.map(({ served }) => served));
 
   const isSooner = (one: Held, other: Held) =>
     (positionOf(one) - positionOf(other) || difference(one, other, 'served')) < 0;
 
-  function mayStart({ start, isKeeping, keys: [key = ''], size }: Held): boolean {
-    if (start === undefined) return false;
-    if (!isKeeping) return true;
-    const own = shareOf(key).kept;
-    return own === 0 || own + size <= (max - (kept - own)) / 2;
+  function mayStart({ waits, shares: [share], size }: Held): boolean {
+    if (waits?.begin === undefined) return false;
+    const own = share?.kept ?? 0;
+    return !waits.isKeeping || own === 0 || own + size <= (max - (kept - own)) / 2;
   }
 
   function startNext(): void {
@@ -145,10 +139,10 @@ export function createQueue(max: number) {
     if (first === undefined) return;
     isBusy = true;
     turns += 1;
-    for (const key of first.keys) shareOf(key).served = turns;
-    const { start } = first;
-    [first.start, first.giveUp] = [undefined, undefined];
-    start?.();
+    for (const share of first.shares) share.served = turns;
+    const { waits } = first;
+    first.waits = undefined;
+    waits?.begin?.();
   }
 
   function endTurn(): void {
@@ -158,86 +152,78 @@ export function createQueue(max: number) {
     });
   }
 
-  function wait<T>(
-    held: Held,
-    begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
-  ): Promise<T> {
+  /** Resolves when a turn begins. The caller ends it if it is `alone`. */
+  function turnOf(held: Held, kind: 'turn' | 'keep' | 'alone'): Promise<void> {
     if (held.full !== undefined) return Promise.reject(held.full);
-    return new Promise<T>((resolve, reject) => {
-      held.giveUp = reject;
-      begin(resolve, reject);
-    }).finally(() => {
-      [held.start, held.giveUp] = [undefined, undefined];
+    return new Promise<void>((resolve, giveUp) => {
+      const begin = () => {
+        if (kind === 'keep') startKeeping(held);
+        resolve();
+        if (kind !== 'alone') endTurn();
+      };
+      held.arrived = turns;
+      held.waits = { giveUp, begin, isKeeping: kind === 'keep' };
+      startNext();
     });
   }
 
-  const waitForTurn = (held: Held, start: (begin: () => void) => void) =>
-    wait<void>(held, (resolve) => {
-      held.arrived = turns;
-      held.start = () => start(resolve);
-      startNext();
+  function startKeeping(held: Held): void {
+    const { size } = held;
+    resize(held, 0);
+    held.isKept = true;
+    resize(held, size);
+  }
+
+  function wait<T>(held: Held, promise: Promise<T>): Promise<T> {
+    if (held.full !== undefined) return Promise.reject(held.full);
+    return new Promise<T>((resolve, giveUp) => {
+      held.waits = { giveUp };
+      promise.then(resolve, giveUp);
+    }).finally(() => {
+      held.waits = undefined;
     });
+  }
 
   const placeOf = (held: Held): Place => ({
-    turn: () =>
-      waitForTurn(held, (begin) => {
-        begin();
-        endTurn();
-      }),
+    turn: () => turnOf(held, 'turn'),
     async alone(work) {
-      await waitForTurn(held, (begin) => begin());
+      await turnOf(held, 'alone');
       return work().finally(endTurn);
     },
-    wait: (promise) => wait(held, (resolve, reject) => promise.then(resolve, reject)),
+    wait: (promise) => wait(held, promise),
     hold(size) {
       if (held.full !== undefined) throw held.full;
       grow(held, size);
     },
-    async keep() {
-      held.isKeeping = true;
-      await waitForTurn(held, (begin) => {
-        const { size } = held;
-        resize(held, 0);
-        [held.isKeeping, held.isKept] = [false, true];
-        resize(held, size);
-        begin();
-        endTurn();
-      });
-    },
+    keep: () => turnOf(held, 'keep'),
     get isTaken() {
       return held.full !== undefined;
     },
   });
-
-  function leave(held: Held): void {
-    resize(held, 0);
-    places.splice(places.indexOf(held), 1);
-    for (const key of held.keys) {
-      const share = shareOf(key);
-      share.places -= 1;
-      if (share.places === 0) shares.delete(key);
-    }
-    // One that waits to be kept may have its turn now.
-    startNext();
-  }
 
   return async function enqueue<T>(
     keys: readonly string[],
     task: (place: Place) => Promise<T>,
     size = 1,
   ): Promise<T> {
-    const held: Held = { keys, size: 0, isKept: false, isKeeping: false, arrived: turns };
-    places.push(held);
-    for (const key of keys) {
+    const own = keys.map((key) => {
       const share = shares.get(key) ?? { places: 0, size: 0, kept: 0, served: 0 };
-      share.places += 1;
       shares.set(key, share);
-    }
+      share.places += 1;
+      return share;
+    });
+    const held: Held = { shares: own, size: 0, isKept: false, arrived: turns };
+    places.push(held);
     try {
       grow(held, size);
       return await task(placeOf(held));
     } finally {
-      leave(held);
+      resize(held, 0);
+      places.splice(places.indexOf(held), 1);
+      for (const share of own) share.places -= 1;
+      for (const key of keys) if (shares.get(key)?.places === 0) shares.delete(key);
+      // One that waits to be kept may have its turn now.
+      startNext();
     }
   };
 }
@@ -270,5 +256,4 @@ export async function inPieces<T>(
   await work(piece);
 }
 
-/** The next turn of the event loop. */
 export const nextTurn: Turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -10,17 +10,16 @@ export const MAX_ERRORS = 50;
 /** The errors of a request, or of all requests in a batch. */
 export class RequestErrors {
   /** Invalid for every client. */
-  readonly malformed: FieldError[] = [];
+  readonly malformed: FieldError[];
   /** Valid, but forbidden for this client. */
-  readonly forbidden: FieldError[] = [];
+  readonly forbidden: FieldError[];
   readonly #pointer: string;
 
   /** @param pointer the request in the body: empty, or `/3` for the fourth of a batch */
-  constructor(pointer = '', batch?: RequestErrors) {
+  constructor(pointer = '', { malformed = [], forbidden = [] }: Partial<RequestErrors> = {}) {
     this.#pointer = pointer;
-    if (batch === undefined) return;
-    this.malformed = batch.malformed;
-    this.forbidden = batch.forbidden;
+    this.malformed = malformed;
+    this.forbidden = forbidden;
   }
 
   /** Adds to the same errors, for the request at this pointer. */

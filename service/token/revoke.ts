@@ -1,18 +1,11 @@
 import type { Mounts } from '../site/mount.ts';
 import type { Client } from './client.ts';
-import {
-  type Grant,
-  isFolder,
-  MAX_CLOCK_SKEW_MS,
-  MAX_LEEWAY_MS,
-  rememberedUntil,
-} from './grant.ts';
-import { maxError } from './grant-request.ts';
+import { type Grant, MAX_CLOCK_SKEW_MS, MAX_LEEWAY_MS, rememberedUntil } from './grant.ts';
+import { checkReach, maxError } from './grant-request.ts';
 import type { IssueOptions } from './issue.ts';
 import type { LookUp } from './look-up.ts';
 import { Refused, RequestErrors } from './refused.ts';
 import { type Store, type Turn, Unconfirmed } from './store.ts';
-import { checkReach } from './target.ts';
 import { isOpaque, jwtId, subjectId, tokenId } from './token.ts';
 
 interface RevokeOptions {
@@ -46,7 +39,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
     },
     /** Ends a client's token now; false if there is none. */
     async id(client: Client, id: string): Promise<boolean> {
-      const grant = ownedBy(client.id).length > 0 ? await store.find(id) : undefined;
+      const grant = issuersOf(client.id).length > 0 ? await store.find(id) : undefined;
       if (!grant?.external || grant.client !== client.id) return store.revoke(id, client.id);
       await endExternal(id, grant);
       return true;
@@ -66,12 +59,12 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
      */
     async all(client: string, subject: string | undefined, turn: Turn) {
       if (subject === undefined) return { revoked: await store.revokeClient(client, turn) };
-      const issuers = [...owners].filter(([, { id }]) => id === client);
+      const issuers = issuersOf(client);
       // An `iat` has whole seconds, and the clock of its issuer may be ahead.
       const signedBefore = Math.floor(now() / 1000) + leeway + 1;
-      const end = ([issuer, owner]: (typeof issuers)[number]) => {
-        const before = signedBefore * 1000;
-        return store.revokeSigned(subjectId(issuer, subject), before, before + longestMs([owner]));
+      const end = (issuer: (typeof issuers)[number]) => {
+        const until = signedBefore * 1000 + longestMs([issuer]);
+        return store.revokeSigned(subjectId(issuer[0], subject), signedBefore * 1000, until);
       };
       const stored = store.revokeSubject(client, subject, turn);
       // Each ends other tokens, so one that fails must not keep the others from it.
@@ -90,35 +83,28 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
 
   /** Until the end of every token that is valid now: another one may have the same `jti`. */
   function endExternal(id: string, grant: Grant): Promise<void> {
-    const latest = now() + longestMs(ownedBy(grant.client));
+    const latest = now() + longestMs(issuersOf(grant.client));
     return store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));
   }
 
-  function ownedBy(client: string): readonly Client[] {
-    return [...owners.values()].filter(({ id }) => id === client);
+  function issuersOf(client: string) {
+    return [...owners].filter(([, { id }]) => id === client);
   }
 }
 
-/** How long the tokens of these owners can be valid, by any clock. */
-function longestMs(owners: readonly Client[]): number {
-  const lives = owners.map((one) => one.maxExpiresIn + one.maxResumeFor);
+/** How long the tokens of these issuers can be valid, by any clock. */
+function longestMs(issuers: ReadonlyArray<readonly [issuer: string, owner: Client]>): number {
+  const lives = issuers.map(([, owner]) => owner.maxExpiresIn + owner.maxResumeFor);
   return Math.max(0, ...lives) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
 }
 
 export type Prolong = ReturnType<typeof createProlong>;
 
 /** Changes the end of a client's live grant, within the client's limits and what was signed. */
-export function createProlong({
-  mounts,
-  store,
-  now,
-}: Pick<IssueOptions, 'mounts' | 'store' | 'now'>) {
+export function createProlong(options: Pick<IssueOptions, 'mounts' | 'store' | 'now'>) {
+  const { mounts, store, now } = options;
   /** @param expiresIn seconds from now */
-  return async function prolong(
-    client: Client,
-    id: string,
-    expiresIn: number,
-  ): Promise<Grant | undefined> {
+  return async function prolong(client: Client, id: string, expiresIn: number) {
     refuse(maxError(expiresIn, client.maxExpiresIn));
     const grant = await store.find(id);
     const expiresAt = now() + expiresIn * 1000;
@@ -137,9 +123,9 @@ function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
   const errors = new RequestErrors();
   errors.add('resume_for', maxError(uses?.resumeFor ?? 0, client.maxResumeFor));
   if (mount !== undefined) {
-    const field = isFolder(covers) ? 'prefix' : 'path';
-    const resolved = { mount, covers, field, ...(site !== undefined && { site }) } as const;
-    checkReach({ target, target_args: targetArgs }, resolved, client, mounts, errors);
+    const resolved = { mount, covers, ...(site !== undefined && { site }) };
+    const checking = { client, mounts, errors };
+    checkReach({ target, target_args: targetArgs }, resolved, checking);
   }
   if (mount === undefined || errors.all.length > 0) {
     const detail = 'The token is unchanged: this client could not issue it now.';

@@ -2,19 +2,10 @@ import type { Grant, KnownRequester } from './grant.ts';
 import type { Added, Delivered, DeliveryEntry } from './sent.ts';
 import type { Redeemed, Requester } from './uses.ts';
 
-/**
- * Waits until other work had its turn. Until the caller awaits something else, it may work for about a
- * millisecond.
- */
+/** Waits until other work had its turn. The caller may then work for about a millisecond. */
 export type Turn = () => Promise<void>;
 
 export type Entry = readonly [id: string, grant: Grant];
-
-interface TimedGrant {
-  readonly grant: Grant;
-  /** Milliseconds; 0 or less if the grant has just ended. */
-  readonly leftMs: number;
-}
 
 /** What a revocation of all tokens of a subject compares for an external token. */
 export interface Signed {
@@ -53,26 +44,21 @@ export interface Store {
   issue(grants: readonly Entry[]): Promise<void>;
   /** The live grant of a token ID. One round trip. */
   find(id: string): Promise<Grant | undefined>;
-  /** As `find`, with the remaining lifetime by the store's own clock. One round trip. */
-  findTimed(id: string): Promise<TimedGrant | undefined>;
+  /** As `find`, with the milliseconds left by the store's own clock: 0 or less if the grant has just ended. */
+  findTimed(id: string): Promise<{ readonly grant: Grant; readonly leftMs: number } | undefined>;
   /**
-   * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it
-   * may not, or if the grant is gone. `count`: a new requester takes a use; otherwise the store only
-   * checks whether one is left. One round trip.
+   * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it may not, or if
+   * the grant is gone. Without `count`, the store only checks whether a use is left. One round trip.
    */
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
   /**
-   * Counts an attempt to enter the PIN of a grant: the number of attempts with this one. Undefined if
-   * it is gone or has no PIN; 0 if there were `max` already, which ends the grant. A new requester that
-   * `redeem` counts gets its attempt back. Atomic; one round trip.
+   * Counts an attempt to enter the PIN of a grant: the number with this one. Undefined if it is gone or has no PIN; 0 if
+   * there were `max` already, which ends the grant. `redeem` gives a new requester its attempt back. One round trip.
    */
   countAttempt(id: string, max: number): Promise<number | undefined>;
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string, turn?: Turn): Promise<readonly KnownRequester[]>;
-  /**
-   * Adds what nginx sent for tokens, atomically for each. A grant whose `maxBytes` were sent is
-   * `exhausted` from then on. A server that is lost fails only its own tokens.
-   */
+  /** Adds what nginx sent for tokens, atomically for each. A server that is lost fails only its own tokens. */
   addDelivered(entries: readonly DeliveryEntry[]): Promise<Added>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
@@ -80,25 +66,18 @@ export interface Store {
   findExternal(id: string, signed?: Signed): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
   saveExternal(id: string, grant: Grant): Promise<void>;
-  /**
-   * Remembers that an external token is revoked, until then (milliseconds since the epoch) or
-   * indefinitely. The later of two ends counts.
-   */
+  /** Remembers that an external token is revoked, until then or indefinitely. The later of two ends counts. */
   revokeExternal(id: string, until?: number): Promise<void>;
   /** Revokes the external tokens of a subject that were signed before a time. Each later of two times counts. */
   revokeSigned(subjectId: string, before: number, until: number): Promise<void>;
-  /**
-   * Changes when a grant ends, and returns the grant. Never restores one that is gone. An earlier end takes
-   * effect like a revocation.
-   */
+  /** Changes when a grant ends. Never restores one that is gone. An earlier end takes effect like a revocation. */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */
   revoke(id: string, client: string): Promise<boolean>;
   /** Live grants of a client, ordered by their end. A page may have fewer than `limit`. */
   list(client: string, selection: Selection, limit: number, after?: Cursor): Promise<Page>;
-  /** Ends all grants of a client's subject that were issued before, and counts them. */
+  /** Ends all grants of a client's subject, or of a client, that were issued before, and counts them. */
   revokeSubject(client: string, subject: string, turn?: Turn): Promise<number>;
-  /** Ends all grants of a client that were issued before, and counts them. */
   revokeClient(client: string, turn?: Turn): Promise<number>;
   /** Proves that the store accepts a write. If it rejects, the error has the health. */
   check(): Promise<Health>;

@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import { randomText } from './random.ts';
+import { hash, randomFillSync } from 'node:crypto';
 
 /** 24 bytes fill 32 base64url characters exactly, so a token has only one spelling. */
 const OPAQUE = /^ps_[A-Za-z0-9_-]{32}$/;
@@ -31,20 +30,12 @@ export function isDownloadJwt(credential: string): boolean {
   const header = credential.slice(0, credential.indexOf('.'));
   try {
     const { typ } = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    const type = String(typ).toLowerCase();
     // RFC 7515, section 4.1.9: the prefix is optional.
-    return (
-      String(typ)
-        .toLowerCase()
-        .replace(/^application\//, '') === JWT_TYPE
-    );
+    return type === JWT_TYPE || type === `application/${JWT_TYPE}`;
   } catch {
     return false;
   }
-}
-
-/** The token ID: names a grant in the store, in logs and in the API without revealing the token. */
-export function tokenId(token: string): string {
-  return digest(token);
 }
 
 /** The token ID of a JWT, from signed claims: its bytes can be changed and still verify. */
@@ -72,3 +63,29 @@ export function digest(secret: string): string {
   // Takes a third of the time of createHash().
   return hash('sha256', secret, 'base64url').slice(0, 22);
 }
+
+/** The token ID: names a grant in the store, in logs and in the API without revealing the token. */
+export const tokenId = digest;
+
+/**
+ * Makes secrets in base64url. It gives out each byte once, and overwrites it: the pool never has a secret in use. A call
+ * of the system takes 2 µs, and takes no longer for a few thousand bytes.
+ */
+export function createRandomText(fill: (pool: Buffer) => unknown = randomFillSync, size = 4096) {
+  const pool = Buffer.alloc(size);
+  let used = size;
+  return function randomText(bytes: number): string {
+    if (bytes > size) throw new RangeError(`a secret has at most ${size} bytes, not ${bytes}`);
+    if (used + bytes > size) {
+      fill(pool);
+      used = 0;
+    }
+    const end = used + bytes;
+    const text = pool.toString('base64url', used, end);
+    pool.fill(0, used, end);
+    used = end;
+    return text;
+  };
+}
+
+export const randomText = createRandomText();

@@ -1,7 +1,6 @@
 import { networkOf } from '../site/address.ts';
 import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
-import { randomText } from './random.ts';
-import { digest } from './token.ts';
+import { digest, randomText } from './token.ts';
 
 /** The client that presents a token, as far as it can be identified. */
 export interface Requester {
@@ -16,23 +15,14 @@ export interface Requester {
 /** 128 random bits in base64url. */
 const SECRET = /^[A-Za-z0-9_-]{22}$/;
 
-/**
- * Secrets in one resume cookie. A new cookie replaces an old one with the same path while a download
- * with another token may still run, so it keeps the secrets of its predecessors.
- */
+/** Secrets in one resume cookie. It keeps those of the cookie that it replaces, whose download may still run. */
 const MAX_KEPT = 8;
 
 /** Secrets read from all resume cookies of a request: nested folders have one cookie each. */
 const MAX_READ = 32;
 
-/**
- * Identifies a requester by its resume cookies (values separated by spaces) and its address.
- * `resumeCookie`: the value of its cookie after a first use, with a new secret.
- */
-export function identify(
-  resume: string | undefined,
-  address: string | undefined,
-): { readonly requester: Requester; readonly resumeCookie: string } {
+/** Identifies a requester by its resume cookies (values separated by spaces) and its address. */
+export function identify(resume: string | undefined, address: string | undefined) {
   const held = new Set(resume?.split(/[ .]/).filter((secret) => SECRET.test(secret)));
   const secrets = [...held].slice(0, MAX_READ);
   const secret = randomText(16);
@@ -50,10 +40,7 @@ export function identify(
 /** `known`: the grant already has this requester, so that its ranges and retries take no use. `new`: it takes a use. */
 export type Redeemed = 'known' | 'new';
 
-/**
- * Whether a requester may use a grant now; undefined if it may not. Redis does the same in a script
- * (store/redis/scripts.ts), and one contract suite tests both.
- */
+/** Undefined: the requester may not use the grant now. store/redis/scripts.ts does the same; one suite tests both. */
 export function redeem(
   grant: Grant,
   uses: Uses,

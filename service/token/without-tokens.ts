@@ -34,10 +34,7 @@ export function withoutTokens(text: string): string {
 }
 
 /** The fields of a grant for a log line or an event, without tokens. */
-export function loggedGrant(
-  id: string | undefined,
-  { client, subject, covers, site }: Grant,
-): object {
+export function loggedGrant(id: string | undefined, { client, subject, covers, site }: Grant) {
   return {
     token_id: id,
     client,
@@ -60,10 +57,7 @@ function isSecret(text: string): boolean {
   );
 }
 
-/**
- * A text undecoded, decoded once, twice, and so on until nothing is encoded, or MAX_DECODINGS is
- * exceeded. Malformed escapes stay; line breaks inside a token are removed.
- */
+/** A text undecoded, decoded once, twice, and so on. Malformed escapes stay; line breaks inside a token are removed. */
 export function decodings(text: string): readonly string[] {
   const forms = [text];
   for (let last = text; forms.length <= MAX_DECODINGS; ) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRandomText } from '../../service/token/random.ts';
+import { createRandomText } from '../../service/token/token.ts';
 
 /** Fills the pool with 1, 2, 3 … without end, so that each byte that is given out is known. */
 function counting(size: number) {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { stateOf } from '../../service/api/schema.ts';
 import { createMounts, type Mount } from '../../service/site/mount.ts';
 import type { Client } from '../../service/token/client.ts';
+import { checkTarget } from '../../service/token/grant-request.ts';
 import { RequestErrors } from '../../service/token/refused.ts';
-import { checkTarget } from '../../service/token/target.ts';
 import { client, createDecider, refusal } from '../decide/decider.ts';
 import { mount } from '../support/postern.ts';
 
@@ -19,7 +19,7 @@ const errorOf = (target: string, of: Client, folder = false, all = mounts, site?
   const at = all.find(site, covers) as Mount;
   const place = { mount: at, covers, ...(site !== undefined && !at.site && { site }) };
   const errors = new RequestErrors();
-  checkTarget(target, place, of, all, errors);
+  checkTarget(target, place, { client: of, mounts: all, errors });
   if (errors.all.length > 0) return { forbidden: errors.forbidden.length > 0 };
   return undefined;
 };
