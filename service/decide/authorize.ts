@@ -2,14 +2,12 @@ import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../site/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
-import { isOpaque, tokenId } from '../token/token.ts';
+import { isOpaque, isToken, tokenId } from '../token/token.ts';
 import { identify } from '../token/uses.ts';
 import { createConfirm } from './confirm.ts';
-import { cookieTokens, tokensOf } from './credentials.ts';
-import type { Deadline } from './deadline.ts';
 import {
   type Allow,
-  type Cookie,
+  type Deadline,
   type Decision,
   type Deny,
   deny,
@@ -107,14 +105,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (deadline.late) throw deadline.late;
     const { requester, resumeCookie: value } = identify(request.resume, request.address);
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
-    const redeemBy = (counts: boolean) => store.redeem(id, requester, counts);
     if (grant.confirm) {
-      const { confirmation } = request;
-      const network = requester.address ?? '';
-      return confirm({ allow, confirmation, resumeCookie, network, redeem: redeemBy, deadline });
+      return confirm(allow, resumeCookie, requester, request.confirmation, deadline);
     }
     const counts = request.method === 'GET';
-    const redeemed = await redeemBy(counts);
+    const redeemed = await store.redeem(id, requester, counts);
     if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
     if (redeemed === 'known' || !counts) return { ...allow, redeemed };
     return { ...allow, redeemed, resumeCookie };
@@ -129,6 +124,28 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 
 const SENT = { reason: 'its max_bytes were sent' };
 
+/** Cookies that are tried: nested folders have one each, and a browser sends all of them. */
+const MAX_COOKIES = 4;
+
+/** Values that are read to find them: each can be the beginning of a JWT, which must be decoded. */
+const MAX_VALUES = 40;
+
+/** The token in the URL, else in Authorization, else those in cookies. Credentials of other applications are ignored. */
+function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
+  const token = inUrl ?? bearerToken(request.authorization);
+  if (token !== undefined) return [token];
+  return cookieTokens(request.cookie).slice(0, MAX_COOKIES);
+}
+
+function cookieTokens(cookie: string | undefined): readonly string[] {
+  return cookie?.split(' ', MAX_VALUES).filter(isToken) ?? [];
+}
+
+function bearerToken(authorization: string | undefined): string | undefined {
+  const credential = authorization && /^bearer +(\S+)$/i.exec(authorization)?.[1];
+  return credential && isToken(credential) ? credential : undefined;
+}
+
 /** With the signature of the object store, if the mount has one. */
 function signed(allow: Allow, mount: Mount | undefined): Allow {
   if (mount?.sign === undefined) return allow;
@@ -138,12 +155,7 @@ function signed(allow: Allow, mount: Mount | undefined): Allow {
 }
 
 /** The cookie with the token; undefined if the client has it already. */
-function tokenCookie(
-  grant: Grant,
-  request: GateRequest,
-  requested: Requested,
-  token: string,
-): Cookie | undefined {
+function tokenCookie(grant: Grant, request: GateRequest, requested: Requested, token: string) {
   if (cookieTokens(request.cookie).includes(token)) return undefined;
   const path = tokenCookiePath(requested, grant);
   return path === undefined ? undefined : { value: token, path };

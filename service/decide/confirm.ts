@@ -2,12 +2,13 @@ import { type Grant, isFolder } from '../token/grant.ts';
 import { MAX_PIN_ATTEMPTS, matchesPin } from '../token/pin.ts';
 import { createQueue } from '../token/queue.ts';
 import { type Store, Unavailable } from '../token/store.ts';
-import type { Redeemed } from '../token/uses.ts';
-import type { Deadline } from './deadline.ts';
+import type { Redeemed, Requester } from '../token/uses.ts';
 import {
   type Allow,
   type Confirmation,
   type ConfirmPage,
+  type Cookie,
+  type Deadline,
   type Decision,
   type DenyCode,
   deny,
@@ -16,38 +17,28 @@ import {
 /** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
-/**
- * Time that a decision must have left before a check begins. A correct PIN that is late remains counted:
- * without this limit, a flood of PINs could make another token run out of attempts.
- */
+/** With less time left, no check begins: a late PIN remains counted, so a flood could use up a token's attempts. */
 export const MIN_LEFT_MS = 750;
-
-/** A request with a token that needs a confirmation, and that the token covers. */
-interface Confirming {
-  /** The decision for a requester that has confirmed. */
-  readonly allow: Allow;
-  /** Absent: GET or HEAD. */
-  readonly confirmation: Confirmation | undefined;
-  /** For a new requester. */
-  readonly resumeCookie: Allow['resumeCookie'];
-  /** Of the requester; empty if nginx sees no IP address. */
-  readonly network: string;
-  readonly redeem: (counts: boolean) => Promise<Redeemed | undefined>;
-  readonly deadline: Deadline;
-}
 
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
  * one, but does not send the file. PINs are checked one at a time, so that many PINs delay no other decision.
  * The places and the order of the checks are shared by the requesters' networks, then by the tokens.
  */
-export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
+export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 'revoke'>) {
   const enqueue = createQueue(MAX_WAITING);
 
-  return async function confirm(asked: Confirming): Promise<Decision> {
-    const { allow, confirmation, resumeCookie, network, redeem } = asked;
+  /** `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`. */
+  return async function confirm(
+    allow: Allow,
+    resumeCookie: Cookie,
+    requester: Requester,
+    confirmation: Confirmation | undefined,
+    deadline: Deadline,
+  ): Promise<Decision> {
     const { id, grant, path, tokenCookie } = allow;
     const { pinHash } = grant;
+    const redeem = (counts: boolean) => store.redeem(id, requester, counts);
     const known = { id, path, subject: grant.subject };
     const refused = () => deny('invalid_token', { ...known, refused: true });
     const ask = (code: DenyCode) => deny(code, { ...known, page: pageOf(grant, path) });
@@ -55,7 +46,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
       if (redeemed === undefined) return refused();
       const cookies = {
         ...(tokenCookie && { tokenCookie }),
-        ...(resumeCookie && redeemed === 'new' && { resumeCookie }),
+        ...(redeemed === 'new' && { resumeCookie }),
       };
       return deny('confirmed', { ...known, confirmed: { grant, redeemed, ...cookies } });
     };
@@ -73,9 +64,8 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const { pin } = confirmation;
     // A form that has no PIN is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
-    const redeemed = await enqueue([network, id], (place) =>
-      place.alone(() => tryPin(asked, pin, pinHash)),
-    );
+    const check = () => tryPin(allow, redeem, pin, pinHash, deadline);
+    const redeemed = await enqueue([requester.address ?? '', id], ({ alone }) => alone(check));
     if (redeemed === 'locked') return { ...refused(), locked: grant };
     return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
   };
@@ -85,9 +75,11 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
    * attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
    */
   async function tryPin(
-    { allow: { id, grant }, redeem, deadline }: Confirming,
+    { id, grant }: Allow,
+    redeem: (counts: boolean) => Promise<Redeemed | undefined>,
     pin: string,
     pinHash: string,
+    deadline: Deadline,
   ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
     if (deadline.endsAt - performance.now() < MIN_LEFT_MS) {
       throw new Unavailable('the PIN waited too long for its check');

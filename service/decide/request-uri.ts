@@ -34,10 +34,7 @@ export interface Requested {
   readonly hasUnused: boolean;
 }
 
-/**
- * Parses a request-target (nginx's `$request_uri`, one character per byte). Undefined if it is malformed
- * or has two tokens.
- */
+/** Parses a request-target (nginx's `$request_uri`). Undefined if it is malformed or has two tokens. */
 export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
   // Neither is valid in a request-target. A space may mean that Node joined two headers of this name.
   if (uri.includes('#') || uri.includes(' ')) return undefined;
@@ -50,8 +47,7 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
   const mount = mounts.find(site, decoded);
   const split = splitToken(decoded, raw, mount?.prefix);
   if (split === undefined) return undefined;
-  // nginx chose the location by the path with the token. If the path without it is in a nested mount,
-  // the rules of that mount's location would be bypassed.
+  // nginx chose the location by the path with the token: the rules of a nested mount's location would be bypassed.
   if (split.token !== undefined && mounts.find(site, split.path) !== mount) return undefined;
   const asked = readQuery(query, mount);
   if (asked === undefined) return undefined;
@@ -70,21 +66,14 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
   return { site, mount, path, token, rawPath: raw, tokenlessPath: split.raw, args, hasUnused };
 }
 
-interface SplitPath {
-  readonly path: string;
-  readonly raw: string;
-  readonly token?: string;
-}
-
 /** Removes the token's segment from a path and its raw form; undefined if the token is encoded. */
-function splitToken(path: string, raw: string, prefix: string | undefined): SplitPath | undefined {
+function splitToken(path: string, raw: string, prefix: string | undefined) {
   const token = prefix === undefined ? undefined : tokenSegment(path, prefix);
-  if (prefix === undefined || token === undefined) return { path, raw };
+  if (prefix === undefined || token === undefined) return { path, raw, token };
   // Neither form has an encoded slash, so a segment has the same index in both.
   const segments = raw.split('/');
   const at = prefix.split('/').length - 1;
-  // The removed segment must be exactly the recognized token. No client encodes a token's characters,
-  // but some encode the "~".
+  // The removed segment must be exactly the token. No client encodes a token's characters, but some encode the "~".
   if (segments[at]?.replace(/^%7e/i, '~') !== `~${token}`) return undefined;
   return {
     path: prefix + path.slice(prefix.length + token.length + 2),
@@ -133,9 +122,8 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
 const MAX_RETURN_URL_LENGTH = 2048;
 
 /**
- * The path and query of a request without tokens, for a login page that sends the browser back. An old
- * token would leak to that page and be used again. Percent-encoded as a whole for use in a query, which
- * nginx cannot do. Undefined if it is too long or still has a token.
+ * The URL without tokens, for a login page that sends the browser back: an old token would leak to that page. It is
+ * percent-encoded as a whole, which nginx cannot do. Undefined if it is too long or still has a token.
  */
 export function returnUrl(uri: string, { rawPath, tokenlessPath }: Requested): string | undefined {
   // `pathError` has rejected `//` and backslashes, so the path cannot name another site.
@@ -154,9 +142,8 @@ export function returnUrl(uri: string, { rawPath, tokenlessPath }: Requested): s
 }
 
 /**
- * The path of the token cookie: the covered folder as the client spells it, without the token's
- * segment. Undefined if a cookie cannot have this path: a wider path would send the token with requests
- * that it does not cover.
+ * The path of the token cookie: the covered folder as the client spells it, without the token's segment. Undefined if
+ * a cookie cannot have this path: a wider path would send the token with requests that it does not cover.
  */
 export function tokenCookiePath(requested: Requested, { covers }: Grant): string | undefined {
   const path = firstSegments(requested.tokenlessPath, depthOf(covers));
@@ -164,9 +151,8 @@ export function tokenCookiePath(requested: Requested, { covers }: Grant): string
 }
 
 /**
- * The path of the resume cookie: what the grant covers as the client spells it, with the token's
- * segment, which the client's next URLs have too. A wider folder if a cookie cannot have this path:
- * without the token the cookie is worthless.
+ * The path of the resume cookie: what the grant covers as the client spells it, with the token's segment, which its next
+ * URLs have too. A wider folder if a cookie cannot have this path: without the token the cookie is worthless.
  */
 export function resumeCookiePath(requested: Requested, mount: Mount, grant: Grant): string {
   const { rawPath, tokenlessPath } = requested;

@@ -3,7 +3,7 @@ import { isServed, type Mount, type Mounts } from '../site/mount.ts';
 import { MAX_PATH_BYTES, pathError, prefixError } from '../site/path.ts';
 import { coversPath, type Grant, isFolder } from '../token/grant.ts';
 import { isSameOrigin } from './confirm.ts';
-import type { Allow, DenyCode, GateRequest } from './decision.ts';
+import type { GateRequest } from './decision.ts';
 import type { Requested } from './request-uri.ts';
 
 /** The internal URI of a request, or why the grant does not cover the request. */
@@ -12,15 +12,29 @@ export function resolveTarget(
   requested: Requested,
   request: GateRequest,
   mounts: Mounts,
-): ResolvedTarget | DenyCode {
+) {
   const { mount, path, site } = requested;
+  const { method, address = '', confirmation } = request;
   const notCovered = isFolder(path) ? 'path_is_folder' : 'insufficient_scope';
-  if (mount === undefined || !isInScope(grant, mount, requested, request)) return notCovered;
+  const isInScope =
+    mount !== undefined &&
+    grant.mount === mount.id &&
+    (grant.site === undefined || grant.site === site) &&
+    coversPath(grant.covers, path) &&
+    !isHidden(grant, path) &&
+    (confirmation === undefined ? method === 'GET' || method === 'HEAD' : grant.confirm === true) &&
+    (grant.ip === undefined || isWithin(address, grant.ip));
+  if (!isInScope) return notCovered;
   // The mount of the target may have been removed, or may serve only another site.
   if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) return notCovered;
   // The object store may have been added to the mount after the token was issued.
   if (grant.targetArgs !== undefined && mount.sign !== undefined) return notCovered;
-  if (isFolder(path) && !opensFolders(grant, mount, requested)) return notCovered;
+  // Relative links need the final slash of the folder in the URL, not in an argument, and not after a token.
+  const opensFolders =
+    (grant.index || (grant.listing && mount.sign === undefined)) &&
+    mount.pathArgument === undefined &&
+    requested.rawPath.endsWith('/');
+  if (isFolder(path) && !opensFolders) return notCovered;
   const isListed = isFolder(path) && !grant.index;
   const target = targetOf(grant, mount, path) + (isFolder(path) && grant.index ? 'index.html' : '');
   // The target of a folder may be longer than its public prefix.
@@ -31,20 +45,8 @@ export function resolveTarget(
   }
   // A downloaded service worker could answer for the whole site. A prefetch would waste a use.
   if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
-  if (request.confirmation && !isSameOrigin(request.confirmation)) return 'cross_origin';
+  if (confirmation && !isSameOrigin(confirmation)) return 'cross_origin';
   return { mount, target, ...(isListed && { listing: listedName(grant, path) }) };
-}
-
-type ResolvedTarget = { readonly mount: Mount } & Pick<Allow, 'target' | 'listing'>;
-
-/** Relative links need the final slash of the folder in the URL, not in an argument, and not after a token. */
-function opensFolders(
-  { listing, index }: Grant,
-  { pathArgument, sign }: Mount,
-  { rawPath }: Requested,
-): boolean {
-  const opens = index || (listing && sign === undefined);
-  return opens === true && pathArgument === undefined && rawPath.endsWith('/');
 }
 
 /** The path of a folder from the name of the covered folder: `hls`, `hls/part-1`. */
@@ -55,22 +57,6 @@ function listedName({ covers }: Grant, path: string): string {
 /** nginx does not list names that begin with a dot, but a client could guess them. */
 function isHidden({ listing, covers }: Grant, path: string): boolean {
   return listing === true && /(?:^|\/)\./.test(path.slice(covers.length));
-}
-
-function isInScope(
-  grant: Grant,
-  mount: Mount,
-  { site, path }: Requested,
-  { method, address = '', confirmation }: GateRequest,
-): boolean {
-  return (
-    grant.mount === mount.id &&
-    (grant.site === undefined || grant.site === site) &&
-    coversPath(grant.covers, path) &&
-    !isHidden(grant, path) &&
-    (confirmation === undefined ? method === 'GET' || method === 'HEAD' : grant.confirm === true) &&
-    (grant.ip === undefined || isWithin(address, grant.ip))
-  );
 }
 
 function targetOf(grant: Grant, mount: Mount, path: string): string {

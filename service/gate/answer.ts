@@ -29,23 +29,20 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   response.end(body);
 }
 
-export function problemAnswer(
-  code: ProblemCode,
-  headers: readonly string[] = [],
-  detail?: string,
-): Answer {
-  const body = problemBody(code, detail);
+export function bodyAnswer(status: number, headers: readonly string[], body: string): Answer {
+  const length = String(Buffer.byteLength(body));
+  return { status, headers: [...headers, 'Content-Length', length], body };
+}
+
+export function problemAnswer(code: ProblemCode, headers: string[] = [], detail?: string): Answer {
   const own = ['Cache-Control', 'no-store', 'Content-Type', PROBLEM_TYPE];
-  const length = ['Content-Length', String(Buffer.byteLength(body))];
-  return { status: statusOf(code), headers: [...headers, ...own, ...length], body };
+  return bodyAnswer(statusOf(code), [...headers, ...own], problemBody(code, detail));
 }
 
 /** A page for people; without one, nginx writes a plain sentence. */
 export function pageAnswer(page: WrittenPage | undefined): Answer {
   if (page === undefined) return { status: 503, headers: ['Content-Length', '0'] };
-  const { headers, body } = page;
-  const length = ['Content-Length', String(Buffer.byteLength(body))];
-  return { status: 200, headers: [...headers, ...length], body };
+  return bodyAnswer(200, page.headers, page.body);
 }
 
 /** In the query of the URL to which a confirmation redirects, if the browser must send back a cookie. */
@@ -67,12 +64,9 @@ export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
   confirm: confirmAnswer,
 };
 
-/**
- * The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason.
- * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
- */
+/** The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason. */
 function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
-  if (!decision.allow) return subrequestDenial(decision, isUnkept(decision, uri));
+  if (!decision.allow) return subrequestDenial(decision, uri);
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', String(decision.reuseFor)];
   addFileHeaders(headers, decision, responseHeaders.limitRate);
   const [first, second] = setCookies(decision, cookies);
@@ -81,26 +75,14 @@ function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: str
   return { status: 204, headers };
 }
 
-/**
- * The response if nginx proxies the request without its body: an internal redirect, or the denial itself.
- * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
- */
+/** The response if nginx proxies the request without its body: an internal redirect, or the denial itself. */
 function xAccelAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
-  if (!decision.allow) {
-    return denial(decision, statusOf(decision.code), isUnkept(decision, uri));
-  }
-  const { target } = decision;
+  if (!decision.allow) return denial(decision, statusOf(decision.code), uri);
   const args = argsOf(decision);
-  const headers = [
-    'X-Accel-Expires',
-    '0',
-    // nginx passes this on: no shared cache may reuse a file of a location without the Cache-Control of file.conf.
-    'Expires',
-    '0',
-    // nginx decodes this header once.
-    'X-Accel-Redirect',
-    args === '' ? encodePath(target) : `${encodePath(target)}?${args}`,
-  ];
+  // nginx passes Expires on: no shared cache may reuse a file of a location without the Cache-Control of file.conf.
+  const headers = ['X-Accel-Expires', '0', 'Expires', '0'];
+  // nginx decodes this header once.
+  headers.push('X-Accel-Redirect', encodePath(decision.target) + (args === '' ? '' : `?${args}`));
   // nginx would also send Content-Disposition with an error page, which a browser then does not show.
   addFileHeaders(headers, decision, 'X-Accel-Limit-Rate');
   for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
@@ -121,32 +103,21 @@ function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string)
   const set = setCookies(confirmed, cookies);
   const isNew = set.length > 0 && !isMarked(uri);
   const location = isNew ? `${uri}${uri.includes('?') ? '&' : '?'}${CONFIRMED}` : uri;
-  const headers = [
-    ...['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Referrer-Policy', 'no-referrer'],
-    ...[
-      'Location',
-      locationOf(location),
-      responseHeaders.reason,
-      code,
-      responseHeaders.tokenId,
-      id,
-    ],
-    ...(subject === undefined ? [] : [responseHeaders.subject, printable(subject)]),
-    ...set.flatMap((cookie) => ['Set-Cookie', cookie]),
-    ...['Content-Length', '0'],
-  ];
+  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0'];
+  headers.push('Referrer-Policy', 'no-referrer', 'Location', locationOf(location));
+  headers.push(responseHeaders.reason, code, responseHeaders.tokenId, id);
+  if (subject !== undefined) headers.push(responseHeaders.subject, printable(subject));
+  for (const cookie of set) headers.push('Set-Cookie', cookie);
+  headers.push('Content-Length', '0');
   return { status: 303, headers };
 }
 
 /** The request's own URI. A mount accepts no path that starts with `//`, which would be another host. */
 function locationOf(uri: string): string {
-  return uri.replace(
-    /[^\x21-\x7e]/g,
-    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  const encode = (byte: string) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return uri.replace(/[^\x21-\x7e]/g, encode);
 }
 
-/** The query of the internal URI. */
 const argsOf = ({ signed, args }: Allow): string => signed?.args ?? args;
 
 function addFileHeaders(headers: string[], decision: Allow, limitRate: string): void {
@@ -158,46 +129,31 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (signed !== undefined) headers.push(responseHeaders.object, signed.object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push(limitRate, String(grant.limitRate));
-  if (listing !== undefined) {
-    headers.push(responseHeaders.file, `list ${pageText(listing)}`);
-    return;
-  }
-  const disposition = dispositionOf(grant);
+  const disposition = listing === undefined ? dispositionOf(grant) : undefined;
+  if (listing !== undefined) headers.push(responseHeaders.file, `list ${pageText(listing)}`);
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
 }
 
 /** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */
-export function subrequestDenial(decision: Deny, unkept = false): Answer {
-  const { code, returnUrl } = decision;
-  const status = statusOf(code) === 400 ? 403 : statusOf(code);
-  const more = returnUrl === undefined ? [] : [responseHeaders.returnUrl, returnUrl];
-  return denial(decision, status, unkept, more);
+export function subrequestDenial(decision: Deny, uri = ''): Answer {
+  const status = statusOf(decision.code);
+  return denial(decision, status === 400 ? 403 : status, uri, decision.returnUrl);
 }
 
 /** It has no body: nginx writes the page or the problem document. */
-function denial(
-  { code, id, page }: Deny,
-  status: number,
-  unkept: boolean,
-  more: readonly string[] = [],
-): Answer {
+function denial({ code, id, page }: Deny, status: number, uri: string, returnUrl?: string): Answer {
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Content-Length', '0'];
-  headers.push(responseHeaders.reason, code, ...more);
+  headers.push(responseHeaders.reason, code);
+  if (returnUrl !== undefined) headers.push(responseHeaders.returnUrl, returnUrl);
   if (id !== undefined) headers.push(responseHeaders.tokenId, id);
-  if (status === 401) headers.push('WWW-Authenticate', challenge(code));
+  // RFC 6750, section 3: without an error if the request had no credential.
+  const error = code === 'invalid_token' ? ', error="invalid_token"' : '';
+  if (status === 401) headers.push('WWW-Authenticate', `Bearer realm="postern"${error}`);
   if (page !== undefined) {
-    const until = `${new Date(page.until).toISOString().slice(0, 19)}Z`;
-    const words = [until, pageText(page.file)];
+    const words = [`${new Date(page.until).toISOString().slice(0, 19)}Z`, pageText(page.file)];
     if (page.opens !== undefined) words.push(page.opens);
-    if (unkept) words.push('unkept');
+    if (isMarked(uri)) words.push('unkept');
     headers.push(responseHeaders.file, words.join(' '));
   }
   return { status, headers };
-}
-
-/** `WWW-Authenticate` (RFC 6750, section 3): without an error if the request had no credential. */
-function challenge(code: string): string {
-  return code === 'invalid_token'
-    ? 'Bearer realm="postern", error="invalid_token"'
-    : 'Bearer realm="postern"';
 }

@@ -1,15 +1,19 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Logger } from 'pino';
 import type { Authorize } from '../decide/authorize.ts';
-import { startDeadline } from '../decide/deadline.ts';
-import { type Confirmation, type Decision, deny, type Mode } from '../decide/decision.ts';
+import {
+  type Confirmation,
+  type Decision,
+  deny,
+  type Mode,
+  startDeadline,
+} from '../decide/decision.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
 import type { WrittenPage } from '../pages/pages.ts';
 import type { Emit } from '../webhooks/event.ts';
 import {
   ANSWERS,
-  type Answer,
+  bodyAnswer,
   isUnkept,
   pageAnswer,
   problemAnswer,
@@ -17,15 +21,9 @@ import {
   subrequestDenial,
 } from './answer.ts';
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
-import {
-  createDecisionEvents,
-  createUnkeptWarning,
-  type DecisionLog,
-  logDecision,
-  logLocked,
-} from './report.ts';
+import { type DecisionLog, emitDecision, logDecision, logLocked } from './report.ts';
 
-interface GateDependencies {
+interface GateDependencies extends DecisionLog {
   readonly authorize: Authorize;
   /** Maximum time for a decision in milliseconds. */
   readonly decisionMs?: number | undefined;
@@ -33,24 +31,18 @@ interface GateDependencies {
   readonly pageFor: (headers: IncomingMessage['headers']) => WrittenPage | undefined;
   readonly recordDecision: RecordDecision;
   readonly emit?: Emit | undefined;
-  readonly log: Logger;
-  readonly logAllow: DecisionLog['logAllow'];
 }
-
-const LIVE = '{"status":"ok"}';
 
 /** For an application that uses the wrong address. */
 const IS_GATE = 'This is the gate, for nginx. The API is at the address of POSTERN_API_LISTEN.';
 
+const LIVE_HEADERS = ['Cache-Control', 'no-store', 'Content-Type', 'application/json'];
+
 /** The process works. `/readyz` of the API shows the state of the store. */
-const LIVE_ANSWER: Answer = {
-  status: 200,
-  headers: [
-    ...['Cache-Control', 'no-store', 'Content-Type', 'application/json'],
-    ...['Content-Length', String(LIVE.length)],
-  ],
-  body: LIVE,
-};
+const LIVE = bodyAnswer(200, LIVE_HEADERS, '{"status":"ok"}');
+
+const UNKEPT =
+  'a browser confirmed and did not keep the cookie, for example because it is Secure and the page came without HTTPS';
 
 /**
  * The listener to which nginx sends a request for each download. It uses plain node:http: it has five routes, and
@@ -58,8 +50,7 @@ const LIVE_ANSWER: Answer = {
  */
 export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, decisionMs, cookies, pageFor, recordDecision, emit, log } = deps;
-  const recordEvents = emit && createDecisionEvents(emit);
-  const warnOfUnkept = createUnkeptWarning(log);
+  let hasWarned = false;
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
   async function decide(
@@ -76,7 +67,11 @@ export function createGate(deps: GateDependencies): RequestListener {
       try {
         recordDecision(mode, decision, milliseconds);
         logDecision(deps, headers, decision, milliseconds);
-        if (mode !== 'confirm' && isUnkept(decision, uri)) warnOfUnkept();
+        // Once, because each person with such a browser would repeat it.
+        if (!hasWarned && mode !== 'confirm' && isUnkept(decision, uri)) {
+          hasWarned = true;
+          log.warn(UNKEPT);
+        }
         send(response, ANSWERS[mode](decision, cookies, uri));
       } catch (err) {
         log.error({ err }, 'the gate failed to answer a request');
@@ -96,7 +91,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     }
     if (deadline.end()) answer(decision);
     // Report this even after the deadline: the use has been counted.
-    recordEvents?.(headers, decision);
+    if (emit !== undefined) emitDecision(emit, headers, decision);
   }
 
   async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -117,22 +112,15 @@ export function createGate(deps: GateDependencies): RequestListener {
       return send(response, pageAnswer(pageFor(request.headers)));
     }
     if (method === 'POST' && url === '/confirm') {
-      confirm(request, response).catch(() => response.destroy());
-      return;
+      return void confirm(request, response).catch(() => response.destroy());
     }
     if (method !== 'GET' && method !== 'HEAD') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD'], IS_GATE));
     }
-    switch (url) {
-      case '/auth-request':
-        return void decide(request, response, 'auth_request');
-      case '/x-accel':
-        return void decide(request, response, 'x-accel');
-      case '/livez':
-        return send(response, LIVE_ANSWER);
-      default:
-        return send(response, problemAnswer('not_found', [], IS_GATE));
-    }
+    if (url === '/auth-request') return void decide(request, response, 'auth_request');
+    if (url === '/x-accel') return void decide(request, response, 'x-accel');
+    if (url === '/livez') return send(response, LIVE);
+    return send(response, problemAnswer('not_found', [], IS_GATE));
   };
 }
 
@@ -151,10 +139,8 @@ const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`,
  * passes on. Node's own 400 would be a 503 for the client. The connection is closed, so the following
  * data cannot be read as another request.
  */
-export function createDenyUnreadable({
-  recordDecision,
-  log,
-}: Pick<GateDependencies, 'recordDecision' | 'log'>) {
+export function createDenyUnreadable(deps: Pick<GateDependencies, 'recordDecision' | 'log'>) {
+  const { recordDecision, log } = deps;
   const decision = deny('invalid_request');
   const headers = [...subrequestDenial(decision).headers, 'Connection', 'close'];
   const lines = headers.map((text, i) => text + (i % 2 === 0 ? ': ' : '\r\n')).join('');
@@ -162,21 +148,15 @@ export function createDenyUnreadable({
 
   return function denyUnreadable({ code = '', rawPacket }: ParseError, socket: Duplex): void {
     // The peer closed the connection or was too slow.
-    if (!socket.writable || !code.startsWith('HPE_')) {
-      socket.destroy();
-      return;
-    }
+    if (!socket.writable || !code.startsWith('HPE_')) return void socket.destroy();
     const text = rawPacket?.toString('latin1') ?? '';
     // A page is not a decision. nginx would count a connection that closes without a response as a failed gate.
-    if (text.startsWith('GET /page ')) {
-      socket.end(NO_PAGE, () => socket.destroy());
-      return;
+    const isPage = text.startsWith('GET /page ');
+    if (!isPage) {
+      recordDecision(text.startsWith('GET /x-accel ') ? 'x-accel' : 'auth_request', decision, 0);
+      const fields = { code: decision.code, request_id: REQUEST_ID.exec(text)?.[1], reason: code };
+      log.info(fields, 'decision');
     }
-    recordDecision(text.startsWith('GET /x-accel ') ? 'x-accel' : 'auth_request', decision, 0);
-    log.info(
-      { code: decision.code, request_id: REQUEST_ID.exec(text)?.[1], reason: code },
-      'decision',
-    );
-    socket.end(denial, () => socket.destroy());
+    socket.end(isPage ? NO_PAGE : denial, () => socket.destroy());
   };
 }

@@ -3,7 +3,10 @@ import contentDisposition from 'content-disposition';
 import type { Confirmation, Confirmed, Cookie, GateRequest } from '../decide/decision.ts';
 import type { Grant } from '../token/grant.ts';
 
-/** Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. */
+/**
+ * Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. The snippets pass no header of
+ * the client under these names.
+ */
 export const requestHeaders = {
   uri: 'x-original-uri',
   method: 'x-original-method',
@@ -36,14 +39,8 @@ export const responseHeaders = {
   file: 'Postern-File',
 } as const;
 
-/**
- * The client's request as the snippets report it. They pass no header of the client under these names.
- * A missing header gives a value that no token covers.
- */
-export function gateRequest(
-  headers: IncomingHttpHeaders,
-  confirmation?: Confirmation,
-): GateRequest {
+/** The client's request as the snippets report it. A missing header gives a value that no token covers. */
+export function gateRequest(headers: IncomingHttpHeaders, confirmation?: Confirmation) {
   return {
     uri: one(headers[requestHeaders.uri]) ?? '',
     method: one(headers[requestHeaders.method]) ?? '',
@@ -55,7 +52,7 @@ export function gateRequest(
     prefetch: isPrefetch(headers[requestHeaders.secPurpose]),
     serviceWorker: headers[requestHeaders.serviceWorker] === 'script',
     confirmation,
-  };
+  } satisfies GateRequest;
 }
 
 const TOKEN_COOKIES = /(?:^|;)\s*postern=([^;]*)/g;
@@ -64,10 +61,7 @@ const RESUME_COOKIES = /(?:^|;)\s*postern_resume=([^;]*)/g;
 /** Values of one cookie that are read: more than a browser has for nested folders. */
 const MAX_VALUES = 32;
 
-/**
- * The values of a cookie, separated by spaces. nginx sends the first one, and all cookies if there may be more: for
- * nested folders a browser sends several cookies of one name.
- */
+/** The values of a cookie, separated by spaces. nginx sends the first one, and all cookies if there may be more. */
 function cookies(headers: IncomingHttpHeaders, first: string, all: RegExp): string | undefined {
   const value = one(headers[first]);
   if (headers.cookie === undefined) return value;
@@ -92,9 +86,7 @@ function one(value: string | string[] | undefined): string | undefined {
 const MAX_BODY_BYTES = 1024;
 
 /** Reads the body of a POST; undefined if it is too large. */
-export async function readConfirmation(
-  request: IncomingMessage,
-): Promise<Confirmation | undefined> {
+export async function readConfirmation(request: IncomingMessage) {
   const { headers } = request;
   // The snippets always send a length. Node discards a body without one.
   const length = Number(headers['content-length'] ?? 0);
@@ -108,7 +100,7 @@ export async function readConfirmation(
     origin: headers[requestHeaders.origin]?.toString(),
     host: hostOf(headers[requestHeaders.host]?.toString()),
     pin: more.length > 0 ? undefined : pin,
-  };
+  } satisfies Confirmation;
 }
 
 /** `$host:$server_port,$http_host`. HTTP/3 has no `$http_host`, and a browser omits 443 in Origin. */
@@ -129,10 +121,7 @@ export function printable(value: string): string {
     : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
 }
 
-/**
- * The `Content-Disposition` of a grant (RFC 6266) in ASCII: other names use `filename*` (RFC 8187), with
- * a readable ASCII name for old clients.
- */
+/** RFC 6266, in ASCII: other names use `filename*` (RFC 8187), with a readable ASCII name for old clients. */
 export function dispositionOf(grant: Grant): string | undefined {
   const { filename, disposition: type = 'attachment' } = grant;
   if (filename === undefined) return grant.disposition;
@@ -151,10 +140,8 @@ const MAX_PAGE_TEXT = 255;
 /** A name for a page, percent-encoded: nginx sends it back to the gate with its request for the page. */
 export function pageText(name: string): string {
   const characters = [...name];
-  const short =
-    characters.length > MAX_PAGE_TEXT
-      ? `${characters.slice(0, MAX_PAGE_TEXT - 1).join('')}…`
-      : name;
+  const isLong = characters.length > MAX_PAGE_TEXT;
+  const short = isLong ? `${characters.slice(0, MAX_PAGE_TEXT - 1).join('')}…` : name;
   return encodeURIComponent(short.toWellFormed());
 }
 
@@ -166,19 +153,13 @@ export interface CookieSettings {
   readonly partitioned: boolean;
 }
 
-/**
- * Minimum age of the resume cookie in seconds: it must survive a restart of the browser, and most
- * prolonged grants. Without the token it is worthless.
- */
+/** Seconds. The resume cookie must survive a restart of the browser. Without the token it is worthless. */
 const RESUME_MIN_AGE = 7 * 86_400;
 
 const NONE: readonly string[] = [];
 
 /** The `Set-Cookie` values for an allowed or confirmed requester, at most two. */
-export function setCookies(
-  decision: Confirmed,
-  { sameSite, secure, partitioned }: CookieSettings,
-): readonly string[] {
+export function setCookies(decision: Confirmed, { sameSite, secure, partitioned }: CookieSettings) {
   const { grant, resumeCookie, tokenCookie } = decision;
   if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
   const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);

@@ -50,28 +50,14 @@ export function logLocked(
   id: string | undefined,
   grant: Grant,
 ): void {
-  log.info(
-    {
-      action: 'token.revoked',
-      by: 'pin',
-      ...loggedGrant(id, grant),
-      request_id: headers[requestHeaders.requestId],
-      address: headers[requestHeaders.address],
-    },
-    'audit',
-  );
-}
-
-/** Warns once, because each person with such a browser would repeat it. */
-export function createUnkeptWarning(log: Logger): () => void {
-  let warned = false;
-  return () => {
-    if (warned) return;
-    warned = true;
-    log.warn(
-      'a browser confirmed and did not keep the cookie, for example because it is Secure and the page came without HTTPS',
-    );
+  const fields = {
+    action: 'token.revoked',
+    by: 'pin',
+    ...loggedGrant(id, grant),
+    request_id: headers[requestHeaders.requestId],
+    address: headers[requestHeaders.address],
   };
+  log.info(fields, 'audit');
 }
 
 /** Version 00, with IDs that are not zero: https://www.w3.org/TR/trace-context/#traceparent-header */
@@ -88,10 +74,7 @@ function requesterOf(decision: Decision): string | undefined {
   return decision.confirmed?.redeemed ?? (decision.refused && 'refused');
 }
 
-/**
- * Why a JWT was rejected, or what failed. Without a stack trace if the store is down, because then every request
- * logs this.
- */
+/** Why a JWT was rejected, or what failed; without a stack trace if the store is down: then every request logs it. */
 function reasonFor({ cause, rejection }: Deny): object {
   if (rejection !== undefined) return rejection;
   return cause instanceof Unavailable ? { reason: cause.message } : { err: cause };
@@ -107,23 +90,21 @@ const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
 ]);
 
 /** Reports first uses, refusals, and tokens that wrong PINs have revoked. The fields are those of the decision log. */
-export function createDecisionEvents(emit: Emit) {
-  return (headers: IncomingHttpHeaders, decision: Decision): void => {
-    const used = decision.allow ? decision : decision.confirmed;
-    // A requester gets a resume cookie only if it took a use.
-    if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
-      const { client, uses } = used.grant;
-      // Otherwise max_uses bounds the events of a token.
-      const limit = uses?.max === undefined ? decision.id : undefined;
-      emit('token.redeemed', { ...dataOf(headers, decision), client }, limit);
-    } else if (!decision.allow && decision.locked !== undefined) {
-      const { client } = decision.locked;
-      emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
-    } else if (!decision.allow && REFUSALS.has(decision.code)) {
-      // All tokens have one limit, because anybody can make up a token.
-      emit('token.refused', { reason: decision.code, ...dataOf(headers, decision) }, 'refused');
-    }
-  };
+export function emitDecision(emit: Emit, headers: IncomingHttpHeaders, decision: Decision): void {
+  const used = decision.allow ? decision : decision.confirmed;
+  // A requester gets a resume cookie only if it took a use.
+  if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
+    const { client, uses } = used.grant;
+    // Otherwise max_uses bounds the events of a token.
+    const limit = uses?.max === undefined ? decision.id : undefined;
+    emit('token.redeemed', { ...dataOf(headers, decision), client }, limit);
+  } else if (!decision.allow && decision.locked !== undefined) {
+    const { client } = decision.locked;
+    emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
+  } else if (!decision.allow && REFUSALS.has(decision.code)) {
+    // All tokens have one limit, because anybody can make up a token.
+    emit('token.refused', { reason: decision.code, ...dataOf(headers, decision) }, 'refused');
+  }
 }
 
 function dataOf(headers: IncomingHttpHeaders, decision: Decision): object {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { startDeadline, TooLate } from '../../service/decide/deadline.ts';
-import { KeysUnavailable, StoreUnavailable } from '../../service/token/store.ts';
+import { startDeadline } from '../../service/decide/decision.ts';
+import { KeysUnavailable, StoreUnavailable, Unavailable } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { createDecider, issued, JWT } from './decider.ts';
 
@@ -15,8 +15,8 @@ test('deadline: a decision is late after its whole time, and not before', async 
   await vi.advanceTimersByTimeAsync(999);
   expect([onLate.mock.calls, deadline.late]).toEqual([[], undefined]);
   await vi.advanceTimersByTimeAsync(1);
-  expect(onLate).toHaveBeenCalledExactlyOnceWith(expect.any(TooLate));
-  expect(deadline.late).toBeInstanceOf(TooLate);
+  expect(onLate).toHaveBeenCalledExactlyOnceWith(expect.any(Unavailable));
+  expect(deadline.late).toBeInstanceOf(Unavailable);
   expect(deadline.end()).toBe(false);
 });
 
@@ -64,8 +64,11 @@ test('authorize: a store that fails for the second cookie is unavailable', async
 });
 
 test('authorize: after the deadline no further cookie is looked up', async () => {
-  const late = new TooLate('too late');
-  const deadline: { late: TooLate | undefined; endsAt: number } = { late: undefined, endsAt: 0 };
+  const late = new Unavailable('too late');
+  const deadline: { late: Unavailable | undefined; endsAt: number } = {
+    late: undefined,
+    endsAt: 0,
+  };
   let asked = 0;
   const find = async () => {
     asked += 1;
@@ -79,9 +82,12 @@ test('authorize: after the deadline no further cookie is looked up', async () =>
 });
 
 test('authorize: after the deadline no use is taken', async () => {
-  const late = new TooLate('too late');
+  const late = new Unavailable('too late');
   const { store, id, url } = await issued({ path: '/download/a', max_uses: 1 });
-  const deadline: { late: TooLate | undefined; endsAt: number } = { late: undefined, endsAt: 0 };
+  const deadline: { late: Unavailable | undefined; endsAt: number } = {
+    late: undefined,
+    endsAt: 0,
+  };
   const find = async (asked: string) => {
     deadline.late = late;
     return store.find(asked);

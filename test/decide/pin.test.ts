@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { MIN_LEFT_MS } from '../../service/decide/confirm.ts';
-import { type Deadline, TooLate } from '../../service/decide/deadline.ts';
+import type { Deadline } from '../../service/decide/decision.ts';
 import type { Issued } from '../../service/token/issue.ts';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
-import type { Store } from '../../service/token/store.ts';
+import { type Store, Unavailable } from '../../service/token/store.ts';
 import { createDecider, issued, post, resumeOf } from './decider.ts';
 
 const path = '/download/a b.pdf';
@@ -165,9 +165,9 @@ describe('pin', () => {
 
   test('a correct PIN whose check ends too late takes no use', async () => {
     const { store, url, id } = await issued(pinned);
-    const deadline: { late?: TooLate; endsAt: number } = { endsAt: Number.POSITIVE_INFINITY };
+    const deadline: { late?: Unavailable; endsAt: number } = { endsAt: Number.POSITIVE_INFINITY };
     const countAttempt = (...attempt: Parameters<Store['countAttempt']>) => {
-      deadline.late = new TooLate('too late');
+      deadline.late = new Unavailable('too late');
       return store.countAttempt(...attempt);
     };
     const { authorize } = createDecider({ store: { ...store, countAttempt } });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DenyCode } from '../../service/decide/decision.ts';
-import { createDecisionEvents } from '../../service/gate/report.ts';
+import { emitDecision } from '../../service/gate/report.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken } from '../../service/token/token.ts';
 import { grantAt } from '../store/grants.ts';
@@ -92,12 +92,11 @@ test('events: no event contains a token, also not from a path, a subject or a qu
 
 test('events: only denials of a token are token.refused', () => {
   const { emit, taken } = recorder();
-  const record = createDecisionEvents(emit);
   const refusals = 'invalid_token insufficient_scope path_is_folder pin_wrong cross_origin';
   const others =
     'missing_token prefetch invalid_request confirmation_required pin_required unavailable';
   for (const code of `${refusals} ${others}`.split(' ') as DenyCode[]) {
-    record({}, { allow: false, code });
+    emitDecision(emit, {}, { allow: false, code });
   }
   expect(taken().map(({ data }) => data.reason)).toEqual(refusals.split(' '));
 });
@@ -106,7 +105,7 @@ test('events: a token that wrong PINs have revoked is token.revoked', () => {
   const { emit, taken } = recorder();
   const locked = grantAt(0, { client: 'web', subject: 'u' });
   const known = { id: 'an-id', path: '/download/a', subject: 'u', refused: true } as const;
-  createDecisionEvents(emit)({}, { allow: false, code: 'invalid_token', ...known, locked });
+  emitDecision(emit, {}, { allow: false, code: 'invalid_token', ...known, locked });
   const data = { by: 'pin', token_id: 'an-id', client: 'web', subject: 'u', path: '/download/a' };
   expect(taken()).toEqual([{ type: 'token.revoked', timestamp: expect.any(String), data }]);
 });
