@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../coalesce.ts';
+import { readable } from './browser/names.ts';
 import { denialPage, listHead, type Shown, type Site, styleOf } from './template.ts';
 import {
   ENGLISH,
@@ -22,11 +23,7 @@ export interface PageSettings extends Site {
   readonly files?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The page of each code. Another code is `denied`, so a page never shows a text of the request but the name. */
-const PAGE_OF: ReadonlyMap<string, PageName> = new Map([
-  ...[...PAGES, 'listing' as const].map((name) => [name, name] as const),
-  ['pin_wrong', 'pin_required'],
-]);
+const SHOWN: readonly PageName[] = [...PAGES, 'listing'];
 
 const FORM_OF: ReadonlyMap<string, Shown['form']> = new Map([
   ['confirmation_required', 'confirm'],
@@ -92,19 +89,22 @@ export function createPages(
   return function pageFor(headers: IncomingHttpHeaders): WrittenPage | undefined {
     const code = String(headers['postern-page']);
     if (code === 'script') return { headers: SCRIPT_HEADERS, body: script };
-    const name = PAGE_OF.get(code) ?? 'denied';
     const form = FORM_OF.get(code);
+    // Another code is `denied`, so a page never shows a text of the request but the name.
+    const page = form === 'pin_wrong' ? 'pin_required' : code;
+    const name = SHOWN.find((one) => one === page) ?? 'denied';
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
-    const [until, file, ...more] = String(headers['postern-file'] ?? '').split(' ');
+    const [until = '', file = '', ...more] = String(headers['postern-file'] ?? '').split(' ');
     const opens = OPENS.find((one) => form && more.includes(one));
     const requestId = String(headers['x-request-id']);
     const nonce = NONCE.test(requestId) ? requestId : undefined;
     const shown: Shown = {
       ...{ language, texts, form, opens, nonce },
       page: opens && name === 'confirmation_required' ? texts[`open_${opens}`] : texts[name],
-      file: form || name === 'listing' ? decoded(file) : '',
+      // The gate has sent it percent-encoded.
+      file: form || name === 'listing' ? (readable(file) ?? '') : '',
       until: form && untilOf(until, dates),
       unkept: more.includes('unkept'),
     };
@@ -113,9 +113,8 @@ export function createPages(
       const body = listHead(shown, settings, css, JSON.stringify(Object.fromEntries(used)));
       return { headers: headersOf(form), body };
     }
-    const page = own.get(`${name}.${language}`) ?? own.get(name);
-    if (page !== undefined)
-      return { headers: page.headersOf(form), body: page.write(shown, settings) };
+    const write = own.get(`${name}.${language}`) ?? own.get(name);
+    if (write !== undefined) return write(shown, settings);
     return { headers: headersOf(form, nonce), body: denialPage(shown, settings, css) };
   };
 }
@@ -128,20 +127,7 @@ function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): st
   return 'en';
 }
 
-/** Control characters, line separators, and characters that change the direction of text. */
-const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-
-/** The name of a file, which the gate has sent percent-encoded. */
-function decoded(name: string | undefined): string {
-  try {
-    return decodeURIComponent(String(name ?? '')).replace(HARMFUL, '\ufffd');
-  } catch {
-    return '';
-  }
-}
-
-function untilOf(value: string | undefined, dates: Intl.DateTimeFormat): Shown['until'] {
-  const iso = String(value);
+function untilOf(iso: string, dates: Intl.DateTimeFormat): Shown['until'] {
   const date = new Date(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(iso) ? iso : Number.NaN);
   return Number.isNaN(date.getTime()) ? undefined : { iso, text: dates.format(date) };
 }
@@ -171,18 +157,15 @@ function pageHeaders(page: string) {
 
 /** A page of the operator: HTML with the names of texts, which are escaped. */
 function ownPage(text: string) {
-  const parts = text.split(/\{\{([a-z]+)\}\}/);
-  const strings = parts.filter((_, at) => at % 2 === 0);
-  const names = parts.filter((_, at) => at % 2 === 1);
-  function write({ language, texts, page, form, file, until }: Shown, site: Site): string {
+  const headersOf = pageHeaders(text);
+  return ({ language, texts, page, form, file, until }: Shown, site: Site): WrittenPage => {
     const [title = '', ...paragraphs] = page;
     const values: Readonly<Record<(typeof PLACEHOLDERS)[number], string>> = {
       ...{ language, title, file, site: site.name ?? '', text: paragraphs.join(' ') },
       until: until?.text ?? '',
       error: form === 'pin_wrong' ? texts.wrong : '',
     };
-    const shown = names.map((name) => values[name as keyof typeof values]);
-    return `${html(Object.assign(strings, { raw: strings }), ...shown)}`;
-  }
-  return { headersOf: pageHeaders(text), write };
+    const escaped = (_: string, name: keyof typeof values) => `${html`${values[name]}`}`;
+    return { headers: headersOf(form), body: text.replace(/\{\{([a-z]+)\}\}/g, escaped) };
+  };
 }

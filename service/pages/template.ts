@@ -109,7 +109,7 @@ ${site.links && html`<footer>${site.links.map(({ text, url }) => html`<a href="$
 export function listHead(shown: Shown, site: Site, css: string, scriptTexts: string): string {
   const { texts, page, nonce, file } = shown;
   const style = html`<style nonce="${nonce}">${raw(css)}</style>`;
-  return `${html`${top({ ...shown, form: undefined }, file || (page[0] ?? ''), site, style)}
+  return `${html`${top(shown, file || (page[0] ?? ''), site, style)}
 ${file.includes('/') && html`<p><a href="../">${texts.up}</a></p>`}
 <p class="empty">${texts.empty}</p>
 ${nonce && html`<script src="${LIST_SCRIPT}" nonce="${nonce}" defer data-texts="${scriptTexts}"></script>`}

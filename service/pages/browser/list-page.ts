@@ -1,24 +1,96 @@
 // The script of a list: it replaces nginx's list by a table, and saves all files as one ZIP. The names in it are set
 // as text only. Without this script, nginx's list remains.
-import { type ListEntry, wgetLine } from './names.ts';
-import { showSave } from './save.ts';
-import { element, localesOf, readTexts } from './show.ts';
-import { table } from './table.ts';
-import { readList } from './zip.ts';
+import { type Kind, kindOf, type ListEntry, wgetLine } from './names.ts';
+import { button, element, locales, sizeText, texts } from './show.ts';
+import { readList, saving } from './zip.ts';
 
-function show(list: Element, entries: readonly ListEntry[]): void {
-  const texts = readTexts();
-  list.replaceWith(table(entries, texts, localesOf()));
-  // With a token in the query, the links of the list do not open.
-  if (!/[?&]token=/.test(location.search)) document.querySelector('h1')?.after(showSave(texts));
-  const line = wgetLine(new URL(location.href));
-  if (line === undefined) return;
-  const details = element('details');
-  details.append(element('summary', texts.wget), element('code', line));
-  document.querySelector('table')?.after(details);
+/** Lines in a square of 24 by 24. */
+const ICONS: Readonly<Record<Kind, string>> = {
+  folder: 'M3 19V5h6l2 3h10v11z',
+  image: 'M3 5h18v14H3zm0 11 5-5 4 4 3-3 6 6M16 9h.1',
+  video: 'M3 5h18v14H3zm7 4v6l5-3z',
+  audio:
+    'M9 18V6l10-2v12M9 18a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0m10-2a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0',
+  archive: 'M4 4h16v16H4zm8 0v2m0 2v2m0 2v4',
+  text: 'M6 3h8l4 4v14H6zm3 9h6m-6 4h6',
+  file: 'M6 3h8l4 4v14H6z',
+};
+
+const collator = new Intl.Collator(locales, { numeric: true });
+const dates = new Intl.DateTimeFormat(locales, { dateStyle: 'short', timeStyle: 'short' });
+
+type Compare = (a: ListEntry, b: ListEntry) => number;
+
+const byName: Compare = (a, b) => collator.compare(a.name, b.name);
+
+const COLUMNS: ReadonlyArray<readonly [heading: string, compare: Compare]> = [
+  [texts.name, byName],
+  [texts.size, (a, b) => a.size - b.size],
+  [texts.modified, (a, b) => Number(a.modified ?? 0) - Number(b.modified ?? 0)],
+];
+
+/** A table that a click on a heading sorts. Folders come first. */
+function table(entries: readonly ListEntry[]): HTMLTableElement {
+  const rows = new Map(entries.map((entry) => [entry, row(entry)]));
+  const body = element('tbody', {});
+  const headings = COLUMNS.map(([text, compare]) => {
+    const heading = element('th', { scope: 'col' });
+    heading.append(button(text, () => sortBy(heading, compare)));
+    return heading;
+  });
+
+  function sortBy(heading: HTMLElement, compare: Compare): void {
+    const sign = heading.ariaSort === 'ascending' ? -1 : 1;
+    for (const one of headings) one.removeAttribute('aria-sort');
+    heading.setAttribute('aria-sort', sign === 1 ? 'ascending' : 'descending');
+    const sorted = [...entries].sort(
+      (a, b) => Number(b.isFolder) - Number(a.isFolder) || sign * compare(a, b) || byName(a, b),
+    );
+    body.replaceChildren(...sorted.map((entry) => rows.get(entry) as HTMLElement));
+  }
+
+  sortBy(headings[0] as HTMLElement, byName);
+  return element('table', {}, element('thead', {}, element('tr', {}, ...headings)), body);
+}
+
+function row(entry: ListEntry): HTMLTableRowElement {
+  const { url, name, isFolder, size, modified } = entry;
+  const link = element('a', { href: url.href, dir: 'auto' }, name);
+  const time =
+    modified === undefined
+      ? ''
+      : element('time', { dateTime: modified.toISOString() }, dates.format(modified));
+  return element(
+    'tr',
+    {},
+    element('td', {}, icon(kindOf(entry)), link),
+    element('td', {}, isFolder ? '' : sizeText(size)),
+    element('td', {}, time),
+  );
+}
+
+function icon(kind: Kind): SVGElement {
+  const namespace = 'http://www.w3.org/2000/svg';
+  const made = document.createElementNS(namespace, 'svg');
+  made.setAttribute('viewBox', '0 0 24 24');
+  made.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS(namespace, 'path');
+  path.setAttribute('d', ICONS[kind]);
+  made.append(path);
+  return made;
 }
 
 const list = document.querySelector('pre');
 const entries = readList(document, new URL('.', location.href));
 // An empty folder has a sentence already.
-if (list !== null && entries.length > 0) show(list, entries);
+if (list !== null && entries.length > 0) {
+  const shown = table(entries);
+  list.replaceWith(shown);
+  // With a token in the query, the links of the list do not open.
+  if (!/[?&]token=/.test(location.search)) document.querySelector('h1')?.after(saving);
+  const line = wgetLine(new URL(location.href));
+  if (line !== undefined) {
+    const summary = element('summary', {}, texts.wget);
+    shown.after(element('details', {}, summary, element('code', {}, line)));
+  }
+}

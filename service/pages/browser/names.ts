@@ -24,36 +24,34 @@ export function entryOf(
   details: string,
   folder: URL,
 ): ListEntry | undefined {
-  if (!URL.canParse(href, folder.href)) return undefined;
-  const url = new URL(href, folder);
-  if (url.origin !== folder.origin || !url.pathname.startsWith(folder.pathname)) return undefined;
-  if (url.search !== '' || url.hash !== '') return undefined;
-  const [, segment, slash] =
-    /^([^/]+)(\/?)$/.exec(url.pathname.slice(folder.pathname.length)) ?? [];
+  const url = URL.canParse(href, folder.href) ? new URL(href, folder) : folder;
+  const below = url.href.startsWith(folder.href) ? url.href.slice(folder.href.length) : '';
+  const [, segment, slash] = /^([^/?#]+)(\/?)$/.exec(below) ?? [];
   if (segment === undefined) return undefined;
   const [, day, month, year, time, size = '', unit = ''] = DETAILS.exec(details) ?? [];
   const modified = new Date(`${day} ${month} ${year} ${time} UTC`);
   return {
     url,
-    name: visible(decoded(segment) ?? shown),
+    name: readable(segment) ?? visible(shown),
     isFolder: slash === '/',
     size: (Number.parseInt(size, 10) || 0) * 1024 ** UNITS.indexOf(unit),
     modified: Number.isNaN(modified.getTime()) ? undefined : modified,
   };
 }
 
-function decoded(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Control characters, line separators, and characters that change the direction of text. */
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 const visible = (name: string) => name.replace(HARMFUL, '\ufffd');
+
+/** A percent-encoded name as a person may see it; undefined: it is not UTF-8. */
+export function readable(encoded: string): string | undefined {
+  try {
+    return visible(decodeURIComponent(encoded));
+  } catch {
+    return undefined;
+  }
+}
 
 /** A name for a ZIP: it cannot lead out of the folder in which a person unpacks it. */
 export function cleanName(name: string): string {

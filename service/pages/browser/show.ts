@@ -1,37 +1,32 @@
 import type { ScriptTexts } from '../texts.ts';
 
 /** The texts, which the gate writes into an attribute of the script. */
-export function readTexts(): ScriptTexts {
-  const { dataset } = document.currentScript as HTMLScriptElement;
-  return JSON.parse(dataset.texts ?? '') as ScriptTexts;
-}
+export const texts = JSON.parse(document.currentScript?.dataset.texts ?? '') as ScriptTexts;
+
+const { lang } = document.documentElement;
 
 /** The variants of the page's language that the reader prefers: dates in British English on an English page. */
-export function localesOf(): string[] {
-  const { lang } = document.documentElement;
-  return [...navigator.languages.filter((one) => one.split('-')[0] === lang), lang];
-}
+export const locales = [...navigator.languages.filter((one) => one.split('-')[0] === lang), lang];
 
+/** Names of files are children: they become text, never HTML. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
-  text = '',
+  properties: Partial<HTMLElementTagNameMap[Name]>,
+  ...children: ReadonlyArray<Node | string>
 ): HTMLElementTagNameMap[Name] {
-  const made = document.createElement(name);
-  made.textContent = text;
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
   return made;
 }
 
-export function button(text: string, onClick: () => void): HTMLButtonElement {
-  const made = element('button', text);
-  made.type = 'button';
-  made.addEventListener('click', onClick);
-  return made;
+export function button(text: string, onclick: () => void): HTMLButtonElement {
+  return element('button', { type: 'button', onclick }, text);
 }
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
 
 /** `1.4 MB`. */
-export function sizeText(bytes: number, locales: string[]): string {
+export function sizeText(bytes: number): string {
   const step = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   const unit = UNITS[step] as string;
   const style = { style: 'unit', unit, maximumFractionDigits: 1 } as const;

@@ -1,10 +1,17 @@
 import { makeZip } from 'client-zip';
-import { entryOf, type ListEntry, uniqueName } from './names.ts';
+import { cleanName, entryOf, type ListEntry, uniqueName } from './names.ts';
+import { button, element, locales, sizeText, texts } from './show.ts';
 
 /** A folder with more files and folders, bytes or levels is not downloaded. The page and docs/guides/pages.md state these limits. */
-export const MAX_FILES = 10_000;
-export const MAX_BYTES = 50 * 1024 ** 3;
-export const MAX_DEPTH = 20;
+const MAX_FILES = 10_000;
+const MAX_BYTES = 50 * 1024 ** 3;
+const MAX_DEPTH = 20;
+
+/** Above this size, the page warns about a ZIP in the memory of the browser. */
+const LARGE = 1024 ** 3;
+
+/** How often the progress changes. */
+const SHOW_MS = 200;
 
 /** For a status that may pass, such as 429. */
 const MAX_ATTEMPTS = 20;
@@ -12,10 +19,116 @@ const RETRY_SECONDS = 2;
 const MAX_RETRY_SECONDS = 60;
 
 /** The folder exceeds a limit. */
-export class TooLarge extends Error {}
+class TooLarge extends Error {}
 
 /** A file for the ZIP. `name` is its path from the listed folder. */
-export type ZipFile = Pick<ListEntry, 'url' | 'name' | 'size' | 'modified'>;
+type ZipFile = Pick<ListEntry, 'url' | 'name' | 'size' | 'modified'>;
+
+let running = new AbortController();
+const bar = element('progress', { ariaLabel: texts.zip, hidden: true });
+const status = element('p', { role: 'status' });
+const startButton = button(texts.zip, start);
+const stopButton = button(texts.stop, () => running.abort());
+stopButton.hidden = true;
+
+/** Buttons that save all files as one ZIP and stop it, and the progress. No byte goes through Postern. */
+export const saving = element('div', { className: 'zip' }, startButton, stopButton, bar, status);
+
+function setBusy(isBusy: boolean): void {
+  const hasFocus = saving.contains(document.activeElement);
+  startButton.hidden = isBusy;
+  stopButton.hidden = !isBusy;
+  bar.hidden = !isBusy;
+  if (hasFocus) (isBusy ? stopButton : startButton).focus();
+}
+
+/** Shows a text, with numbers and sizes in the reader's language, and returns it. */
+function say(text: string, numbers: Readonly<Record<string, number>> = {}): string {
+  const said = text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const number = numbers[name] ?? 0;
+    return name === 'size' ? sizeText(number) : number.toLocaleString(locales);
+  });
+  status.textContent = said;
+  return said;
+}
+
+/** TypeScript's library does not declare it, because Firefox and Safari do not have it. */
+interface WithPicker {
+  showSaveFilePicker?(options: { suggestedName: string }): Promise<FileSystemFileHandle>;
+}
+
+async function start(): Promise<void> {
+  // The name of the folder is the end of the heading.
+  const path = document.querySelector('h1')?.textContent ?? '';
+  const suggestedName = `${cleanName(path.slice(path.lastIndexOf('/') + 1))}.zip`;
+  let handle: FileSystemFileHandle | undefined;
+  try {
+    // First, because a browser opens the dialog only after a click.
+    handle = await (globalThis as WithPicker).showSaveFilePicker?.({ suggestedName });
+  } catch {
+    // The person has closed the dialog.
+    return;
+  }
+  running = new AbortController();
+  bar.removeAttribute('value');
+  setBusy(true);
+  await save(suggestedName, handle, running.signal);
+  setBusy(false);
+}
+
+/**
+ * Never rejects: it shows an error.
+ *
+ * @param handle where the browser writes the ZIP while it downloads; absent: it keeps the ZIP in memory
+ */
+async function save(
+  name: string,
+  handle: FileSystemFileHandle | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const missing: string[] = [];
+  const done: Done = { files: 0, size: 0, name: '' };
+  let shownAt = 0;
+  try {
+    say(texts.counting);
+    const { files, bytes } = await findFiles(new URL('.', location.href), missing, signal);
+    const isLarge = handle === undefined && bytes > LARGE;
+    if (isLarge && !confirm(say(texts.memory, { size: bytes }))) {
+      say(texts.stopped);
+      return;
+    }
+    const zip = zipOf(files, missing, done, signal, () => {
+      if (performance.now() < shownAt + SHOW_MS) return;
+      shownAt = performance.now();
+      bar.max = Math.max(done.size, bytes, 1);
+      bar.value = done.size;
+      say(texts.progress, { files: done.files, all: files.length, size: done.size });
+    });
+    // If the ZIP fails or is stopped, the browser discards what it has written.
+    if (handle !== undefined) await zip.pipeTo(await handle.createWritable(), { signal });
+    else await saveInMemory(name, zip);
+    const lost = missing.filter((one) => !one.endsWith('/')).length;
+    say(texts.saved, { files: files.length - lost, size: done.size });
+    // Names follow a text: they can contain `{size}`.
+    if (missing.length > 0) status.append(` ${texts.missing} ${missing.join(', ')}`);
+  } catch (error) {
+    if (signal.aborted) say(texts.stopped);
+    else if (error instanceof TooLarge) {
+      say(texts.limit, { files: MAX_FILES, size: MAX_BYTES, depth: MAX_DEPTH });
+    } else {
+      say(texts.failed);
+      status.append(` ${done.name}`);
+    }
+  }
+}
+
+async function saveInMemory(name: string, zip: ReadableStream<Uint8Array>): Promise<void> {
+  const headers = { 'Content-Type': 'application/zip' };
+  const href = URL.createObjectURL(await new Response(zip, { headers }).blob());
+  element('a', { href, download: name }).click();
+  // The browser reads the Blob after the click.
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}
 
 /** The entries of a page with nginx's list, which begins with a link to the folder above. */
 export function readList(page: Document, folder: URL): ListEntry[] {
@@ -27,7 +140,7 @@ export function readList(page: Document, folder: URL): ListEntry[] {
 }
 
 /** All files in the folder and in the folders below it. `missing` gets the folders that do not open. */
-export async function findFiles(root: URL, missing: string[], signal: AbortSignal) {
+async function findFiles(root: URL, missing: string[], signal: AbortSignal) {
   const files: ZipFile[] = [];
   let entries = 0;
   let bytes = 0;
@@ -55,34 +168,42 @@ export async function findFiles(root: URL, missing: string[], signal: AbortSigna
   return { files, bytes };
 }
 
-interface Zipping {
-  readonly signal: AbortSignal;
-  /** Gets the names of files that do not open. */
-  readonly missing: string[];
-  /** When a file begins, and for each piece of it. */
-  readonly onProgress: (name: string, bytes: number) => void;
+/** What is in the ZIP: files that have begun, bytes, and the name of the latest file. */
+interface Done {
+  files: number;
+  size: number;
+  name: string;
 }
 
-/** The ZIP as a stream, which fails as soon as one of its files does. */
-export function zipOf(files: readonly ZipFile[], zipping: Zipping): ReadableStream<Uint8Array> {
-  const { signal, missing, onProgress } = zipping;
-  let total = 0;
-
+/**
+ * The ZIP as a stream, which fails as soon as one of its files does. `missing` gets the files that do not open.
+ *
+ * @param onProgress called when a file begins, and for each piece of it, with the new values in `done`
+ */
+function zipOf(
+  files: readonly ZipFile[],
+  missing: string[],
+  done: Done,
+  signal: AbortSignal,
+  onProgress: () => void,
+): ReadableStream<Uint8Array> {
   async function* inputs() {
     for (const { url, name, modified } of files) {
-      onProgress(name, 0);
+      done.files += 1;
+      done.name = name;
+      onProgress();
       const response = await load(url, signal);
       if (response === undefined) missing.push(name);
-      else yield { name, lastModified: modified, input: counted(response, name) };
+      else yield { name, lastModified: modified, input: counted(response) };
     }
   }
 
-  function counted({ body }: Response, name: string): ReadableStream<Uint8Array> {
+  function counted({ body }: Response): ReadableStream<Uint8Array> {
     const count = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
-        total += chunk.length;
-        if (total > MAX_BYTES) throw new TooLarge();
-        onProgress(name, chunk.length);
+        done.size += chunk.length;
+        if (done.size > MAX_BYTES) throw new TooLarge();
+        onProgress();
         controller.enqueue(chunk);
       },
     });
@@ -111,10 +232,7 @@ async function load(url: URL, signal: AbortSignal): Promise<Response | undefined
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
+    setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => reject(signal.reason));
   });
 }
