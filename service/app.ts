@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './decide/authorize.ts';
@@ -7,33 +6,20 @@ import type { Jwt } from './jwt/jwt.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { createPages } from './pages/pages.ts';
 import { createDeliver } from './sent/collect.ts';
-import type { Mounts } from './site/mount.ts';
 import { createIssue } from './token/issue.ts';
 import { createLookUp } from './token/look-up.ts';
 import { createProlong, createRevoke } from './token/revoke.ts';
 import type { Store } from './token/store.ts';
-import type { Emit } from './webhooks/event.ts';
 
-interface AppDependencies {
-  readonly mounts: Mounts;
+interface AppDependencies
+  extends Pick<Parameters<typeof createApi>[0], 'emit' | 'log' | 'metricsText' | 'version'>,
+    Pick<Parameters<typeof createGate>[0], 'decisionMs' | 'logAllow'>,
+    Pick<Parameters<typeof createIssue>[0], 'countsBytes' | 'mounts' | 'now'> {
   readonly store: Store;
   readonly jwt: Jwt;
   readonly metrics: Metrics;
-  /** For `GET /metrics` of the API. */
-  readonly metricsText?: () => Promise<string>;
-  /** Absent: no events are recorded. */
-  readonly emit?: Emit | undefined;
-  /** Whether nginx reports to this process what it sent. A reload opens no listener. */
-  readonly countsBytes: boolean;
-  readonly version: string;
   /** The script of a list. */
   readonly listScript: string;
-  readonly log: Logger;
-  /** Logs an "allow" decision. */
-  readonly logAllow: (fields: object) => void;
-  readonly now: () => number;
-  /** Maximum time for a decision in milliseconds. */
-  readonly decisionMs?: number;
 }
 
 export type App = ReturnType<typeof createApp>;

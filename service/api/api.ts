@@ -4,11 +4,12 @@ import { createMiddleware } from 'hono/factory';
 import { perMinute } from '../coalesce.ts';
 import { StoreUnavailable } from '../token/store.ts';
 import { createAudit } from './audit.ts';
-import { authenticate, authenticateOAuth } from './authenticate.ts';
+import { authenticate, byForm } from './authenticate.ts';
 import { type AddEndpoint, createEndpoints, openapi, ref } from './endpoint.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
+  isOAuth,
   JSON_TYPE,
   json,
   problem,
@@ -62,10 +63,11 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   });
   api.on('ALL', ['/auth-request', '/x-accel'], wrongListenerHandler(deps));
 
-  api.use(identify, createAudit(deps), authenticate(deps));
+  const admit = authenticate(deps);
+  api.use(identify, createAudit(deps), (c, next) => (isOAuth(c) ? next() : admit(c, next)));
   const inTurn = createTurns();
   addTokens(createEndpoints(api, paths.withKey), deps, inTurn);
-  addOAuth(createEndpoints(api, paths.withKey, authenticateOAuth(deps)), deps, inTurn);
+  addOAuth(createEndpoints(api, paths.withKey, authenticate(deps, byForm)), deps, inTurn);
   return api;
 }
 

@@ -2,8 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { auth } from 'hono/utils/basic-auth';
 import { type Client, findClient } from '../token/client.ts';
 import { Refused } from '../token/refused.ts';
-import type { ApiDependencies, ApiEnv } from './http.ts';
-import { decodeBody, formValue, isOAuth, problem } from './http.ts';
+import { type ApiDependencies, type ApiEnv, decodeBody, formValue, problem } from './http.ts';
 
 type Credentials = Pick<ApiDependencies, 'apiKeys' | 'clientOf'>;
 
@@ -18,41 +17,10 @@ const TWICE = 'Authenticate by the Authorization header or in the form, not by b
 const BEARER = 'Bearer realm="postern-api"';
 const BASIC = 'Basic realm="postern-api"';
 
-/** Authenticates a client by its API key or JWT. The endpoints of OAuth authenticate by `authenticateOAuth`. */
-export function authenticate(credentials: Credentials): MiddlewareHandler<ApiEnv> {
-  const admit = admitting((c) => byBearer(c, credentials));
-  return (c, next) => (isOAuth(c) ? next() : admit(c, next));
-}
-
-/**
- * Authenticates a client by its API key or JWT, or by its ID and API key in HTTP Basic or in the form (RFC 6749,
- * section 2.3.1). The body must already be limited. It is read outside the queue of the API, so that a client without
- * a key takes no place from the others.
- */
-export function authenticateOAuth(credentials: Credentials): MiddlewareHandler<ApiEnv> {
-  const { apiKeys } = credentials;
-  return admitting(async (c) => {
-    const header = c.req.header('authorization');
-    const form = new URLSearchParams(decodeBody(await c.req.arrayBuffer()));
-    c.set('form', form);
-    if (form.has('client_secret')) {
-      if (header !== undefined) throw new Refused('invalid_request', TWICE);
-      const [id, key] = [formValue(form, 'client_id'), formValue(form, 'client_secret')];
-      return [findClient(apiKeys, key, id), UNKNOWN_CLIENT, BEARER];
-    }
-    if (!/^basic( |$)/i.test(header ?? '')) return byBearer(c, credentials);
-    const { username, password } = auth(c.req.raw) ?? {};
-    const [id, key] = [formDecoded(username), formDecoded(password)];
-    // A client may repeat its ID in the form, but must not name another client.
-    const isOne = form.getAll('client_id').every((one) => one === id);
-    const client = key && isOne ? findClient(apiKeys, key, id) : undefined;
-    return [client, UNKNOWN_CLIENT, BASIC];
-  });
-}
-
-function admitting(senderOf: (c: Context<ApiEnv>) => Promise<Sender>): MiddlewareHandler<ApiEnv> {
+/** Authenticates a client. `by` finds who sent a request. */
+export function authenticate(credentials: Credentials, by = byBearer): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const [client, detail, challenge] = await senderOf(c);
+    const [client, detail, challenge] = await by(c, credentials);
     if (client === undefined) {
       const headers = { 'WWW-Authenticate': challenge };
       return problem(c, 'invalid_client', detail, { headers });
@@ -62,12 +30,36 @@ function admitting(senderOf: (c: Context<ApiEnv>) => Promise<Sender>): Middlewar
   };
 }
 
-/** RFC 6750, sections 2.1 and 3.1. */
+/** By an API key or a JWT (RFC 6750, sections 2.1 and 3.1). */
 async function byBearer(c: Context, { apiKeys, clientOf }: Credentials): Promise<Sender> {
   const secret = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
   if (secret === undefined) return [undefined, NO_KEY, BEARER];
   const client = findClient(apiKeys, secret) ?? (await clientOf(secret));
   return [client, UNKNOWN_KEY, `${BEARER}, error="invalid_token"`];
+}
+
+/**
+ * For the endpoints of OAuth: also by an ID and an API key in HTTP Basic or in the form (RFC 6749, section 2.3.1). The
+ * body must already be limited. It is read outside the queue of the API, so that a client without a key takes no place
+ * from the others.
+ */
+export async function byForm(c: Context, credentials: Credentials): Promise<Sender> {
+  const { apiKeys } = credentials;
+  const header = c.req.header('authorization');
+  const form = new URLSearchParams(decodeBody(await c.req.arrayBuffer()));
+  c.set('form', form);
+  if (form.has('client_secret')) {
+    if (header !== undefined) throw new Refused('invalid_request', TWICE);
+    const [id, key] = [formValue(form, 'client_id'), formValue(form, 'client_secret')];
+    return [findClient(apiKeys, key, id), UNKNOWN_CLIENT, BEARER];
+  }
+  if (!/^basic( |$)/i.test(header ?? '')) return byBearer(c, credentials);
+  const { username, password } = auth(c.req.raw) ?? {};
+  const [id, key] = [formDecoded(username), formDecoded(password)];
+  // A client may repeat its ID in the form, but must not name another client.
+  const isOne = form.getAll('client_id').every((one) => one === id);
+  const client = key && isOne ? findClient(apiKeys, key, id) : undefined;
+  return [client, UNKNOWN_CLIENT, BASIC];
 }
 
 /** Both halves of HTTP Basic are encoded as the values of a form. */

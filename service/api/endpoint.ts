@@ -114,7 +114,6 @@ function limitBody(maxBytes = MAX_BODY_BYTES, advice = ''): MiddlewareHandler {
   };
 }
 
-/** Rejects a body of another type with 415. */
 function requireType(type: string): MiddlewareHandler {
   return async (c, next) => {
     const sent = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();

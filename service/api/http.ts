@@ -16,7 +16,6 @@ import { fieldErrorsOf } from './schema.ts';
 export const JSON_TYPE = 'application/json';
 export const FORM_TYPE = 'application/x-www-form-urlencoded';
 
-/** The dependencies of the API, from app.ts. */
 export interface ApiDependencies {
   readonly apiKeys: readonly ApiKey[];
   /** The client of a JWT. */
@@ -55,7 +54,6 @@ export interface ApiEnv {
 
 type ActionName = 'issued' | 'shown' | 'listed' | 'prolonged' | 'revoked' | 'introspected';
 
-/** The fields of the audit log. */
 export interface AuditFields {
   readonly action?: `token.${ActionName}`;
   /** How the request names the tokens that it revokes. */

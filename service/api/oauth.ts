@@ -78,16 +78,14 @@ export function addOAuth(
         } else {
           const token = formValue(form, 'token');
           note(c, { action: 'token.revoked', by: 'token', token_id: opaqueId(token) });
-          const { id, revoked } = isToken(token) ? await revoke.token(client, token) : NOT_REVOKED;
-          note(c, { token_id: id, count: Number(revoked) });
+          const ended = isToken(token) ? await revoke.token(client, token) : { revoked: false };
+          note(c, { token_id: ended.id, count: Number(ended.revoked) });
         }
         return respond(c, null);
       },
     },
   });
 }
-
-const NOT_REVOKED = { id: undefined, revoked: false };
 
 /** Undefined for a JWT: its ID is known only after its verification. */
 function opaqueId(token: string): string | undefined {

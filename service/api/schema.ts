@@ -10,7 +10,6 @@ import {
 } from '../token/grant.ts';
 import type { ShownName } from '../token/grant-fields.ts';
 import type { FieldError } from '../token/refused.ts';
-import type { Delivered } from '../token/sent.ts';
 import type { StoreReads, Turn } from '../token/store.ts';
 
 /** Maximum number of tokens in a request. */
@@ -49,14 +48,12 @@ function escapePointer(key: string): string {
 
 // The schemas of requests and responses in the OpenAPI document. The handlers use their types.
 
-/** A request with `path`. */
 export const fileRequest = z
   .strictObject(fieldSchemas(({ for: only }) => only !== 'prefix'))
   .omit({ prefix: true })
   .required({ path: true })
   .meta({ description: 'A request for a token for one file.' });
 
-/** A request with `prefix`. */
 export const folderRequest = grantRequest
   .omit({ path: true })
   .required({ prefix: true })
@@ -247,12 +244,11 @@ export async function wholeStateOf(
     store.delivered(id),
   ]);
   const state = stateOf(id, grant, requesters);
-  return sent === undefined ? state : { ...state, delivered: deliveredOf(sent, grant) };
-}
-
-function deliveredOf({ first, last, whole, ...sent }: Delivered, { covers }: Grant) {
+  if (sent === undefined) return state;
+  const { first, last, whole, ...counted } = sent;
   const times = { first: seconds(first), last: seconds(last) };
-  return { ...sent, ...times, ...(!isFolder(covers) && { whole }) };
+  const delivered = { ...counted, ...times, ...(!isFolder(grant.covers) && { whole }) };
+  return { ...state, delivered };
 }
 
 function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {

@@ -8,7 +8,7 @@ import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts
 import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { type Settings, TABLE } from './settings.ts';
-import { type Configured, readSources } from './sources.ts';
+import { type Configured, type Path, readSources } from './sources.ts';
 import { defined, mapping, suggest, withChecks } from './values.ts';
 
 /** Everything that an operator can set, checked. The table in settings.ts documents the settings. */
@@ -81,23 +81,19 @@ function parse<S extends z.ZodObject>(
     const [name] = path;
     if (!isComplete && name !== undefined && !(name in values)) continue;
     if (code !== 'unrecognized_keys') add(sourceOf(path), message);
-    else
-      for (const key of issue.keys) add(sourceOfKey(key, path, sourceOf), unknownKey(key, message));
+    else for (const key of issue.keys) add(...unknownKey(key, path, message));
   }
   return data;
-}
 
-/** A secret can be in the place of a key, so a report shows a key only if it looks like a name. */
-function sourceOfKey(key: string, path: readonly PropertyKey[], sourceOf: Configured['sourceOf']) {
-  const isName = /^\w{1,40}$/.test(key) && !mayBeSecret(key) && path[0] !== 'api_keys';
-  const { where } = sourceOf([...path, key]);
-  return { field: sourceOf([...path, isName ? key : '?']).field, where };
-}
-
-function unknownKey(key: string, known: string): string {
-  // The name of the variable is a usual mistake.
-  const name = key.toLowerCase().replace(/^postern_/, '');
-  return `one of the keys ${known}${suggest(name, known.split(', '))}`;
+  function unknownKey(key: string, path: Path, known: string): [Source, string] {
+    // A secret can be in the place of a key, so a report shows a key only if it looks like a name.
+    const isName = /^\w{1,40}$/.test(key) && !mayBeSecret(key) && path[0] !== 'api_keys';
+    const { field } = sourceOf([...path, isName ? key : '?']);
+    const { where } = sourceOf([...path, key]);
+    // The name of the variable is a usual mistake.
+    const name = key.toLowerCase().replace(/^postern_/, '');
+    return [{ field, where }, `one of the keys ${known}${suggest(name, known.split(', '))}`];
+  }
 }
 
 /** Those of the environment, then those of the file in the order of its lines. */

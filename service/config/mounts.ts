@@ -177,7 +177,6 @@ const mount = mapping(
 
 export const mountList = listOf('mounts', mount, MISSING).min(1, MISSING);
 
-/** A mount, and its object store if it has one. */
 export type MountSettings = Mount & { readonly storage?: StorageSettings };
 
 type Entry = z.output<typeof mount>;
@@ -210,7 +209,6 @@ export function sitesOverlap(a: string | undefined, b: string | undefined): bool
   return a === undefined || b === undefined || a === b;
 }
 
-/** An entry without its invalid values. */
 type ValidEntry = Valid<Entry>;
 type Complete = ValidEntry & Pick<Entry, 'public' | 'internal'>;
 

@@ -6,7 +6,7 @@ import { mountsOfText } from './mounts.ts';
 import { API_VARIABLES, CONFIG_VARIABLE, FILE_ONLY, SETTINGS, variableOf } from './settings.ts';
 import { suggest } from './values.ts';
 
-type Path = readonly PropertyKey[];
+export type Path = readonly PropertyKey[];
 
 /** The configured values, and where each of them is. */
 export type Configured = ReturnType<typeof readSources>;

@@ -135,7 +135,6 @@ export function prefix(expected: string, pathOf = (text: string) => text, it = '
 /** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
 export type Listen = UdpAddress | { readonly path: string };
 
-/** An address for UDP. */
 export interface UdpAddress {
   readonly host: string;
   readonly port: number;

@@ -135,7 +135,13 @@ const CLOSE_IDLE_AFTER_MS = 500;
 
 /** Stops accepting connections. Resolves when the requests in flight are answered, at the latest after `maxMs`. */
 export async function drain(servers: readonly Server[], maxMs: number): Promise<void> {
-  const closed = servers.map((server) => new Promise((resolve) => stopAccepting(server, resolve)));
+  const closed = servers.map((server) => {
+    server.prependListener('request', (_, response) => {
+      response.shouldKeepAlive = false;
+    });
+    // The `close` of node:http would close idle connections immediately.
+    return new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+  });
   let idle: NodeJS.Timeout | undefined;
   const closing = setTimeout(() => {
     // A connection becomes idle only when its response is sent.
@@ -150,12 +156,4 @@ export async function drain(servers: readonly Server[], maxMs: number): Promise<
   clearTimeout(closing);
   clearInterval(idle);
   clearTimeout(late);
-}
-
-function stopAccepting(server: Server, closed: (error?: Error) => void): void {
-  server.prependListener('request', (_, response) => {
-    response.shouldKeepAlive = false;
-  });
-  // The `close` of node:http would close idle connections immediately.
-  NetServer.prototype.close.call(server, closed);
 }

@@ -18,7 +18,6 @@ export interface Opened {
 type Files = ReadonlyMap<string, unknown>;
 
 interface ReloadDependencies {
-  /** Reads and checks the whole configuration. */
   readonly open: () => Promise<Opened>;
   readonly log: Logger;
   readonly recordReload: (isSuccessful: boolean) => void;
