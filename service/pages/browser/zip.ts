@@ -73,6 +73,8 @@ async function start(): Promise<void> {
   bar.removeAttribute('value');
   setBusy(true);
   await save(suggestedName, handle, running.signal);
+  // After an error, a file may still be open.
+  running.abort();
   setBusy(false);
 }
 
@@ -87,7 +89,8 @@ async function save(
   signal: AbortSignal,
 ): Promise<void> {
   const missing: string[] = [];
-  const done: Done = { files: 0, size: 0, name: '' };
+  const begun: string[] = [];
+  let size = 0;
   let shownAt = 0;
   try {
     say(texts.counting);
@@ -97,18 +100,24 @@ async function save(
       say(texts.stopped);
       return;
     }
-    const zip = zipOf(files, missing, done, signal, () => {
-      if (performance.now() < shownAt + SHOW_MS) return;
-      shownAt = performance.now();
-      bar.max = Math.max(done.size, bytes, 1);
-      bar.value = done.size;
-      say(texts.progress, { files: done.files, all: files.length, size: done.size });
+    const counted = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        size += chunk.length;
+        if (size > MAX_BYTES) throw new TooLarge();
+        controller.enqueue(chunk);
+        if (performance.now() < shownAt + SHOW_MS) return;
+        shownAt = performance.now();
+        bar.max = Math.max(size, bytes, 1);
+        bar.value = size;
+        say(texts.progress, { files: begun.length, all: files.length, size });
+      },
     });
+    const zip = makeZip(contents(files, begun, missing, signal)).pipeThrough(counted);
     // If the ZIP fails or is stopped, the browser discards what it has written.
     if (handle !== undefined) await zip.pipeTo(await handle.createWritable(), { signal });
     else await saveInMemory(name, zip);
     const lost = missing.filter((one) => !one.endsWith('/')).length;
-    say(texts.saved, { files: files.length - lost, size: done.size });
+    say(texts.saved, { files: files.length - lost, size });
     // Names follow a text: they can contain `{size}`.
     if (missing.length > 0) status.append(` ${texts.missing} ${missing.join(', ')}`);
   } catch (error) {
@@ -117,7 +126,7 @@ async function save(
       say(texts.limit, { files: MAX_FILES, size: MAX_BYTES, depth: MAX_DEPTH });
     } else {
       say(texts.failed);
-      status.append(` ${done.name}`);
+      status.append(` ${begun.at(-1) ?? ''}`);
     }
   }
 }
@@ -168,49 +177,19 @@ async function findFiles(root: URL, missing: string[], signal: AbortSignal) {
   return { files, bytes };
 }
 
-/** What is in the ZIP: files that have begun, bytes, and the name of the latest file. */
-interface Done {
-  files: number;
-  size: number;
-  name: string;
-}
-
-/**
- * The ZIP as a stream, which fails as soon as one of its files does. `missing` gets the files that do not open.
- *
- * @param onProgress called when a file begins, and for each piece of it, with the new values in `done`
- */
-function zipOf(
+/** The files of the ZIP. `begun` gets each name, and `missing` the names of files that do not open. */
+async function* contents(
   files: readonly ZipFile[],
+  begun: string[],
   missing: string[],
-  done: Done,
   signal: AbortSignal,
-  onProgress: () => void,
-): ReadableStream<Uint8Array> {
-  async function* inputs() {
-    for (const { url, name, modified } of files) {
-      done.files += 1;
-      done.name = name;
-      onProgress();
-      const response = await load(url, signal);
-      if (response === undefined) missing.push(name);
-      else yield { name, lastModified: modified, input: counted(response) };
-    }
+) {
+  for (const { url, name, modified } of files) {
+    begun.push(name);
+    const response = await load(url, signal);
+    if (response === undefined) missing.push(name);
+    else yield { name, lastModified: modified, input: response.body ?? new Blob([]).stream() };
   }
-
-  function counted({ body }: Response): ReadableStream<Uint8Array> {
-    const count = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        done.size += chunk.length;
-        if (done.size > MAX_BYTES) throw new TooLarge();
-        onProgress();
-        controller.enqueue(chunk);
-      },
-    });
-    return (body ?? new Blob([]).stream()).pipeThrough(count);
-  }
-
-  return makeZip(inputs());
 }
 
 /** Undefined: it does not open, for example because it is a symbolic link to another folder. */
