@@ -2,14 +2,13 @@ import { serviceEnvironment, textOfFile } from '../common/config.ts';
 import { escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import { ConfigError } from '../service/config/errors.ts';
-import type { Environment } from '../service/config/files.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/jwt.ts';
 import { createMounts } from '../service/site/mount.ts';
 
 const INVALID = 2;
 
 /** Checks the configuration, prints the result, and sets the exit code. */
-export async function check(env: Environment, json?: true): Promise<void> {
+export async function check(env: NodeJS.ProcessEnv, json?: true): Promise<void> {
   const { errors, text } = await checked(env);
   const isValid = errors.length === 0;
   if (!isValid) process.exitCode = INVALID;
@@ -19,9 +18,7 @@ export async function check(env: Environment, json?: true): Promise<void> {
 }
 
 /** Reads the configuration and the key files as the service does without a terminal. Connects to no server. */
-async function checked(
-  env: Environment,
-): Promise<{ readonly errors: readonly object[]; readonly text: string }> {
+async function checked(env: NodeJS.ProcessEnv) {
   try {
     const config = loadConfig(serviceEnvironment(env), textOfFile);
     const mounts = createMounts(config.mounts);

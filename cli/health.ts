@@ -1,13 +1,12 @@
 import { get } from 'node:http';
 import { REACHABLE, serviceConfig } from '../common/config.ts';
 import { Failure } from '../common/errors.ts';
-import type { Environment } from '../service/config/files.ts';
 import type { Listen } from '../service/config/values.ts';
 
 const TIMEOUT_MS = 2000;
 
 /** Asks `/livez` on each listener of the configuration. @throws Failure, which names those that do not answer */
-export async function checkHealth(env: Environment): Promise<void> {
+export async function checkHealth(env: NodeJS.ProcessEnv): Promise<void> {
   const config = serviceConfig(env);
   const listeners: Array<[string, Listen | 'off' | undefined]> = [
     ['gate', config.listen],

@@ -5,7 +5,6 @@ import { version } from '../common/package.ts';
 // It handles a closed standard output, also for the help that commander prints.
 import { StdoutClosed } from '../common/terminal.ts';
 import { addDoctor } from '../doctor/command.ts';
-import type { Environment } from '../service/config/files.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';
 import { addToken } from './token/command.ts';
@@ -14,7 +13,7 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 
 /** Runs a command line, and sets the exit code. */
-export async function run(words: readonly string[], env: Environment): Promise<void> {
+export async function run(words: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   try {
     // Other commands, and their help, start faster without the settings.
     const [command = '', ...options] = words;
@@ -38,7 +37,7 @@ export async function run(words: readonly string[], env: Environment): Promise<v
 }
 
 /** Commands are declared here, and load their code only when they run. */
-export function createProgram(env: Environment, settingsHelp = ''): Command {
+export function createProgram(env: NodeJS.ProcessEnv, settingsHelp = ''): Command {
   const program = new Command('postern')
     .description('Short-lived download tokens for files behind nginx.')
     .version(version())

@@ -1,38 +1,34 @@
 import { readFile } from 'node:fs/promises';
 import { PosternError } from '../client/errors.ts';
 import { createSend } from '../client/http.ts';
-import type { Environment } from '../service/config/files.ts';
-import { Failure, UsageError } from './errors.ts';
-import { systemReason } from './io.ts';
+import { Failure, systemReason, UsageError } from './errors.ts';
 import type { ApiOptions } from './options.ts';
 import { escapeControls } from './terminal.ts';
-
-/** The API of a running service, with an API key. */
-export interface ApiClient {
-  /**
-   * Returns the body of the response; undefined if it has none. `body` is JSON text or a form.
-   *
-   * @param nameOf the name of the field at a pointer, for error messages; by default its name in the body
-   * @throws Problem if the API rejects the request, Failure if the response is not from the API
-   */
-  ask(
-    method: string,
-    path: string,
-    body?: string | URLSearchParams,
-    nameOf?: NameOf,
-  ): Promise<unknown>;
-}
 
 type NameOf = (pointer: string) => string;
 
 const TIMEOUT_MS = 10_000;
 
-export async function openApi({ api, keyFile }: ApiOptions, env: Environment): Promise<ApiClient> {
+/** The API of a running service, with an API key. */
+export type ApiClient = Awaited<ReturnType<typeof openApi>>;
+
+export async function openApi({ api, keyFile }: ApiOptions, env: NodeJS.ProcessEnv) {
   const url = apiAddress(api, env.POSTERN_API);
   const key = await apiKey(keyFile, env.POSTERN_API_KEY);
   const send = createSend({ url, key, timeoutMs: TIMEOUT_MS });
   return {
-    async ask(method, path, body, nameOf = (pointer) => pointer.slice(1)) {
+    /**
+     * Returns the body of the response; undefined if it has none. `body` is JSON text or a form.
+     *
+     * @param nameOf the name of the field at a pointer, for error messages; by default its name in the body
+     * @throws Problem if the API rejects the request, Failure if the response is not from the API
+     */
+    async ask(
+      method: string,
+      path: string,
+      body?: string | URLSearchParams,
+      nameOf: NameOf = (pointer) => pointer.slice(1),
+    ) {
       try {
         return await send({ method, path, body });
       } catch (error) {
@@ -131,15 +127,13 @@ async function apiKey(file: string | undefined, variable: string | undefined): P
   if (file === undefined && !variable) {
     throw new UsageError('no API key: set POSTERN_API_KEY or pass --key-file');
   }
+  const unreadable = (error: unknown) => {
+    const reason = `--key-file ${file} cannot be read: ${systemReason(error)}`;
+    throw new Failure(reason, { cause: error });
+  };
   const text = file === undefined ? variable : await readFile(file, 'utf8').catch(unreadable);
   const key = text?.trim() ?? '';
   if (KEY.test(key)) return key;
   const from = file ?? 'POSTERN_API_KEY';
   throw new Failure(`${from}: expected an API key, one line of ASCII without spaces`);
-
-  function unreadable(error: unknown): never {
-    throw new Failure(`--key-file ${file} cannot be read: ${systemReason(error)}`, {
-      cause: error,
-    });
-  }
 }

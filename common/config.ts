@@ -1,17 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Config, loadConfig, loadMounts } from '../service/config/config.ts';
-import {
-  ConfigError,
-  ConfigErrors,
-  issuesText,
-  quote,
-  type Source,
-} from '../service/config/errors.ts';
-import type { Environment } from '../service/config/files.ts';
+import { ConfigError, ConfigErrors, issuesText, quote } from '../service/config/errors.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
 import { readSources } from '../service/config/sources.ts';
 import { type Listen, listenAddress } from '../service/config/values.ts';
-import type { Mount } from '../service/site/mount.ts';
 import { UsageError } from './errors.ts';
 import { root } from './package.ts';
 
@@ -22,7 +14,7 @@ const PACKAGED = { root: '/usr/share/postern', config: '/etc/postern/postern.yam
  * The environment without variables that are only for commands, because the service rejects them. Without any
  * setting, the command of the Debian package reads the configuration of the package.
  */
-export function serviceEnvironment(env: Environment): Environment {
+export function serviceEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const entries = Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name));
   const isSet = entries.some(([name, value]) => name.startsWith('POSTERN_') && value);
   if (root === PACKAGED.root && !isSet) entries.push(['POSTERN_CONFIG', PACKAGED.config]);
@@ -30,7 +22,7 @@ export function serviceEnvironment(env: Environment): Environment {
 }
 
 /** Reads and checks the whole configuration. Commands reject a configuration with which Postern would not start. */
-export function serviceConfig(env: Environment): Config {
+export function serviceConfig(env: NodeJS.ProcessEnv): Config {
   try {
     // As on a terminal: no command needs the service to have an API key.
     return loadConfig(serviceEnvironment(env), textOfFile, { onTerminal: true });
@@ -44,10 +36,7 @@ export function serviceConfig(env: Environment): Config {
  * The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none of
  * them is set.
  */
-export function resolveMounts(
-  option: string | undefined,
-  env: Environment,
-): readonly Mount[] | undefined {
+export function resolveMounts(option: string | undefined, env: NodeJS.ProcessEnv) {
   const file = { POSTERN_CONFIG: env.POSTERN_CONFIG };
   const mounts = option ?? env.POSTERN_MOUNTS;
   return withErrors(`${option ? '--mounts' : 'the mounts'} cannot be read`, (errors) =>
@@ -60,7 +49,7 @@ export function resolveListens({
   POSTERN_CONFIG,
   POSTERN_LISTEN,
   POSTERN_API_LISTEN,
-}: Environment) {
+}: NodeJS.ProcessEnv) {
   const env = { POSTERN_CONFIG, POSTERN_LISTEN, POSTERN_API_LISTEN };
   return withErrors('the addresses cannot be read', (errors) => {
     const { values } = readSources({ env, readFile: textOfFile }, errors);
@@ -75,12 +64,10 @@ export function textOfFile(path: string): string {
   return readFileSync(path, 'utf8');
 }
 
-/** The value of an option. */
-export interface Given extends Source {
-  readonly value: string;
-}
+export type Given = ReturnType<typeof given>;
 
-export function given(option: string, value: string): Given {
+/** The value of an option. */
+export function given(option: string, value: string) {
   return { field: option, value, shown: quote(value) };
 }
 

@@ -4,7 +4,6 @@ export function example(line: string): string {
   return `\nExample:\n  ${line}`;
 }
 
-/** How a command finds the API of the service. */
 export interface ApiOptions {
   readonly api?: string | undefined;
   readonly keyFile?: string | undefined;

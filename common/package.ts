@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** The folder of package.json, also for the built program in dist/. */
-export const root = rootOf(dirname(fileURLToPath(import.meta.url)));
+export const root = rootOf(import.meta.dirname);
 
 export const snippetsFolder = join(root, 'nginx', 'snippets');
 
@@ -11,7 +10,6 @@ export function readSnippet(name: string): string {
   return readFileSync(join(snippetsFolder, name), 'utf8');
 }
 
-/** The file for the operator's settings, before any is made. */
 export function localTemplate(): string {
   return readFileSync(join(root, 'nginx', 'local.conf'), 'utf8');
 }

@@ -2,9 +2,7 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '../common/errors.ts';
 import { type ApiOptions, addApiOptions, example, flagOf } from '../common/options.ts';
 import { print } from '../common/terminal.ts';
-import type { Environment } from '../service/config/files.ts';
-import type { Diagnosis } from './finding.ts';
-import type { DoctorSiteOptions } from './site/attack.ts';
+import type { DoctorSiteOptions } from './site/tested-site.ts';
 
 const HELP = `
 With a URL, the doctor issues short-lived tokens for a canary: one of your files, which --path names. Then it
@@ -21,73 +19,13 @@ interface Options extends SiteOptions {
   readonly storage?: string | true;
 }
 
-export function addDoctor(program: Command, env: Environment): void {
+export function addDoctor(program: Command, env: NodeJS.ProcessEnv): void {
   const doctor = program
     .command('doctor')
     .description(
       "Test your running site from outside, or check nginx's configuration or object stores.",
     )
     .argument('[url]', 'URL of the site: https://files.example/');
-  addSiteOptions(doctor);
-  const ofSite = doctor.options.map((option) => option.attributeName());
-  doctor
-    .option(
-      '--config [file]',
-      'the output of `nginx -VT`, or an nginx.conf; - or no value: standard input',
-    )
-    .option(
-      '--mounts <mounts>',
-      'compare with these mounts, written as in POSTERN_MOUNTS (default: those of the environment)',
-    )
-    .option(
-      '--storage [object]',
-      'check the object stores of the mounts; optional: the name of an object below their prefix',
-    )
-    .option('--json', 'print JSON')
-    .addHelpText('after', HELP)
-    .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
-    .addHelpText('after', '  nginx -VT 2>&1 | postern doctor --config')
-    .addHelpText('after', '  postern doctor --storage film.mp4')
-    .action(async (url: string | undefined, options: Options) => {
-      const { config, storage } = options;
-      if ([url, config, storage].filter((one) => one !== undefined).length !== 1) {
-        throw new UsageError('pass either the URL of a site, --config or --storage');
-      }
-      if (url === undefined) rejectAll(ofSite, 'a URL');
-      if (config === undefined) rejectAll(['mounts'], '--config');
-      if (url !== undefined) process.exitCode = await doctorSite(url, options, env);
-      else if (config !== undefined) await report(doctorConfig(config, options, env));
-      else await report(doctorStorage(options, env));
-    });
-
-  function rejectAll(names: readonly string[], needed: string): void {
-    const useless = names.find((name) => doctor.getOptionValueSource(name) === 'cli');
-    if (useless !== undefined) {
-      throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
-    }
-  }
-}
-
-/** Prints the findings, and sets the exit code. */
-async function report(diagnosis: Promise<Diagnosis>): Promise<void> {
-  const { ok, text } = await diagnosis;
-  await print(text);
-  if (!ok) process.exitCode = 1;
-}
-
-async function doctorConfig(config: string | true, { mounts, json }: Options, env: Environment) {
-  const { diagnoseConfig } = await import('./config/diagnose.ts');
-  const { resolveListens, resolveMounts } = await import('../common/config.ts');
-  const known = { mounts: resolveMounts(mounts, env), ...resolveListens(env) };
-  return diagnoseConfig(config === true ? '-' : config, { ...known, json });
-}
-
-async function doctorStorage({ storage, json }: Options, env: Environment) {
-  const { diagnoseStorages } = await import('./storage.ts');
-  return diagnoseStorages({ object: storage === true ? undefined : storage, json }, env);
-}
-
-function addSiteOptions(doctor: Command): void {
   addApiOptions(doctor)
     .option(
       '--path <path>',
@@ -114,10 +52,68 @@ function addSiteOptions(doctor: Command): void {
     .option('--only <ids>', 'run only these checks, separated by commas', (value) =>
       value.split(',').map((id) => id.trim()),
     );
+  const ofSite = doctor.options.map((option) => option.attributeName());
+  doctor
+    .option(
+      '--config [file]',
+      'the output of `nginx -VT`, or an nginx.conf; - or no value: standard input',
+    )
+    .option(
+      '--mounts <mounts>',
+      'compare with these mounts, written as in POSTERN_MOUNTS (default: those of the environment)',
+    )
+    .option(
+      '--storage [object]',
+      'check the object stores of the mounts; optional: the name of an object below their prefix',
+    )
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
+    .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
+    .addHelpText('after', '  nginx -VT 2>&1 | postern doctor --config')
+    .addHelpText('after', '  postern doctor --storage film.mp4')
+    .action(async (url: string | undefined, options: Options) => {
+      const { config, storage } = options;
+      if ([url, config, storage].filter((one) => one !== undefined).length !== 1) {
+        throw new UsageError('pass either the URL of a site, --config or --storage');
+      }
+      if (url === undefined) rejectAll(ofSite, 'a URL');
+      if (config === undefined) rejectAll(['mounts'], '--config');
+      if (url !== undefined) {
+        process.exitCode = await doctorSite(url, options, env);
+        return;
+      }
+      const doctorOther = config === undefined ? doctorStorage : doctorConfig;
+      const { ok, text } = await doctorOther(options, env);
+      await print(text);
+      if (!ok) process.exitCode = 1;
+    });
+
+  function rejectAll(names: readonly string[], needed: string): void {
+    const useless = names.find((name) => doctor.getOptionValueSource(name) === 'cli');
+    if (useless !== undefined) {
+      throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
+    }
+  }
+}
+
+async function doctorConfig({ config, mounts, json }: Options, env: NodeJS.ProcessEnv) {
+  const { diagnoseConfig } = await import('./config/diagnose.ts');
+  const { resolveListens, resolveMounts } = await import('../common/config.ts');
+  const known = { mounts: resolveMounts(mounts, env), ...resolveListens(env) };
+  return diagnoseConfig(typeof config === 'string' ? config : '-', { ...known, json });
+}
+
+async function doctorStorage({ storage, json }: Options, env: NodeJS.ProcessEnv) {
+  const { diagnoseStorages } = await import('./storage.ts');
+  return diagnoseStorages(storage === true ? undefined : storage, json, env);
 }
 
 /** Tests a site, prints the results, and returns the exit code. */
-async function doctorSite(url: string, options: SiteOptions, env: Environment): Promise<number> {
+async function doctorSite(
+  url: string,
+  options: SiteOptions,
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
   const { files, path, internal } = options;
   if (!/^\/([^/]+\/)*[^/]+$/.test(path)) {
     throw new UsageError('--path: expected the path of a file, such as /download/canary.txt');

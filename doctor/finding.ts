@@ -7,11 +7,6 @@ export interface Diagnosis {
   readonly text: string;
 }
 
-interface Texts {
-  readonly why?: string;
-  readonly fix?: string;
-}
-
 /**
  * A text that a site, an object store or a configuration contains, without tokens and without characters that
  * control a terminal. Everything that a doctor prints goes through this function.
@@ -21,7 +16,8 @@ export function harmless(text: string): string {
 }
 
 /** A finding, for people: what the doctor saw, the id of its rule, the reason and the fix. */
-export function formatFinding(id: string, saw: string, { why, fix }: Texts): string {
+export function formatFinding(id: string, saw: string, texts: { why?: string; fix?: string }) {
+  const { why, fix } = texts;
   const lines = [`✗ ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
   return lines.map(harmless).join('\n');
 }

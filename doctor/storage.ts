@@ -1,21 +1,15 @@
 import { serviceConfig } from '../common/config.ts';
 import { UsageError } from '../common/errors.ts';
 import { escapeControls, jsonLine } from '../common/terminal.ts';
-import type { Environment } from '../service/config/files.ts';
 import type { StorageSettings } from '../service/config/mounts.ts';
 import { createSign, storageUrl } from '../service/s3/sign.ts';
 import { type Diagnosis, formatFinding } from './finding.ts';
 
-interface Options {
-  /** The name of the object below the prefix of the mount. */
-  readonly object: string | undefined;
-  readonly json?: boolean | undefined;
-}
-
-/** Checks the object store of each mount. */
+/** Checks the object store of each mount. `object` is the name of an object below the prefix of the mount. */
 export async function diagnoseStorages(
-  { object, json }: Options,
-  env: Environment,
+  object: string | undefined,
+  json: true | undefined,
+  env: NodeJS.ProcessEnv,
 ): Promise<Diagnosis> {
   const mounts = serviceConfig(env).mounts.flatMap(({ id, storage }) =>
     storage === undefined ? [] : [{ id, storage }],
@@ -75,14 +69,9 @@ const TEXTS = {
   },
 };
 
-interface StorageFinding {
-  readonly id: keyof typeof TEXTS;
-  readonly saw: string;
-  readonly why: string;
-  readonly fix: string;
-}
+type StorageFindings = ReturnType<typeof finding>;
 
-function finding(id: StorageFinding['id'], saw: string, more: Partial<StorageFinding> = {}) {
+function finding(id: keyof typeof TEXTS, saw: string, more: Partial<typeof TEXTS.region> = {}) {
   return [{ id, saw, ...TEXTS[id], ...more }];
 }
 
@@ -91,22 +80,11 @@ const MAX_SKEW_SECONDS = 20;
 
 const TIMEOUT_MS = 10_000;
 
-/** The parts of a response of S3 that help to find a cause. */
-interface Reply {
-  readonly status: number;
-  readonly code: string;
-  readonly region: string | undefined;
-  readonly skewSeconds: number;
-}
-
 /**
  * Requests an object from an object store, without and with a signature. Without a name, the object does not exist.
  * It changes nothing, and reads at most one byte of the object.
  */
-async function checkStorage(
-  storage: StorageSettings,
-  name: string | undefined,
-): Promise<readonly StorageFinding[]> {
+async function checkStorage(storage: StorageSettings, name?: string): Promise<StorageFindings> {
   const sign = createSign(storage, storage.credentials, Date.now);
   const { object, args } = sign(name ?? `postern-doctor-${Date.now()}`);
   const url = `${storageUrl(storage)}${object}`;
@@ -121,7 +99,10 @@ async function checkStorage(
   }
 }
 
-async function ask(url: string): Promise<Reply> {
+/** The parts of a response of S3 that help to find a cause. */
+type Reply = Awaited<ReturnType<typeof ask>>;
+
+async function ask(url: string) {
   const response = await fetch(url, {
     headers: { range: 'bytes=0-0' },
     redirect: 'manual',
@@ -144,17 +125,14 @@ async function ask(url: string): Promise<Reply> {
   };
 }
 
-/** Checks the response to a request without a signature. */
-function publicAccess({ status, code }: Reply): readonly StorageFinding[] {
+function publicAccess({ status, code }: Reply) {
   const isListed = status === 404 && code === 'NoSuchKey';
   if (status >= 300 && !isListed) return [];
-  return finding(
-    'public',
-    `a GET without a signature is answered with ${isListed ? code : status}`,
-  );
+  const saw = `a GET without a signature is answered with ${isListed ? code : status}`;
+  return finding('public', saw);
 }
 
-function clockSkew({ skewSeconds, code }: Reply): readonly StorageFinding[] {
+function clockSkew({ skewSeconds, code }: Reply) {
   const seconds = Math.abs(skewSeconds);
   if (seconds <= MAX_SKEW_SECONDS && code !== 'RequestTimeTooSkewed') return [];
   const side = skewSeconds > 0 ? 'ahead of' : 'behind';
@@ -165,12 +143,7 @@ const WRONG_REGION = /^Authorization(Header|Query)|^IllegalLocationConstraintExc
 const WRONG_CREDENTIALS =
   /^(InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired)$/;
 
-/** Checks the response to a request with a signature. */
-function refusal(
-  { status, code, region }: Reply,
-  storage: StorageSettings,
-  name: string | undefined,
-): readonly StorageFinding[] {
+function refusal({ status, code, region }: Reply, storage: StorageSettings, name?: string) {
   const saw = `${status} ${code}`.trim();
   if ((status >= 300 && status < 400) || WRONG_REGION.test(code)) {
     const named = region === undefined ? '' : `; the storage names ${region}`;

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { Failure } from '../../common/errors.ts';
 import { example } from '../../common/options.ts';
 import { quote } from '../../service/config/errors.ts';
-import { type Jwk, readKeySet, withLock, writeKeyFile } from './file.ts';
+import { type Jwk, readKeySet, writeKeyFile } from './file.ts';
 
 const ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
@@ -51,34 +51,29 @@ export function addKey(program: Command): void {
 interface GenerateOptions {
   /** By default EdDSA, or with `rotate` the algorithm of the current key. */
   readonly alg?: Algorithm;
-  /** Absent: the keys are printed. */
   readonly out?: string;
   readonly rotate?: true;
   readonly json?: true;
 }
 
 /** Generates a key. Returns the text to print. */
-export async function generateKey(options: GenerateOptions): Promise<string> {
-  const { alg, out, rotate, json } = options;
+export async function generateKey({ alg, out, rotate, json }: GenerateOptions): Promise<string> {
   if (out === undefined) {
     const set = { keys: [newKey(alg ?? 'EdDSA')] };
-    return `${json ? JSON.stringify(set) : pretty(set)}\n`;
+    return `${JSON.stringify(set, null, json ? 0 : 2)}\n`;
   }
-  return rotate ? withLock(out, () => write(out, options)) : write(out, options);
-}
-
-async function write(out: string, { alg, rotate, json }: GenerateOptions): Promise<string> {
-  const set = rotate ? await readKeySet(out) : { keys: [] };
-  const key = newKey(alg ?? algorithmOf(out, set.keys[0]));
-  const keys = [key, ...set.keys];
-  await writeKeyFile(out, `${pretty({ ...set, keys })}\n`, rotate);
+  const { keys } = await writeKeyFile(out, rotate, (set) => {
+    const key = newKey(alg ?? algorithmOf(out, set.keys[0]));
+    return { ...set, keys: [key, ...set.keys] };
+  });
+  const made = keys[0] as Jwk;
   if (json) {
-    return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
+    return `${JSON.stringify({ file: out, kid: made.kid, alg: made.alg, keys: keys.length })}\n`;
   }
   const next = rotate
     ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
     : 'To let Postern sign with this key, set POSTERN_JWT_KEYS to the file.';
-  return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
+  return `${out}: key ${made.kid} signs with ${made.alg}.\n${next}\n`;
 }
 
 function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
@@ -86,10 +81,6 @@ function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
   const known = ALGORITHMS.find((alg) => alg === first.alg);
   if (known !== undefined) return known;
   throw new Failure(`the first key of ${file} has no alg that Postern can sign with: pass --alg`);
-}
-
-function pretty(value: unknown): string {
-  return JSON.stringify(value, null, 2);
 }
 
 /** Generates a key with a random `kid` of 16 characters. */
@@ -114,21 +105,20 @@ function exported(key: KeyObject): Jwk {
 async function listKeys(file: string, json?: true): Promise<string> {
   const { keys } = await readKeySet(file);
   const rows = keys.map((key, index) => ({
-    kid: stringOf(key.kid),
-    alg: stringOf(key.alg),
+    kid: typeof key.kid === 'string' ? key.kid : null,
+    alg: typeof key.alg === 'string' ? key.alg : null,
     signs: index === 0 && isPrivate(key),
   }));
   if (json) return `${JSON.stringify({ keys: rows })}\n`;
-  const lines = rows.map(({ kid, alg, signs }, index) => [
-    cell(kid),
-    cell(alg),
-    signs ? 'signs' : index === 0 ? 'cannot sign: no private key' : 'verifies',
-  ]);
-  return table([['kid', 'alg', ''], ...lines]);
-}
-
-function stringOf(member: unknown): string | null {
-  return typeof member === 'string' ? member : null;
+  const lines = rows.map(({ kid, alg, signs }, index) => {
+    const use = signs ? 'signs' : index === 0 ? 'cannot sign: no private key' : 'verifies';
+    return [cell(kid), cell(alg), use];
+  });
+  const table = [['kid', 'alg', ''], ...lines];
+  const widthOf = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
+  const widths = [widthOf(0), widthOf(1), 0];
+  const line = (row: string[]) => row.map((text, at) => text.padEnd(widths[at] ?? 0)).join('  ');
+  return table.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
 function isPrivate({ kty, d, k }: Jwk): boolean {
@@ -139,11 +129,4 @@ function isPrivate({ kty, d, k }: Jwk): boolean {
 function cell(text: string | null): string {
   if (text === null) return '-';
   return /^[\x21-\x7e]{1,64}$/.test(text) ? text : quote(text);
-}
-
-function table(rows: readonly string[][]): string {
-  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  const widths = [width(0), width(1), 0];
-  const line = (row: string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
-  return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }

@@ -1,13 +1,11 @@
 import { type Command, Option } from 'commander';
 import { collect, example } from '../../common/options.ts';
 import { print } from '../../common/terminal.ts';
-import type { Environment } from '../../service/config/files.ts';
-import type { Output } from './files.ts';
-import type { NginxOptions } from './plan.ts';
+import type { NginxOptions, Output } from './plan.ts';
 
 type Options = NginxOptions & Output;
 
-export function addNginx(program: Command, env: Environment): void {
+export function addNginx(program: Command, env: NodeJS.ProcessEnv): void {
   const nginx = program
     .command('nginx')
     .description(

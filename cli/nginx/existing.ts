@@ -1,13 +1,6 @@
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
-import { effective, listensOf, own, type Server, withNested } from '../../doctor/config/context.ts';
-import {
-  type Directive,
-  named,
-  type Position,
-  returns,
-  textOf,
-} from '../../doctor/config/directive.ts';
+import type { Directive, Location, Position } from '../../doctor/config/context.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
 import { parse } from '../../doctor/config/parse.ts';
 import { headerName } from '../../doctor/config/rules/delivery.ts';
@@ -19,7 +12,7 @@ import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
 import { sameListen } from './values.ts';
 
 /** The server blocks for a site that the operator wrote. */
-function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Server[] {
+function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Location[] {
   const written = resolve(folder, serverFile(site));
   return (existing?.http.servers ?? []).filter(
     ({ at, names }) =>
@@ -28,10 +21,10 @@ function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Serve
 }
 
 /** The operator's server blocks that serve the site, without those that only redirect. */
-function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
-  const found = serversOf(plan, site).filter(({ block }) => !returns(block));
+function ownServers(plan: Plan, site: ServerPlan): readonly Location[] {
+  const found = serversOf(plan, site).filter((server) => !server.has('return'));
   const isTls = ({ args }: Directive) => args.includes('ssl') || args.includes('quic');
-  const secure = found.filter((server) => own(server, 'listen').some(isTls));
+  const secure = found.filter((server) => server.own('listen').some(isTls));
   return secure.length > 0 ? secure : found;
 }
 
@@ -42,7 +35,8 @@ function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
 export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
   const written = resolve(plan.folder, siteFile(site));
   const servers = ownServers(plan, site);
-  const hasLog = (server: Server) => own(server, 'access_log').some(({ file }) => file !== written);
+  const hasLog = (server: Location) =>
+    server.own('access_log').some(({ file }) => file !== written);
   return servers.length > 0 && servers.every(hasLog);
 }
 
@@ -53,9 +47,10 @@ export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
 export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   const { version } = plan;
   const sent = ['file.conf', 'cors-headers.conf']
-    .flatMap((name) => named(parse(readSnippet(name), ''), 'add_header'))
+    .flatMap((name) => parse(readSnippet(name), ''))
+    .filter(({ name }) => name === 'add_header')
     .map(headerName);
-  const inherited = ownServers(plan, site).flatMap((server) => effective(server, 'add_header'));
+  const inherited = ownServers(plan, site).flatMap((server) => server.effective('add_header'));
   const kept = inherited.filter((line) => !sent.includes(headerName(line)));
   const areApart = plan.origins.length === 0 && kept.length === inherited.length;
   if (areApart && version !== undefined && !isBefore(version, [1, 29, 3]))
@@ -63,7 +58,7 @@ export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   if (kept.length === 0) return [];
   return [
     '# From the server block: the add_header lines of internal.conf replace those above them.',
-    ...new Set(kept.map(textOf)),
+    ...new Set(kept.map((one) => one.text)),
   ];
 }
 
@@ -72,7 +67,8 @@ export function collisions(plan: Plan): string[] {
   const { existing, folder } = plan;
   if (existing === undefined) return [];
   const ours = ['postern', ...plan.storages.map(({ upstream }) => upstream)];
-  const found = own(existing.http, 'upstream')
+  const found = existing.http
+    .own('upstream')
     .filter(({ args, file }) => ours.includes(args[0] ?? '') && file !== resolve(folder, HTTP_FILE))
     .map((at) => `${place(at)}: upstream ${at.args[0]} exists: remove it`);
   for (const site of plan.sites) {
@@ -87,7 +83,7 @@ export function collisions(plan: Plan): string[] {
     if (!plan.server) continue;
     const asked = [...plan.listens, ...plan.redirects].map(sameListen);
     for (const server of servers) {
-      for (const listen of listensOf(server).filter((one) => asked.includes(sameListen(one)))) {
+      for (const listen of server.listens.filter((one) => asked.includes(sameListen(one)))) {
         found.push(`${place(server.at)}: a server block for ${site.name} listens on ${listen}`);
       }
     }
@@ -105,7 +101,7 @@ export function remaining(plan: Plan): string[] {
   for (const site of plan.server ? [] : sites) {
     const servers = ownServers(plan, site);
     const written = resolve(folder, siteFile(site));
-    const logging = servers.filter((server) => own(server, 'access_log').length > 0);
+    const logging = servers.filter((server) => server.own('access_log').length > 0);
     const logs = existing === undefined ? [] : tokenLogs(existing.http, logging);
     for (const { at, fix } of logs) {
       const line = fix.replace('instead of this line: ', '');
@@ -130,7 +126,7 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
   const { existing, folder } = plan;
   if (existing === undefined) return [];
   const ours = plan.sites.map((site) => resolve(folder, siteFile(site)));
-  const others = withNested(existing.http.servers).filter(({ at }) => !ours.includes(at.file));
+  const others = existing.http.blocks.filter(({ at }) => !ours.includes(at.file));
   const disk = createDisk();
   const found = plan.sites.flatMap((site) => {
     const text = files.get(siteFile(site)) ?? '';
@@ -161,11 +157,11 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
 }
 
 /** The log that a server block inherits, if its lines have another format. */
-function oldLogs({ parent }: Server): string[] {
-  const lines = parent === undefined ? [] : own(parent, 'access_log');
+function oldLogs({ parent }: Location): string[] {
+  const lines = parent === undefined ? [] : parent.own('access_log');
   return lines
     .filter(({ args: [file, format] }) => file !== 'off' && format !== 'postern')
-    .map((line) => `${textOf(line)} of ${place(line)}: the format of its log changes`);
+    .map((line) => `${line.text} of ${place(line)}: the format of its log changes`);
 }
 
 function place({ file, line }: Position): string {

@@ -1,11 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
-import { Failure } from '../../common/errors.ts';
-import { systemReason, temporaryBeside } from '../../common/io.ts';
+import { link, lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure, systemReason } from '../../common/errors.ts';
 import { localTemplate, readSnippet, snippetsFolder, version } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import { HTTP_FILE, type Plan } from './plan.ts';
+import { HTTP_FILE, type Output, type Plan } from './plan.ts';
 import { renderHttp, renderServer, renderSite } from './render.ts';
 import { serverFile, siteFile, word } from './sites.ts';
 
@@ -30,7 +30,6 @@ export function withIncluded(name: string): ReadonlyMap<string, string> {
   return new Map([[`postern/${name}`, text], ...inner]);
 }
 
-/** The generated files as one text. */
 export function renderText(plan: Plan, line: string): string {
   const generated = renderGenerated(plan, line, (name) => `include postern/${name};`);
   const where = [
@@ -42,7 +41,6 @@ export function renderText(plan: Plan, line: string): string {
   return `${comment(where)}\n${files.join('\n')}`;
 }
 
-/** In the order in which nginx needs them. */
 function renderGenerated(
   plan: Plan,
   line: string,
@@ -77,14 +75,6 @@ function comment(lines: readonly string[]): string {
   return lines.map((text) => `${`# ${text}`.trimEnd()}\n`).join('');
 }
 
-/** The options that say where the files go. */
-export interface Output {
-  readonly out?: string | undefined;
-  readonly force?: true | undefined;
-  readonly json?: true | undefined;
-  readonly upgrade?: true | undefined;
-}
-
 /**
  * Writes files below a folder. Each is replaced atomically, and none is replaced before all of them are
  * on the disk. If `check` fails, everything is as it was before. It follows no symbolic link below the folder:
@@ -102,6 +92,8 @@ export async function writeFiles(
   const temporaries: string[] = [];
   const replace: Array<() => Promise<void>> = [];
   const undo: Array<() => Promise<unknown>> = [];
+  // Workers of nginx read the pages, whatever umask root has.
+  process.umask(0o022);
   try {
     const written = new Map<string, { readonly text: string; readonly isNew: boolean }>();
     const unchanged: string[] = [];
@@ -119,10 +111,11 @@ export async function writeFiles(
       );
     }
     for (const [path, { text, isNew }] of written) {
-      undo.push(...(await makeFolders(dirname(path))));
+      const made = await mkdir(dirname(path), { recursive: true });
+      if (made !== undefined) undo.push(() => rm(made, { recursive: true }));
       const [temporary, backup] = [temporaryBeside(path), temporaryBeside(path)];
       temporaries.push(temporary, backup);
-      await write(temporary, text);
+      await writeFile(temporary, text, { flag: 'wx' });
       replace.push(() => rename(temporary, path));
       // A second name of the same file keeps its owner and mode.
       if (!isNew) await link(path, backup);
@@ -146,12 +139,15 @@ export async function writeFiles(
   }
 }
 
+/** A temporary name in the same folder, because rename works only within a file system. */
+function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+}
+
 /** @throws Failure if a folder between these two is a symbolic link */
 async function requireFolders(folder: string, path: string): Promise<void> {
-  const parts = relative(folder, dirname(path)).split(sep).filter(Boolean);
-  for (let at = 1; at <= parts.length; at += 1) {
-    const parent = join(folder, ...parts.slice(0, at));
-    if ((await entry(parent))?.isSymbolicLink()) throw isLink(parent);
+  for (let at = dirname(path); at.length > join(folder).length; at = dirname(at)) {
+    if ((await entry(at))?.isSymbolicLink()) throw isLink(at);
   }
 }
 
@@ -182,25 +178,4 @@ async function entry(path: string) {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-}
-
-/** Creates a folder and those above it, and returns what removes them again. */
-async function makeFolders(folder: string): Promise<readonly (() => Promise<unknown>)[]> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return [];
-  // Workers of nginx read the pages, whatever umask root has.
-  for (let made = folder; made.length >= first.length; made = dirname(made)) {
-    await chmod(made, 0o755);
-  }
-  return [() => rm(first, { recursive: true })];
-}
-
-async function write(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(text);
-    await file.chmod(0o644);
-  } finally {
-    await file.close();
-  }
 }

@@ -3,9 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import { httpOf } from '../../doctor/config/context.ts';
+import { Http } from '../../doctor/config/context.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../doctor/config/load.ts';
-import type { Environment } from '../../service/config/files.ts';
 
 const MAX_OUTPUT_BYTES = 256 << 20;
 
@@ -18,7 +17,7 @@ export type Existing = ReturnType<Nginx['read']>;
  * The nginx whose configuration is in the folder of `--out`. Undefined: the folder has no nginx.conf, for
  * example because its files are for another machine.
  */
-export function findNginx(folder: string, env: Environment) {
+export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
   const main = join(folder, 'nginx.conf');
   if (!existsSync(main)) return undefined;
   // nginx is often not on the PATH of a user. An empty entry would be the current folder.
@@ -41,7 +40,7 @@ export function findNginx(folder: string, env: Environment) {
     read(headline: string) {
       try {
         const { root, files } = load(sources());
-        return { http: httpOf(root, main), files };
+        return { http: new Http(root, main), files };
       } catch (error) {
         const lines = [headline, ...(error as Error).message.split('\n')];
         throw new Failure(lines.map(escapeControls).join('\n'), { cause: error });

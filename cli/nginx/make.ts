@@ -6,39 +6,17 @@ import { flagOf } from '../../common/options.ts';
 import { snippetsFolder } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import type { Config } from '../../service/config/config.ts';
-import type { Environment } from '../../service/config/files.ts';
 import { collisions, remaining, warnings } from './existing.ts';
-import {
-  LOCAL_FILE,
-  type Output,
-  renderFiles,
-  renderText,
-  withIncluded,
-  writeFiles,
-} from './files.ts';
+import { LOCAL_FILE, renderFiles, renderText, withIncluded, writeFiles } from './files.ts';
 import { findNginx, type Nginx } from './installed.ts';
-import { type NginxOptions, type Plan, planOf } from './plan.ts';
+import { type NginxOptions, type Output, type Plan, planOf } from './plan.ts';
 
 const NOTHING = 'no files were written';
 const INVALID = `${NOTHING}, because nginx rejects its configuration:`;
 const RESTORED = 'the earlier files were restored, because nginx rejects the new ones:';
 
-interface Made {
-  /** The text to print. */
-  readonly text: string;
-  readonly notes: readonly string[];
-}
-
-/**
- * Generates the nginx configuration of the mounts.
- *
- * @throws Failure
- */
-export async function makeNginx(
-  options: NginxOptions,
-  output: Output,
-  env: Environment,
-): Promise<Made> {
+/** Generates the nginx configuration of the mounts. Returns the text to print, and notes. @throws Failure */
+export async function makeNginx(options: NginxOptions, output: Output, env: NodeJS.ProcessEnv) {
   const { out, force, json } = output;
   checkUsage(options, output);
   if (output.upgrade) return upgrade(resolve(out ?? ''), output, env);
@@ -85,12 +63,7 @@ function checkUsage(options: NginxOptions, { out, force, upgrade }: Output): voi
   }
 }
 
-/** Replaces the snippets that the folder has. */
-async function upgrade(
-  folder: string,
-  { out = '', json }: Output,
-  env: Environment,
-): Promise<Made> {
+async function upgrade(folder: string, { out = '', json }: Output, env: NodeJS.ProcessEnv) {
   const files = new Map<string, string>();
   const has = (name: string) => existsSync(join(folder, 'postern', name));
   for (const name of readdirSync(snippetsFolder)) {
@@ -136,7 +109,7 @@ function notesOn(
 const RECORDED = ['POSTERN_CONFIG', 'POSTERN_MOUNTS', 'POSTERN_LISTEN', 'POSTERN_PUBLIC_URL'];
 
 /** The command that makes these files, as a line for a shell. */
-export function commandLine(given: NginxOptions, { out }: Output, env: Environment): string {
+export function commandLine(given: NginxOptions, { out }: Output, env: NodeJS.ProcessEnv): string {
   const words = RECORDED.flatMap((name) => {
     const value = name === 'POSTERN_CONFIG' && env[name] ? resolve(env[name]) : env[name];
     return value ? `${name}=${shellWord(value)}` : [];

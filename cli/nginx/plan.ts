@@ -1,42 +1,25 @@
-import { addressOf, type Given, given } from '../../common/config.ts';
+import { addressOf, given } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { Existing } from './installed.ts';
 import { planSites, readFileSources, storagesOf } from './sites.ts';
-import {
-  plainListen,
-  type Read,
-  readCount,
-  readListenAddress,
-  readLogin,
-  readOrigin,
-  readPath,
-  readResolver,
-  readUpstream,
-  sameListen,
-} from './values.ts';
+import * as values from './values.ts';
+
+type Lists = 'files' | 'proxyTarget' | 'resolver' | 'listen' | 'serverName' | 'upstream' | 'cors';
+type Texts = 'tlsCertificate' | 'tlsKey' | 'instances' | 'login' | 'limitConn' | 'log';
+type Flags = 'server' | 'listing' | 'disableSymlinks' | 'xAccel';
 
 /** The options of `postern nginx`, without defaults. */
-export interface NginxOptions {
-  readonly files?: readonly string[];
-  readonly proxyTarget?: readonly string[];
-  readonly resolver?: readonly string[];
-  readonly server?: true;
-  readonly listen?: readonly string[];
-  readonly tlsCertificate?: string;
-  readonly tlsKey?: string;
-  readonly redirect?: false;
-  readonly serverName?: readonly string[];
-  readonly upstream?: readonly string[];
-  readonly instances?: string;
-  readonly cors?: readonly string[];
-  readonly login?: string;
-  readonly limitConn?: string;
-  readonly listing?: true;
-  readonly cache?: true | string;
-  readonly disableSymlinks?: true;
-  readonly xAccel?: true;
-  readonly log?: string;
+export type NginxOptions = Readonly<
+  Partial<Record<Lists, readonly string[]> & Record<Texts, string> & Record<Flags, true>>
+> & { readonly redirect?: false; readonly cache?: true | string };
+
+/** The options that say where the files go. */
+export interface Output {
+  readonly out?: string | undefined;
+  readonly force?: true | undefined;
+  readonly json?: true | undefined;
+  readonly upgrade?: true | undefined;
 }
 
 /** In memory, because the files contain tokens. */
@@ -64,30 +47,31 @@ export function planOf(
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
   errors: ConfigErrors,
 ) {
-  const one = <T>(name: string, text: string | undefined, read: Read<T>) =>
+  const one = <T>(name: string, text: string | undefined, read: values.Read<T>) =>
     text === undefined ? undefined : read(given(name, text), errors);
-  const each = (name: string, texts: readonly string[] = [], read: Read<string>) =>
+  const each = (name: string, texts: readonly string[] = [], read: values.Read<string>) =>
     texts.flatMap((text) => one(name, text, read) ?? []);
 
-  const instances = one('--instances', options.instances, readCount(MAX_INSTANCES, 2));
+  const instances = one('--instances', options.instances, values.readCount(MAX_INSTANCES, 2));
   const upstreams = [
     ...Array.from(
       { length: Number(instances ?? 0) },
       (_, i) => `unix:/run/postern-${i + 1}/gate.sock`,
     ),
-    ...each('--upstream', options.upstream, readUpstream),
+    ...each('--upstream', options.upstream, values.readUpstream),
   ];
   if (options.instances === undefined && !options.upstream?.length) {
-    upstreams.push(readUpstream(ownGate(listen), errors) ?? '');
+    const own = given('POSTERN_LISTEN (or --upstream)', addressOf(listen));
+    upstreams.push(values.readUpstream(own, errors) ?? '');
   }
-  const readPem = readPath('a file in PEM, such as /etc/ssl/files.example.pem');
-  const { tlsCertificate, tlsKey } = options;
+  const readPem = values.readPath('a file in PEM, such as /etc/ssl/files.example.pem');
+  const { tlsCertificate, tlsKey, files, proxyTarget } = options;
   const isTls = tlsCertificate !== undefined || tlsKey !== undefined;
   const certificate = one('--tls-certificate', isTls ? (tlsCertificate ?? '') : undefined, readPem);
   const key = one('--tls-key', isTls ? (tlsKey ?? '') : undefined, readPem);
-  const listens = each('--listen', options.listen, readListenAddress);
+  const listens = each('--listen', options.listen, values.readListenAddress);
   if (listens.length === 0) listens.push(isTls ? '443' : '80');
-  if (new Set(listens.map(sameListen)).size < listens.length) {
+  if (new Set(listens.map(values.sameListen)).size < listens.length) {
     errors.add(given('--listen', listens.join(' ')), 'each address once');
   }
   const plain = listens.find((listen) => isTls && /(^|:)80$/.test(listen));
@@ -95,39 +79,32 @@ export function planOf(
   const isRedirected = isTls && options.redirect !== false;
   const sites = planSites(mounts, options.serverName ?? [], errors);
   const storages = storagesOf(mounts);
-  const resolvers = each('--resolver', options.resolver, readResolver);
-  const readLog = readPath('a log, such as /var/log/nginx/access.log, or off');
+  const resolvers = each('--resolver', options.resolver, values.readResolver);
+  const readLog = values.readPath('a log, such as /var/log/nginx/access.log, or off');
   const cacheFolder = options.cache === true ? CACHE_FOLDER : options.cache;
   return {
     upstreams,
-    /** Whether to write whole server blocks. */
     server: options.server === true,
     listens,
     tls: certificate && key ? { certificate, key } : undefined,
     /** The addresses of the redirect to HTTPS. */
-    redirects: isRedirected ? listens.flatMap((listen) => plainListen(listen) ?? []) : [],
+    redirects: isRedirected ? listens.flatMap((listen) => values.plainListen(listen) ?? []) : [],
     sites,
     /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
     resolvers,
     /** The access log, or `off`. Undefined: the usual one, unless the operator's server block has one. */
     log: options.log === 'off' ? 'off' : one('--log', options.log, readLog),
-    login: one('--login', options.login, (value) => readLogin(value, publicUrl, errors)),
-    /** The folder of the decision cache. */
-    cache: one('--cache', cacheFolder, readPath(`a folder, such as ${CACHE_FOLDER}`)),
-    limitConn: one('--limit-conn', options.limitConn, readCount(MAX_LIMIT_CONN, 8)),
-    sources: readFileSources(options, sites, storages, errors),
+    login: one('--login', options.login, values.readLogin(publicUrl)),
+    cache: one('--cache', cacheFolder, values.readPath(`a folder, such as ${CACHE_FOLDER}`)),
+    limitConn: one('--limit-conn', options.limitConn, values.readCount(MAX_LIMIT_CONN, 8)),
+    sources: readFileSources({ files, proxyTarget }, sites, storages, errors),
     /** One for each upstream block. */
     storages: resolvers.length > 0 ? [] : storages.all,
-    origins: [...new Set(each('--cors', options.cors, readOrigin))],
+    origins: [...new Set(each('--cors', options.cors, values.readOrigin))],
     /** nginx's own folder, in which postern/ is. */
     folder: '/etc/nginx',
     listing: options.listing === true,
     disableSymlinks: options.disableSymlinks === true,
     xAccel: options.xAccel === true,
   };
-}
-
-/** The default server of the upstream: the address that Postern's own gate listens on. */
-function ownGate(listen: Config['listen']): Given {
-  return given('POSTERN_LISTEN (or --upstream)', addressOf(listen));
 }

@@ -11,7 +11,6 @@ function present(...lines: ReadonlyArray<string | false | undefined>): string[] 
   return lines.filter((line) => typeof line === 'string');
 }
 
-/** The content of the http block, without the first comment. */
 export function renderHttp(plan: Plan, include: Include): string {
   const { limitConn, cache, origins, login } = plan;
   return present(
@@ -69,7 +68,6 @@ function storageUpstream({ url, upstream: name }: StorageSource): string {
   ]);
 }
 
-/** The locations of a site, and the server-level lines that they need. */
 export function renderSite(plan: Plan, site: ServerPlan, include: Include): string {
   const mode = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
   return [

@@ -6,7 +6,6 @@ import { storageUrl } from '../../service/s3/sign.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
 
-/** A site, and its locations. */
 export interface ServerPlan {
   /** The first name of its server block. For Postern this is the name of the site. */
   readonly name: string;
@@ -72,7 +71,6 @@ export function planSites(
   });
 }
 
-/** The maximum length of a DNS name. */
 const MAX_LENGTH = 253;
 
 /** The first name of a server block, `$server_name`. Stricter than the site of a mount. */
@@ -101,15 +99,12 @@ export function word(text: string): string {
   return BARE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** The object store of an internal prefix. */
 export interface StorageSource {
   /** The URL of the objects, with a slash at the end. */
   readonly url: URL;
   /** The name of its upstream block. */
   readonly upstream: string;
 }
-
-type Storages = ReturnType<typeof storagesOf>;
 
 /** The object stores of mounts. Mounts whose storage has the same host share an upstream. */
 export function storagesOf(mounts: Config['mounts']) {
@@ -132,24 +127,20 @@ export function storagesOf(mounts: Config['mounts']) {
   };
 }
 
-/** Returns what serves an internal prefix of a site. */
-type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
-
 const STORAGE = 'https://bucket.store.example';
 
 /**
  * Reads `--files` and `--proxy-target`: `/srv/files`, `/protected/=/srv/files`, and
  * `files.example:/protected/=/srv/files` if sites differ. A mount with an object store needs none.
+ *
+ * @returns what serves an internal prefix of a site
  */
 export function readFileSources(
-  {
-    files = [],
-    proxyTarget = [],
-  }: { readonly files?: readonly string[]; readonly proxyTarget?: readonly string[] },
+  { files = [], proxyTarget = [] }: Readonly<Record<string, readonly string[] | undefined>>,
   plans: readonly ServerPlan[],
-  storages: Storages,
+  storages: ReturnType<typeof storagesOf>,
   errors: ConfigErrors,
-): FileSources {
+): (site: string, prefix: string) => FileSource | StorageSource {
   const needed = plans.flatMap(({ name, internals }) =>
     internals.flatMap((prefix) => (storages.find(name, prefix) ? [] : [{ name, prefix }])),
   );
@@ -170,7 +161,8 @@ export function readFileSources(
     } else if (sources.has(at)) {
       errors.add(value, `only one folder or URL for ${at}`);
     } else {
-      sources.set(at, parse(value, key === undefined ? text : text.slice(key.length + 1), errors));
+      const own = key === undefined ? text : text.slice(key.length + 1);
+      sources.set(at, parse({ ...value, value: own }, errors));
     }
   }
   for (const text of files) read('--files', text, '/srv/files', readFolder);

@@ -17,7 +17,7 @@ export type Read<T> = (value: Given, errors: ConfigErrors) => T | undefined;
 
 function reader(isValid: (text: string) => boolean, expected: string): Read<string> {
   return (value, errors) => {
-    const text = String(value.value);
+    const text = value.value;
     return isValid(text) ? text : errors.add(value, expected);
   };
 }
@@ -63,7 +63,7 @@ export function plainListen(text: string): string | undefined {
 /** Undefined: the text has no port. */
 function split(text: string): { readonly host: string; readonly port: string } | undefined {
   const [, host, port] = /^(.*):(\d+)$/.exec(text) ?? [];
-  return host === undefined || port === undefined ? undefined : { host, port };
+  return host !== undefined && port !== undefined ? { host, port } : undefined;
 }
 
 function isPort(text: string): boolean {
@@ -105,16 +105,12 @@ export function isPath(path: string): boolean {
 const SIGNS = 'with only letters, digits, spaces and . _ + @ , ~ - in its names';
 
 /** A folder for `alias`. It ends with a slash: without it `/x../` leaves the folder. */
-export function readFolder(
-  value: Given,
-  path: string,
-  errors: ConfigErrors,
-): FileSource | undefined {
-  const bare = path.replace(/\/$/, '');
+export const readFolder: Read<FileSource> = (value, errors) => {
+  const bare = value.value.replace(/\/$/, '');
   // The root of the machine is not allowed.
   if (isPath(bare)) return { folder: `${bare}/` };
   return errors.add(value, `the absolute path of a folder, such as /srv/files, ${SIGNS}`);
-}
+};
 
 /** A file or folder. No spaces: nginx reads the text after a space as another word, such as a log format. */
 export function readPath(what: string): Read<string> {
@@ -144,35 +140,30 @@ const MAX_URL_LENGTH = 1024;
  * The URL of the login page, up to the requested URL: `/login?return=`. A URL that ends with `=` names its
  * own parameter. A page on another host also receives the public URL of this site, if it is known.
  */
-export function readLogin(
-  value: Given,
-  publicUrl: string | undefined,
-  errors: ConfigErrors,
-): string | undefined {
-  const text = String(value.value);
-  const [found, host, path = ''] = LOGIN_URL.exec(text) ?? [];
-  // A URL that begins with two slashes contains a host.
-  const legal = host === undefined ? /^\/(?!\/)/.test(path) : isHost(host);
-  if (found === undefined || !legal || BROKEN_PERCENT.test(text) || text.length > MAX_URL_LENGTH) {
-    return errors.add(
-      value,
-      'a path of this site or a whole URL, such as /login or https://login.example/?next=, ' +
-        'without user and #, and with every other character than letters, digits and ._~:@!*(),+- percent-encoded',
-    );
-  }
-  const page = text.endsWith('=') ? text : `${text}${text.includes('?') ? '&' : '?'}return=`;
-  return host === undefined ? page : `${page}${encodeURIComponent(publicUrl ?? '')}`;
+export function readLogin(publicUrl = ''): Read<string> {
+  const expected =
+    'a path of this site or a whole URL, such as /login or https://login.example/?next=, ' +
+    'without user and #, and with every other character than letters, digits and ._~:@!*(),+- percent-encoded';
+  return (given, errors) => {
+    const text = given.value;
+    const [found, host, path = ''] = LOGIN_URL.exec(text) ?? [];
+    // A URL that begins with two slashes contains a host.
+    const legal = host === undefined ? /^\/(?!\/)/.test(path) : isHost(host);
+    const isShort = text.length <= MAX_URL_LENGTH;
+    if (found === undefined || !legal || !isShort || BROKEN_PERCENT.test(text)) {
+      return errors.add(given, expected);
+    }
+    const page = text.endsWith('=') ? text : `${text}${text.includes('?') ? '&' : '?'}return=`;
+    return host === undefined ? page : page + encodeURIComponent(publicUrl);
+  };
 }
 
 /** No query, no user, and no character that is special to nginx or in a URL. */
 const TARGET_URL = /^(https?):\/\/([^/]+)((?:\/[A-Za-z0-9._~-]+)*\/?)$/;
 
 /** The URL that an internal location proxies to. It ends with a slash; the path of the file follows. */
-export function readTarget(
-  value: Given,
-  url: string,
-  errors: ConfigErrors,
-): FileSource | undefined {
+export const readTarget: Read<FileSource> = (value, errors) => {
+  const url = value.value;
   const [, , authority = '', path = ''] = TARGET_URL.exec(url) ?? [];
   const dots = /\/\.\.?(\/|$)/.test(path);
   if (isHost(authority) && !dots && url.length <= MAX_URL_LENGTH) {
@@ -183,7 +174,7 @@ export function readTarget(
     'the URL of the files, such as https://bucket.store.example or ' +
       'http://127.0.0.1:9000/bucket/: without user, query, % and ..',
   );
-}
+};
 
 export function readCount(max: number, example: number): Read<string> {
   return reader(

@@ -3,24 +3,18 @@ import { type ApiClient, notPostern, openApi } from '../../common/api-client.ts'
 import { UsageError } from '../../common/errors.ts';
 import { type ApiOptions, addApiOptions, collect, example, flagOf } from '../../common/options.ts';
 import { createProgress, jsonLine, print } from '../../common/terminal.ts';
-import type { Environment } from '../../service/config/files.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
 import { issuedLine, issueLines, noteWarning, optionOf, readPin } from './issue.ts';
 import { listText, listTokens, queryOf, stateText, timeOf } from './show.ts';
 
-interface CommonOptions extends ApiOptions {
-  readonly json?: true;
-}
+type CommonOptions = ApiOptions & { readonly json?: true };
 
 /** The fields of `POST /tokens`. */
 type Fields = Record<string, string | number | boolean | readonly string[]>;
 
 type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
 
-interface Selected extends CommonOptions {
-  readonly subject?: string;
-  readonly client?: string;
-}
+type Selected = CommonOptions & { readonly subject?: string; readonly client?: string };
 
 const ADMIN_HELP = 'another client needs an API key with admin: true';
 
@@ -59,7 +53,7 @@ const EXPLAINING = [
   ],
 ] as const;
 
-export function addToken(program: Command, env: Environment): void {
+export function addToken(program: Command, env: NodeJS.ProcessEnv): void {
   const token = program
     .command('token')
     .description('Issue, show, list, prolong, revoke, introspect and explain tokens.')
@@ -128,13 +122,9 @@ export function addToken(program: Command, env: Environment): void {
       .addHelpText('after', help)
       .addHelpText('after', example(`postern token ${command} < token.txt`))
       .action(async (options: CommonOptions) => {
-        const { explain, introspect, readToken } = await import('./explain.ts');
+        const { explain, readToken } = await import('./explain.ts');
         const read = await readToken(process.stdin, command);
-        const open = () => openApi(options, env);
-        const explained =
-          command === 'explain'
-            ? await explain(read, open, env)
-            : await introspect(read, await open());
+        const explained = await explain(command, read, () => openApi(options, env), env);
         await print(options.json ? jsonLine(explained) : stateText(explained));
         if (!explained.active) process.exitCode = 1;
       });
@@ -202,41 +192,31 @@ function common(command: Command): Command {
 }
 
 /** The request of these options, which have the names of the fields. */
-function fieldsOf(options: Fields): Fields {
-  const named = Object.entries(options).map(([name, value]) => [
-    flagOf(name).slice(2).replaceAll('-', '_'),
-    value,
-  ]);
+function fieldsOf({ revocable, ...others }: Fields): Fields {
   // --no-revocable makes commander set `true` if the option is absent.
-  return Object.fromEntries(
-    named.filter(([name, value]) => name !== 'revocable' || value === false),
-  );
+  const given = revocable === false ? { revocable, ...others } : others;
+  const nameOf = (option: string) => flagOf(option).slice(2).replaceAll('-', '_');
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [nameOf(name), value]));
 }
 
 /** An option for each field of `POST /tokens`. The service checks the values. */
 export function grantOptions(): Option[] {
   return Object.entries<GrantField>(GRANT_FIELDS).map(([name, field]) => {
+    const { type, description } = field;
     const flag = name.replaceAll('_', '-');
-    const option = (value: string | undefined) =>
-      new Option(value ? `--${flag} <${value}>` : `--${flag}`, field.description);
-    switch (field.type) {
-      case 'choice':
-        return option('choice').choices(field.of);
-      case 'flag':
-        return field.default === true
-          ? new Option(`--no-${flag}`, field.description.replace('false: ', ''))
-          : option(undefined);
-      case 'whole':
-        return option(field.value).argParser((value) => wholeNumber(flag, value));
-      case 'list':
-        return new Option(
-          `--${flag} <${field.value}>`,
-          `${field.description}; may be repeated`,
-        ).argParser(collect);
-      default:
-        if (field.value !== undefined) return option(field.value);
-        return new Option(`--${flag}`, `${field.description}; read from standard input`);
+    if (type === 'choice') return new Option(`--${flag} <choice>`, description).choices(field.of);
+    if (type === 'flag') {
+      return field.default === true
+        ? new Option(`--no-${flag}`, description.replace('false: ', ''))
+        : new Option(`--${flag}`, description);
     }
+    if (field.value === undefined) {
+      return new Option(`--${flag}`, `${description}; read from standard input`);
+    }
+    const more = type === 'list' ? '; may be repeated' : '';
+    const option = new Option(`--${flag} <${field.value}>`, description + more);
+    if (type === 'list') return option.argParser(collect);
+    return type === 'whole' ? option.argParser((value) => wholeNumber(flag, value)) : option;
   });
 }
 

@@ -3,8 +3,7 @@ import type { ApiClient } from '../../common/api-client.ts';
 import { serviceConfig, textOfFile } from '../../common/config.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import type { Environment } from '../../service/config/files.ts';
-import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/jwt.ts';
+import { KeyFilesError, openJwt } from '../../service/jwt/jwt.ts';
 import { createMounts } from '../../service/site/mount.ts';
 import type { Verified } from '../../service/token/look-up.ts';
 import { KeysUnavailable } from '../../service/token/store.ts';
@@ -15,13 +14,14 @@ interface Explained extends Readonly<Record<string, unknown>> {
   readonly active: boolean;
 }
 
-/** Explains what a token opens, or why Postern rejects it. Only an opaque token needs the service. */
+/** Explains what a token opens, or why Postern rejects it. Only `introspect` and an opaque token need the service. */
 export async function explain(
+  command: 'explain' | 'introspect',
   token: string,
   openApi: () => Promise<ApiClient>,
-  env: Environment,
+  env: NodeJS.ProcessEnv,
 ): Promise<Explained> {
-  if (isOpaque(token)) return introspect(token, await openApi());
+  if (command === 'introspect' || isOpaque(token)) return introspect(token, await openApi());
   if (isToken(token)) return explainJwt(token, env);
   const reason = isDownloadJwt(token)
     ? 'it has more than 4000 characters: the gate ignores it'
@@ -29,7 +29,7 @@ export async function explain(
   return { active: false, reason };
 }
 
-export async function introspect(token: string, api: ApiClient): Promise<Explained> {
+async function introspect(token: string, api: ApiClient): Promise<Explained> {
   const form = new URLSearchParams({ token });
   const state = (await api.ask('POST', '/introspect', form)) as Record<string, unknown>;
   if (state.active === true) return { ...state, active: true };
@@ -42,7 +42,6 @@ export async function introspect(token: string, api: ApiClient): Promise<Explain
 /** More than any token has. */
 const MAX_INPUT_BYTES = 16_384;
 
-/** The token on standard input. */
 export async function readToken(
   stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
   command: string,
@@ -52,16 +51,14 @@ export async function readToken(
       `the token is read from standard input: postern token ${command} < token.txt`,
     );
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  let bytes = Buffer.alloc(0);
   for await (const chunk of stdin) {
-    size += chunk.length;
-    if (size > MAX_INPUT_BYTES) {
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.length > MAX_INPUT_BYTES) {
       throw new Failure(`standard input has more than ${MAX_INPUT_BYTES} bytes`);
     }
-    chunks.push(chunk);
   }
-  const token = Buffer.concat(chunks).toString('utf8').trim();
+  const token = bytes.toString('utf8').trim();
   if (token === '') throw new UsageError('standard input is empty: expected a token');
   return token;
 }
@@ -76,18 +73,10 @@ const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
 };
 
 /** Verifies a JWT with the code, the keys and the issuers of the service. */
-async function explainJwt(token: string, env: Environment): Promise<Explained> {
-  const verified = await verify(await openService(env), token);
-  if ('reason' in verified) return { active: false, ...verified };
-  const { id, recorded } = verified;
-  // The claims are verified, so they are from the issuer.
-  return { active: true, id, ...decodeJwt(token), store: STORE[recorded](id) };
-}
-
-async function openService(env: Environment): Promise<Jwt> {
+async function explainJwt(token: string, env: NodeJS.ProcessEnv): Promise<Explained> {
   const config = serviceConfig(env);
   try {
-    return await openJwt(config, {
+    const jwt = await openJwt(config, {
       mounts: createMounts(config.mounts),
       readFile: textOfFile,
       now: Date.now,
@@ -95,20 +84,15 @@ async function openService(env: Environment): Promise<Jwt> {
         process.stderr.write(`postern: the keys of ${issuer}: ${escapeControls(message)}\n`);
       },
     });
+    const verified = await jwt.verify(token);
+    if ('reason' in verified) return { active: false, ...verified };
+    const { id, recorded } = verified;
+    // The claims are verified, so they are from the issuer.
+    return { active: true, id, ...decodeJwt(token), store: STORE[recorded](id) };
   } catch (error) {
-    if (error instanceof KeyFilesError)
-      throw new UsageError(escapeControls(error.message), { cause: error });
-    throw error;
-  }
-}
-
-async function verify(jwt: Jwt, token: string) {
-  try {
-    return await jwt.verify(token);
-  } catch (error) {
+    const message = escapeControls((error as Error).message);
+    if (error instanceof KeyFilesError) throw new UsageError(message, { cause: error });
     if (!(error instanceof KeysUnavailable)) throw error;
-    throw new Failure(`${escapeControls(error.message)}: the token could not be verified`, {
-      cause: error,
-    });
+    throw new Failure(`${message}: the token could not be verified`, { cause: error });
   }
 }

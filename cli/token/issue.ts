@@ -1,8 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { type ApiClient, notPostern } from '../../common/api-client.ts';
-import { Failure, UsageError } from '../../common/errors.ts';
-import { tryTo } from '../../common/io.ts';
+import { Failure, tryTo, UsageError } from '../../common/errors.ts';
 import { escapeControls, type Progress, print } from '../../common/terminal.ts';
 
 /** The URL of an issued token, or the whole response as JSON. */
@@ -67,7 +66,7 @@ export async function issueLines(
       answers.forEach(noteWarning);
       await print(answers.map((answer) => issuedLine(answer, json)).join(''));
       issued += answers.length;
-      progress.show(`${issued} issued`);
+      progress(`${issued} issued`);
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -75,7 +74,7 @@ export async function issueLines(
       issued === 0 ? 'No tokens were issued.' : `${issued} tokens were issued and printed.`;
     throw new Failure(`${error.message}\n${before}`, { cause: error });
   } finally {
-    progress.end();
+    progress();
   }
 }
 

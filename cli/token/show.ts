@@ -56,7 +56,6 @@ export function queryOf(values: Readonly<Record<string, string | undefined>>): U
   );
 }
 
-/** All tokens of a selection, ordered by their end. */
 export async function listTokens(
   api: ApiClient,
   selection: Parameters<typeof queryOf>[0],
@@ -70,7 +69,7 @@ export async function listTokens(
       const page = (await api.ask('GET', `/tokens?${query}`)) as Page;
       if (!Array.isArray(page.tokens)) throw notPostern(200);
       tokens.push(...page.tokens);
-      progress.show(`${tokens.length} found`);
+      progress(`${tokens.length} found`);
       // Otherwise this loop would never end.
       if (page.next_cursor !== undefined && page.next_cursor === cursor) {
         throw new Failure('the service sent the same page twice');
@@ -78,7 +77,7 @@ export async function listTokens(
       cursor = page.next_cursor;
     } while (cursor !== undefined);
   } finally {
-    progress.end();
+    progress();
   }
   // The service orders them by the latest end, at which resuming ends too.
   return tokens.sort((a, b) => Number(a.exp) - Number(b.exp));

@@ -1,176 +1,239 @@
-import { type Directive, named, wordsOf } from './directive.ts';
+import { UsageError } from '../../common/errors.ts';
+import { escapeControls } from '../../common/terminal.ts';
 
-/** A block and the block that it inherits from: a location, its server, the http block. */
-export interface Context {
-  readonly at: Directive;
-  readonly block: readonly Directive[];
-  readonly parent?: Context;
+/** A file, with its name in nginx, and a line number from 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
 }
 
-export interface Location extends Context {
+/** The text is not a configuration. The message has the file, the line and the reason. */
+export class Unreadable extends UsageError {
+  constructor(reason: string, { file, line }: Position) {
+    super(escapeControls(`${file}:${line}: ${reason}`));
+  }
+}
+
+const HANDLED_BY =
+  /^((proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass|stub_status|empty_gif|content_by_lua\w*|js_content|perl)$/;
+
+/** One directive, with its words as nginx reads them: without quotes and escapes. */
+export class Directive implements Position {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly file: string;
+  readonly line: number;
+  /** The directives in its braces, with includes expanded; undefined if it has no braces. */
+  readonly block: readonly Directive[] | undefined;
+
+  constructor(name: string, args: readonly string[], at: Position, block?: readonly Directive[]) {
+    this.name = name;
+    this.args = args;
+    this.file = at.file;
+    this.line = at.line;
+    this.block = block;
+  }
+
+  /** The directives of these names in the braces. */
+  own(...names: string[]): readonly Directive[] {
+    return (this.block ?? []).filter(({ name }) => names.includes(name));
+  }
+
+  has(name: string): boolean {
+    return this.own(name).length > 0;
+  }
+
+  get words(): string {
+    return [this.name, ...this.args].join(' ');
+  }
+
+  /** The directive as text that nginx reads as the same words. */
+  get text(): string {
+    return `${[this.name, ...this.args.map(quoted)].join(' ')};`;
+  }
+
+  /**
+   * Whether the response to each request of the block is something other than a file.
+   *
+   * `break` skips all later directives, including a `return`, and nginx then serves the file.
+   */
+  get isHandled(): boolean {
+    const block = this.block ?? [];
+    const breaks = ({ name, args, block: inner = [] }: Directive): boolean =>
+      name === 'break' ||
+      (name === 'rewrite' && args[2] === 'break') ||
+      (name === 'if' && inner.some(breaks));
+    // Such as the location of the script of a list.
+    const leaves = ({ name, args }: Directive): boolean =>
+      name === 'return' || (name === 'rewrite' && args[0] === '^' && args[2] === 'last');
+    const end = block.findIndex(breaks);
+    return block.some((one, at) => (leaves(one) ? end < 0 || at < end : HANDLED_BY.test(one.name)));
+  }
+}
+
+export function quoted(word: string): string {
+  return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** A block and the block that it inherits from: a location, its server, the http block. */
+export class Context {
+  readonly at: Directive;
+  readonly parent: Context | undefined;
+
+  constructor(at: Directive, parent?: Context) {
+    this.at = at;
+    this.parent = parent;
+  }
+
+  get block(): readonly Directive[] {
+    return this.at.block ?? [];
+  }
+
+  own(...names: string[]): readonly Directive[] {
+    return this.at.own(...names);
+  }
+
+  has(name: string): boolean {
+    return this.at.has(name);
+  }
+
+  /** The directives of these names that apply here: the nearest level that has any replaces all levels above. */
+  effective(...names: string[]): readonly Directive[] {
+    const here = this.own(...names);
+    return here.length > 0 ? here : (this.parent?.effective(...names) ?? []);
+  }
+
+  /** The directive that applies here, for a directive that can occur once. */
+  inForce(name: string): Directive | undefined {
+    return this.effective(name)[0];
+  }
+
+  firstWord(name: string): string | undefined {
+    return this.inForce(name)?.args[0];
+  }
+
+  /** The directive that turns something on here, if there is one. */
+  turnedOn(name: string): Directive | undefined {
+    return this.firstWord(name) === 'off' ? undefined : this.inForce(name);
+  }
+
+  get title(): string {
+    return this.at.words;
+  }
+
+  /** The same with its position: `location /a/ (nginx.conf:12)`. */
+  get titleAt(): string {
+    return `${this.title} (${this.at.file}:${this.at.line})`;
+  }
+}
+
+/** A location, or a server block: it serves requests that match no location, as `location /` would. */
+export class Location extends Context {
   readonly modifier: '' | '=' | '^~' | '~' | '~*' | '@';
   /** The prefix, the exact path, the regex, or the name. */
   readonly path: string;
-  readonly server: Server;
+  readonly server: Location;
   readonly locations: readonly Location[];
-}
 
-/** A server block. It serves requests that match no location, as `location /` would. */
-export interface Server extends Location {
-  readonly names: readonly string[];
-}
+  constructor(at: Directive, parent: Context, server?: Location) {
+    super(at, parent);
+    this.server = server ?? this;
+    // In nginx the modifier is a separate word, or part of the path.
+    const [first = '', second] = server === undefined ? ['/'] : at.args;
+    const [modifier = ''] = /^(?:=|\^~|~\*|~|@)/.exec(first) ?? [];
+    this.modifier = modifier as Location['modifier'];
+    this.path = second ?? (modifier === '@' ? first : first.slice(modifier.length));
+    this.locations = at.own('location').map((one) => new Location(one, this, this.server));
+  }
 
-export interface Http extends Context {
-  /** The whole configuration, which contains the http block. */
-  readonly main: readonly Directive[];
-  readonly servers: readonly Server[];
+  /** The names of a server block. */
+  get names(): readonly string[] {
+    return this.own('server_name').flatMap(({ args }) => args);
+  }
+
+  /** The addresses of a server block, each with a port or as a Unix socket. */
+  get listens(): readonly string[] {
+    const lines = this.own('listen').map(({ args }) => args[0] ?? '');
+    // nginx listens on port 80 if the line names no port, or if there is no line.
+    return (lines.length > 0 ? lines : ['*']).map((address) =>
+      /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
+    );
+  }
+
+  /** This one, and all locations in it. */
+  get nested(): readonly Location[] {
+    return [this, ...this.locations.flatMap((one) => one.nested)];
+  }
+
+  get isPrefix(): boolean {
+    return this.modifier === '' || this.modifier === '^~';
+  }
+
+  /** The location that nginx selects by prefix, before it tries regexes. */
+  prefixMatch(uri: string): Location | undefined {
+    const exact = this.locations.find(({ modifier, path }) => modifier === '=' && path === uri);
+    if (exact !== undefined) return exact;
+    const best = this.#longestPrefix(uri);
+    return best?.prefixMatch(uri) ?? best;
+  }
+
+  #longestPrefix(uri: string): Location | undefined {
+    return this.locations
+      .filter((one) => one.isPrefix && uri.startsWith(one.path))
+      .sort((a, b) => b.path.length - a.path.length)[0];
+  }
+
+  /** The regex locations of this level that could match a URI, or a URI below it, instead of its prefix location. */
+  regexRivals(uri: string): readonly Location[] {
+    return this.locations.filter(
+      ({ modifier, path }) => modifier.startsWith('~') && couldMatch(path, uri, modifier === '~*'),
+    );
+  }
+
+  /**
+   * The locations that nginx could select for URIs below a folder. `^~` and `=` stop only the regexes of their own
+   * level (`ngx_http_core_find_location` in src/http/ngx_http_core_module.c).
+   */
+  candidates(folder: string): readonly Location[] {
+    const best = this.#longestPrefix(folder);
+    const below = this.locations.filter(
+      (one) =>
+        one !== best &&
+        one.path.startsWith(folder) &&
+        // An exact location of a folder does not serve its files.
+        (one.modifier === '=' ? !one.path.endsWith('/') : one.isPrefix),
+    );
+    const triesRegexes = [best, ...below].some((one) => !one?.modifier);
+    const inner = [...below, ...(triesRegexes ? this.regexRivals(folder) : [])];
+    return [
+      ...(best === undefined ? [this] : best.candidates(folder)),
+      ...inner.flatMap((one) => one.candidates(folder)),
+    ];
+  }
 }
 
 /** The http block of a configuration. A file without one is read as the content of an http block. */
-export function httpOf(main: readonly Directive[], file: string): Http {
-  const at = named(main, 'http')[0] ?? { name: 'http', args: [], file, line: 1, block: main };
-  const http = { at, main, block: at.block ?? [], servers: [] as Server[] };
-  for (const server of named(http.block, 'server')) http.servers.push(serverOf(server, http));
-  return http;
-}
+export class Http extends Context {
+  /** The whole configuration, which contains the http block. */
+  readonly main: Directive;
+  readonly servers: readonly Location[];
 
-function serverOf(at: Directive, parent: Context): Server {
-  const server = {
-    at,
-    block: at.block ?? [],
-    parent,
-    names: own(at, 'server_name').flatMap(({ args }) => args),
-    modifier: '' as const,
-    path: '/',
-    locations: [] as readonly Location[],
-    get server(): Server {
-      return server;
-    },
-  };
-  server.locations = locationsOf(server, server);
-  return server;
-}
+  constructor(block: readonly Directive[], file: string) {
+    const main = new Directive('main', [], { file, line: 1 }, block);
+    super(main.own('http')[0] ?? new Directive('http', [], main, block));
+    this.main = main;
+    this.servers = this.own('server').map((one) => new Location(one, this));
+  }
 
-function locationsOf(parent: Context, server: Server): readonly Location[] {
-  return own(parent, 'location').map((at) => {
-    const location = { at, block: at.block ?? [], parent, server, ...nameOf(at.args) };
-    return Object.assign(location, { locations: locationsOf(location, server) });
-  });
-}
+  /** All server blocks and locations. */
+  get blocks(): readonly Location[] {
+    return this.servers.flatMap((one) => one.nested);
+  }
 
-/** In nginx the modifier is a separate word, or part of the path. */
-function nameOf(args: readonly string[]): Pick<Location, 'modifier' | 'path'> {
-  const [first = '', second] = args;
-  const modifier = (/^(?:=|\^~|~\*|~|@)/.exec(first)?.[0] ?? '') as Location['modifier'];
-  return { modifier, path: second ?? (modifier === '@' ? first : first.slice(modifier.length)) };
-}
-
-/** The addresses of a server block, each with a port or as a Unix socket. */
-export function listensOf(server: Server): readonly string[] {
-  const lines = own(server, 'listen').map(({ args }) => args[0] ?? '');
-  // nginx listens on port 80 if the line names no port, or if there is no line.
-  return (lines.length > 0 ? lines : ['*']).map((address) =>
-    /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
-  );
-}
-
-/** All locations, with their nested locations. */
-export function withNested(locations: readonly Location[]): readonly Location[] {
-  return locations.flatMap((location) => [location, ...withNested(location.locations)]);
-}
-
-/** The directives of these names in a block itself. */
-export function own(at: Pick<Directive, 'block'>, ...names: string[]): readonly Directive[] {
-  return named(at.block ?? [], ...names);
-}
-
-/** The last map for this variable, which is the one that nginx uses. */
-export function mapOf(http: Http, variable: string): Directive | undefined {
-  return own(http, 'map')
-    .filter(({ args }) => args[1] === variable)
-    .at(-1);
-}
-
-export function has(at: Pick<Directive, 'block'>, name: string): boolean {
-  return own(at, name).length > 0;
-}
-
-/** The directives of these names that apply here: the nearest level that has any replaces all levels above. */
-export function effective(context: Context, ...names: string[]): readonly Directive[] {
-  const here = own(context, ...names);
-  if (here.length > 0 || context.parent === undefined) return here;
-  return effective(context.parent, ...names);
-}
-
-/** The directive that applies here, for a directive that can occur once. */
-export function inForce(context: Context, name: string): Directive | undefined {
-  return effective(context, name)[0];
-}
-
-/** The first word of the directive that applies here. */
-export function firstWord(context: Context, name: string): string | undefined {
-  return inForce(context, name)?.args[0];
-}
-
-/** The directive that turns something on here, if there is one. */
-export function turnedOn(context: Context, name: string): Directive | undefined {
-  return firstWord(context, name) === 'off' ? undefined : inForce(context, name);
-}
-
-export function title({ at }: Context): string {
-  return wordsOf(at);
-}
-
-/** The same with its position: `location /a/ (nginx.conf:12)`. */
-export function titleAt(context: Context): string {
-  return `${title(context)} (${context.at.file}:${context.at.line})`;
-}
-
-/** The location that nginx selects by prefix, before it tries regexes. */
-export function prefixMatch({ locations }: Location, uri: string): Location | undefined {
-  const exact = locations.find(({ modifier, path }) => modifier === '=' && path === uri);
-  if (exact !== undefined) return exact;
-  const best = longestPrefix(locations, uri);
-  return best === undefined ? undefined : (prefixMatch(best, uri) ?? best);
-}
-
-function longestPrefix(locations: readonly Location[], uri: string): Location | undefined {
-  return locations
-    .filter(({ modifier, path }) => isPrefix(modifier) && uri.startsWith(path))
-    .sort((a, b) => b.path.length - a.path.length)[0];
-}
-
-/** The regex locations of a level that could match a URI, or a URI below it, instead of its prefix location. */
-export function regexRivals({ locations }: Location, uri: string): readonly Location[] {
-  return locations.filter(
-    ({ modifier, path }) => modifier.startsWith('~') && couldMatch(path, uri, modifier === '~*'),
-  );
-}
-
-/**
- * The locations that nginx could select for URIs below a folder. `^~` and `=` stop only the regexes of their own level
- * (`ngx_http_core_find_location` in src/http/ngx_http_core_module.c).
- */
-export function candidates(level: Location, folder: string): readonly Location[] {
-  const { locations } = level;
-  const best = longestPrefix(locations, folder);
-  const below = locations.filter(
-    (one) =>
-      one !== best &&
-      one.path.startsWith(folder) &&
-      // An exact location of a folder does not serve its files.
-      (one.modifier === '=' ? !one.path.endsWith('/') : isPrefix(one.modifier)),
-  );
-  const triesRegexes = [best, ...below].some((one) => !one?.modifier);
-  const inner = [...below, ...(triesRegexes ? regexRivals(level, folder) : [])];
-  return [
-    ...(best === undefined ? [level] : candidates(best, folder)),
-    ...inner.flatMap((one) => candidates(one, folder)),
-  ];
-}
-
-export function isPrefix(modifier: string): boolean {
-  return modifier === '' || modifier === '^~';
+  /** The last map for this variable, which is the one that nginx uses. */
+  map(variable: string): Directive | undefined {
+    return this.own('map').findLast(({ args }) => args[1] === variable);
+  }
 }
 
 /** Whether a regex could match: it cannot if it begins with other letters. */
@@ -182,12 +245,10 @@ function couldMatch(regex: string, uri: string, ignoresCase: boolean): boolean {
   return a.startsWith(b) || b.startsWith(a);
 }
 
+/** Whether it has a `|` outside of each group. */
 function hasAlternatives(regex: string): boolean {
-  let depth = 0;
-  for (const char of regex.replace(/\\[\s\S]/g, '')) {
-    if (char === '(') depth += 1;
-    if (char === ')') depth -= 1;
-    if (char === '|' && depth === 0) return true;
-  }
-  return false;
+  const group = /\([^()]*\)/g;
+  let outside = regex.replace(/\\[\s\S]/g, '');
+  while (outside.search(group) >= 0) outside = outside.replace(group, '');
+  return outside.includes('|');
 }

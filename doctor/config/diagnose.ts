@@ -1,22 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { UsageError } from '../../common/errors.ts';
-import { systemReason, tryTo } from '../../common/io.ts';
+import { systemReason, tryTo, UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import { type Diagnosis, formatFinding, harmless } from '../finding.ts';
-import { httpOf } from './context.ts';
+import { Http } from './context.ts';
 import { createDisk } from './disk.ts';
 import { diskFiles, dumpedFiles, load, readRegular, withoutMessages } from './load.ts';
-import { notChecked } from './not-checked.ts';
 import { deliveryRules } from './rules/delivery.ts';
-import { frontRules } from './rules/front.ts';
+import { frontRules, unclearFronts } from './rules/front.ts';
 import { mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
 import { locationRules } from './rules/locations.ts';
-import { serverRules } from './rules/server.ts';
+import { othersOf, unclear } from './rules/second-url.ts';
+import { serverRules, unclearLogs } from './rules/server.ts';
 import { snippetRules } from './rules/snippets.ts';
 import { upstreamRules } from './rules/upstream.ts';
-import { type Known, type SiteConfig, siteOf, snippetOf } from './site.ts';
-import type { Rule, Trap } from './trap.ts';
+import { type Known, type Rule, type SiteConfig, siteOf, snippetOf, type Trap } from './site.ts';
 import { versionIn } from './version.ts';
 
 interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen'> {
@@ -32,22 +30,16 @@ const STDIN = 0;
  * @throws UsageError if it is not a configuration, with file and line
  */
 export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis {
-  return diagnoseText(read(name), name, options);
-}
-
-function read(name: string): string {
+  let text: string;
   try {
-    return readFileSync(name === '-' ? STDIN : name, 'utf8');
+    text = readFileSync(name === '-' ? STDIN : name, 'utf8');
   } catch (error) {
     throw new UsageError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
   }
+  return diagnoseText(text, name, options);
 }
 
-export function diagnoseText(
-  printed: string,
-  name: string,
-  { json, ...known }: DoctorOptions,
-): Diagnosis {
+export function diagnoseText(printed: string, name: string, { json, ...known }: DoctorOptions) {
   const source = name === '-' ? 'standard input' : name;
   const { text, error } = withoutMessages(printed);
   // `nginx -T` prints no file if it fails.
@@ -63,13 +55,12 @@ export function diagnoseText(
   const sources = dumpedFiles(text) ?? diskFiles(name === '-' ? name : resolve(name), text);
   const { root, files } = load(sources);
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
-  const isHere = isSameText(
-    sources.read(sources.main),
-    tryTo(() => readRegular(sources.main)),
-  );
+  // The disk is that of the configuration if it has the same nginx.conf. nginx prints an empty line after a file.
+  const onDisk = tryTo(() => readRegular(sources.main))?.trim();
+  const isHere = onDisk !== undefined && sources.read(sources.main)?.trim() === onDisk;
   const disk = isHere ? createDisk() : undefined;
   const version = versionIn(printed);
-  const site = siteOf(httpOf(root, sources.main), snippets, { ...known, version, disk });
+  const site = siteOf(new Http(root, sources.main), snippets, { ...known, version, disk });
   const traps = findTraps(site);
   const ok = traps.length === 0;
   const { here, all } = notChecked(site);
@@ -92,11 +83,6 @@ export function diagnoseText(
   return { ok, text: `${[...paragraphs, result, last].join('\n\n')}\n` };
 }
 
-/** Whether the configuration is that of this machine. nginx prints an empty line after a file. */
-function isSameText(printed?: string, onDisk?: string): boolean {
-  return onDisk !== undefined && printed?.trim() === onDisk.trim();
-}
-
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
@@ -114,18 +100,36 @@ export const RULES: Readonly<Record<string, Rule>> = {
   mounts: mountMismatch,
 };
 
-interface ReportedTrap extends Trap {
-  readonly rule: string;
-}
-
 /** Finds each trap once, even if two server blocks include the same line. */
-function findTraps(site: SiteConfig): readonly ReportedTrap[] {
-  const found = new Map<string, ReportedTrap>();
+function findTraps(site: SiteConfig) {
+  const found = new Map<string, Trap & { readonly rule: string }>();
   for (const [rule, find] of Object.entries(RULES)) {
     for (const trap of find(site)) {
-      const { at, seen } = trap;
-      found.set([rule, at.file, at.line, seen].join('\0'), { rule, ...trap });
+      found.set([rule, trap.at.file, trap.at.line, trap.seen].join('\0'), { rule, ...trap });
     }
   }
   return [...found.values()];
+}
+
+const NEVER =
+  'proxies and caches in front of this nginx, hard links, bind mounts, the default root of nginx: run `postern doctor URL` too';
+
+/** The parts of this site that the doctor could not check, and what it never checks. */
+function notChecked(site: SiteConfig): { readonly here: string[]; readonly all: string[] } {
+  const { disk, internals, mounts, listen, version } = site;
+  const folders = internals.flatMap((one) => one.firstWord('alias') ?? []);
+  const absent = folders.filter((folder) => disk && disk.real(folder) === undefined);
+  const here = new Set([
+    ...othersOf(site).flatMap(unclear),
+    ...unclearFronts(site),
+    ...unclearLogs(site),
+    ...absent.map((folder) => `symbolic links to ${folder}, which this user does not find`),
+    ...(disk?.unseen ?? ['symbolic links: this is not the machine of this nginx']),
+  ]);
+  const unknown = [
+    !mounts && 'the mounts (--mounts)',
+    !listen && 'the address of the gate (POSTERN_LISTEN)',
+    !version && 'the version of nginx (nginx -VT)',
+  ];
+  return { here: [...here], all: [...here, ...unknown.filter((one) => one !== false), NEVER] };
 }

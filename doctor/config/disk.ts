@@ -1,22 +1,15 @@
 import { type Dirent, lstatSync, opendirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemReason, tryTo } from '../../common/io.ts';
+import { systemReason, tryTo } from '../../common/errors.ts';
 
 /** More than a site has beside its uploads, and few enough to finish quickly. */
 const MAX_NAMES = 20_000;
-
-interface Link {
-  readonly path: string;
-  /** Where it leads. */
-  readonly to: string;
-  readonly isFolder: boolean;
-}
 
 /** The disk of the machine on which nginx runs. */
 export type Disk = ReturnType<typeof createDisk>;
 
 export function createDisk(maxNames = MAX_NAMES) {
-  const walked = new Map<string, readonly Link[]>();
+  const walked = new Map<string, ReturnType<typeof followed>>();
   /** What could not be looked at. */
   const unseen = new Set<string>();
 
@@ -36,7 +29,7 @@ export function createDisk(maxNames = MAX_NAMES) {
   }
 
   /** The symbolic links below a folder. */
-  function links(top: string): readonly Link[] {
+  function links(top: string) {
     const found = walked.get(top) ?? [...walk(top)].flatMap((path) => followed(path, top));
     walked.set(top, found);
     return found;
@@ -70,7 +63,8 @@ export function createDisk(maxNames = MAX_NAMES) {
     }
   }
 
-  function followed(path: string, top: string): readonly Link[] {
+  /** The link, and where it leads. */
+  function followed(path: string, top: string) {
     const to = real(path);
     if (to === undefined) return [];
     const isFolder = tryTo(() => lstatSync(to))?.isDirectory() ?? false;

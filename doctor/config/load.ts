@@ -1,24 +1,15 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { tryTo } from '../../common/io.ts';
-import { type Directive, type Position, Unreadable } from './directive.ts';
+import { tryTo } from '../../common/errors.ts';
+import { Directive, type Position, Unreadable } from './context.ts';
 import { parse } from './parse.ts';
 
 /** Limits for nested includes and for directives: more than any site has, and few enough to finish quickly. */
 const MAX_INCLUDES = 32;
 const MAX_DIRECTIVES = 200_000;
 
-interface Loaded {
-  readonly root: readonly Directive[];
-  readonly files: readonly string[];
-}
-
-/**
- * The whole configuration, with each `include` replaced by its files.
- *
- * @throws Unreadable
- */
-export function load(sources: Sources): Loaded {
+/** The whole configuration, with each `include` replaced by its files. @throws Unreadable */
+export function load(sources: Sources) {
   const files = new Map<string, readonly Directive[]>();
   let count = 0;
 
@@ -41,11 +32,9 @@ export function load(sources: Sources): Loaded {
       if (count > MAX_DIRECTIVES) {
         throw new Unreadable(`more than ${MAX_DIRECTIVES} directives`, directive);
       }
-      if (directive.name === 'include' && directive.block === undefined) {
-        return included(directive, depth + 1);
-      }
-      if (directive.block === undefined) return [directive];
-      return [{ ...directive, block: expanded(directive.block, depth) }];
+      const { name, args, block: inner } = directive;
+      if (inner) return new Directive(name, args, directive, expanded(inner, depth));
+      return name === 'include' ? included(directive, depth + 1) : directive;
     });
   }
 
@@ -54,19 +43,12 @@ export function load(sources: Sources): Loaded {
     if (depth > MAX_INCLUDES) throw new Unreadable(`${name} includes itself`, directive);
     // A relative name is relative to the folder of nginx.conf, also in an included file.
     const path = resolve(dirname(sources.main), name);
-    const names = isGlob(path) ? matching(path, directive) : [path];
-    return names.flatMap((file) => expanded(parsed(file, directive), depth));
-  }
-
-  function matching(glob: string, at: Position): readonly string[] {
-    try {
-      return [...sources.matching(glob)].sort();
-    } catch {
-      throw new Unreadable(
-        `the pattern ${glob} is not supported: write the names of the files`,
-        at,
-      );
+    const names = isGlob(path) ? tryTo(() => [...sources.matching(path)].sort()) : [path];
+    if (names !== undefined) {
+      return names.flatMap((file) => expanded(parsed(file, directive), depth));
     }
+    const reason = `the pattern ${path} is not supported: write the names of the files`;
+    throw new Unreadable(reason, directive);
   }
 
   const root = expanded(parsed(sources.main, { file: sources.main, line: 1 }), 0);
@@ -74,7 +56,7 @@ export function load(sources: Sources): Loaded {
   if (skipped !== undefined) {
     throw new Unreadable('no include reads this file', { file: skipped, line: 1 });
   }
-  return { root, files: [...files.keys()] };
+  return { root, files: [...files.keys()] as readonly string[] };
 }
 
 export interface Sources {

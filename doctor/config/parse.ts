@@ -1,4 +1,4 @@
-import { type Directive, Unreadable } from './directive.ts';
+import { Directive, Unreadable } from './context.ts';
 
 /** More than any site needs, and safe for recursive functions. */
 const MAX_DEPTH = 64;
@@ -14,11 +14,7 @@ const TOKEN =
 /** What can follow a closing quote. `)` starts a new word, as in `if ($a = "b")`. */
 const AFTER_QUOTE = /^[ \t\r\n;{)]?$/;
 
-/**
- * The directives of one file. An `include` stays a directive.
- *
- * @throws Unreadable
- */
+/** The directives of one file. An `include` stays a directive. @throws Unreadable */
 export function parse(text: string, file: string): readonly Directive[] {
   const root: Directive[] = [];
   const stack: Array<{ readonly block: Directive[]; readonly line: number }> = [];
@@ -59,11 +55,11 @@ export function parse(text: string, file: string): readonly Directive[] {
     words = [];
     const current = stack.at(-1)?.block ?? root;
     if (mark === ';') {
-      current.push({ name, args, file, line: first });
+      current.push(new Directive(name, args, { file, line: first }));
       continue;
     }
     const block: Directive[] = [];
-    current.push({ name, args, file, line: first, block });
+    current.push(new Directive(name, args, { file, line: first }, block));
     if (name.endsWith('_by_lua_block')) {
       const end = endOfLua(text, at) ?? fail(`${name} is not closed`, first);
       line += newlines(text.slice(at, end));

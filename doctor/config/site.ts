@@ -1,22 +1,10 @@
 import { basename } from 'node:path';
 import type { Listen } from '../../service/config/values.ts';
 import type { Mount } from '../../service/site/mount.ts';
-import {
-  type Context,
-  type Http,
-  has,
-  isPrefix,
-  type Location,
-  own,
-  prefixMatch,
-  type Server,
-  withNested,
-} from './context.ts';
-import type { Directive, Position } from './directive.ts';
+import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
 import type { Version } from './version.ts';
 
-/** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
 
@@ -25,9 +13,7 @@ export interface Known {
   readonly mounts?: readonly Mount[] | undefined;
   readonly listen?: Listen | undefined;
   readonly apiListen?: Listen | undefined;
-  /** The disk of the machine on which this nginx runs. */
   readonly disk?: Disk | undefined;
-  /** The version of nginx. */
   readonly version?: Version | undefined;
 }
 
@@ -40,19 +26,14 @@ export interface SiteConfig extends Known {
   /** The locations that serve the files that a gate allowed. */
   readonly internals: readonly Location[];
   /** The server blocks with a gate. */
-  readonly servers: readonly Server[];
+  readonly servers: readonly Location[];
   readonly snippets: readonly SnippetFile[];
 }
 
-/** A file of Postern's, and its version. Absent: the file does not name one. */
-export interface SnippetFile extends Position {
-  readonly name: string;
-  readonly text: string;
-  readonly version?: string | undefined;
-}
+export type SnippetFile = ReturnType<typeof snippetOf>[number];
 
-/** The version of a snippet, recognized by its first line. Empty if the file is not a snippet. */
-export function snippetOf(file: string, text: string): readonly SnippetFile[] {
+/** A file of Postern's, recognized by its first line, and its version if it names one. Otherwise empty. */
+export function snippetOf(file: string, text: string) {
   const [first = '', ...lines] = text.split('\n', 20);
   if (!/^# Postern\b/.test(first)) return [];
   const at = lines.findIndex((line) => line.startsWith('# postern-version: '));
@@ -67,13 +48,15 @@ export function includes({ snippets }: SiteConfig, { block }: Context, name: str
 
 export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Known): SiteConfig {
   const { mounts = [] } = known;
-  const locations = http.servers.flatMap((server) => withNested(server.locations));
+  const locations = http.servers.flatMap((server) => server.locations.flatMap((one) => one.nested));
   const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
   const servers = http.servers.filter((server) => gates.some((gate) => gate.server === server));
   const internals = servers.flatMap((server) => {
-    const others = withNested(server.locations).filter(
-      (location) => !isSnippets(location) && !isListing(location) && !gates.includes(location),
-    );
+    const others = server.locations
+      .flatMap((one) => one.nested)
+      .filter(
+        (location) => !isSnippets(location) && !isListing(location) && !gates.includes(location),
+      );
     const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, mounts));
     const found = [...new Set([...sure, ...ofMounts])];
@@ -84,14 +67,16 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */
-export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mount[] {
+export function mountsOf(server: Location, mounts: readonly Mount[]): readonly Mount[] {
   const site = server.names[0]?.toLowerCase() ?? '';
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
 }
 
 /** The location of listing.conf, in an internal location. */
-function isListing(at: Pick<Directive, 'block'>): boolean {
-  return own(at, 'set').some(({ args }) => args[0] === '$postern_page' && args[1] === 'listing');
+function isListing(location: Location): boolean {
+  return location
+    .own('set')
+    .some(({ args }) => args[0] === '$postern_page' && args[1] === 'listing');
 }
 
 function isSnippets({ modifier, path }: Location): boolean {
@@ -101,15 +86,15 @@ function isSnippets({ modifier, path }: Location): boolean {
 /** A single line of protect.conf makes a gate, and so does one of x-accel.conf. The rules find missing lines. */
 function asksGate(location: Location): boolean {
   if (isSnippets(location)) return false;
-  const asks = own(location, 'auth_request').some(({ args }) => args[0] === AUTH_REQUEST);
-  return asks || own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
+  const asks = location.own('auth_request').some(({ args }) => args[0] === AUTH_REQUEST);
+  return asks || location.own('try_files').some(({ args }) => args.at(-1) === DELIVERY);
 }
 
 function passesToGate(location: Location): boolean {
-  const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
-  const urls = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
+  const headers = location.own('proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
+  const urls = location.own('proxy_pass').map(({ args }) => args[0] ?? '');
   if (isSnippets(location) || urls.length === 0) return false;
-  const rewritten = own(location, 'rewrite').some(({ args }) => args[1] === '/x-accel?');
+  const rewritten = location.own('rewrite').some(({ args }) => args[1] === '/x-accel?');
   return (
     rewritten || headers.includes('postern-site') || urls.some((url) => /\/x-accel$/.test(url))
   );
@@ -124,21 +109,34 @@ function usesSnippets({ block }: Location): boolean {
   );
 }
 
-function isOfMount({ modifier, path, server }: Location, mounts: readonly Mount[]): boolean {
-  if (!isPrefix(modifier) || path === '/') return false;
+function isOfMount({ isPrefix, path, server }: Location, mounts: readonly Mount[]): boolean {
+  if (!isPrefix || path === '/') return false;
   return mountsOf(server, mounts).some(
-    ({ internal }) => prefixMatch(server, internal)?.path === path || path.startsWith(internal),
+    ({ internal }) => server.prefixMatch(internal)?.path === path || path.startsWith(internal),
   );
 }
 
 /** A guess, if no other is found: an `internal` location that serves files, and is not for error pages or auth_request. */
 function isLikely(location: Location): boolean {
-  const { modifier, path, server } = location;
-  if (!isPrefix(modifier) || !has(location, 'internal')) return false;
-  const serves = ['alias', 'root', 'proxy_pass'].some((name) => has(location, name));
-  const led = [server.parent, server, ...withNested(server.locations)]
+  const { isPrefix, path, server } = location;
+  if (!isPrefix || !location.has('internal')) return false;
+  const serves = ['alias', 'root', 'proxy_pass'].some((name) => location.has(name));
+  const led = [server.parent, ...server.nested]
     .flatMap((context): readonly Directive[] => context?.block ?? [])
     .filter(({ name }) => name === 'auth_request' || name === 'error_page')
     .some(({ args }) => args.some((word) => word.startsWith(path)));
   return serves && !led;
 }
+
+export interface Trap {
+  readonly at: Position;
+  readonly seen: string;
+  readonly why: string;
+  /**
+   * What to change. A change of nginx's configuration begins with its place, so that it can be made as printed:
+   * `in <block> (<file>:<line>): <lines>`, `instead of this line: <lines>` or `delete this line`.
+   */
+  readonly fix: string;
+}
+
+export type Rule = (site: SiteConfig) => Iterable<Trap>;

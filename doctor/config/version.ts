@@ -1,22 +1,16 @@
 /** The version of nginx, or of the nginx that another server is built from. */
-export interface Version {
-  /** As `nginx -V` prints it: `nginx/1.26.3`, `openresty/1.27.1.2`. */
-  readonly text: string;
-  /** The server itself: `nginx`, `Angie`. */
-  readonly product: string;
-  /** Major, minor, patch. */
-  readonly numbers: readonly number[];
-}
+export type Version = NonNullable<ReturnType<typeof versionIn>>;
 
 /** The lines of `nginx -V`. Angie and Tengine print their own line before that of nginx. */
 const LINE = /^\w+ version: (([\w-]+)\/(\d+)\.(\d+)\.(\d+)\S*)/gm;
 
 /** The version in the output of `nginx -VT 2>&1`. Undefined if the output has none. */
-export function versionIn(printed: string): Version | undefined {
+export function versionIn(printed: string) {
   const lines = [...printed.matchAll(LINE)];
   const [, , product] = lines[0] ?? [];
   const [all, text, , ...numbers] = lines.at(-1) ?? [];
   if (text === undefined || product === undefined || !all?.startsWith('nginx')) return undefined;
+  // The text is such as openresty/1.27.1.2, and the product is the server itself, such as Angie.
   return { text, product, numbers: numbers.map(Number) };
 }
 

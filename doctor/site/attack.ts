@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../common/api-client.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../common/terminal.ts';
-import { harmless } from '../finding.ts';
-import type { Check, Checks } from './attempts.ts';
+import { formatFinding, harmless } from '../finding.ts';
+import type { CheckResult, Verdict } from './attempts.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { cacheChecks, deliveryChecks, frontChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
@@ -13,14 +13,13 @@ import { tokenChecks } from './checks/tokens.ts';
 import { NoAnswer, sendRequest } from './http.ts';
 import { endpointOf, findCanary } from './set-up.ts';
 import {
-  exitCode,
-  formatReport,
-  formatReportJson,
-  leftOut,
-  type Report,
-  type Row,
-} from './table.ts';
-import { createDoctorApi, type TestedSite } from './tested-site.ts';
+  type Check,
+  type Checks,
+  createDoctorApi,
+  createTestedSite,
+  type DoctorSiteOptions,
+  type TestedSite,
+} from './tested-site.ts';
 
 /** In the order of the report. */
 export const CHECKS: Checks = {
@@ -40,22 +39,11 @@ const OF_TOKENS = [
   'regex-location',
 ];
 
-export interface DoctorSiteOptions {
-  readonly path: string;
-  readonly internal?: string;
-  readonly folders: readonly string[];
-  readonly extensions: readonly string[];
-  readonly connect?: string;
-  readonly accessLog?: string;
-  readonly decisionTtl: number;
-  /** The ids of the checks to run; absent: all. */
-  readonly only?: readonly string[];
-  readonly json?: true;
-}
-
 /** Requests to the site in one run; more is a bug in the doctor. */
 const MAX_REQUESTS = 600;
-const SET_UP_FAILED = 2;
+const FAILED = 1;
+/** Also if no check failed, but one could not finish. */
+const UNFINISHED = 2;
 const INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -71,16 +59,18 @@ export async function attackSite(
   const progress = createProgress(process.stderr);
   try {
     const report = await attack(url, await open(), options, progress, stopping.signal);
-    progress.end();
+    progress();
     await print(options.json ? formatReportJson(report) : formatReport(report));
-    return exitCode(report.rows);
+    const verdicts = report.rows.map(({ verdict }) => verdict);
+    if (verdicts.includes('failed')) return FAILED;
+    return verdicts.includes('untested') ? UNFINISHED : 0;
   } catch (error) {
-    progress.end();
+    progress();
     if (stopping.signal.aborted) return INTERRUPTED;
     if (!(error instanceof Failure) || error instanceof UsageError) throw error;
     const lines = error.message.split('\n').map(harmless);
     process.stderr.write(`postern: ${lines.join('\n')}\n`);
-    return SET_UP_FAILED;
+    return UNFINISHED;
   } finally {
     for (const signal of SIGNALS) process.removeListener(signal, stop);
   }
@@ -92,7 +82,7 @@ async function attack(
   { path, connect, accessLog, only, ...options }: DoctorSiteOptions,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Report> {
+) {
   const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
   const api = createDoctorApi(client, mark);
   const endpoint = endpointOf(url, connect);
@@ -106,24 +96,23 @@ async function attack(
   };
   let doing = 'reading the canary';
   try {
-    progress.show(doing);
+    progress(doing);
     const log = accessLog === undefined ? {} : { [ACCESS_LOG]: await accessLogCheck(accessLog) };
     const all = selected({ ...CHECKS, ...log }, only);
-    const site: TestedSite = {
-      ...(await findCanary({ api, path, mark, endpoint, ask })),
+    const site = createTestedSite({
+      ...(await findCanary(path, endpoint, { api, mark, ask })),
       api,
       mark,
       ...options,
       ask,
-      issue: (fields = {}) => api.issue({ ...('prefix' in fields ? {} : { path }), ...fields }),
-      say: (what) => progress.show(`${doing}: ${what}`),
+      say: (what) => progress(`${doing}: ${what}`),
       pause: (milliseconds) => sleep(milliseconds, undefined, { signal }),
-    };
+    });
     const rows: Row[] = [];
     for (const [id, check] of all) {
       const { title } = check;
       doing = `[${rows.length + 1}/${all.length}] ${title}`;
-      progress.show(doing);
+      progress(doing);
       const cause = rows.find((row) => row.verdict === 'failed' && CAUSES.includes(row.id));
       rows.push(
         cause !== undefined && OF_TOKENS.includes(id)
@@ -133,10 +122,10 @@ async function attack(
     }
     const seconds = (Date.now() - began) / 1_000;
     const unchecked = leftOut(rows, options.extensions, only);
-    const { origin } = new URL(url);
-    return { url: origin, canary: path, rows, not_checked: unchecked, requests, seconds };
+    const report = { url: new URL(url).origin, canary: path, not_checked: unchecked };
+    return { ...report, requests, seconds, rows };
   } finally {
-    progress.show('revoking the tokens');
+    progress('revoking the tokens');
     await api.revokeAll();
   }
 }
@@ -167,4 +156,64 @@ async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {
     if (!(error instanceof NoAnswer)) throw error;
     return { id, title, verdict: 'untested', saw: short(harmless(`no answer: ${error.message}`)) };
   }
+}
+
+interface Row extends CheckResult {
+  readonly id: string;
+  readonly title: string;
+}
+
+type Report = Awaited<ReturnType<typeof attack>>;
+
+const MARKS: Readonly<Record<Verdict, string>> = {
+  ok: '✓',
+  failed: '✗',
+  skipped: '–',
+  untested: '–',
+};
+
+/** A table, with the reason and the fix for each failed check. */
+function formatReport({ url, canary, rows, ...rest }: Report): string {
+  const { not_checked: unchecked, requests, seconds } = rest;
+  const width = Math.max(...rows.map(({ title }) => title.length));
+  const lines = rows.map(({ id, verdict, title, saw, ...texts }) => {
+    const start = `${title.padEnd(width)}  `;
+    if (verdict === 'failed') return formatFinding(id, start + saw, texts);
+    return `${MARKS[verdict]} ${start}${verdict === 'untested' ? 'not tested: ' : ''}${saw}`;
+  });
+  const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
+  const sum = `${count('ok')} ✓, ${count('failed')} ✗, ${count('skipped') + count('untested')} –`;
+  return [
+    `${url}, with ${canary}`,
+    '',
+    ...lines,
+    '',
+    `${sum}; ${requests} requests in ${seconds.toFixed(1)} s. The tokens of this run are revoked.`,
+    '',
+    `not checked: ${unchecked.join('; ')}`,
+    '',
+  ].join('\n');
+}
+
+/** What this run did not check, and what no run can. */
+function leftOut(
+  rows: readonly Row[],
+  extensions: readonly string[],
+  only: readonly string[] | undefined,
+): readonly string[] {
+  const open = rows.filter(({ verdict }) => verdict === 'skipped' || verdict === 'untested');
+  return [
+    ...open.map(({ title }) => title),
+    ...(only === undefined ? [] : ['what --only leaves out']),
+    `locations for other extensions than ${extensions.join(' ')} (--extensions)`,
+    'second URLs of other files than the canary, symbolic links, early data and the error log: run `postern doctor --config` too',
+  ];
+}
+
+/** The same for programs. Only failed checks have `why` and `fix`. */
+function formatReportJson({ rows, ...rest }: Report): string {
+  const checks = rows.map(({ id, verdict, saw, why, fix }) =>
+    verdict === 'failed' ? { id, verdict, saw, why, fix } : { id, verdict, saw },
+  );
+  return `${JSON.stringify({ ...rest, checks })}\n`;
 }

@@ -1,12 +1,10 @@
 import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 
-/** Where to connect to a site, and its name. */
 export interface Endpoint {
   readonly tls: boolean;
-  /** Host to connect to. */
   readonly host: string;
   readonly port: number;
   /** Value of the `Host` header. */
@@ -22,7 +20,6 @@ export interface Request {
   readonly target: string;
   /** A header with a list is sent once for each value. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  /** Source address. */
   readonly from?: string | undefined;
 }
 
@@ -80,25 +77,18 @@ export async function sendRequest(
   // This listener stays for errors after the response.
   sent.on('error', () => {});
   try {
-    const response = await responseOf(sent.end(), signal);
+    const [response] = (await once(sent.end(), 'response')) as [IncomingMessage];
     const { localAddress = '', remoteAddress = '' } = response.socket;
     const body = await bodyOf(response);
     const { statusCode: status = 0, rawHeaders } = response;
     return { status, headers: pairs(rawHeaders), body, localAddress, remoteAddress };
-  } finally {
-    clearTimeout(timer);
-    sent.destroy();
-  }
-}
-
-async function responseOf(sent: ClientRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  try {
-    const [response] = await once(sent, 'response');
-    return response;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (message === 'socket hang up') throw new NoAnswer('the connection was closed');
     throw new NoAnswer(signal.aborted ? 'stopped' : (code ?? message));
+  } finally {
+    clearTimeout(timer);
+    sent.destroy();
   }
 }
 

@@ -1,29 +1,24 @@
 import { Problem } from '../../common/api-client.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { type Endpoint, headerOf, NoAnswer, type SiteResponse } from './http.ts';
-import type { CanaryMount, DoctorApi, TestedSite, TestToken } from './tested-site.ts';
+import type { CanaryMount, TestedSite, TestToken } from './tested-site.ts';
 
 /** A shorter canary could be in a response by chance. */
 const MIN_BYTES = 32;
 const MAX_BYTES = 64 << 10;
 
-interface SetUp extends Pick<TestedSite, 'api' | 'mark' | 'ask'> {
-  readonly path: string;
-  readonly endpoint: Endpoint;
-}
+type Api = TestedSite['api'];
 
 /**
  * Downloads the canary once, and finds its mount.
  *
  * @throws Failure if this site cannot be tested; the message says what to check
  */
-export async function findCanary({
-  api,
-  path,
-  mark,
-  endpoint,
-  ask,
-}: SetUp): Promise<Pick<TestedSite, 'canary' | 'mount'>> {
+export async function findCanary(
+  path: string,
+  endpoint: Endpoint,
+  { api, mark, ask }: Pick<TestedSite, 'api' | 'mark' | 'ask'>,
+): Promise<Pick<TestedSite, 'canary' | 'mount'>> {
   const token = await issue(api, path);
   const [target = '', query = ''] = token.target.split('?');
   if (!query.startsWith('token=') || query.includes('&')) {
@@ -60,7 +55,7 @@ export async function findCanary({
   return { canary: { path, target, body }, mount };
 }
 
-async function issue(api: DoctorApi, path: string): Promise<TestToken> {
+async function issue(api: Api, path: string): Promise<TestToken> {
   try {
     return await api.issue({ path });
   } catch (error) {
@@ -72,7 +67,7 @@ async function issue(api: DoctorApi, path: string): Promise<TestToken> {
 const CONFIG_TOO = 'Run `postern doctor --config` too.';
 
 /** In the URL of a folder, the token follows the prefix of the mount. */
-async function mountOf(api: DoctorApi, path: string, target: string) {
+async function mountOf(api: Api, path: string, target: string) {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const issued = await api.issueIfMay({ prefix: folder });
   if (!issued) return undefined;
@@ -108,9 +103,7 @@ function recipe(path: string, mount: CanaryMount | undefined): string {
   return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
 }
 
-/**
- * Reads the URL of a site. `connect` is a `host:port` to connect to instead, like curl's --connect-to.
- */
+/** Reads the URL of a site. `connect` is a `host:port` to connect to instead, like curl's --connect-to. */
 export function endpointOf(address: string, connect: string | undefined): Endpoint {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {

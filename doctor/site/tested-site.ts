@@ -1,6 +1,7 @@
 import { type ApiClient, Problem } from '../../common/api-client.ts';
 import { Failure } from '../../common/errors.ts';
-import type { Request, SiteResponse } from './http.ts';
+import { type Attempts, type CheckResult, failed, ok, untested } from './attempts.ts';
+import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
 
 /** The file that the doctor requests, with and without a valid token. */
 interface Canary {
@@ -18,37 +19,144 @@ export interface CanaryMount {
   readonly rest: string;
 }
 
-export interface TestedSite {
-  readonly api: DoctorApi;
-  readonly canary: Canary;
-  /** Undefined if the key may not issue tokens for folders. */
-  readonly mount: CanaryMount | undefined;
-  readonly internal?: string | undefined;
+export interface DoctorSiteOptions {
+  readonly path: string;
+  readonly internal?: string;
   /** Names of folders that could contain the files. */
   readonly folders: readonly string[];
   /** File extensions for which the site could have locations. */
   readonly extensions: readonly string[];
+  readonly connect?: string;
+  readonly accessLog?: string;
   /** Seconds for which nginx may cache a decision. */
   readonly decisionTtl: number;
+  /** The ids of the checks to run; absent: all. */
+  readonly only?: readonly string[];
+  readonly json?: true;
+}
+
+type Expected = 'internal' | 'folders' | 'extensions' | 'decisionTtl';
+
+interface Run extends Pick<DoctorSiteOptions, Expected> {
+  readonly api: ReturnType<typeof createDoctorApi>;
+  readonly canary: Canary;
+  /** Undefined if the key may not issue tokens for folders. */
+  readonly mount: CanaryMount | undefined;
   /** A name that no file has, different in each run. */
   readonly mark: string;
   /** @throws NoAnswer */
   ask(request: Request): Promise<SiteResponse>;
-  /** A token for the canary. */
-  issue(fields?: object): Promise<TestToken>;
-  /** Shows progress. */
   say(what: string): void;
   /** Rejects when the run is stopped. */
   pause(milliseconds: number): Promise<void>;
 }
 
-/** The path of a file beside the canary that does not exist. */
-export function missingFile(
-  { canary, mark }: TestedSite,
-  ending = '.txt',
-): { path: string; target: string } {
-  const beside = (path: string) => path.slice(0, path.lastIndexOf('/') + 1) + mark + ending;
-  return { path: beside(canary.path), target: beside(canary.target) };
+const MAX_SIMULTANEOUS = 4;
+
+/** Attempts that a line of the report names for one response. */
+const MAX_NAMED = 8;
+
+export type TestedSite = ReturnType<typeof createTestedSite>;
+
+export interface Check {
+  readonly title: string;
+  /** What an attacker can do. */
+  readonly why: string;
+  /** The directive that fixes it, or what to change. */
+  readonly fix: string;
+  run(site: TestedSite): Promise<CheckResult>;
+}
+
+/** By their ids, which scripts use. */
+export type Checks = Readonly<Record<string, Check>>;
+
+export function createTestedSite(run: Run) {
+  const { canary, mark, api, ask } = run;
+
+  /** Whether the response contains a part of the canary, long enough to exclude chance. */
+  function hasCanary({ body }: SiteResponse): boolean {
+    return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
+  }
+
+  function describe(answer: SiteResponse | string): string {
+    if (typeof answer === 'string') return answer;
+    return `${answer.status}${hasCanary(answer) ? ' and the file' : ''}`;
+  }
+
+  /** Denied, by nginx or by the gate. */
+  const isDenial = (answer: SiteResponse) =>
+    [400, 401, 403].includes(answer.status) && !hasCanary(answer);
+
+  /** Denied by the gate itself: the response to a `deny all` of the site looks different. */
+  const isGateDenial = (answer: SiteResponse) =>
+    isDenial(answer) &&
+    (/realm="?postern/.test(headerOf(answer, 'www-authenticate') ?? '') ||
+      /"code":\s*"[a-z_]+"/.test(answer.body.toString('latin1')));
+
+  /** Any response except the file or a part of it. */
+  const isNotTheFile = (answer: SiteResponse) => !hasCanary(answer) && answer.status !== 206;
+
+  /** The response, or the reason why there is none. */
+  async function answerTo(request: Request): Promise<SiteResponse | string> {
+    try {
+      return await ask(request);
+    } catch (error) {
+      if (error instanceof NoAnswer) return `no answer: ${error.message}`;
+      throw error;
+    }
+  }
+
+  /** Sends the requests, a few at a time, and compares each response with what is expected. */
+  async function attempt(attempts: Attempts, isExpected = isDenial): Promise<CheckResult> {
+    const seen = new Map<string, SiteResponse | string>();
+    const left = Object.entries(attempts).values();
+    const worker = async () => {
+      for (const [name, request] of left) seen.set(name, await answerTo(request));
+    };
+    await Promise.all(Array.from({ length: MAX_SIMULTANEOUS }, worker));
+    const rows = Object.keys(attempts).map((name) => {
+      const answer = seen.get(name) ?? '';
+      return { name, answer, seen: describe(answer) };
+    });
+    const bad = rows.filter(({ answer }) => !isUnknown(answer) && !isExpected(answer));
+    if (bad.length > 0) return failed(grouped(bad));
+    const unknown = rows.filter(({ answer }) => isUnknown(answer));
+    if (unknown.length > 0) return untested(grouped(unknown));
+    const statuses = [...new Set(rows.map((row) => row.seen))].sort().join(', ');
+    return ok(rows.length > 1 ? `${statuses} (${rows.length} requests)` : statuses);
+  }
+
+  /** The path of a file beside the canary that does not exist. */
+  function missingFile(ending = '.txt') {
+    const beside = (path: string) => path.slice(0, path.lastIndexOf('/') + 1) + mark + ending;
+    return { path: beside(canary.path), target: beside(canary.target) };
+  }
+
+  /** A token, by default for the canary. */
+  function issue(fields: object = {}): Promise<TestToken> {
+    return api.issue({ ...('prefix' in fields ? {} : { path: canary.path }), ...fields });
+  }
+
+  const expected = { isDenial, isGateDenial, isNotTheFile, isUnknown };
+  return { ...run, ...expected, hasCanary, describe, answerTo, attempt, missingFile, issue };
+}
+
+/** The site or Postern is busy: the response proves nothing. */
+const BUSY = [429, 503];
+
+function isUnknown(answer: SiteResponse | string): answer is string {
+  return typeof answer === 'string' || BUSY.includes(answer.status);
+}
+
+/** The names of the attempts, by what was seen. */
+function grouped(rows: readonly { readonly seen: string; readonly name: string }[]): string {
+  return [...new Set(rows.map(({ seen }) => seen))]
+    .map((seen) => {
+      const names = rows.filter((row) => row.seen === seen).map(({ name }) => name);
+      const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
+      return `${seen}: ${names.slice(0, MAX_NAMED).join(', ')}${more}`;
+    })
+    .join('; ');
 }
 
 export function withToken(target: string, token: string): string {
@@ -73,28 +181,21 @@ export interface TestToken {
   readonly target: string;
 }
 
-interface TokenState {
-  readonly requesters?: readonly { readonly address?: string }[];
-}
-
 /** Seconds. Each check issues its own tokens. */
 const EXPIRES_IN = 60;
-
-export type DoctorApi = ReturnType<typeof createDoctorApi>;
 
 /**
  * The part of Postern's API that the doctor needs. All tokens have one subject, so that one request revokes
  * them. Each call throws a Failure if the API does not answer.
  */
 export function createDoctorApi(client: ApiClient, subject: string) {
-  /** All tokens of this run. */
   const issued: string[] = [];
 
   /** Throws a Failure if the API rejects the request. */
   async function issue(fields: object): Promise<TestToken> {
     const asked = JSON.stringify({ expires_in: EXPIRES_IN, subject, ...fields });
-    const answer = (await client.ask('POST', '/tokens', asked)) as Record<string, unknown>;
-    const { access_token: token, id, url } = answer;
+    const answer = await client.ask('POST', '/tokens', asked);
+    const { access_token: token, id, url } = answer as Record<string, unknown>;
     if (typeof token !== 'string' || typeof id !== 'string' || typeof url !== 'string') {
       throw new Failure('the API sent a response that is not from Postern');
     }
@@ -112,9 +213,9 @@ export function createDoctorApi(client: ApiClient, subject: string) {
   }
 
   /** Undefined if the token has expired or was revoked. */
-  async function show(id: string): Promise<TokenState | undefined> {
+  async function show(id: string) {
     const state = await client.ask('GET', `/tokens/${id}`).catch(unless('not_found'));
-    return state as TokenState | undefined;
+    return state as { readonly requesters?: readonly { readonly address?: string }[] } | undefined;
   }
 
   async function revokeAll(): Promise<void> {

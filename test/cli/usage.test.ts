@@ -100,18 +100,18 @@ test('progress: on a terminal one line changes, ten times per second at most, an
   const stream = terminal(true);
   let now = 0;
   const progress = createProgress(stream, () => now);
-  for (now = 0; now <= 250; now += 10) progress.show(`${now} issued`);
-  progress.end();
-  progress.end();
+  for (now = 0; now <= 250; now += 10) progress(`${now} issued`);
+  progress();
+  progress();
   const lines = ['0 issued', '100 issued', '200 issued', ''].map((text) => `\r\u001b[K${text}`);
   expect(stream.written).toEqual(lines);
 });
 
 test('progress: nothing is written without progress, or if the stream is not a terminal', () => {
   const [tty, file] = [terminal(true), terminal(false)];
-  createProgress(tty).end();
+  createProgress(tty)();
   const progress = createProgress(file);
-  progress.show('1 issued');
-  progress.end();
+  progress('1 issued');
+  progress();
   expect([tty.written, file.written]).toEqual([[], []]);
 });

@@ -1,8 +1,6 @@
-import { effective, firstWord, type Location, own, titleAt } from '../context.ts';
-import { type Directive, isHandled, textOf, wordsOf } from '../directive.ts';
-import type { Rule, Trap } from '../trap.ts';
+import type { Directive, Location } from '../context.ts';
+import type { Rule, Trap } from '../site.ts';
 
-/** Headers and error pages that the client receives. */
 export const deliveryRules: Readonly<Record<string, Rule>> = {
   'error-page': ({ gates }) => [...gates.flatMap(opened), ...gates.flatMap(silenced)],
   'add-header': ({ internals }) => internals.flatMap(lostHeaders),
@@ -10,16 +8,17 @@ export const deliveryRules: Readonly<Record<string, Rule>> = {
 
 /** Headers of the server block that the internal location replaces with its own. */
 function lostHeaders(location: Location): readonly Trap[] {
-  const names = own(location, 'add_header').map(headerName);
+  const names = location.own('add_header').map(headerName);
   if (names.length === 0 || location.parent === undefined) return [];
-  if (firstWord(location, 'add_header_inherit') === 'merge') return [];
-  return effective(location.parent, 'add_header')
+  if (location.firstWord('add_header_inherit') === 'merge') return [];
+  return location.parent
+    .effective('add_header')
     .filter((line) => !names.includes(headerName(line)))
     .map((at) => ({
       at,
-      seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
+      seen: `add_header ${at.args[0]} is not sent with files from ${location.titleAt}`,
       why: 'An add_header in a location replaces all inherited ones, and internal.conf contains add_header lines.',
-      fix: `in ${titleAt(location)}: ${textOf(at)}`,
+      fix: `in ${location.titleAt}: ${at.text}`,
     }));
 }
 
@@ -29,7 +28,7 @@ export function headerName({ args }: Directive): string | undefined {
 
 /** An error page for a denial, or for the status of an `if`, that serves files. */
 function opened(gate: Location): readonly Trap[] {
-  const lines = effective(gate, 'error_page');
+  const lines = gate.effective('error_page');
   const counts = (line: Directive, at: number) => {
     const above = lines.slice(0, at).flatMap(statuses);
     return statuses(line).some((status) => !above.includes(status));
@@ -38,7 +37,7 @@ function opened(gate: Location): readonly Trap[] {
     .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, gate)))
     .map((at) => ({
       at,
-      seen: `${wordsOf(at)} applies to ${titleAt(gate)}`,
+      seen: `${at.words} applies to ${gate.titleAt}`,
       why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it names is sent without a token.',
       fix: 'delete this line, or name a page that is used for nothing else, without = and without a variable: error_page 401 /pages/401.html;',
     }));
@@ -53,7 +52,7 @@ function leadsToFiles({ args }: Directive, { server }: Location): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {
     const named = server.locations.find(({ path }) => path === to);
-    return named !== undefined && !to.startsWith('@postern_') && !isHandled(named.block);
+    return named !== undefined && !to.startsWith('@postern_') && !named.at.isHandled;
   }
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
 }
@@ -63,14 +62,14 @@ const DENIALS = ['401', '403'];
 
 /** Error pages of the site that the error pages of the snippet replace. */
 function silenced(gate: Location): readonly Trap[] {
-  const lines = own(gate, 'error_page');
+  const lines = gate.own('error_page');
   if (lines.length === 0 || gate.parent === undefined) return [];
   const isReplaced = (status: string) => {
     // nginx uses the first line for a status.
     const line = lines.find((one) => statuses(one).includes(status));
     return line?.args.at(-1)?.startsWith('@postern_');
   };
-  return effective(gate.parent, 'error_page').flatMap((at) => {
+  return gate.parent.effective('error_page').flatMap((at) => {
     const lost = statuses(at).filter(isReplaced);
     const denials = lost.filter((status) => DENIALS.includes(status));
     // Nearly every site has pages for errors only: replacing them is harmless.
@@ -80,7 +79,7 @@ function silenced(gate: Location): readonly Trap[] {
     const also = others.length > 0 ? ` error_page ${others.join(' ')} =503 ${page};` : '';
     return {
       at,
-      seen: `${wordsOf(at)} is not used in ${titleAt(gate)}`,
+      seen: `${at.words} is not used in ${gate.titleAt}`,
       why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
       fix: `error_page ${denials.join(' ')} ${page};${also} in that location, above the include, if you want it; never with =200`,
     };

@@ -1,20 +1,7 @@
-import {
-  candidates,
-  effective,
-  firstWord,
-  type Http,
-  type Location,
-  listensOf,
-  own,
-  titleAt,
-  turnedOn,
-} from '../context.ts';
-import { type Directive, wordsOf } from '../directive.ts';
-import type { SiteConfig } from '../site.ts';
-import { type Rule, rule } from '../trap.ts';
+import type { Directive, Http, Location } from '../context.ts';
+import type { Rule, SiteConfig } from '../site.ts';
 import { othersOf } from './second-url.ts';
 
-/** What this nginx has in front of the public locations. */
 export const frontRules: Readonly<Record<string, Rule>> = {
   'cache-in-front': (site) =>
     othersOf(site).flatMap((front) => {
@@ -24,20 +11,21 @@ export const frontRules: Readonly<Record<string, Rule>> = {
       const isOwn = front.block.includes(at);
       return {
         at,
-        seen: `${wordsOf(at)} in ${titleAt(front)}, which proxies to ${titleAt(behind)}`,
+        seen: `${at.words} in ${front.titleAt}, which proxies to ${behind.titleAt}`,
         why: 'nginx stores each file that it passes on, and sends it to clients without a token: the cache ignores the Cache-Control of the file. Empty the cache afterwards.',
-        fix: `${isOwn ? 'instead of this line' : `in ${titleAt(front)}`}: ${at.name} off;`,
+        fix: `${isOwn ? 'instead of this line' : `in ${front.titleAt}`}: ${at.name} off;`,
       };
     }),
-  'real-ip': rule({
-    why: 'Each client can choose its own address: a token with ip opens for everybody, and a single-use token for more than one client.',
-    fix: 'instead of this line: set_real_ip_from 192.0.2.10; (the address of the proxy in front of nginx, one line for each)',
-    find: ({ servers, gates }) =>
-      [...servers, ...gates]
-        .flatMap((context) => effective(context, 'set_real_ip_from'))
-        .filter(({ args: [range = ''] }) => isForEverybody(range))
-        .map((at) => ({ at, seen: `${wordsOf(at)} for protected files` })),
-  }),
+  'real-ip': ({ servers, gates }) =>
+    [...servers, ...gates]
+      .flatMap((context) => context.effective('set_real_ip_from'))
+      .filter(({ args: [range = ''] }) => isForEverybody(range))
+      .map((at) => ({
+        at,
+        seen: `${at.words} for protected files`,
+        why: 'Each client can choose its own address: a token with ip opens for everybody, and a single-use token for more than one client.',
+        fix: 'instead of this line: set_real_ip_from 192.0.2.10; (the address of the proxy in front of nginx, one line for each)',
+      })),
 };
 
 /** Larger than the network of a CDN, and not a private network (RFC 4193). IPv4 has no private one of this size. */
@@ -49,31 +37,29 @@ function isForEverybody(range: string): boolean {
 
 /** The line that makes nginx store private responses here, if there is one. */
 function storing(front: Location): Directive | undefined {
-  const ignored = effective(front, 'proxy_ignore_headers').flatMap(({ args }) => args);
+  const ignored = front.effective('proxy_ignore_headers').flatMap(({ args }) => args);
   const ignores = ignored.some((name) => name.toLowerCase() === 'cache-control');
-  const isCached = ignores && firstWord(front, 'proxy_no_cache') !== '1';
-  return (isCached ? turnedOn(front, 'proxy_cache') : undefined) ?? turnedOn(front, 'proxy_store');
+  const isCached = ignores && front.firstWord('proxy_no_cache') !== '1';
+  return (isCached ? front.turnedOn('proxy_cache') : undefined) ?? front.turnedOn('proxy_store');
 }
 
 /** Locations that store what they proxy, and where to is unknown. */
 export function unclearFronts(site: SiteConfig): readonly string[] {
   return othersOf(site)
-    .filter(
-      (front) => storing(front) !== undefined && firstWord(front, 'proxy_pass')?.includes('$'),
-    )
-    .map((front) => `what ${titleAt(front)} proxies to, and stores`);
+    .filter((front) => storing(front) !== undefined && front.firstWord('proxy_pass')?.includes('$'))
+    .map((front) => `what ${front.titleAt} proxies to, and stores`);
 }
 
 /** Whether the requests for a public location can come through a location that proxies. */
 function isBehind(gate: Location, front: Location, http: Http): boolean {
-  const [url = ''] = own(front, 'proxy_pass')[0]?.args ?? [];
+  const [url = ''] = front.own('proxy_pass')[0]?.args ?? [];
   const [, tls, address, uri] = /^http(s?):\/\/(unix:[^:]*|[^/]*):?(.*)$/.exec(url) ?? [];
   if (address === undefined) return false;
-  const isPassed = candidates(front.server, gate.path).includes(front);
+  const isPassed = front.server.candidates(gate.path).includes(front);
   if (!isPassed && !uri && front.modifier !== '@') return false;
-  const upstream = own(http, 'upstream').find(({ args }) => args[0] === address);
-  const servers = upstream && own(upstream, 'server').map(({ args }) => hostAndPort(args[0] ?? ''));
-  const listens = listensOf(gate.server).map((one) => hostAndPort(one));
+  const upstream = http.own('upstream').find(({ args }) => args[0] === address);
+  const servers = upstream?.own('server').map(({ args }) => hostAndPort(args[0] ?? ''));
+  const listens = gate.server.listens.map((one) => hostAndPort(one));
   return (servers ?? [hostAndPort(address, tls && '443')]).some(([host, port]) =>
     listens.some(([own, ownPort]) => {
       const isLocal = host === 'localhost' && /^(127\.|\[::1\])/.test(own);

@@ -1,9 +1,8 @@
 import { dirname } from 'node:path';
 import { version as currentVersion } from '../../../common/package.ts';
 import type { Mount } from '../../../service/site/mount.ts';
-import { type Location, prefixMatch, type Server, title } from '../context.ts';
-import { mountsOf, type SiteConfig } from '../site.ts';
-import type { Rule, Trap } from '../trap.ts';
+import type { Location } from '../context.ts';
+import { mountsOf, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { isBefore } from '../version.ts';
 
 /** The most serious problem of an nginx before each version: https://nginx.org/en/CHANGES. The tests run on 1.22. */
@@ -44,7 +43,6 @@ export const otherVersion: Rule = ({ snippets }) => {
   });
 };
 
-/** Mounts without a location, and locations without a mount. */
 export const mountMismatch: Rule = (site) => {
   const { mounts = [], gates, internals } = site;
   if (site.mounts === undefined) return [];
@@ -55,12 +53,9 @@ export const mountMismatch: Rule = (site) => {
   ];
 };
 
-function unserved(
-  mount: Mount,
-  { http, servers, gates, internals }: SiteConfig,
-): Trap | readonly Trap[] {
-  const leadsTo = (server: Server, uri: string, those: readonly Location[]) =>
-    those.some((location) => location === prefixMatch(server, uri));
+function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig) {
+  const leadsTo = (server: Location, uri: string, those: readonly Location[]) =>
+    those.some((location) => location === server.prefixMatch(uri));
   const shown = `${mount.site === undefined ? '' : `${mount.site}:`}${mount.prefix}=${mount.internal}`;
   const named = servers.filter((server) => mountsOf(server, [mount]).length > 0);
   const asking = named.filter((server) => leadsTo(server, mount.prefix, gates));
@@ -93,13 +88,13 @@ function unserved(
     }));
 }
 
-function hasName({ names }: Server, { site }: Mount): boolean {
+function hasName({ names }: Location, { site }: Mount): boolean {
   return names.some((name) => name.toLowerCase() === site);
 }
 
 /** The location that matches the prefix now, if it is not `/`. */
-function pointOf(server: Server | undefined, prefix: string) {
-  const now = server && prefixMatch(server, prefix);
+function pointOf(server: Location | undefined, prefix: string) {
+  const now = server?.prefixMatch(prefix);
   return now === undefined || now.path === '/' ? server?.at : now.at;
 }
 
@@ -118,7 +113,7 @@ function unmounted(
     const [name = 'the site'] = server.names;
     return {
       at,
-      seen: `${title(location)} has no mount on ${name}`,
+      seen: `${location.title} has no mount on ${name}`,
       why:
         side === 'prefix'
           ? 'The gate answers each request of this location with 403: Postern issues no tokens for it.'

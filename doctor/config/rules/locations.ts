@@ -1,42 +1,33 @@
-import {
-  isPrefix,
-  type Location,
-  own,
-  regexRivals,
-  title,
-  titleAt,
-  withNested,
-} from '../context.ts';
-import { type Directive, quoted, returns, wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, DELIVERY, type SiteConfig } from '../site.ts';
-import { type Rule, rule, type Trap } from '../trap.ts';
+import { type Directive, type Location, quoted } from '../context.ts';
+import { AUTH_REQUEST, DELIVERY, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { secondUrl } from './second-url.ts';
 
 /** Locations that serve files without asking the gate, or another file than the one that it allowed. */
 export const locationRules: Readonly<Record<string, Rule>> = {
-  'no-gate': rule({
-    why: 'nginx serves all files of this configuration without a token.',
-    fix: 'in the server block: location ^~ /download/ { include postern/protect.conf; }',
-    find: ({ http, gates }) =>
-      gates.length > 0 ? [] : [{ at: http.at, seen: 'no location uses Postern' }],
-  }),
+  'no-gate': ({ http, gates }) => {
+    const seen = 'no location uses Postern';
+    const why = 'nginx serves all files of this configuration without a token.';
+    const fix = 'in the server block: location ^~ /download/ { include postern/protect.conf; }';
+    return gates.length > 0 ? [] : [{ at: http.at, seen, why, fix }];
+  },
   'missing-caret': ({ gates, internals }) =>
     [...gates, ...internals].flatMap((location) => withoutCaret(location)),
   nested,
   'internal-rewrite': (site) =>
     site.internals.flatMap((one) => [...blocksIn(one, site), ...rewritesIn(one)]),
-  'server-auth-request': rule({
-    why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
-    fix: 'delete this line, and include postern/protect.conf; in the public location',
-    find: ({ http }) =>
-      [http, ...http.servers].flatMap((context) => {
-        const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
-        const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
-        if (at === undefined) return [];
-        const words = at.args.map((word) => word || '""').join(' ');
-        return { at, seen: `${at.name} ${words} in the ${context.at.name} block` };
-      }),
-  }),
+  'server-auth-request': ({ http }) =>
+    [http, ...http.servers].flatMap((context) => {
+      const lines = [...context.own('auth_request'), ...context.own('try_files')];
+      const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
+      if (at === undefined) return [];
+      const words = at.args.map((word) => word || '""').join(' ');
+      return {
+        at,
+        seen: `${at.name} ${words} in the ${context.at.name} block`,
+        why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
+        fix: 'delete this line, and include postern/protect.conf; in the public location',
+      };
+    }),
   'second-url': secondUrl,
   'alias-slash': aliasSlash,
 };
@@ -48,8 +39,8 @@ export const locationRules: Readonly<Record<string, Rule>> = {
 function withoutCaret(location: Location, level = location): readonly Trap[] {
   const { modifier, path, at, server } = location;
   if (level === server || modifier === '=') return [];
-  if (!isPrefix(modifier)) {
-    const seen = `${title(location)} is a regex location`;
+  if (!location.isPrefix) {
+    const seen = `${location.title} is a regex location`;
     const why =
       'nginx uses the first regex location that matches, even if the request is for another one.';
     return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
@@ -57,8 +48,11 @@ function withoutCaret(location: Location, level = location): readonly Trap[] {
   const outside = level.parent as Location;
   if (level.modifier === '^~') return withoutCaret(location, outside);
   const isInside = level !== location;
-  const which = isInside ? `${title(location)} is inside ${title(level)}, which` : title(level);
-  const rivals = regexRivals(outside, path).map(titleAt).join(', ');
+  const which = isInside ? `${location.title} is inside ${level.title}, which` : level.title;
+  const rivals = outside
+    .regexRivals(path)
+    .map((one) => one.titleAt)
+    .join(', ');
   const line = `location ^~ ${quoted(path)} {`;
   return [
     {
@@ -80,7 +74,7 @@ function nested(site: SiteConfig): readonly Trap[] {
       .filter((at) => !isXAccel || at.name === 'location' || goesElsewhere(at))
       .map((at) => ({
         at,
-        seen: `${wordsOf(at)} inside ${title(gate)}`,
+        seen: `${at.words} inside ${gate.title}`,
         why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
         fix:
           at.name === 'location'
@@ -97,16 +91,16 @@ function goesElsewhere({ block = [] }: Directive): boolean {
 function blocksIn(location: Location, site: SiteConfig): readonly Trap[] {
   return inside(location, site).map((at) => ({
     at,
-    seen: `${wordsOf(at)} inside ${title(location)}`,
+    seen: `${at.words} inside ${location.title}`,
     why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
     fix: 'delete this block; an `if` that always returns is harmless',
   }));
 }
 
 function rewritesIn(location: Location): readonly Trap[] {
-  return own(location, 'rewrite').map((at) => ({
+  return location.own('rewrite').map((at) => ({
     at,
-    seen: `${wordsOf(at)} in ${title(location)}`,
+    seen: `${at.words} in ${location.title}`,
     why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
     fix: 'delete this line: the mount maps the public prefix to the internal prefix',
   }));
@@ -127,22 +121,22 @@ function alwaysReturns({ block = [] }: Directive): boolean {
   const end = block.findIndex(({ name }) => name === 'return');
   const ends = ({ name, args }: Directive) =>
     name === 'break' || ['last', 'break'].includes(args[2] ?? '');
-  return returns(block) && !block.slice(0, end).some(ends);
+  return end >= 0 && !block.slice(0, end).some(ends);
 }
 
 /** A missing slash in any location of the site, which can give access to the folder of the files. */
 function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
-  return withNested(http.servers).flatMap((location): Trap | readonly Trap[] => {
+  return http.blocks.flatMap((location): Trap | readonly Trap[] => {
     const { modifier, path, at } = location;
-    const [alias] = own(location, 'alias');
-    if (alias === undefined || !isPrefix(modifier)) return [];
+    const [alias] = location.own('alias');
+    if (alias === undefined || !location.isPrefix) return [];
     const [folder = ''] = alias.args;
     const folderEnds = folder.endsWith('/');
     const isInternal = internals.includes(location);
     if (!path.endsWith('/') && (folderEnds || isInternal)) {
       return {
         at,
-        seen: `${title(location)} { alias ${folder}; }`,
+        seen: `${location.title} { alias ${folder}; }`,
         why: `The location does not end with a slash: ${beside(path, folder)}`,
         fix: `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`,
       };
@@ -150,7 +144,7 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
     if (!isInternal || folderEnds) return [];
     return {
       at: alias,
-      seen: `alias ${folder} in ${title(location)}`,
+      seen: `alias ${folder} in ${location.title}`,
       why: `The folder does not end with a slash: ${beside(path, folder)}`,
       fix: `instead of this line: alias ${quoted(`${folder}/`)};`,
     };

@@ -1,40 +1,23 @@
 import { posix } from 'node:path';
-import {
-  type Context,
-  candidates,
-  effective,
-  firstWord,
-  has,
-  inForce,
-  isPrefix,
-  type Location,
-  own,
-  title,
-  titleAt,
-  turnedOn,
-  withNested,
-} from '../context.ts';
-import { type Directive, isHandled, named, quoted, wordsOf } from '../directive.ts';
+import { type Context, type Directive, type Location, quoted } from '../context.ts';
 import type { Disk } from '../disk.ts';
-import type { SiteConfig } from '../site.ts';
-import type { Trap } from '../trap.ts';
+import type { SiteConfig, Trap } from '../site.ts';
 
 /** Files of an internal location that another root, alias or symbolic link of the site also serves. */
 export function secondUrl(site: SiteConfig): readonly Trap[] {
   const others = othersOf(site);
   return site.internals.flatMap((location) => {
-    const folder = has(location, 'proxy_pass') ? undefined : folderOf(location, site.disk);
-    const what = `files of ${titleAt(location)}`;
+    const folder = location.has('proxy_pass') ? undefined : folderOf(location, site.disk);
+    const what = `files of ${location.titleAt}`;
     return folder === undefined ? [] : urlsOf(folder.own.path, what, others, site.disk);
   });
 }
 
 /** The blocks besides the public and internal locations. */
 export function othersOf({ http, gates, internals }: SiteConfig): readonly Location[] {
-  return withNested(http.servers).filter((one) => ![...internals, ...gates].includes(one));
+  return http.blocks.filter((one) => ![...internals, ...gates].includes(one));
 }
 
-/** The findings about the other URLs of a folder. */
 export function urlsOf(
   path: string,
   what: string,
@@ -50,18 +33,18 @@ export function urlsOf(
     });
     if (first === undefined) return [];
     const { at, link, uri } = first;
-    const where = context === context.server ? 'the server block' : title(context);
+    const where = context === context.server ? 'the server block' : context.title;
     const rest = link !== undefined && more.length > 0 ? ` and ${more.length} more` : '';
     // A link to a folder above it has any number of URLs.
     const isLoop = link !== undefined && folder.own.path.startsWith(first.tree.path);
     const by = link === undefined ? '' : `, by the symbolic link ${link}${rest}`;
     return {
       at,
-      seen: `${wordsOf(at)} in ${where}: ${what} are at ${uri}${by}`,
+      seen: `${at.words} in ${where}: ${what} are at ${uri}${by}`,
       why: 'The same files have a second URL that needs no token. Keep them outside of each root and alias of the site.',
       fix:
         rest || isLoop
-          ? `in ${titleAt(context)}: disable_symlinks on from=$document_root;`
+          ? `in ${context.titleAt}: disable_symlinks on from=$document_root;`
           : fixFor(context, uri, at),
     };
   });
@@ -72,15 +55,15 @@ function fixFor(context: Location, uri: string, at: Directive): string {
   const { server } = context;
   const isFolder = uri.endsWith('/');
   const isTaken = server.locations.some(
-    ({ path, modifier }) => path === uri && (isFolder ? isPrefix(modifier) : modifier === '='),
+    ({ path, modifier, isPrefix }) => path === uri && (isFolder ? isPrefix : modifier === '='),
   );
   const isHere = isTaken || rewritesTo(context, uri);
   // A `return` would close the whole site.
   if (uri === '/' || (isHere && context === server)) {
     return `instead of this line: ${at.name} /srv/www/;`;
   }
-  if (isHere) return `in ${titleAt(context)}: return 404;`;
-  return `in ${titleAt(server)}: location ${isFolder ? '^~' : '='} ${quoted(uri)} { return 404; }`;
+  if (isHere) return `in ${context.titleAt}: return 404;`;
+  return `in ${server.titleAt}: location ${isFolder ? '^~' : '='} ${quoted(uri)} { return 404; }`;
 }
 
 /** Whether the context serves a URI: directly, or because the site redirects there internally. */
@@ -90,13 +73,13 @@ function isReachable(context: Location, uri: string, others: readonly Location[]
   const exact = server.locations.find(
     (one) => one.modifier === '=' && one.path === uri && !uri.endsWith('/'),
   );
-  const selected = exact ? [exact] : candidates(server, uri);
+  const selected = exact ? [exact] : server.candidates(uri);
   const here = others.filter((other) => other.server === server);
   if (rewritesTo(context, uri)) return true;
   if (modifier === '@') {
     return here.some((other) => selected.includes(other) && sendsTo(other, (to) => to === path));
   }
-  if (inForce(context, 'internal') === undefined) return selected.includes(context);
+  if (context.inForce('internal') === undefined) return selected.includes(context);
   // A file name without a variable is a single page, such as an error page.
   return here.some((other) =>
     sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
@@ -106,10 +89,10 @@ function isReachable(context: Location, uri: string, others: readonly Location[]
 /** Whether the context serves files of a folder for requests for other URIs. */
 function rewritesTo(context: Location, folder: string): boolean {
   const to = [
-    ...[context, ...own(context, 'if')]
-      .flatMap((block) => own(block, 'rewrite'))
+    ...[context, ...context.own('if')]
+      .flatMap((block) => block.own('rewrite'))
       .flatMap(({ args }) => (args[2] === 'break' ? args.slice(1, 2) : [])),
-    ...effective(context, 'try_files').flatMap(({ args }) => args.slice(0, -1)),
+    ...context.effective('try_files').flatMap(({ args }) => args.slice(0, -1)),
   ];
   return to.some((text) => {
     // `$uri` is the URI of the request itself.
@@ -120,10 +103,10 @@ function rewritesTo(context: Location, folder: string): boolean {
 }
 
 function sendsTo(context: Context, isThere: (to: string) => boolean): boolean {
-  const last = ['try_files', 'error_page'].flatMap((name) => effective(context, name));
+  const last = ['try_files', 'error_page'].flatMap((name) => context.effective(name));
   return (
     last.some(({ args }) => isThere(args.at(-1) ?? '')) ||
-    own(context, 'rewrite').some(({ args }) => isThere(args[1] ?? ''))
+    context.own('rewrite').some(({ args }) => isThere(args[1] ?? ''))
   );
 }
 
@@ -135,16 +118,15 @@ function uriOf(files: string, { tree, own }: Folder): string | undefined {
 
 /** Whether a client gets a file there without any check. */
 function serves(context: Context): boolean {
-  if (isHandled(context.block)) return false;
-  const isOn = (name: string) => turnedOn(context, name) !== undefined;
-  const wantsPassword =
-    isOn('auth_basic') && inForce(context, 'auth_basic_user_file') !== undefined;
+  if (context.at.isHandled) return false;
+  const isOn = (name: string) => context.turnedOn(name) !== undefined;
+  const wantsPassword = isOn('auth_basic') && context.inForce('auth_basic_user_file') !== undefined;
   const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
   // `allow` and `deny` replace each other's inherited lines.
-  const rules = effective(context, 'allow', 'deny');
+  const rules = context.effective('allow', 'deny');
   // The first line that matches counts, and nginx allows an address that no line matches.
   const denies = rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
-  if (firstWord(context, 'satisfy') !== 'any') return !(denies || checks);
+  if (context.firstWord('satisfy') !== 'any') return !(denies || checks);
   return rules.length > 0 ? !denies : !checks;
 }
 
@@ -192,23 +174,19 @@ function isUnclearAlias({ modifier, server }: Location, at: Directive, from: obj
 export function unclear(context: Location): readonly string[] {
   if (!serves(context)) return [];
   const { at, from } = nearest(context) ?? {};
-  const inIf = own(context, 'if').flatMap((one) => own(one, 'root', 'alias'));
+  const inIf = context.own('if').flatMap((one) => one.own('root', 'alias'));
   const isClear =
     at === undefined ||
     from === undefined ||
     (/^\/[^$]*$/.test(at.args[0] ?? '') && !isUnclearAlias(context, at, from));
   return [...inIf, ...(isClear ? [] : [at])].map(
-    (line) => `files below ${wordsOf(line)} (${line.file}:${line.line})`,
+    (line) => `files below ${line.words} (${line.file}:${line.line})`,
   );
 }
 
 /** The links in a folder that nginx follows, as folders. */
-function linksIn(
-  { at, own }: Folder,
-  context: Location,
-  disk: Disk | undefined,
-): readonly Folder[] {
-  if (firstWord(context, 'disable_symlinks') === 'on') return [];
+function linksIn({ at, own }: Folder, context: Location, disk: Disk | undefined) {
+  if (context.firstWord('disable_symlinks') === 'on') return [];
   const top = own.path.replace(/(?<=.)\/$/, '');
   return (disk?.links(top) ?? []).map(({ path, to, isFolder }) => {
     const end = isFolder ? '/' : '';
@@ -220,7 +198,7 @@ function linksIn(
 
 /** `root` and `alias` replace each other. Only locations can have an alias. */
 function nearest(context: Context): { at: Directive; from: Context } | undefined {
-  const [at] = [...named(context.block, 'alias'), ...named(context.block, 'root')];
+  const [at] = [...context.own('alias'), ...context.own('root')];
   if (at !== undefined) return { at, from: context };
   return context.parent && nearest(context.parent);
 }

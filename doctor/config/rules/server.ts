@@ -1,59 +1,46 @@
-import {
-  type Context,
-  effective,
-  type Http,
-  mapOf,
-  own,
-  type Server,
-  title,
-  titleAt,
-  turnedOn,
-} from '../context.ts';
-import { returns, textOf, wordsOf } from '../directive.ts';
-import type { SiteConfig } from '../site.ts';
-import { type Rule, rule, type Trap } from '../trap.ts';
+import { type Context, Directive, type Http, type Location } from '../context.ts';
+import type { Rule, SiteConfig, Trap } from '../site.ts';
 
 /** Server blocks that let other people read or replay tokens. */
 export const serverRules: Readonly<Record<string, Rule>> = {
-  'early-data': rule({
-    why: 'An attacker who recorded a request in early data can replay it: the replay counts as a use, or downloads the file again.',
-    fix: 'instead of this line: ssl_early_data off;',
-    find: ({ servers, gates }) =>
-      servers.flatMap((server) => {
-        const at = turnedOn(server, 'ssl_early_data');
-        const isOpen = gates.some((gate) => gate.server === server && !returnsIf(gate, EARLY));
-        if (at === undefined || !isOpen || returnsIf(server, EARLY)) return [];
-        return { at, seen: 'ssl_early_data on in a server block that serves protected files' };
-      }),
-  }),
-  'plain-http': rule({
-    why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
-    fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
-    find: ({ servers, gates }) =>
-      servers.flatMap((server) => {
-        const gate = gates.find((one) => one.server === server);
-        const isRedirect = returnsIf(server, /\$(scheme|https)\b/);
-        if (gate === undefined || isRedirect || isBehindProxy(server)) return [];
-        const lines = own(server, 'listen');
-        // If there is none, nginx listens on port 80 of all addresses.
-        return (lines.length > 0 ? lines : [server.at])
-          .filter(({ args }) => !isPrivate(args))
-          .map((at) => {
-            const line = at === server.at ? 'server without a listen' : wordsOf(at);
-            return { at, seen: `${line}: ${title(gate)} is served over plain HTTP` };
-          });
-      }),
-  }),
+  'early-data': ({ servers, gates }) =>
+    servers.flatMap((server) => {
+      const at = server.turnedOn('ssl_early_data');
+      const isOpen = gates.some((gate) => gate.server === server && !returnsIf(gate, EARLY));
+      if (at === undefined || !isOpen || returnsIf(server, EARLY)) return [];
+      return {
+        at,
+        seen: 'ssl_early_data on in a server block that serves protected files',
+        why: 'An attacker who recorded a request in early data can replay it: the replay counts as a use, or downloads the file again.',
+        fix: 'instead of this line: ssl_early_data off;',
+      };
+    }),
+  'plain-http': ({ servers, gates }) =>
+    servers.flatMap((server) => {
+      const gate = gates.find((one) => one.server === server);
+      const isRedirect = returnsIf(server, /\$(scheme|https)\b/);
+      if (gate === undefined || isRedirect || isBehindProxy(server)) return [];
+      const lines = server.own('listen');
+      // If there is none, nginx listens on port 80 of all addresses.
+      return (lines.length > 0 ? lines : [server.at])
+        .filter(({ args }) => !isPrivate(args))
+        .map((at) => ({
+          at,
+          seen: `${at === server.at ? 'server without a listen' : at.words}: ${gate.title} is served over plain HTTP`,
+          why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
+          fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
+        }));
+    }),
   log: (site) => [...site.servers.flatMap(withoutLog), ...tokenLogs(site.http, loggedBy(site))],
   cors: ({ http }) => {
-    const map = mapOf(http, '$postern_cors_origin')?.block ?? [];
+    const map = http.map('$postern_cors_origin')?.block ?? [];
     return map
       .filter(({ name, args: [value = ''] }) =>
         name === 'default' ? /^(\*|null)$|\$/.test(value) : name === 'null',
       )
       .map((at) => ({
         at,
-        seen: `${wordsOf(at)} in the map for $postern_cors_origin`,
+        seen: `${at.words} in the map for $postern_cors_origin`,
         why: 'Each page, of any site, can read the files that its visitor may open. An uploaded page in a sandbox has the origin null.',
         fix: at.name === 'null' ? 'delete this line' : 'instead of this line: default "";',
       }));
@@ -69,9 +56,9 @@ const EARLY = /\$ssl_early_data/;
 
 /** Whether an `if` on this variable ends the request. */
 function returnsIf(context: Context, variable: RegExp): boolean {
-  return own(context, 'if').some(
-    ({ args, block = [] }) => args.some((word) => variable.test(word)) && returns(block),
-  );
+  return context
+    .own('if')
+    .some((one) => one.args.some((word) => variable.test(word)) && one.has('return'));
 }
 
 /** TLS, or only this machine. */
@@ -83,19 +70,19 @@ function isPrivate([address = '', ...more]: readonly string[]): boolean {
 }
 
 /** These directives show that a proxy in front passes the requests on. */
-function isBehindProxy(server: Server): boolean {
-  const isSet = effective(server, 'set_real_ip_from').length > 0;
-  return isSet || own(server, 'listen').some(({ args }) => args.includes('proxy_protocol'));
+function isBehindProxy(server: Location): boolean {
+  const isSet = server.effective('set_real_ip_from').length > 0;
+  return isSet || server.own('listen').some(({ args }) => args.includes('proxy_protocol'));
 }
 
 /** Each variable contains a part of the request, and with it the token. Names of variables are case-insensitive. */
 const REVEALING =
   /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/i;
 
-function withoutLog(server: Server): readonly Trap[] {
-  if (effective(server, 'access_log').length > 0) return [];
+function withoutLog(server: Location): readonly Trap[] {
+  if (server.effective('access_log').length > 0) return [];
   const why = 'nginx then writes its default log, with the request line and every token in it.';
-  const fix = `in ${titleAt(server)}: access_log /var/log/nginx/access.log postern;`;
+  const fix = `in ${server.titleAt}: access_log /var/log/nginx/access.log postern;`;
   return [{ at: server.at, seen: 'server without an access_log', why, fix }];
 }
 
@@ -105,11 +92,12 @@ export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Tr
     const [, variable] = REVEALING.exec(format) ?? [];
     if (variable === undefined) return [];
     const [file = '', , ...more] = at.args;
+    const line = new Directive(at.name, [file, 'postern', ...more], at);
     return {
       at,
-      seen: `${wordsOf(at)} in a server block that serves protected files`,
+      seen: `${at.words} in a server block that serves protected files`,
       why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
-      fix: `instead of this line: ${textOf({ ...at, args: [file, 'postern', ...more] })}`,
+      fix: `instead of this line: ${line.text}`,
     };
   });
 }
@@ -120,7 +108,7 @@ export function unclearLogs(site: SiteConfig): readonly string[] {
   return logsOf(site.http, loggedBy(site)).flatMap(({ name, format }) =>
     [...format.matchAll(/\$\{?(\w+)/g)].flatMap(([, word]) => {
       const variable = `$${word}`;
-      const map = mapOf(site.http, variable);
+      const map = site.http.map(variable);
       const isOwn = map && !ours.includes(map.file) && REVEALING.test(map.args[0] ?? '');
       return isOwn ? `whether ${variable} in the log format ${name} contains tokens` : [];
     }),
@@ -130,12 +118,12 @@ export function unclearLogs(site: SiteConfig): readonly string[] {
 function logsOf(http: Http, contexts: readonly Context[]) {
   const formats = new Map([
     ['combined', '$request'],
-    ...own(http, 'log_format').map(
-      ({ args: [name = '', ...rest] }) => [name, rest.join('')] as const,
-    ),
+    ...http
+      .own('log_format')
+      .map(({ args: [name = '', ...rest] }) => [name, rest.join('')] as const),
   ]);
   return contexts
-    .flatMap((context) => effective(context, 'access_log'))
+    .flatMap((context) => context.effective('access_log'))
     .filter(({ args }) => args[0] !== 'off')
     .map((at) => {
       const { 1: name = 'combined' } = at.args;

@@ -1,20 +1,16 @@
 import { dirname } from 'node:path';
-import { tryTo } from '../../../common/io.ts';
+import { tryTo } from '../../../common/errors.ts';
 import { version as currentVersion, readSnippet } from '../../../common/package.ts';
-import { type Context, has, mapOf, own, title, titleAt } from '../context.ts';
-import { type Directive, textOf } from '../directive.ts';
+import type { Context, Directive } from '../context.ts';
 import { parse } from '../parse.ts';
-import { includes, type SiteConfig, type SnippetFile } from '../site.ts';
-import type { Rule, Trap } from '../trap.ts';
+import { includes, type Rule, type SiteConfig, type SnippetFile, type Trap } from '../site.ts';
 
-/** Snippets that are missing, were edited, or have another version. */
 export const snippetRules: Readonly<Record<string, Rule>> = {
   'missing-snippet': missing,
   'edited-snippet': ({ snippets }) => snippets.flatMap(edited),
   'cache-folder': withoutFolder,
 };
 
-/** What each snippet is for. */
 const WHY = {
   'protect.conf': 'It asks the gate, and serves only the file that the gate allowed.',
   'x-accel.conf':
@@ -33,10 +29,10 @@ function missing(site: SiteConfig): readonly Trap[] {
   const { http, servers, passing, gates, internals, mounts } = site;
   const need = (context: Context, name: keyof typeof WHY): readonly Trap[] => {
     if (includes(site, context, name)) return [];
-    const seen = `${title(context)} does not include postern/${name}`;
+    const seen = `${context.title} does not include postern/${name}`;
     return [{ at: context.at, seen, why: WHY[name], fix: including(site, context, name) }];
   };
-  const isProxy = (context: Context) => has(context, 'proxy_pass');
+  const isProxy = (context: Context) => context.has('proxy_pass');
   // If the mounts are known, they lead to the internal location.
   const lacking = servers.filter(
     (server) => !mounts && !internals.some((one) => one.server === server),
@@ -67,9 +63,9 @@ function including(site: SiteConfig, context: Context, name: string): string {
   const ours = site.snippets.map(({ file }) => file);
   const lines = context.block.filter((one) => names.includes(one.name) && !ours.includes(one.file));
   const others = includes(site, context, 'internal.conf') ? ['include postern/internal.conf;'] : [];
-  const duplicates = [...others, ...lines.map(textOf)].join(' ');
+  const duplicates = [...others, ...lines.map((one) => one.text)].join(' ');
   const removed = duplicates && ` and delete there: ${duplicates}`;
-  return `in ${titleAt(context)}: include postern/${name};${removed}`;
+  return `in ${context.titleAt}: include postern/${name};${removed}`;
 }
 
 /** The names of the directives of a snippet, with those of the snippets that it includes. */
@@ -107,7 +103,7 @@ type Lines = readonly { readonly text: string; readonly words: string; readonly 
 
 function linesOf(block: readonly Directive[], outside = ''): Lines {
   return block.flatMap((one) => {
-    const text = textOf(one);
+    const text = one.text;
     const words = outside + text;
     return [{ text, words, line: one.line }, ...linesOf(one.block ?? [], words)];
   });
@@ -115,13 +111,13 @@ function linesOf(block: readonly Directive[], outside = ''): Lines {
 
 /** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
 function withoutFolder({ http }: SiteConfig): readonly Trap[] {
-  const at = mapOf(http, '$postern_decisions');
+  const at = http.map('$postern_decisions');
   const zone = at?.block?.flatMap(({ args }) => args).find((value) => value !== '');
-  const words = own(http, 'proxy_cache_path').flatMap(({ args }) => args);
+  const words = http.own('proxy_cache_path').flatMap(({ args }) => args);
   const isThere = words.some((word) => word.startsWith(`keys_zone=${zone}:`));
   if (at === undefined || zone === undefined || isThere) return [];
   const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
   const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
   const path = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k;`;
-  return [{ at, seen, why, fix: `in ${titleAt(http)}: ${path}` }];
+  return [{ at, seen, why, fix: `in ${http.titleAt}: ${path}` }];
 }

@@ -1,37 +1,36 @@
 import { isIP } from 'node:net';
 import { addressOf } from '../../../common/config.ts';
 import { isLoopback, type Listen, listenAddress } from '../../../service/config/values.ts';
-import { effective, has, mapOf, own } from '../context.ts';
-import { type Directive, named, wordsOf } from '../directive.ts';
-import type { SiteConfig } from '../site.ts';
-import { type Rule, rule, type Trap } from '../trap.ts';
+import type { Directive } from '../context.ts';
+import type { Rule, SiteConfig, Trap } from '../site.ts';
 import { keepsConnections } from '../version.ts';
 
 /** Requests that go to the wrong address, or fail under load or while a gate is down; limits that do not work. */
 export const upstreamRules: Readonly<Record<string, Rule>> = {
   'gate-address': (site) => upstreamsOf(site).flatMap((upstream) => wrongAddress(upstream, site)),
   'limit-conn': otherLimits,
-  keepalive: rule({
-    why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
-    fix: 'in that upstream block: keepalive 256;',
-    find: (site) =>
-      upstreamsOf(site)
-        .filter((upstream) => !has(upstream, 'keepalive') && !keepsConnections(site.version))
-        .map((at) => ({ at, seen: `upstream ${at.args[0]} without keepalive` })),
-  }),
+  keepalive: (site) =>
+    upstreamsOf(site)
+      .filter((upstream) => !upstream.has('keepalive') && !keepsConnections(site.version))
+      .map((at) => ({
+        at,
+        seen: `upstream ${at.args[0]} without keepalive`,
+        why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
+        fix: 'in that upstream block: keepalive 256;',
+      })),
   failover: (site) => upstreamsOf(site).flatMap(disabled),
   descriptors,
 };
 
 /** An upstream that asks the API, or has no server at the address of the gate. */
 function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): readonly Trap[] {
-  const servers = own(upstream, 'server');
+  const servers = upstream.own('server');
   if (listen && servers.some((one) => isAt(one, listen))) return [];
   const name = `upstream ${upstream.args[0]}`;
   const api = apiListen && servers.find((one) => isAt(one, apiListen));
   const fix = `server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`;
   if (api) {
-    const seen = `${wordsOf(api)} in ${name} is at POSTERN_API_LISTEN`;
+    const seen = `${api.words} in ${name} is at POSTERN_API_LISTEN`;
     const why = 'nginx asks the API instead of the gate: each download fails.';
     return [{ at: api, seen, why, fix: `instead of this line: ${fix}` }];
   }
@@ -59,16 +58,16 @@ const ZONE = 'postern_connections';
 /** Lines of the site that apply before the internal location, or there instead of the limit for a token. */
 function otherLimits(site: SiteConfig): readonly Trap[] {
   const { http, servers, gates, internals } = site;
-  if (!own(http, 'limit_conn').some(isOurs)) return [];
-  const replaced = internals.filter((one) => !effective(one, 'limit_conn').some(isOurs));
+  if (!http.own('limit_conn').some(isOurs)) return [];
+  const replaced = internals.filter((one) => !one.effective('limit_conn').some(isOurs));
   return [...servers, ...gates, ...replaced]
-    .flatMap((context) => effective(context, 'limit_conn'))
+    .flatMap((context) => context.effective('limit_conn'))
     .filter((line) => !isOurs(line))
     .map((at) => ({
       at,
-      seen: `${wordsOf(at)} besides limit_conn ${ZONE}`,
+      seen: `${at.words} besides limit_conn ${ZONE}`,
       why: 'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.',
-      fix: `limit_conn ${ZONE} 8; ${wordsOf(at)}; put both into the internal location, and remove this line above it`,
+      fix: `limit_conn ${ZONE} 8; ${at.words}; put both into the internal location, and remove this line above it`,
     }));
 }
 
@@ -78,16 +77,16 @@ function isOurs({ args }: Directive): boolean {
 
 /** The upstream to which the snippets send requests for a gate. */
 function upstreamsOf({ http }: SiteConfig): readonly Directive[] {
-  return own(http, 'upstream').filter(({ args }) => args[0] === 'postern');
+  return http.own('upstream').filter(({ args }) => args[0] === 'postern');
 }
 
 /** In an upstream with several servers, those that nginx disables after one time-out. */
 function disabled(upstream: Directive): readonly Trap[] {
-  const servers = own(upstream, 'server');
+  const servers = upstream.own('server');
   if (servers.length < 2) return [];
   return servers.filter(isSoonDisabled).map((at) => ({
     at,
-    seen: `${wordsOf(at)} in upstream ${upstream.args[0]}, which has ${servers.length}`,
+    seen: `${at.words} in upstream ${upstream.args[0]}, which has ${servers.length}`,
     why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
     fix: `instead of this line: server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
   }));
@@ -109,15 +108,15 @@ const MIN_CONNECTIONS = 1024;
 
 /** Too few connections or descriptors for a worker, which then fails every request. */
 function descriptors({ http }: SiteConfig): readonly Trap[] {
-  const [events] = named(http.main, 'events');
+  const [events] = http.main.own('events');
   // This is not a whole configuration.
   if (events === undefined) return [];
-  const [connectionsLine] = own(events, 'worker_connections');
-  const [limitLine] = named(http.main, 'worker_rlimit_nofile');
+  const [connectionsLine] = events.own('worker_connections');
+  const [limitLine] = http.main.own('worker_rlimit_nofile');
   const connections = Number(connectionsLine?.args[0] ?? DEFAULT_CONNECTIONS);
   const limit = Number(limitLine?.args[0] ?? DEFAULT_DESCRIPTORS);
   // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
-  const each = mapOf(http, '$postern_decisions') ? 3 : 2;
+  const each = http.map('$postern_decisions') ? 3 : 2;
   if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
   const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
   return [

@@ -1,9 +1,8 @@
 import { open, stat } from 'node:fs/promises';
-import { Failure } from '../../../common/errors.ts';
-import { systemReason } from '../../../common/io.ts';
+import { Failure, systemReason } from '../../../common/errors.ts';
 import { decodings } from '../../../service/token/without-tokens.ts';
-import { type Check, type CheckResult, failed, ok, untested } from '../attempts.ts';
-import { type TestedSite, withToken } from '../tested-site.ts';
+import { type CheckResult, failed, ok, untested } from '../attempts.ts';
+import { type Check, type TestedSite, withToken } from '../tested-site.ts';
 
 export const ACCESS_LOG = 'access-log';
 
@@ -12,13 +11,28 @@ const FLUSH_MS = 3_000;
 /** Enough to exhaust the JIT stack of PCRE, and short enough for nginx's buffer of 8k. */
 const LONG = 3_000;
 
-/**
- * Searches the log lines of this run for its tokens.
- *
- * @throws Failure if the log cannot be read
- */
+/** Searches the log lines of this run for its tokens. @throws Failure if the log cannot be read */
 export async function accessLogCheck(file: string): Promise<Check> {
-  const start = await size(file);
+  const unreadable = (error: unknown): never => {
+    throw new Failure(`--access-log ${file} cannot be read: ${systemReason(error)}`);
+  };
+  const { size: start } = await stat(file).catch(unreadable);
+
+  /** What nginx has written since the start. */
+  async function added(): Promise<string> {
+    const handle = await open(file).catch(unreadable);
+    try {
+      const { size: end } = await handle.stat();
+      // A log that is shorter than before was rotated.
+      const from = end < start ? 0 : start;
+      const bytes = Buffer.alloc(Math.min(end - from, MAX_BYTES));
+      await handle.read(bytes, 0, bytes.length, from);
+      return bytes.toString('latin1');
+    } finally {
+      await handle.close();
+    }
+  }
+
   return {
     title: 'tokens in the access log',
     why: 'everybody who can read the log or a copy of it can open the files until the tokens expire',
@@ -27,7 +41,7 @@ export async function accessLogCheck(file: string): Promise<Check> {
       await leaveTraces(site);
       const last = Date.now() + FLUSH_MS;
       for (;;) {
-        const text = await since(file, start);
+        const text = await added();
         if (text.includes(lastMark(site)) || Date.now() > last) return search(site, text);
         site.say('waiting for nginx to write the log');
         await site.pause(200);
@@ -79,32 +93,4 @@ function search(site: TestedSite, text: string): CheckResult {
   }
   const own = lines.filter((line) => line.includes(site.mark));
   return ok(`${own.length} lines of this run, no token`);
-}
-
-async function size(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    throw unreadable(file, error);
-  }
-}
-
-async function since(file: string, start: number): Promise<string> {
-  const handle = await open(file).catch((error) => {
-    throw unreadable(file, error);
-  });
-  try {
-    const { size: end } = await handle.stat();
-    // A log that is shorter than before was rotated.
-    const from = end < start ? 0 : start;
-    const bytes = Buffer.alloc(Math.min(end - from, MAX_BYTES));
-    await handle.read(bytes, 0, bytes.length, from);
-    return bytes.toString('latin1');
-  } finally {
-    await handle.close();
-  }
-}
-
-function unreadable(file: string, error: unknown): Failure {
-  return new Failure(`--access-log ${file} cannot be read: ${systemReason(error)}`);
 }

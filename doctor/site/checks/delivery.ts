@@ -1,20 +1,6 @@
-import {
-  answerTo,
-  type CheckResult,
-  type Checks,
-  describe,
-  failed,
-  hasCanary,
-  isDenial,
-  isGateDenial,
-  isUnknown,
-  ok,
-  runAttempts,
-  skipped,
-  untested,
-} from '../attempts.ts';
+import { type CheckResult, failed, ok, skipped, untested } from '../attempts.ts';
 import { headerOf, type Request, type SiteResponse } from '../http.ts';
-import { bearer, cookie, missingFile, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
+import { bearer, type Checks, cookie, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
 
 const LOCKED = {
   why: 'a cached denial, or a missing header, denies access to clients with a valid token',
@@ -31,17 +17,17 @@ export const frontChecks: Checks = {
       const { target } = await site.issue();
       const plain = site.canary.target;
       // No cache has the response for this name.
-      const denial = await site.ask({ target: missingFile(site).target });
-      if (isUnknown(denial)) return untested(describe(denial, site));
-      if (!isGateDenial(denial, site)) return skipped('the gate does not answer: see no-token');
+      const denial = await site.ask({ target: site.missingFile().target });
+      if (site.isUnknown(denial)) return untested(site.describe(denial));
+      if (!site.isGateDenial(denial)) return skipped('the gate does not answer: see no-token');
       await site.ask({ target });
       const second = await site.ask({ target });
-      if (!hasCanary(second, site)) return untested(describe(second, site));
+      if (!site.hasCanary(second)) return untested(site.describe(second));
       for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
         const value = headerOf(second, name) ?? '';
         if (/hit/i.test(value) || Number(value) > 0) return failed(`${name}: ${value}`);
       }
-      const finding = await runAttempts(site, {
+      const finding = await site.attempt({
         'the same without its token': { target: plain },
         'with an empty one': { target: withToken(plain, '') },
         'with its own query': { target: `${plain}?${site.mark}` },
@@ -60,15 +46,15 @@ export const cacheChecks: Checks = {
     run: async (site) => {
       const { target } = site.canary;
       const good = (await site.issue()).token;
-      const other = (await site.issue({ path: missingFile(site).path })).token;
+      const other = (await site.issue({ path: site.missingFile().path })).token;
       const foreign = (await site.issue({ ip: [NOBODY] })).token;
       const first = await site.ask({ target, headers: bearer(good) });
-      if (isDenial(first, site)) {
+      if (site.isDenial(first)) {
         return failed(`${first.status} for a valid token in a header`, LOCKED);
       }
-      if (!hasCanary(first, site)) return untested(describe(first, site));
+      if (!site.hasCanary(first)) return untested(site.describe(first));
       await site.ask({ target, headers: cookie(good) });
-      const finding = await runAttempts(site, {
+      const finding = await site.attempt({
         "another file's, header": { target, headers: bearer(other) },
         "another file's, cookie": { target, headers: cookie(other) },
         "another address's, header": { target, headers: bearer(foreign) },
@@ -78,7 +64,7 @@ export const cacheChecks: Checks = {
       if (finding.verdict !== 'ok') return finding;
       // The reverse: a cached denial would deny access to everyone.
       const again = await site.ask({ target, headers: bearer(good) });
-      if (hasCanary(again, site)) return finding;
+      if (site.hasCanary(again)) return finding;
       return failed(`${again.status} for a valid token after denials`, LOCKED);
     },
   },
@@ -89,7 +75,7 @@ export const cacheChecks: Checks = {
     run: async (site) => {
       const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
       const first = await site.ask({ target });
-      if (!hasCanary(first, site)) return untested(describe(first, site));
+      if (!site.hasCanary(first)) return untested(site.describe(first));
       const cookies = first.headers.filter(([name]) => name === 'set-cookie');
       if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
         return failed('no Set-Cookie with the first use', {
@@ -97,7 +83,7 @@ export const cacheChecks: Checks = {
           fix: 'both Set-Cookie lines of postern/file.conf in the internal location',
         });
       }
-      return runAttempts(site, { 'by another client': { target } });
+      return site.attempt({ 'by another client': { target } });
     },
   },
 };
@@ -108,7 +94,7 @@ async function deliveries(site: TestedSite, cases: readonly Delivery[]): Promise
   for (const [request, wrong] of cases) {
     const { target } = await site.issue();
     const answer = await site.ask({ ...request, target });
-    if (isUnknown(answer)) return untested(describe(answer, site));
+    if (site.isUnknown(answer)) return untested(site.describe(answer));
     const what = wrong(answer, site.canary.body);
     if (what) return failed(what);
     seen.push(answer.status);
@@ -257,7 +243,7 @@ export const deliveryChecks: Checks = {
       const requests = {
         'a download': { target },
         'a denial': { target: site.canary.target },
-        'a denial of a token': { target: withToken(missingFile(site).target, token) },
+        'a denial of a token': { target: withToken(site.missingFile().target, token) },
         '/.postern/auth-request': { target: '/.postern/auth-request', headers: INNER },
         '/auth-request': {
           target: '/auth-request',
@@ -266,7 +252,7 @@ export const deliveryChecks: Checks = {
       };
       const problems: string[] = [];
       for (const [name, request] of Object.entries(requests)) {
-        const answer = await answerTo(site, request);
+        const answer = await site.answerTo(request);
         if (typeof answer === 'string') return untested(`${name}: ${answer}`);
         const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
         if (names.length > 0) problems.push(`${name}: ${names.join(', ')}`);

@@ -1,20 +1,6 @@
-import {
-  type Attempts,
-  type Checks,
-  describe,
-  type Expectation,
-  failed,
-  isGateDenial,
-  isNotTheFile,
-  isUnknown,
-  NO_FOLDER_TOKENS,
-  ok,
-  runAttempts,
-  skipped,
-  untested,
-} from '../attempts.ts';
-import { headerOf, type Request } from '../http.ts';
-import { missingFile, type TestedSite, withToken } from '../tested-site.ts';
+import { failed, NO_FOLDER_TOKENS, ok, skipped, untested } from '../attempts.ts';
+import { headerOf, type Request, type SiteResponse } from '../http.ts';
+import { type Checks, type TestedSite, withToken } from '../tested-site.ts';
 
 const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
 
@@ -23,11 +9,7 @@ function hex(character: string): string {
 }
 
 /** The canary's folder, with a token for its parent; or the reason why no token can be issued. */
-async function folderBelow({
-  mount,
-  canary,
-  api,
-}: TestedSite): Promise<{ target: string } | string> {
+async function folderBelow({ mount, canary, api }: TestedSite) {
   const parts = mount?.rest.split('/') ?? [];
   if (!mount || parts.length < 2) {
     return 'the canary is not in a folder below the mount: --path /download/postern-doctor/canary.txt';
@@ -43,14 +25,14 @@ function inFolders({ folders, mount }: TestedSite, prefixes: readonly string[]):
   return prefixes.flatMap((prefix) => folders.map((folder) => `${prefix}${folder}/${mount?.rest}`));
 }
 
-function byTarget(targets: readonly string[]): Attempts {
+function byTarget(targets: readonly string[]) {
   return Object.fromEntries(targets.map((target) => [target, { target }]));
 }
 
 const FIX =
   'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location takes precedence over both';
 
-const isClosed: Expectation = ({ status }) => status === 404 || status === 403 || status === 400;
+const isClosed = ({ status }: SiteResponse) => [400, 403, 404].includes(status);
 
 /** Locations that serve the files without asking the gate. */
 export const locationChecks: Checks = {
@@ -81,7 +63,7 @@ export const locationChecks: Checks = {
         attempts[name] = { target };
         attempts[`${name}, a range`] = { target, headers: { Range: 'bytes=0-31' } };
       }
-      return runAttempts(site, attempts, isNotTheFile);
+      return site.attempt(attempts, site.isNotTheFile);
     },
   },
   'folder-redirect': {
@@ -108,7 +90,7 @@ export const locationChecks: Checks = {
       if (!site.mount) return skipped(NO_FOLDER_TOKENS);
       const prefixes = [site.mount.prefix, site.internal ?? [], '/static/', '/media/', '/assets/'];
       const upwards = prefixes.flat().map((prefix) => `${prefix.slice(0, -1)}../`);
-      return runAttempts(site, byTarget(inFolders(site, upwards)), isNotTheFile);
+      return site.attempt(byTarget(inFolders(site, upwards)), site.isNotTheFile);
     },
   },
   root: {
@@ -118,7 +100,7 @@ export const locationChecks: Checks = {
     run: async (site) => {
       if (!site.mount) return skipped(NO_FOLDER_TOKENS);
       const targets = [`/${site.mount.rest}`, ...inFolders(site, ['/'])];
-      return runAttempts(site, byTarget(targets), isNotTheFile);
+      return site.attempt(byTarget(targets), site.isNotTheFile);
     },
   },
   'regex-location': {
@@ -126,8 +108,8 @@ export const locationChecks: Checks = {
     why: 'nginx serves files with these names without asking the gate',
     fix: FIX,
     run: (site) => {
-      const attempts = site.extensions.map((ending) => [ending, missingFile(site, ending)]);
-      return runAttempts(site, Object.fromEntries(attempts), isGateDenial);
+      const attempts = site.extensions.map((ending) => [ending, site.missingFile(ending)]);
+      return site.attempt(Object.fromEntries(attempts), site.isGateDenial);
     },
   },
   /**
@@ -142,15 +124,15 @@ export const locationChecks: Checks = {
       const { internal, mark, extensions } = site;
       if (!internal) return skipped(NEEDS_PREFIX);
       const plain = await site.ask({ method: 'OPTIONS', target: internal + mark });
-      if (isUnknown(plain)) return untested(describe(plain, site));
+      if (site.isUnknown(plain)) return untested(site.describe(plain));
       // No internal location, or a site that answers OPTIONS by itself.
-      if (!isClosed(plain, site)) {
+      if (!isClosed(plain)) {
         return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
       }
       const attempts = extensions.map((ending) => {
         return [ending, { method: 'OPTIONS', target: internal + mark + ending }];
       });
-      return runAttempts(site, Object.fromEntries(attempts), isClosed);
+      return site.attempt(Object.fromEntries(attempts), isClosed);
     },
   },
 };

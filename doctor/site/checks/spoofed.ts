@@ -1,19 +1,7 @@
 import { isWithin, networkOf } from '../../../service/site/address.ts';
-import {
-  answerTo,
-  type CheckResult,
-  type Checks,
-  describe,
-  failed,
-  hasCanary,
-  isNotTheFile,
-  ok,
-  runAttempts,
-  skipped,
-  untested,
-} from '../attempts.ts';
-import type { Request, SiteResponse } from '../http.ts';
-import { missingFile, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
+import { type CheckResult, failed, ok, skipped, untested } from '../attempts.ts';
+import type { Request } from '../http.ts';
+import { type Checks, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
 
 const FIX =
   'proxy_pass_request_headers off; in the location that asks the gate, with a proxy_set_header for each header, as in postern/auth-request.conf';
@@ -60,12 +48,12 @@ export const spoofedChecks: Checks = {
       const attempts: Record<string, Request> = {};
       for (const [name, value] of Object.entries(claims)) {
         // The canary if the header could open it, another file if the header names the canary.
-        const to = value === target ? missingFile(site).target : site.canary.target;
+        const to = value === target ? site.missingFile().target : site.canary.target;
         for (const spelt of [name, name.toLowerCase(), name.replaceAll('-', '_')]) {
           attempts[spelt] = { target: to, headers: { [spelt]: value } };
         }
       }
-      return runAttempts(site, attempts);
+      return site.attempt(attempts);
     },
   },
   'spoofed-site': {
@@ -82,7 +70,7 @@ export const spoofedChecks: Checks = {
         'Postern-Site': { target, headers: { 'Postern-Site': ELSEWHERE } },
         'X-Forwarded-Host': { target, headers: { 'X-Forwarded-Host': ELSEWHERE } },
       };
-      return runAttempts(site, attempts, isNotTheFile);
+      return site.attempt(attempts, site.isNotTheFile);
     },
   },
   methods: {
@@ -90,18 +78,17 @@ export const spoofedChecks: Checks = {
     why: 'the gate allowed a request that is not a download: with such a gate a token could also allow writing',
     fix: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
     run: async (site) => {
-      // A file that does not exist.
-      const { path, target } = missingFile(site);
+      const { path, target } = site.missingFile();
       const { token } = await site.issue({ path });
       const attempts: Record<string, Request> = {};
       const rejected: string[] = [];
       for (const [name, request] of Object.entries(REQUESTS)) {
-        const answer = await answerTo(site, { ...request, target });
+        const answer = await site.answerTo({ ...request, target });
         if (typeof answer !== 'string' && OF_THE_SITE.includes(answer.status)) rejected.push(name);
         else attempts[name] = { ...request, target: withToken(target, token) };
       }
       if (Object.keys(attempts).length === 0) return skipped('the site itself rejects them');
-      const finding = await runAttempts(site, attempts);
+      const finding = await site.attempt(attempts);
       if (finding.verdict !== 'ok' || rejected.length === 0) return finding;
       return ok(`${finding.saw}; rejected by the site: ${rejected.join(', ')}`);
     },
@@ -126,18 +113,12 @@ const PRIVATE = [
   'fe80::/10',
 ];
 
-interface Seen {
-  /** Undefined if nginx sends no address. */
-  readonly address: string | undefined;
-  readonly heard: SiteResponse;
-}
-
-/** The address that Postern saw: it records the address with a counted use. */
-async function seenBy(site: TestedSite, from?: string): Promise<Seen | string> {
+/** The address that Postern saw, if nginx sends one: Postern records it with a counted use. */
+async function seenBy(site: TestedSite, from?: string) {
   const { id, target } = await site.issue({ max_uses: 1 });
-  const heard = await answerTo(site, { target, from });
+  const heard = await site.answerTo({ target, from });
   if (typeof heard === 'string') return heard;
-  if (!hasCanary(heard, site)) return describe(heard, site);
+  if (!site.hasCanary(heard)) return site.describe(heard);
   const [requester] = (await site.api.show(id))?.requesters ?? [];
   return requester ? { address: requester.address, heard } : 'Postern has recorded no use';
 }
@@ -146,11 +127,10 @@ async function seenBy(site: TestedSite, from?: string): Promise<Seen | string> {
 async function bound(site: TestedSite, address: string): Promise<CheckResult> {
   const { target } = await site.issue({ ip: [address] });
   const answer = await site.ask({ target, from: address });
-  if (!hasCanary(answer, site)) return failed(`${answer.status} for a token bound to ${address}`);
+  if (!site.hasCanary(answer)) return failed(`${answer.status} for a token bound to ${address}`);
   return ok(`${address}, the address of this machine`);
 }
 
-/** The address of the client. */
 export const addressChecks: Checks = {
   address: {
     title: 'the address that Postern sees',
@@ -188,7 +168,7 @@ export const addressChecks: Checks = {
         'X-Forwarded-For X-Real-IP X_Real_IP X-Client-IP True-Client-IP CF-Connecting-IP X-Cluster-Client-IP Fastly-Client-IP';
       const attempts: Record<string, Request> = { 'no header': { target } };
       for (const name of names.split(' ')) attempts[name] = { target, headers: { [name]: NOBODY } };
-      return runAttempts(site, {
+      return site.attempt({
         ...attempts,
         Forwarded: { target, headers: { Forwarded: `for=${NOBODY}` } },
         'X-Forwarded-For, twice': {

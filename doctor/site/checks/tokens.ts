@@ -1,16 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import {
-  answerTo,
-  type Checks,
-  hasCanary,
-  isNotTheFile,
-  NO_FOLDER_TOKENS,
-  ok,
-  runAttempts,
-  skipped,
-} from '../attempts.ts';
+import { NO_FOLDER_TOKENS, ok, skipped } from '../attempts.ts';
 import type { Request } from '../http.ts';
-import { bearer, cookie, missingFile, withToken } from '../tested-site.ts';
+import { bearer, type Checks, cookie, withToken } from '../tested-site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 
@@ -58,7 +49,7 @@ export const tokenChecks: Checks = {
       const headers = {
         Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}`,
       };
-      return runAttempts(site, {
+      return site.attempt({
         GET: { target },
         HEAD: { method: 'HEAD', target },
         'a range': { target, headers: { Range: 'bytes=0-15' } },
@@ -84,7 +75,7 @@ export const tokenChecks: Checks = {
         if (!mount) continue;
         attempts[`${what}, path`] = { target: `${mount.prefix}~${token}/${mount.rest}` };
       }
-      return runAttempts(site, attempts);
+      return site.attempt(attempts);
     },
   },
   'expired-token': {
@@ -99,7 +90,7 @@ export const tokenChecks: Checks = {
         site.say('waiting for a token to expire');
         await site.pause(200);
       }
-      return runAttempts(site, { 'after its end': { target } });
+      return site.attempt({ 'after its end': { target } });
     },
   },
   'revoked-token': {
@@ -110,13 +101,13 @@ export const tokenChecks: Checks = {
       const { id, target } = await site.issue();
       await site.ask({ target });
       await site.api.revoke(id);
-      const plain = await answerTo(site, { target: site.canary.target });
+      const plain = await site.answerTo({ target: site.canary.target });
       // Do not wait if the file is public.
-      const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
+      const isOpen = typeof plain !== 'string' && site.hasCanary(plain);
       const began = Date.now();
       const last = began + (site.decisionTtl + 1.5) * 1_000;
       for (;;) {
-        const finding = await runAttempts(site, { 'after it': { target } });
+        const finding = await site.attempt({ 'after it': { target } });
         const seconds = (Date.now() - began) / 1_000;
         if (finding.verdict === 'ok' && seconds > 1) {
           return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
@@ -133,12 +124,12 @@ export const tokenChecks: Checks = {
     fix: SCOPE,
     run: async (site) => {
       const { target } = site.canary;
-      const there = missingFile(site);
+      const there = site.missingFile();
       const forOther = (await site.issue({ path: there.path })).token;
       const forCanary = await site.issue();
       // First a correct request: a cache may store its response for another path.
       await site.ask({ target: forCanary.target });
-      return runAttempts(site, {
+      return site.attempt({
         'on the canary': { target: withToken(target, forOther) },
         'on it, header': { target, headers: bearer(forOther) },
         "the canary's on another": { target: withToken(there.target, forCanary.token) },
@@ -163,7 +154,7 @@ export const tokenChecks: Checks = {
         attempts[spelt] = { target: `${mount.prefix}~${token}/${below}` };
         attempts[`${spelt} ?token`] = { target: withToken(mount.prefix + below, token) };
       }
-      return runAttempts(site, attempts, isNotTheFile);
+      return site.attempt(attempts, site.isNotTheFile);
     },
   },
   'two-tokens': {
@@ -172,9 +163,9 @@ export const tokenChecks: Checks = {
     fix: 'proxy_set_header X-Original-URI $request_uri; complete and unchanged',
     run: async (site) => {
       const good = (await site.issue()).token;
-      const bad = (await site.issue({ path: missingFile(site).path })).token;
+      const bad = (await site.issue({ path: site.missingFile().path })).token;
       const { target } = site.canary;
-      return runAttempts(site, {
+      return site.attempt({
         'good, bad': { target: withToken(withToken(target, good), bad) },
         'bad, good': { target: withToken(withToken(target, bad), good) },
       });

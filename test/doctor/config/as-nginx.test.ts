@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { candidates, httpOf, type Server, withNested } from '../../../doctor/config/context.ts';
+import { Http, type Location } from '../../../doctor/config/context.ts';
 import { parse } from '../../../doctor/config/parse.ts';
 import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { requestBytes, sendRaw } from '../../support/raw.ts';
@@ -95,15 +95,15 @@ test('candidates: contains each location that nginx selects for a URI below the 
     config: ({ port }) => blocks.join('\n').replaceAll('$port', `${port}`),
   });
   onTestFinished(nginx.stop);
-  const { servers } = httpOf(parse(blocks.join('\n'), 'a.conf'), 'a.conf');
+  const { servers } = new Http(parse(blocks.join('\n'), 'a.conf'), 'a.conf');
   for (const [index, server] of servers.entries()) {
-    const found = candidates(server, '/a/');
-    const all = withNested(server.locations);
+    const found = server.candidates('/a/');
+    const all = server.locations.flatMap((one) => one.nested);
     for (const uri of ['x', 'x.t', 'b/x', 'b/x.t', 'b/c/x', 'b/c/u.t']) {
       const request = requestBytes('GET', `/a/${uri}`, { Host: `s${index}.example` });
       const { status, text } = await sendRaw(nginx.port, request, 'GET');
       const selected = status === 200 ? all[Number(text)] : server;
-      expect(found.includes(selected as Server), `/a/${uri} in ${drawn[index]}`).toBe(true);
+      expect(found.includes(selected as Location), `/a/${uri} in ${drawn[index]}`).toBe(true);
     }
   }
 });

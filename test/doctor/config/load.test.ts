@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Directive } from '../../../doctor/config/directive.ts';
+import type { Directive } from '../../../doctor/config/context.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../../doctor/config/load.ts';
 import { folderForTest } from '../../support/for-test.ts';
 

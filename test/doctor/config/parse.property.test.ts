@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Directive, Unreadable } from '../../../doctor/config/directive.ts';
+import { type Directive, Unreadable } from '../../../doctor/config/context.ts';
 import { parse } from '../../../doctor/config/parse.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { mount } from '../../support/postern.ts';
@@ -12,7 +12,7 @@ import { diagnosed } from './trap.ts';
 interface Written {
   readonly name: string;
   readonly args: readonly string[];
-  readonly block?: readonly Written[];
+  readonly block?: readonly Written[] | undefined;
 }
 
 /** A spelling of a word in a configuration. */
