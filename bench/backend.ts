@@ -5,9 +5,7 @@ import type { Group } from './processes.ts';
 export interface Site {
   /** Before the http block: `load_module`. */
   readonly main?: string;
-  /** In the http block: upstreams. */
   readonly http?: string;
-  /** In the server block: the locations. */
   readonly server: string;
   /** The format of nginx's access log. Default: `combined`. */
   readonly log?: string;
@@ -15,23 +13,16 @@ export interface Site {
   readonly tool?: Tool;
 }
 
-/** How to request a token from the application. The response contains one `url`. */
-export interface Issue {
-  readonly path: string;
-  readonly authorization: string;
-  readonly body: string;
-}
-
 /** The application behind nginx. It is started again for each measurement. */
 export interface Backend {
   readonly site: Site;
-  /** The path to request from nginx. */
   readonly path: string;
-  /** Each has its own token. `path` is the first one. */
-  readonly paths: readonly string[];
+  /** Each has its own token. `path` is the first one. Absent: there is no other. */
+  readonly paths?: readonly string[];
   /** The same path without a token. nginx must deny it. */
-  readonly refused?: string;
-  readonly issue?: Issue;
+  readonly refused?: string | undefined;
+  /** How to request a token from the application. The response contains one `url`. */
+  readonly issue?: { readonly path: string; readonly authorization: string; readonly body: string };
   /** Process groups whose CPU time is reported separately. */
   readonly processes: Readonly<{ service?: Group; redis?: Group }>;
   /** From the start of the process to its first response. */

@@ -8,12 +8,9 @@ export type Workload = (typeof WORKLOADS)[number];
 export interface Options {
   readonly quick: boolean;
   readonly rounds: number;
-  /** Duration of each load. */
   readonly seconds: number;
-  /** IDs of variants. */
   readonly variants: readonly string[];
   readonly workloads: readonly Workload[];
-  /** File for the results. */
   readonly json: string | undefined;
 }
 

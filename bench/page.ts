@@ -2,8 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../test/harness/paths.ts';
 import { pictures } from './report/charts.ts';
-import { stepsTable } from './report/scaling.ts';
-import { fillIn, report } from './report/tables.ts';
+import { fillIn, report, stepsTable } from './report/tables.ts';
 import type { Results } from './run.ts';
 
 const USAGE = `npm run bench:page -- FILE
@@ -12,23 +11,21 @@ const USAGE = `npm run bench:page -- FILE
   \`npm run bench -- --json FILE\`.
 `;
 
-interface Measured {
-  readonly machine: Readonly<Record<string, string>>;
-  readonly results: Results;
-}
-
 const [file] = process.argv.slice(2);
 if (file === undefined) {
   process.stderr.write(USAGE);
   process.exit(1);
 }
-const { machine, results } = JSON.parse(await readFile(file, 'utf8')) as Measured;
+const measured: { readonly machine: object; readonly results: Results } = JSON.parse(
+  await readFile(file, 'utf8'),
+);
+const { machine, results } = measured;
 const docs = join(projectRoot, 'docs');
 await mkdir(join(docs, 'pictures'), { recursive: true });
 for (const [name, svg] of Object.entries(await pictures(results))) {
   await writeFile(join(docs, 'pictures', name), svg);
 }
-const where = [['machine', ''], ...Object.entries(machine)];
+const where = [['machine', ''], ...Object.entries<string>({ ...machine })];
 const steps = stepsTable(results.serve);
 const tables = { ...report(results), machine: where, ...(steps.length > 1 && { steps }) };
 for (const name of ['understand/performance.md', 'operate/scaling.md']) {

@@ -9,7 +9,6 @@ export interface Step<R> {
 export type Rounds<R> = Readonly<Record<string, readonly R[]>>;
 
 export interface Failure {
-  /** The title of the step. */
   readonly title: string;
   readonly reason: string;
 }

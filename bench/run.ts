@@ -1,9 +1,9 @@
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NAME, type Variant } from './backend.ts';
-import type { Measured } from './load/measured.ts';
 import type { Options, Workload } from './options.ts';
 import { VARIANTS } from './peers/all.ts';
+import type { Measured } from './processes.ts';
 import { type Failure, inRounds, type Rounds, type Step } from './rounds.ts';
 import { BY_NGINX, DOWNLOADERS, type Downloaded, downloading } from './workloads/download.ts';
 import { ISSUERS, type Issued, issuing } from './workloads/issue.ts';

@@ -4,11 +4,7 @@ import { connect } from 'node:net';
 const buffer = Buffer.alloc(1024 * 1024);
 
 /** Downloads all paths at once and counts the bytes of their bodies. Resolves with the seconds. */
-export async function downloadAll(
-  port: number,
-  paths: readonly string[],
-  bytes: number,
-): Promise<number> {
+export async function downloadAll(port: number, paths: readonly string[], bytes: number) {
   const began = performance.now();
   await Promise.all(paths.map((path) => download(port, path, bytes)));
   return (performance.now() - began) / 1000;

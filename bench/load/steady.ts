@@ -1,20 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 
-export interface Steady {
-  readonly port: number;
-  readonly path: string;
-  /** Requests per second. */
-  readonly rate: number;
-  readonly seconds: number;
-}
-
 export interface Latency {
   /** The requested rate, per second. */
   readonly rate: number;
-  /** Number of measured requests. */
   readonly requests: number;
-  /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
 }
@@ -30,7 +20,7 @@ const CONNECTIONS = 256;
  * a request was due. wrk sends the next request only after a response, so it does not see the queue
  * behind a slow response. Requests are due at random times (a Poisson process), as with many users.
  */
-export async function steady({ port, path, rate, seconds }: Steady): Promise<Latency> {
+export async function steady(port: number, path: string, rate: number, seconds: number) {
   const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
   const all = Array.from({ length: CONNECTIONS }, () => new Connection(port));
   const idle = [...all];

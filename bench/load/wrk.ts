@@ -6,9 +6,6 @@ import { findTool } from '../../test/harness/tools.ts';
 export interface Load {
   readonly requests: number;
   readonly perSecond: number;
-  /** Latency in milliseconds: median and 99th percentile. */
-  readonly p50: number;
-  readonly p99: number;
 }
 
 export interface Wrk {
@@ -22,7 +19,7 @@ export interface Wrk {
 /** Sends requests as fast as possible on all connections. Rejects if any response is an error. */
 export async function wrk(url: string, { connections, seconds, script }: Wrk): Promise<Load> {
   const tool = await findTool('wrk');
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s'];
   if (script === undefined) args.push(url);
   else {
     const [name, ...more] = script;
@@ -39,14 +36,10 @@ export function parseWrk(output: string): Load {
   const number = (pattern: RegExp) => {
     const found = pattern.exec(output);
     if (!found) throw new Error(`unexpected output of wrk:\n${output}`);
-    return Number(found[1]) * (UNITS[found[2] ?? 'ms'] ?? Number.NaN);
+    return Number(found[1]);
   };
   return {
     requests: number(/(\d+) requests in /),
     perSecond: number(/Requests\/sec:\s+([\d.]+)/),
-    p50: number(/50%\s+([\d.]+)(us|ms|s)/),
-    p99: number(/99%\s+([\d.]+)(us|ms|s)/),
   };
 }
-
-const UNITS: Record<string, number> = { us: 0.001, ms: 1, s: 1000 };

@@ -1,14 +1,9 @@
+import { type RequestOptions, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { Running } from '../../test/harness/process.ts';
 import { startRedis } from '../../test/harness/redis.ts';
 import { type Backend, EXPIRES_IN, KEY, NAME, type Site, type Wanted } from '../backend.ts';
 import { residentBytes } from '../processes.ts';
-import { answers, ask, type Where } from './request.ts';
-
-export interface Application {
-  readonly running: Running;
-  readonly where: Where;
-  readonly site: Site;
-}
 
 const issue = {
   path: '/generate-media-token/',
@@ -18,14 +13,15 @@ const issue = {
 
 /** An application with two endpoints, to issue and to use a token. Tokens are in its own Redis. */
 export async function startApplication(
-  start: (env: Record<string, string>) => Promise<Application>,
+  start: (env: Record<string, string>) => Promise<{ running: Running; where: Where; site: Site }>,
   { tokens = 1 }: Wanted,
 ): Promise<Backend> {
   const redis = await startRedis();
   try {
     const began = performance.now();
     const { running, where, site } = await start({ BENCH_REDIS: redis.url, BENCH_KEY: KEY });
-    await running.ready(() => answers(where), { what: 'the application to answer' });
+    const answers = () => ask(where, '/').then(() => true);
+    await running.ready(() => answers().catch(() => false), { what: 'the application to answer' });
     const startMs = performance.now() - began;
     const idleBytes = residentBytes(running.pid);
     const paths: string[] = [];
@@ -55,4 +51,21 @@ async function issueOne(where: Where): Promise<string> {
   const { status, body } = await ask(where, issue.path, headers, issue.body);
   if (status !== 201) throw new Error(`no token: ${status} ${body}`);
   return (JSON.parse(body) as { url: string }).url;
+}
+
+/** A port or a Unix socket of this machine. */
+type Where = Required<Pick<RequestOptions, 'port'>> | Required<Pick<RequestOptions, 'socketPath'>>;
+
+/** fetch() does not support Unix sockets. No agent: an idle connection would delay the stop. */
+export function ask(where: Where, path: string, headers = {}, body?: string) {
+  const method = body === undefined ? 'GET' : 'POST';
+  return new Promise<{ status: number; body: string }>((resolve, reject) => {
+    const asked = request({ ...where, path, method, headers, agent: false, timeout: 5_000 });
+    asked.on('response', (reply) => {
+      text(reply).then((said) => resolve({ status: reply.statusCode ?? 0, body: said }), reject);
+    });
+    asked.on('timeout', () => asked.destroy(new Error('no response within 5 s')));
+    asked.on('error', reject);
+    asked.end(body);
+  });
 }

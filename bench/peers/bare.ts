@@ -21,7 +21,6 @@ export const BARE: Variant = {
     return {
       site: onGate(files, [`127.0.0.1:${port}`]),
       path,
-      paths: [path],
       processes: { service: running.pid },
       stop: async () => void (await running.stop()),
     };

@@ -7,8 +7,7 @@ import { onGate, PROTECTED } from './postern/site.ts';
 const SHAM_TOKEN = `ps_${'x'.repeat(32)}`;
 
 function alone(server: string, path: string, refused?: string): Backend {
-  const more = refused === undefined ? {} : { refused };
-  return { site: { server }, path, paths: [path], processes: {}, stop: async () => {}, ...more };
+  return { site: { server }, path, refused, processes: {}, stop: async () => {} };
 }
 
 const staticFile: Variant = {
@@ -61,7 +60,6 @@ const ceiling: Variant = {
     return {
       site: onGate(files, [`127.0.0.1:${second.port}`]),
       path,
-      paths: [path],
       processes: { service: second.pid },
       stop: second.stop,
     };

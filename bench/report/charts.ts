@@ -17,7 +17,6 @@ const ROW = 30;
 interface Bar {
   readonly label: string;
   readonly value: number;
-  /** The text after the bar. */
   readonly note: string;
 }
 
@@ -26,12 +25,8 @@ interface ECharts {
   init(
     element: null,
     theme: null,
-    options: { renderer: 'svg'; ssr: true; width: number; height: number },
-  ): {
-    setOption(option: object): void;
-    renderToSVGString(): string;
-    dispose(): void;
-  };
+    options: object,
+  ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
 }
 
 /** The charts of docs/understand/performance.md as SVG, by file name. A workload that was not run has none. */

@@ -1,5 +1,5 @@
-import type { Measured } from '../load/measured.ts';
 import { VARIANTS } from '../peers/all.ts';
+import type { Measured } from '../processes.ts';
 import { figures, median, type Rounds, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
 import { BY_NGINX, type Downloaded, USERS } from '../workloads/download.ts';
@@ -17,7 +17,7 @@ type Figure<R> = (measured: R) => number | undefined;
 
 /** All tables by name. A workload that was not run has none. */
 export function report(results: Results): Record<string, Table> {
-  const { serve, quiet, issue, download, downloadWhole, growth, failed } = results;
+  const { serve, quiet, issue, download, downloadWhole, growth } = results;
   const whole = Object.values(downloadWhole).flat()[0] ?? Object.values(download).flat()[0];
   const at32 = ({ at32: measured }: Served) => measured;
   const itself = (measured: Measured) => measured;
@@ -54,11 +54,6 @@ export function report(results: Results): Record<string, Table> {
       sizes,
     ),
     targets: targetTable(targets(results)),
-    // The rest of a reason is on stderr and in the JSON.
-    failed: [
-      ['failed', 'reason'],
-      ...failed.map(({ title, reason }) => [title, reason.split('\n')[0] ?? '']),
-    ],
   };
   // Drop tables that have only a head.
   return Object.fromEntries(Object.entries(tables).filter(([, lines]) => lines.length > 1));
@@ -148,6 +143,36 @@ function targetTable(all: readonly Target[]): Table {
     return [what, bound, shown(median(rounds), digits), spread(rounds, digits), state];
   });
   return [['target', 'must be', 'measured', 'min–max', ''], ...lines];
+}
+
+/** The steps of docs/operate/scaling.md, by variant. */
+const STEPS: Readonly<Record<string, string>> = {
+  static: 'no gate',
+  redis: 'one Redis',
+  cache: 'decision cache, each decision reused',
+  sentinel: 'Sentinel',
+  cluster: 'Cluster',
+  two: 'two instances',
+  'jwt-eddsa': 'JWTs without a store',
+};
+
+/** Cores that a rate takes: 100,000 requests in 1 s, at the CPU time of each request. */
+const RATE = 100_000;
+
+/** CPU time of each request by process, and the cores for 100,000 requests per second. */
+export function stepsTable(serve: Results['serve']): Table {
+  const cpu = (id: string, name: string) =>
+    median(figures(serve, id, ({ at32 }) => at32.cpu[name]));
+  const processes = ['nginx', 'service', 'redis'];
+  const lines = Object.entries(STEPS)
+    .filter(([id]) => (serve[id] ?? []).length > 0)
+    .map(([id, title]) => {
+      const spent = processes.map((name) => cpu(id, name));
+      const cores = spent.map((micros) => micros && (micros * RATE) / 1e6);
+      return [title, ...spent.map((micros) => shown(micros, 0)), ...cores.map((n) => shown(n, 1))];
+    });
+  const head = ['nginx µs', 'Postern µs', 'Redis µs', 'nginx cores', 'Postern cores'];
+  return [['1 KiB file', ...head, 'Redis cores'], ...lines];
 }
 
 const spread = (values: readonly number[], digits: number) =>

@@ -1,4 +1,4 @@
-import type { Measured } from '../load/measured.ts';
+import type { Measured } from '../processes.ts';
 import { figures, median, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
 import type { Downloaded } from '../workloads/download.ts';

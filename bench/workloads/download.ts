@@ -1,19 +1,16 @@
 import type { Variant } from '../backend.ts';
 import { downloadAll } from '../load/download.ts';
-import { spending } from '../load/measured.ts';
-import { peakBytes } from '../processes.ts';
+import { peakBytes, spending } from '../processes.ts';
 import type { Step } from '../rounds.ts';
 import { running } from './running.ts';
 
 export interface Downloaded {
-  /** Size of the file. */
   readonly bytes: number;
   /** Of all users together. */
   readonly bytesPerSecond: number;
-  /** CPU seconds, by process. */
   readonly cpu: Readonly<Record<string, number>>;
   /** Peak memory of the service's processes. */
-  readonly peakBytes?: number;
+  readonly peakBytes: number | undefined;
 }
 
 export const USERS = 100;
@@ -28,18 +25,13 @@ export function downloading(variants: readonly Variant[], files: string, bytes: 
   return variants.map((variant): Step<Downloaded> => {
     const run = () =>
       running(variant, { files, tokens: USERS }, async ({ backend, nginx, groups }) => {
-        const paths = Array.from({ length: USERS }, (_, i) => {
-          return backend.paths[i % backend.paths.length] as string;
-        });
-        const download = () => downloadAll(nginx.port, paths, bytes);
+        const { path, paths = [path] } = backend;
+        const all = Array.from({ length: USERS }, (_, i) => paths[i % paths.length] ?? path);
+        const download = () => downloadAll(nginx.port, all, bytes);
         const { result: seconds, cpu } = await spending(groups, download);
         const { service } = backend.processes;
-        return {
-          bytes,
-          bytesPerSecond: (bytes * USERS) / seconds,
-          cpu,
-          ...(service !== undefined && { peakBytes: peakBytes(service) }),
-        };
+        const bytesPerSecond = (bytes * USERS) / seconds;
+        return { bytes, bytesPerSecond, cpu, peakBytes: service && peakBytes(service) };
       });
     return { id: variant.id, title: `${USERS} × ${bytes / 1e6} MB: ${variant.title}`, run };
   });

@@ -1,13 +1,12 @@
 import type { Variant } from '../backend.ts';
-import { type Measured, measured } from '../load/measured.ts';
 import { wrk } from '../load/wrk.ts';
+import { type Measured, measured } from '../processes.ts';
 import type { Step } from '../rounds.ts';
 import { type Running, running } from './running.ts';
 
 export interface Issued {
   /** Each token is issued and used once. Counts pairs of requests. */
   readonly fresh: Measured;
-  /** Tokens are only issued. */
   readonly single: Measured;
 }
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Nginx, startNginx } from '../../test/harness/nginx.ts';
 import { type Backend, NAME, type Site, type Variant, type Wanted } from '../backend.ts';
-import type { Groups } from '../load/measured.ts';
+import type { Groups } from '../processes.ts';
 
 export interface Running {
   readonly backend: Backend;

@@ -1,23 +1,21 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Variant } from '../backend.ts';
-import { type Measured, measured } from '../load/measured.ts';
 import { type Latency, steady } from '../load/steady.ts';
 import { type Wrk, wrk } from '../load/wrk.ts';
-import { peakBytes } from '../processes.ts';
+import { type Measured, measured, peakBytes } from '../processes.ts';
 import type { Step } from '../rounds.ts';
 import { type Running, running } from './running.ts';
 
 export interface Served {
-  /** By number of connections. */
   readonly at32: Measured;
   readonly at256: Measured;
   /** At half of the rate of 32 connections. */
   readonly half: Latency;
   /** Milliseconds to the service's first response, its memory after that, and its peak memory. */
-  readonly startMs?: number;
-  readonly idleBytes?: number;
-  readonly peakBytes?: number;
+  readonly startMs: number | undefined;
+  readonly idleBytes: number | undefined;
+  readonly peakBytes: number | undefined;
 }
 
 /** The systems that the targets compare without logs. */
@@ -57,7 +55,7 @@ export function growing(
     sizes.map((tokens): Step<Measured> => {
       const run = () =>
         running(variant, { files, tokens }, (started) => {
-          const { paths } = started.backend;
+          const { paths = [] } = started.backend;
           const every = Math.floor(paths.length / ASKED);
           const asked = paths.filter((_, i) => i % every === 0).slice(0, ASKED);
           return load({ ...started, backend: { ...started.backend, paths: asked } }, 32, seconds);
@@ -72,31 +70,19 @@ async function serve(started: Running, seconds: number): Promise<Served> {
   const at32 = await load(started, 32, seconds);
   const at256 = await load(started, 256, seconds);
   const rate = at32.perSecond / 2;
-  const half = await steady({ port: nginx.port, path: backend.path, rate, seconds });
+  const half = await steady(nginx.port, backend.path, rate, seconds);
   const { startMs, idleBytes, processes } = backend;
-  return {
-    at32,
-    at256,
-    half,
-    ...(startMs !== undefined && { startMs }),
-    ...(idleBytes !== undefined && { idleBytes }),
-    ...(processes.service !== undefined && { peakBytes: peakBytes(processes.service) }),
-  };
+  const peak = processes.service && peakBytes(processes.service);
+  return { at32, at256, half, startMs, idleBytes, peakBytes: peak };
 }
 
 /** The first second is not measured: the JIT compiler is at work. */
 async function load(started: Running, connections: number, seconds: number): Promise<Measured> {
   const { backend, nginx, groups } = started;
-  const url = nginx.url(backend.path);
-  const more = await inTurn(started);
+  const [url, list] = [nginx.url(backend.path), join(nginx.dir, 'paths')];
+  const { paths = [] } = backend;
+  await writeFile(list, `${paths.join('\n')}\n`);
+  const more: Pick<Wrk, 'script'> = paths.length > 1 ? { script: ['in-turn.lua', list] } : {};
   await wrk(url, { connections, seconds: 1, ...more });
   return measured(groups, () => wrk(url, { connections, seconds, ...more }));
-}
-
-/** wrk's script, if there are several paths. */
-async function inTurn({ backend: { paths }, nginx }: Running): Promise<Pick<Wrk, 'script'>> {
-  if (paths.length < 2) return {};
-  const list = join(nginx.dir, 'paths');
-  await writeFile(list, `${paths.join('\n')}\n`);
-  return { script: ['in-turn.lua', list] };
 }

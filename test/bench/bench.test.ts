@@ -8,18 +8,13 @@ const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
   Thread Stats   Avg      Stdev     Max   +/- Stdev
     Latency   620.09us  180.06us   6.35ms   92.60%
     Req/Sec    52.21k     1.71k   53.99k    77.42%
-  Latency Distribution
-     50%  610.00us
-     75%  700.00us
-     90%  800.00us
-     99%    1.21ms
   156336 requests in 3.00s, 201.27MB read
 Requests/sec:  52108.11
 Transfer/sec:     67.09MB
 `;
 
-test('wrk: its output is read, in milliseconds', () => {
-  const load = { requests: 156336, perSecond: 52108.11, p50: 0.61, p99: 1.21 };
+test('wrk: its output is read', () => {
+  const load = { requests: 156336, perSecond: 52108.11 };
   expect(parseWrk(OUTPUT)).toEqual(load);
 });
 

@@ -15,7 +15,7 @@ test('steady: requests are sent at the rate, with their latency', async () => {
     response.write('in ');
     setImmediate(() => response.end('two'));
   });
-  const latency = await steady({ port, path: '/', rate: 1000, seconds: 0.2 });
+  const latency = await steady(port, '/', 1000, 0.2);
   // The first half second is not measured.
   expect(latency.requests).toBeGreaterThan(0);
   expect(asked).toBeGreaterThan(latency.requests);
@@ -24,7 +24,7 @@ test('steady: requests are sent at the rate, with their latency', async () => {
 
 test('steady: a denial is an error', async () => {
   const port = await serve((_, response) => response.writeHead(403, { 'Content-Length': 0 }).end());
-  const load = steady({ port, path: '/', rate: 1000, seconds: 0.2 });
+  const load = steady(port, '/', 1000, 0.2);
   await expect(load).rejects.toThrow(/403 Forbidden/);
 });
 

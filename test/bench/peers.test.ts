@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Backend } from '../../bench/backend.ts';
 import { VARIANTS } from '../../bench/peers/all.ts';
-import { ask } from '../../bench/peers/request.ts';
+import { ask } from '../../bench/peers/application.ts';
 import { fileOf } from '../../bench/run.ts';
 import { running } from '../../bench/workloads/running.ts';
 import { temporaryFolder } from '../harness/paths.ts';

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { grantsTable, liveTable, stepsTable } from '../../bench/report/scaling.ts';
-import { aligned, fillIn, report } from '../../bench/report/tables.ts';
+import { aligned, fillIn, report, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
 import { NONE, SOME } from './results.ts';
 
@@ -46,14 +45,6 @@ test('report: only measured workloads have tables', () => {
   expect(Object.keys(report(NONE))).toEqual(['targets']);
 });
 
-test('report: failed steps are listed, one line each', () => {
-  const failed = [{ title: '1 KiB: Lua', reason: 'lua: no module\n[emerg] dlopen() failed' }];
-  expect(report({ ...NONE, failed }).failed).toEqual([
-    ['failed', 'reason'],
-    ['1 KiB: Lua', 'lua: no module'],
-  ]);
-});
-
 test('page: tables are replaced, other text is kept', () => {
   const page = 'before\n<!-- bench:growth -->\nold\n<!-- /bench -->\nafter\n';
   const filled = fillIn(page, {
@@ -73,14 +64,5 @@ test('scaling: the cores of a step are its CPU time for 100,000 requests', () =>
   expect(stepsTable(SOME.serve)).toEqual([
     expect.any(Array),
     ['one Redis', '10', '20', '–', '1.0', '2.0', '–'],
-  ]);
-});
-
-test('scaling: many tokens need memory by the largest kind, and traffic by the busiest', () => {
-  const small = { title: 'small', memory: 100, issue: 200, use: undefined, revoke: 50 };
-  const counted = { title: 'counted', memory: 300, issue: 200, use: 700, revoke: 100 };
-  expect(grantsTable([small, counted]).at(-1)).toEqual(['counted', '300', '200', '700', '100']);
-  expect(liveTable([small, counted]).at(-1)).toEqual([
-    ...['1,000,000,000', '100.0', '300.0', '30', '277,778', '277.8'],
   ]);
 });

@@ -7,7 +7,7 @@ const EMPTY = { serve: {}, quiet: {}, issue: {}, download: {}, downloadWhole: {}
 export const NONE: Results = { ...EMPTY, failed: [] };
 
 function load(perSecond: number) {
-  return { requests: perSecond, perSecond, p50: 1, p99: 2, cpu: { nginx: 10, service: 20 } };
+  return { requests: perSecond, perSecond, cpu: { nginx: 10, service: 20 } };
 }
 
 function served(perSecond: number): Served {
@@ -18,7 +18,7 @@ function served(perSecond: number): Served {
 
 function downloaded(bytes: number, service: number): Downloaded {
   const bytesPerSecond = 1e9;
-  return { bytes, bytesPerSecond, cpu: { nginx: 1, service } };
+  return { bytes, bytesPerSecond, cpu: { nginx: 1, service }, peakBytes: undefined };
 }
 
 /** Of some workloads and systems. */

@@ -55,7 +55,6 @@ export const LUA: Variant = {
           location /protected/ { internal; alias ${files}/; }`,
       },
       path,
-      paths: [path],
       refused: granted,
       processes: { redis: redis.pid },
       stop: redis.stop,
@@ -63,10 +62,7 @@ export const LUA: Variant = {
   },
 };
 
-/**
- * The nginx that the module was built for. It is unpacked with the module, unless Debian's nginx is
- * installed.
- */
+/** The nginx that the module was built for. It is unpacked with the module, unless Debian's nginx is installed. */
 async function nginxForLua(): Promise<Tool> {
   if (!canFetch()) throw new Error(`Debian's ${PACKAGE} is needed`);
   await fetchPackages(PACKAGES);

@@ -61,14 +61,11 @@ async function cluster(): Promise<Servers> {
   return { url, pids: [...masters, ...replicas].map(({ pid }) => pid), stop };
 }
 
-const onRedis = (wanted: Wanted, env: Record<string, string> = {}) =>
-  onServers(oneRedis, wanted, env);
-
 /** nginx reuses a decision for this many seconds, and up to one more. */
 const DECISION_TTL = 2;
 
 async function cached(wanted: Wanted): Promise<Backend> {
-  const postern = await onRedis(wanted, { POSTERN_DECISION_TTL: String(DECISION_TTL) });
+  const postern = await onServers(oneRedis, wanted, { POSTERN_DECISION_TTL: String(DECISION_TTL) });
   const { http = '' } = postern.site;
   const folder = 'proxy_cache_path postern-decisions levels=1:2 keys_zone=postern_decisions:512k';
   const size = 'inactive=1m use_temp_path=off';
@@ -120,7 +117,7 @@ const withKey = (wanted: Wanted) =>
 export const POSTERN: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: (wanted) => startPostern({}, wanted) },
   { id: 'storage', title: 'Postern, memory, storage mount', start: storage },
-  { id: 'redis', title: 'Postern, Redis', start: (wanted) => onRedis(wanted) },
+  { id: 'redis', title: 'Postern, Redis', start: (wanted) => onServers(oneRedis, wanted) },
   { id: 'cache', title: 'Postern, Redis, decision cache', start: cached },
   {
     id: 'sentinel',
