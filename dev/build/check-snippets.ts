@@ -9,11 +9,7 @@ import { projectRoot } from '../../test/harness/paths.ts';
 /** Where to include a snippet, from its line `# Where: in the … block` or `… location`. */
 type Place = 'http' | 'server' | 'location';
 
-interface Snippet {
-  /** File name without folder: `protect.conf`. */
-  readonly name: string;
-  readonly place: Place;
-}
+type Snippet = { readonly name: string; readonly place: Place };
 
 const folder = join(projectRoot, 'nginx');
 let failed = 0;

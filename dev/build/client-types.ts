@@ -75,13 +75,9 @@ function comment({ description, minimum, maximum, ...schema }: Schema, indent: s
   ].filter((sentence) => typeof sentence === 'string');
   if (sentences.length === 0) return '';
   const text = sentences.map((sentence) =>
-    sentence.replace(/^[a-z]/, upper).replace(/[^.]$/, '$&.'),
+    sentence.replace(/^[a-z]/, (letter) => letter.toUpperCase()).replace(/[^.]$/, '$&.'),
   );
   return `${indent}  /** ${text.join(' ').replaceAll('*/', '*\\/')} */\n`;
-}
-
-function upper(letter: string): string {
-  return letter.toUpperCase();
 }
 
 if (process.argv[1] === import.meta.filename) {

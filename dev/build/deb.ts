@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { projectRoot, temporaryFolder } from '../../test/harness/paths.ts';
@@ -55,21 +55,14 @@ async function application(home: string, work: string): Promise<void> {
 async function documentation(root: string, manifest: Manifest, version: string): Promise<void> {
   const [home, doc] = [join(root, HOME), join(root, DOC)];
   await mkdir(doc, { recursive: true });
-  for (const name of [
-    'docs',
-    'integrations/examples',
-    'README.md',
-    'CHANGELOG.md',
-    'SECURITY.md',
-    'SUPPORT.md',
-  ]) {
+  const pages = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'SUPPORT.md'];
+  for (const name of ['docs', 'integrations/examples', ...pages]) {
     await cp(join(projectRoot, name), join(doc, name), { recursive: true });
     await rm(join(home, name), { recursive: true, force: true });
   }
   await rm(join(home, 'deploy'), { recursive: true, force: true });
-  await cp(join(projectRoot, 'deploy', 'prometheus'), join(home, 'prometheus'), {
-    recursive: true,
-  });
+  const rules = join(projectRoot, 'deploy', 'prometheus');
+  await cp(rules, join(home, 'prometheus'), { recursive: true });
   const date = builtAt();
   const entry = [
     `postern (${version}) unstable; urgency=medium`,
@@ -100,11 +93,7 @@ async function integration(root: string, { bin }: Manifest): Promise<void> {
   const script = (await readFile(command, 'utf8')).replace(/^#!.*/, '#!/usr/bin/node');
   await writeFile(command, script, { mode: 0o755 });
   await mkdir(join(root, 'usr/bin'), { recursive: true });
-  await run('ln', [
-    '-s',
-    join('..', 'share', 'postern', bin.postern),
-    join(root, 'usr/bin/postern'),
-  ]);
+  await symlink(join('..', 'share', 'postern', bin.postern), join(root, 'usr/bin/postern'));
 
   const units = join(root, 'usr/lib/systemd/system');
   await mkdir(units, { recursive: true });
@@ -121,14 +110,14 @@ async function integration(root: string, { bin }: Manifest): Promise<void> {
   }
 }
 
+const SCRIPTS = ['postinst', 'prerm', 'postrm'];
+
 const MAINTAINER = 'Postern maintainers <maintainers@postern.invalid>';
 
 async function control(root: string, { description }: Manifest, version: string): Promise<void> {
   const size = await kibibytes(root);
   const debian = join(root, 'DEBIAN');
-  for (const name of ['postinst', 'prerm', 'postrm']) {
-    await put(join(FILES, name), join(debian, name));
-  }
+  for (const name of SCRIPTS) await put(join(FILES, name), join(debian, name));
   // Node.js is a dependency: Debian and NodeSource fix its vulnerabilities, and npm packages in
   // JavaScript run on each architecture.
   const fields = [
@@ -145,10 +134,8 @@ async function control(root: string, { description }: Manifest, version: string)
     ...description.split(/(?<=\.) /).map((sentence) => ` ${sentence}`),
   ];
   await writeFile(join(debian, 'control'), `${fields.join('\n')}\n`);
-  await writeFile(
-    join(debian, 'conffiles'),
-    '/etc/postern/postern.env\n/etc/postern/postern.yaml\n',
-  );
+  const conffiles = '/etc/postern/postern.env\n/etc/postern/postern.yaml\n';
+  await writeFile(join(debian, 'conffiles'), conffiles);
   const sums = (await filesIn(root))
     .filter((name) => !/^(?:DEBIAN|etc)\//.test(name))
     .map(async (name) => {
@@ -162,10 +149,7 @@ async function control(root: string, { description }: Manifest, version: string)
 /** Independent of the umask of the user who builds. */
 async function permissions(root: string): Promise<void> {
   await run('chmod', ['-R', 'u=rwX,go=rX', root]);
-  await run('chmod', [
-    '755',
-    ...['postinst', 'prerm', 'postrm'].map((name) => join(root, 'DEBIAN', name)),
-  ]);
+  await run('chmod', ['755', ...SCRIPTS.map((name) => join(root, 'DEBIAN', name))]);
   // May contain secrets. The installation gives the first one to the group postern.
   await run('chmod', ['640', join(root, 'etc/postern/postern.yaml')]);
   await run('chmod', ['600', join(root, 'etc/postern/postern.env')]);

@@ -5,24 +5,19 @@ import { createProgram } from '../../cli/program.ts';
 export function manPages(version: string, date: string): ReadonlyMap<string, string> {
   const program = createProgram({});
   const pages = program.commands.filter((command) => command.name() !== 'help');
-  const names = pages.map((command) => `postern-${command.name()}`);
-  const context = { version, date, seeAlso: ['postern', ...names] };
-  return new Map([
-    ['postern.1', page(program, 'postern', context)],
-    ...pages.map((command, i) => [`${names[i]}.1`, page(command, `${names[i]}`, context)] as const),
-  ]);
+  const all = [program, ...pages];
+  const names = ['postern', ...pages.map((command) => `postern-${command.name()}`)];
+  const titled = `"${date}" "Postern ${version}"`;
+  return new Map(
+    names.map((name, i) => [`${name}.1`, page(all[i] ?? program, name, titled, names)] as const),
+  );
 }
 
-interface Context {
-  readonly version: string;
-  readonly date: string;
-  readonly seeAlso: readonly string[];
-}
-
-function page(command: Command, name: string, { version, date, seeAlso }: Context): string {
+/** `titled` has the date and the version. */
+function page(command: Command, name: string, titled: string, seeAlso: readonly string[]): string {
   const others = seeAlso.filter((other) => other !== name);
   const lines = [
-    `.TH ${name.toUpperCase()} 1 "${date}" "Postern ${version}" "User Commands"`,
+    `.TH ${name.toUpperCase()} 1 ${titled} "User Commands"`,
     '.SH NAME',
     `${roff(name)} \\- ${roff(command.description())}`,
     '.SH SYNOPSIS',

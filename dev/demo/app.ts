@@ -7,7 +7,7 @@ import { streamSSE } from 'hono/streaming';
 import { projectRoot } from '../../test/harness/paths.ts';
 import { createTail, type Log } from './logs.ts';
 
-export interface AppOptions {
+interface AppOptions {
   readonly port: number;
   /** Postern's API, and the key for it. */
   readonly api: string;
@@ -16,9 +16,7 @@ export interface AppOptions {
   readonly logs: Readonly<Record<'nginx' | 'postern', Log>>;
 }
 
-export interface App {
-  stop(): Promise<void>;
-}
+export type App = Awaited<ReturnType<typeof startApp>>;
 
 /** The tokens that a user of the page can request. */
 const GRANTS: Readonly<Record<string, object>> = {
@@ -39,7 +37,7 @@ const FILES: Readonly<Record<string, readonly [type: string, file: string]>> = {
 const POLL_MS = 100;
 
 /** The application of the demo: it issues tokens for its users, and shows what both servers log. */
-export async function startApp({ port, api, key, logs }: AppOptions): Promise<App> {
+export async function startApp({ port, api, key, logs }: AppOptions) {
   const app = new Hono();
   const call = (path: string, init: RequestInit) =>
     fetch(api + path, {

@@ -24,15 +24,19 @@ async function main(args: readonly string[]): Promise<number> {
     return args.includes('--help') ? 0 : 1;
   }
   // Handle Ctrl-C from here on, so that nothing is left behind.
-  const interrupted = interruption();
+  const interrupted = new Promise<undefined>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.on(signal, () => resolve(undefined));
+    }
+  });
   await ensureTools(['nginx']);
   const site = await startSite(process.env);
   try {
     const acted = perform(site);
     acted.catch(() => {}); // an interruption leaves this promise without a handler
-    const outcome = await Promise.race([acted, interrupted]);
-    if (outcome === undefined) return once ? 1 : 0;
-    if (once) return outcome.failures === 0 ? 0 : 1;
+    const failures = await Promise.race([acted, interrupted]);
+    if (failures === undefined) return once ? 1 : 0;
+    if (once) return failures === 0 ? 0 : 1;
     await site.startApp();
     const page = `${site.origin}/`;
     paper.line(
@@ -47,7 +51,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function perform(site: Site): Promise<{ failures: number }> {
+/** Returns the number of steps that failed. */
+async function perform(site: Site): Promise<number> {
   paper.heading('Postern: short-lived download tokens, nginx sends the bytes');
   paper.facts([
     ['nginx', site.origin, '/download/ with auth_request, /media/ with X-Accel'],
@@ -59,12 +64,10 @@ async function perform(site: Site): Promise<{ failures: number }> {
   const player = createPlayer(site, paper);
   await play(site, player, paper);
   const failures = player.failures();
+  const ok = failures === 0;
   paper.line();
-  paper.result(
-    failures === 0,
-    failures === 0 ? 'Every step succeeded.' : `${failures} steps failed.`,
-  );
-  return { failures };
+  paper.result(ok, ok ? 'Every step succeeded.' : `${failures} steps failed.`);
+  return failures;
 }
 
 /** The browser opens only on a terminal: nobody sees one that a script opens. */
@@ -74,14 +77,6 @@ function openInBrowser(url: string): void {
   const child = spawn(program, [url], { stdio: 'ignore', detached: true });
   child.on('error', () => paper.line(`There is no ${program} to open the page with.`));
   child.unref();
-}
-
-function interruption(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => resolve(undefined));
-    }
-  });
 }
 
 main(process.argv.slice(2)).then(

@@ -1,22 +1,11 @@
-import { open } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 
 /** A log that grows: what was added since a position. One character is one position. */
 export type Log = (from: number) => Promise<string>;
 
+/** One character for each byte. */
 export function logFile(file: string): Log {
-  return async (from) => {
-    const handle = await open(file);
-    try {
-      const { size } = await handle.stat();
-      const { buffer } = await handle.read(Buffer.alloc(Math.max(0, size - from)), {
-        position: from,
-      });
-      // One character for each byte.
-      return buffer.toString('latin1');
-    } finally {
-      await handle.close();
-    }
-  };
+  return async (from) => (await readFile(file, 'latin1')).slice(from);
 }
 
 /** The lines that are complete since the last call. The first call starts at the end of the log. */

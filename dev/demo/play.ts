@@ -8,16 +8,10 @@ export async function play({ origin, samples }: Site, player: Player, paper: Pap
 
   paper.heading('A token opens one file, for a limited time');
   const plain = `${origin}/download/${text.name}`;
-  await player.get('A request without a token is denied.', plain, {
-    status: 401,
-    code: 'missing_token',
-  });
-  const token = await player.issue(
-    'Your application requests a token. It passes the URL on to the user.',
-    {
-      path: `/download/${text.name}`,
-    },
-  );
+  const missing = { status: 401, code: 'missing_token' };
+  await player.get('A request without a token is denied.', plain, missing);
+  const passed = 'Your application requests a token. It passes the URL on to the user.';
+  const token = await player.issue(passed, { path: `/download/${text.name}` });
   await player.file('With the token, nginx sends the file.', token.url, text);
   const elsewhere = `${origin}/download/${picture.name}?token=${token.access_token}`;
   const forbidden = { status: 403, code: 'insufficient_scope' };
@@ -64,10 +58,7 @@ export async function play({ origin, samples }: Site, player: Player, paper: Pap
 
   paper.heading('The same with X-Accel-Redirect, at /media/ of the same nginx');
   const closed = `${origin}/media/${text.name}`;
-  await player.get('A request without a token is denied.', closed, {
-    status: 401,
-    code: 'missing_token',
-  });
+  await player.get('A request without a token is denied.', closed, missing);
   const media = await player.issueAll('Issue two tokens.', [
     { path: `/media/${picture.name}` },
     { path: `/media/${hostile.name}` },

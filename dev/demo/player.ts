@@ -11,7 +11,7 @@ interface Expected {
   readonly code?: string;
 }
 
-export interface Issued {
+interface Issued {
   readonly access_token: string;
   readonly id: string;
   readonly expires_in: number;
@@ -21,23 +21,11 @@ export interface Issued {
 /** Seconds: long enough to try the printed commands. The default is two minutes. */
 const EXPIRES_IN = 3600;
 
-export interface Player {
-  /** Requests the URL. The response must be the expected one. */
-  get(title: string, url: string, expected: Expected): Promise<void>;
-  /** The response must be the file as it is on disk, or the range of it. */
-  file(title: string, url: string, sample: Pick<Sample, 'sha256'>, range?: Range): Promise<void>;
-  issue(title: string, grant: object): Promise<Issued>;
-  issueAll(title: string, grants: readonly object[]): Promise<Issued[]>;
-  /** Shows how often a token was used, and from where. */
-  uses(title: string, id: string): Promise<void>;
-  revoke(title: string, token: string): Promise<void>;
-  /** How many steps failed. */
-  failures(): number;
-}
+export type Player = ReturnType<typeof createPlayer>;
 
 type Range = readonly [number, number];
 
-export function createPlayer(site: Site, paper: Paper): Player {
+export function createPlayer(site: Site, paper: Paper) {
   let failures = 0;
 
   async function act(
@@ -69,25 +57,28 @@ export function createPlayer(site: Site, paper: Paper): Player {
   }
 
   return {
-    async get(title, url, expected) {
+    /** Requests the URL. The response must be the expected one. */
+    async get(title: string, url: string, expected: Expected) {
       await act(title, { url, show: 'answer' }, expected);
     },
-    async file(title, url, { sha256 }, range) {
+    /** The response must be the file as it is on disk, or the range of it. */
+    async file(title: string, url: string, { sha256 }: Pick<Sample, 'sha256'>, range?: Range) {
       const request: Request = { url, show: 'checksum', ...(range && { range }) };
       await act(title, request, { status: range ? 206 : 200, sha256 });
     },
-    issue: (title, grant) => post(title, { ...grant, expires_in: EXPIRES_IN }),
-    issueAll: (title, grants) =>
-      post(
-        title,
-        grants.map((grant) => ({ ...grant, expires_in: EXPIRES_IN })),
-      ),
-    async uses(title, id) {
+    issue: (title: string, grant: object) =>
+      post<Issued>(title, { ...grant, expires_in: EXPIRES_IN }),
+    issueAll(title: string, grants: readonly object[]) {
+      const all = grants.map((grant) => ({ ...grant, expires_in: EXPIRES_IN }));
+      return post<Issued[]>(title, all);
+    },
+    /** Shows how often a token was used, and from where. */
+    async uses(title: string, id: string) {
       const url = `${site.api}/tokens/${id}`;
       const request: Request = { url, headers: authorization, show: 'answer' };
       await act(title, request, { status: 200 }, usesInShort);
     },
-    async revoke(title, token) {
+    async revoke(title: string, token: string) {
       const request: Request = {
         url: `${site.api}/revoke`,
         headers: authorization,
@@ -96,6 +87,7 @@ export function createPlayer(site: Site, paper: Paper): Player {
       };
       await act(title, request, { status: 200 });
     },
+    /** How many steps failed. */
     failures: () => failures,
   };
 }

@@ -6,34 +6,21 @@ import { startService } from '../../test/harness/service.ts';
 import { waitFor } from '../../test/harness/wait.ts';
 import { type App, startApp } from './app.ts';
 import { logFile } from './logs.ts';
-import { makeSamples, type Samples } from './samples.ts';
+import { makeSamples } from './samples.ts';
 
-export interface Site {
-  /** Where nginx listens, without a slash at the end. */
-  readonly origin: string;
-  readonly gate: string;
-  readonly api: string;
-  readonly key: string;
-  /** The URL has no password. */
-  readonly store: string;
-  readonly folder: string;
-  readonly samples: Samples;
-  /** Starts the application, which is at `/` of the site. */
-  startApp(): Promise<void>;
-  stop(): Promise<void>;
-}
+export type Site = Awaited<ReturnType<typeof startSite>>;
 
 /** Settings that the user may choose. */
 const OWN = ['POSTERN_STORE', 'POSTERN_STORE_PREFIX', 'POSTERN_STORE_TIMEOUT_MS'];
 
 /** nginx with Postern. Both modes serve the same folder. */
-export function startSite(env: NodeJS.ProcessEnv): Promise<Site> {
+export function startSite(env: NodeJS.ProcessEnv) {
   return onFreePorts(2, ([gatePort = 0, appPort = 0]) => start(gatePort, appPort, env));
 }
 
-async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv): Promise<Site> {
+async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv) {
   const nginx = await startNginx({
-    config: ({ port, dir }) => config({ port, dir, gatePort, appPort }),
+    config: ({ port, dir }) => config(port, gatePort, appPort, dir),
   });
   try {
     // In nginx's folder, which is removed when nginx ends.
@@ -60,14 +47,25 @@ async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv):
       postern: async (from: number) => service.stdout().slice(from),
     };
     let app: App | undefined;
-    const site = {
+    const store = (env.POSTERN_STORE || 'memory:').replace(/\/\/.*@/, '//');
+    // The first step would fail while Postern still connects to Redis.
+    const what = `the store at ${store} to take a write`;
+    const isReady = async () => (await fetch(`${api}/readyz`)).ok;
+    await waitFor(isReady, { what, deadline: 5_000 }).catch(async (error) => {
+      await service.stop();
+      throw error;
+    });
+    return {
+      /** Where nginx listens, without a slash at the end. */
       origin: nginx.url(''),
       gate: `http://127.0.0.1:${service.gatePort}`,
       api,
       key,
-      store: (env.POSTERN_STORE || 'memory:').replace(/\/\/.*@/, '//'),
+      /** The URL has no password. */
+      store,
       folder,
       samples,
+      /** Starts the application, which is at `/` of the site. */
       async startApp() {
         app = await startApp({ port: appPort, api, key, logs });
       },
@@ -75,31 +73,13 @@ async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv):
         await Promise.all([nginx.stop(), service.stop(), app?.stop()]);
       },
     };
-    await waitForStore(site).catch(async (error) => {
-      await service.stop();
-      throw error;
-    });
-    return site;
   } catch (error) {
     await nginx.stop();
     throw error;
   }
 }
 
-/** The first step would fail while Postern still connects to Redis. */
-function waitForStore({ api, store }: Site): Promise<unknown> {
-  const what = `the store at ${store} to take a write`;
-  return waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what, deadline: 5_000 });
-}
-
-interface Ports {
-  readonly port: number;
-  readonly gatePort: number;
-  readonly appPort: number;
-  readonly dir: string;
-}
-
-function config({ port, gatePort, appPort, dir }: Ports): string {
+function config(port: number, gatePort: number, appPort: number, dir: string): string {
   return `
     include postern/http.conf;
     access_log ${dir}/postern.log postern;

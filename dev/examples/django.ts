@@ -4,7 +4,7 @@ import { projectRoot } from '../../test/harness/paths.ts';
 import { launch } from '../../test/harness/process.ts';
 import { tryRun } from '../../test/harness/run.ts';
 import { findTool } from '../../test/harness/tools.ts';
-import type { Example } from './site.ts';
+import type { Example, Place } from './site.ts';
 
 const INTEGRATIONS = join(projectRoot, 'integrations');
 const EXAMPLE = join(INTEGRATIONS, 'django', 'example');
@@ -21,24 +21,17 @@ export function django(settings = 'settings'): Example {
         const { ok, output } = await tryRun(path, [manage, ...args], env);
         if (!ok) throw new Error(output);
       }
-      const running = await launch({
+      return launch({
         name: 'Django',
         path,
         args: [manage, 'runserver', '--noreload', `127.0.0.1:${port}`],
         env: { PATH: process.env.PATH, ...env },
       });
-      const answers = () => fetch(`http://127.0.0.1:${port}/admin/login/`).then((page) => page.ok);
-      await running.ready(() => answers().catch(() => false), { what: 'Django to answer' });
-      return running;
     },
   };
 }
 
-export interface DjangoOptions {
-  readonly folder: string;
-  readonly settings: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
+type DjangoOptions = Pick<Place, 'folder'> & Partial<Pick<Place, 'env'>> & { settings: string };
 
 /** A Python with the example and what it needs, as if the packages were installed. */
 export async function findDjango({ folder, settings, env = {} }: DjangoOptions): Promise<Tool> {

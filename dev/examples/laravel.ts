@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tool } from '../../test/harness/find-on-path.ts';
@@ -6,7 +5,7 @@ import { projectRoot } from '../../test/harness/paths.ts';
 import { launch } from '../../test/harness/process.ts';
 import { tryRun } from '../../test/harness/run.ts';
 import { findTool } from '../../test/harness/tools.ts';
-import type { Example } from './site.ts';
+import { type Example, type Place, writePem } from './site.ts';
 
 const PACKAGE = join(projectRoot, 'integrations', 'laravel');
 
@@ -24,25 +23,18 @@ export function laravel(tokens: 'signed' | 'issued' = 'signed'): Example {
     async start({ port, folder, env }) {
       await artisan({ folder, tokens }, 'migrate', '--force');
       const php = await findLaravelApp({ folder, tokens, env });
-      const running = await launch({
+      return launch({
         name: 'Laravel',
         path: php.path,
         args: ['-S', `127.0.0.1:${port}`, '-t', 'public'],
         env: { PATH: process.env.PATH, ...php.env },
         cwd: join(folder, 'app'),
       });
-      const answers = () => fetch(`http://127.0.0.1:${port}/`).then(() => true);
-      await running.ready(() => answers().catch(() => false), { what: 'Laravel to answer' });
-      return running;
     },
   };
 }
 
-export interface LaravelOptions {
-  readonly folder: string;
-  readonly tokens: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
+type LaravelOptions = Pick<Place, 'folder'> & Partial<Pick<Place, 'env'>> & { tokens: string };
 
 /** PHP for the application in `app/` of the folder. */
 export async function findLaravelApp({ folder, tokens, env }: LaravelOptions): Promise<Tool> {
@@ -58,10 +50,7 @@ export async function findLaravelApp({ folder, tokens, env }: LaravelOptions): P
 }
 
 /** The output of a command of the application. */
-export async function artisan(
-  options: LaravelOptions,
-  ...args: readonly string[]
-): Promise<string> {
+export async function artisan(options: LaravelOptions, ...args: string[]): Promise<string> {
   const php = await findLaravelApp(options);
   const program = join(options.folder, 'app', 'artisan');
   const { ok, output } = await tryRun(php.path, [program, ...args], php.env);
@@ -73,9 +62,7 @@ export async function artisan(
 async function install(app: string): Promise<void> {
   await cp(join(PACKAGE, 'example'), app, { recursive: true });
   await mkdir(join(app, 'vendor', 'composer'), { recursive: true });
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pem = privateKey.export({ type: 'sec1', format: 'pem' });
-  await writeFile(join(app, 'storage', 'postern.key'), pem, { mode: 0o600 });
+  await writePem(join(app, 'storage', 'postern.key'));
   const own = JSON.parse(await readFile(join(PACKAGE, 'composer.json'), 'utf8'));
   const installed = join(app, 'vendor', 'composer', 'installed.json');
   await writeFile(installed, JSON.stringify({ packages: [own] }));

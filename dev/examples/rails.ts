@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { cp, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Tool } from '../../test/harness/find-on-path.ts';
@@ -6,7 +5,7 @@ import { projectRoot } from '../../test/harness/paths.ts';
 import { launch } from '../../test/harness/process.ts';
 import { tryRun } from '../../test/harness/run.ts';
 import { findTool } from '../../test/harness/tools.ts';
-import type { Example } from './site.ts';
+import { type Example, type Place, writePem } from './site.ts';
 
 const PACKAGE = join(projectRoot, 'integrations', 'rails');
 const PUMA = 'load Gem.bin_path("puma", "puma")';
@@ -26,25 +25,18 @@ export function rails(tokens: 'signed' | 'issued' = 'signed'): Example {
     async start({ port, folder, env }) {
       await rake({ folder, tokens: 'signed' }, 'db:schema:load');
       const ruby = await findRailsApp({ folder, tokens, env });
-      const running = await launch({
+      return launch({
         name: 'Rails',
         path: ruby.path,
         args: ['-e', PUMA, '--', '--bind', `tcp://127.0.0.1:${port}`, 'config.ru'],
         env: { PATH: process.env.PATH, ...ruby.env },
         cwd: join(folder, 'app'),
       });
-      const answers = () => fetch(`http://127.0.0.1:${port}/`).then(() => true);
-      await running.ready(() => answers().catch(() => false), { what: 'Rails to answer' });
-      return running;
     },
   };
 }
 
-export interface RailsOptions {
-  readonly folder: string;
-  readonly tokens: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
+type RailsOptions = Pick<Place, 'folder'> & Partial<Pick<Place, 'env'>> & { tokens: string };
 
 /** Ruby for the application in `app/` of the folder. */
 export async function findRailsApp({ folder, tokens, env }: RailsOptions): Promise<Tool> {
@@ -76,7 +68,5 @@ export function rake(options: RailsOptions, task: string): Promise<string> {
 /** A copy of the example, with a key. Debian's packages have the gems that Bundler would download. */
 async function install(app: string): Promise<void> {
   await cp(join(PACKAGE, 'example'), app, { recursive: true });
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pem = privateKey.export({ type: 'sec1', format: 'pem' });
-  await writeFile(join(app, 'config', 'postern.key'), pem, { mode: 0o600 });
+  await writePem(join(app, 'config', 'postern.key'));
 }

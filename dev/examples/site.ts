@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateKey } from '../../cli/key/command.ts';
@@ -23,17 +23,10 @@ export interface Example {
   readonly login: string;
   /** Writes `public.json`, the keys that Postern trusts. Default: for a new `key.json`. */
   writeKeys?(folder: string): Promise<void>;
-  /** Resolves when the application listens. */
   start(place: Place): Promise<Running>;
 }
 
-export interface ExampleSite {
-  readonly origin: string;
-  readonly api: string;
-  readonly key: string;
-  readonly folder: string;
-  stop(): Promise<void>;
-}
+export type ExampleSite = Awaited<ReturnType<typeof startExample>>;
 
 const SETTINGS = {
   mounts: [{ public: '/download/', internal: '/protected/' }],
@@ -53,7 +46,7 @@ const SETTINGS = {
 };
 
 /** nginx and Postern before the application. The files are in `files/` of the folder. */
-export async function startExample(example: Example): Promise<ExampleSite> {
+export async function startExample(example: Example) {
   const folder = await temporaryFolder();
   const stops: Array<() => unknown> = [() => rm(folder, { recursive: true, force: true })];
   const stop = async () => {
@@ -67,8 +60,11 @@ export async function startExample(example: Example): Promise<ExampleSite> {
     const env = { POSTERN_API: api, POSTERN_API_KEY: key };
     const application = await example.start({ port, folder, env });
     stops.push(application.stop);
+    const answers = () => fetch(`http://127.0.0.1:${port}/`).then(() => true);
+    const what = 'the application to answer';
+    await application.ready(() => answers().catch(() => false), { what });
     const nginx = await startNginx({
-      config: (at) => config({ port: at.port, gatePort: service.gatePort, appPort: port, folder }),
+      config: (at) => config(at.port, service.gatePort, port, folder),
     });
     stops.push(nginx.stop);
     return { origin: nginx.url(''), api, key, folder, stop };
@@ -96,6 +92,13 @@ async function writeKeys(folder: string): Promise<void> {
   await writeFile(join(folder, 'public.json'), JSON.stringify({ keys: publicKeys }));
 }
 
+/** The key of an application that signs, as a file of OpenSSL. */
+export async function writePem(file: string): Promise<void> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = privateKey.export({ type: 'sec1', format: 'pem' });
+  await writeFile(file, pem, { mode: 0o600 });
+}
+
 /** YAML is a superset of JSON. */
 async function writeSettings(folder: string): Promise<string> {
   const file = join(folder, 'postern.yaml');
@@ -105,14 +108,7 @@ async function writeSettings(folder: string): Promise<string> {
   return file;
 }
 
-interface Where {
-  readonly port: number;
-  readonly gatePort: number;
-  readonly appPort: number;
-  readonly folder: string;
-}
-
-const config = ({ port, gatePort, appPort, folder }: Where) => `
+const config = (port: number, gatePort: number, appPort: number, folder: string) => `
   include postern/http.conf;
   upstream postern { server 127.0.0.1:${gatePort} max_fails=3 fail_timeout=1s; keepalive 256; }
   server {

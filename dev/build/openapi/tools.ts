@@ -3,21 +3,15 @@ import { join } from 'node:path';
 import { createApi } from '../../../service/api/api.ts';
 import type { ApiDependencies } from '../../../service/api/http.ts';
 import { installPackages } from '../../../test/harness/packages.ts';
-import { type Ran, tryRun } from '../../../test/harness/run.ts';
+import { tryRun } from '../../../test/harness/run.ts';
 
 /** Of Redocly. It would ask for newer versions, and report how it is used. */
 const QUIET = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
 
-/** The OpenAPI document, and programs that read it. */
-export interface OpenapiTools {
-  /** The file of the document. */
-  readonly document: string;
-  /** Runs a program of one of the packages. */
-  readonly run: (program: string, ...args: string[]) => Promise<Ran>;
-}
+export type OpenapiTools = Awaited<ReturnType<typeof openapiTools>>;
 
 /** Installs the packages of dev/packages/openapi/, once, and writes the document into `into`. */
-export async function openapiTools(into: string): Promise<OpenapiTools> {
+export async function openapiTools(into: string) {
   const programs = join(await installPackages('openapi'), 'node_modules', '.bin');
   const document = join(into, 'openapi.json');
   // The document needs no other part of the service.
@@ -25,6 +19,7 @@ export async function openapiTools(into: string): Promise<OpenapiTools> {
   await writeFile(document, await (await api.request('/openapi.json')).text());
   return {
     document,
-    run: (program, ...args) => tryRun(join(programs, program), args, QUIET),
+    /** Runs a program of one of the packages. */
+    run: (program: string, ...args: string[]) => tryRun(join(programs, program), args, QUIET),
   };
 }

@@ -22,12 +22,7 @@ export async function brokenLinks(out: string, base: string) {
   return { pages: names.length, links, broken };
 }
 
-function leadsTo(
-  texts: ReadonlyMap<string, string>,
-  out: string,
-  path: string,
-  hash: string,
-): boolean {
+function leadsTo(texts: ReadonlyMap<string, string>, out: string, path: string, hash: string) {
   const name = path === '' ? 'index.html' : path;
   const text = texts.get(name);
   if (text === undefined) return existsSync(join(out, name));
