@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { isLoss, isSilence } from './failure.ts';
@@ -94,6 +95,23 @@ export function waiting(redis: Connection['redis'], wait: Wait): Connection['red
     return [name, (...args: unknown[]) => wait([String(args[keyAt])], () => command(...args))];
   });
   return Object.fromEntries(commands);
+}
+
+/** Redis ran nothing: it has not had the script since it started, or the user may not call EVALSHA. */
+const NOT_RUN = /^(?:NOSCRIPT|NOPERM) /;
+
+/** Runs a script by its digest, which Redis would compute again for each EVAL. After `notRun` it sends the script. */
+export function byDigest(redis: Connection['redis'], script: string, notRun = NOT_RUN) {
+  const digest = hash('sha1', script);
+  return async (keys: readonly string[], args: ReadonlyArray<string | number>) => {
+    const all = [keys.length, ...keys, ...args] as const;
+    try {
+      return await redis.evalsha(digest, ...all);
+    } catch (error) {
+      if (!notRun.test((error as Error).message)) throw error;
+      return redis.eval(script, ...all);
+    }
+  };
 }
 
 /** What a connection provides for its state. */

@@ -144,7 +144,7 @@ function connectServer(
 }
 
 /** Options to connect to the master that the sentinels name, also after a failover. */
-export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
+function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
   const { username, password } = sentinel;
   return {
     Connector: MasterConnector,

@@ -2,6 +2,7 @@ import { together } from '../../coalesce.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
 import { nextTurn } from '../../token/queue.ts';
 import type { Entry, Store, Turn } from '../../token/store.ts';
+import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/library.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
@@ -14,7 +15,7 @@ import {
   REVOKE_EXTERNAL,
   START_ENDING,
 } from './scripts.ts';
-import { byDigest, PIECE, type Shared } from './shared.ts';
+import { PIECE, type Shared } from './shared.ts';
 
 /** Alternating: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;

@@ -1,5 +1,6 @@
 import type { Health, StoreUnavailable } from '../../token/store.ts';
 import {
+  byDigest,
   type Connection,
   type RedisStoreOptions,
   type Reply,
@@ -8,7 +9,6 @@ import {
 import { failure } from '../connection/failure.ts';
 import { checkedUrl } from '../connection/url.ts';
 import type { Replicas } from './replicas.ts';
-import { byDigest } from './shared.ts';
 
 /** With two, no failover happens if the machine of the master and of one sentinel fails. */
 const MIN_SENTINELS = 3;

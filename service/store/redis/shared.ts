@@ -1,31 +1,67 @@
-import { hash } from 'node:crypto';
 import type { Grant } from '../../token/grant.ts';
 import type { Selection } from '../../token/store.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type RedisStoreOptions, type Reply, replyOrThrow } from '../connection/connection.ts';
 import { slotOf } from '../connection/library.ts';
-import type { Replicas } from './replicas.ts';
+import { connect } from '../connection/server.ts';
+import { createStoreHealth } from './readiness.ts';
+import { createReplicas, type Replicas } from './replicas.ts';
 import type { Run } from './scripts.ts';
-
-/** What the parts of a Redis store share. */
-export interface Shared {
-  readonly connection: Connection;
-  readonly keys: Keys;
-  /** Sends commands. Every failure is a `StoreUnavailable`. */
-  readonly reply: <T>(command: () => Promise<T>) => Promise<T>;
-  readonly run: Run;
-  /** Throws if no reply of this Redis may be used. */
-  readonly assertUsable: () => void;
-  /** Absent: no replicas have to confirm. */
-  readonly replicas: Replicas | undefined;
-  /** Runs an operation, and waits for its confirmation if replicas have to confirm. */
-  readonly confirmed: Replicas['confirmed'];
-  readonly now: () => number;
-}
 
 /** Grants that a revocation ends in one piece, and requesters that are read in one: about a millisecond. */
 export const PIECE = 200;
 
-export type Keys = ReturnType<typeof createKeys>;
+export type Shared = ReturnType<typeof openShared>;
+
+/** What the parts of a Redis store share. `replicas` is absent if no replicas have to confirm. */
+export function openShared(options: RedisStoreOptions) {
+  const { prefix, now = Date.now } = options;
+  const connection = connect(options, async () => {
+    const written = write().then((replies) => replies.forEach(replyOrThrow));
+    // Even if no write is accepted: a full Redis has tokens that can be looked up.
+    const judged = connection.infos().then(health.judge);
+    await Promise.all([written, judged, replicas?.learn()]);
+    health.requireAccepted();
+  });
+  const { redis } = connection;
+  const replicas = options.replicas ? createReplicas(connection, options) : undefined;
+  const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
+  const health = createStoreHealth(connection, options, replicas, () => write());
+
+  /** Throws if no reply of this Redis may be used. */
+  function assertUsable(): void {
+    connection.assertMaster();
+    health.assertAccepted();
+  }
+
+  /** Every failure of Redis is a `StoreUnavailable`. */
+  async function reply<T>(command: () => Promise<T>): Promise<T> {
+    try {
+      assertUsable();
+      return await command();
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  }
+
+  /** Sends whole scripts, not their digests, which Redis loses when it restarts: a use must not wait for both. */
+  const run: Run = (script, names, args) =>
+    reply(() => redis.eval(script, names.length, ...names, ...args));
+
+  /** Writes a key that means nothing to each of the masters. */
+  async function write(masters = connection.masterNames()): Promise<readonly Reply[]> {
+    if (masters.length === 0) return [[new Error('No master of the cluster is known'), undefined]];
+    const writes = masters.map((master) =>
+      redis.set(connection.keyOn(master, `${prefix}ready`), now(), 'PX', 1000).then(
+        (value): Reply => [null, value],
+        (error: Error): Reply => [error, undefined],
+      ),
+    );
+    return Promise.all(writes);
+  }
+
+  const keys = createKeys(prefix);
+  return { connection, keys, health, replicas, confirmed, reply, run, write, assertUsable, now };
+}
 
 /** The keys of the grants. The braces delimit each name and keep related keys in one cluster slot. */
 export function createKeys(prefix: string) {
@@ -57,22 +93,5 @@ export function createKeys(prefix: string) {
 
     /** Where a revocation moves an index. */
     ending: (index: string) => `${index}:revoked`,
-  };
-}
-
-/** Redis ran nothing: it has not had the script since it started, or the user may not call EVALSHA. */
-const NOT_RUN = /^(?:NOSCRIPT|NOPERM) /;
-
-/** Runs a script by its digest, which Redis would compute again for each EVAL. After `notRun` it sends the script. */
-export function byDigest(redis: Connection['redis'], script: string, notRun = NOT_RUN) {
-  const digest = hash('sha1', script);
-  return async (keys: readonly string[], args: ReadonlyArray<string | number>) => {
-    const all = [keys.length, ...keys, ...args] as const;
-    try {
-      return await redis.evalsha(digest, ...all);
-    } catch (error) {
-      if (!notRun.test((error as Error).message)) throw error;
-      return redis.eval(script, ...all);
-    }
   };
 }
