@@ -10,7 +10,7 @@ const RACES = 'test/races/**/*.test.ts';
 /** Redis servers that fail, move and come back; Sentinel and Cluster. */
 const FAILOVER = 'test/failover/{,measured/}*.test.ts';
 
-/** Failures under load, with a table at the end. */
+/** Failures under load. They print what they measured. */
 const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
 
 /** Chromium and Firefox. */
@@ -72,7 +72,7 @@ export default defineConfig({
           include: [FAILOVER_RUNS],
           // A server that is late may stop a run on a busy machine. What was lost is never run again.
           retry: { count: 1, condition: /^(?!.*(?:acknowledged|wrongly opened|nobody))/s },
-          globalSetup: [...globalSetup, 'test/failover/measured/global-setup.ts'],
+          globalSetup,
         },
       },
       {

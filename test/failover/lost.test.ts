@@ -3,12 +3,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
-import type { Store } from '../../service/token/store.ts';
+import { type Store, Unconfirmed } from '../../service/token/store.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
-import { grantAt, issueTo, newId } from '../store/grants.ts';
+import { from, grantAt, issueTo, newId } from '../store/grants.ts';
 import { answers, storeAt, tell, whyOf } from '../store/open-redis.ts';
 import { startHoldingProxy } from '../store/proxies.ts';
+import { serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 
 setFlagsFromString('--expose-gc');
@@ -37,6 +38,13 @@ async function follow(replica: Redis, master: Redis): Promise<void> {
   await tell(replica, `REPLICAOF 127.0.0.1 ${master.port}`);
   const isUp = async () => (await tell(replica, 'INFO replication')).includes('link_status:up');
   await waitFor(isUp, { what: 'the replica to follow' });
+}
+
+/** A master and its replica. */
+async function pair(): Promise<[master: Redis, replica: Redis]> {
+  const [master, replica] = [await started(), await started()];
+  await follow(replica, master);
+  return [master, replica];
 }
 
 test('Redis lost: a silent connection is replaced while requests arrive', async () => {
@@ -95,8 +103,7 @@ test.each([1000, 3_600_000])(
 );
 
 test('Redis failover: a master that becomes a replica is not asked, and its successor is found', async () => {
-  const [old, successor] = [await started(), await started()];
-  await follow(successor, old);
+  const [old, successor] = await pair();
   const { proxy, store, states, id } = await throughProxy(old);
   await waitFor(async () => (await tell(successor, 'DBSIZE')) !== ':0', {
     what: 'the grant there',
@@ -135,16 +142,6 @@ test('Redis failover: no answer of a replica is used', async () => {
   expect(asked).toBeGreaterThan(100);
 });
 
-test('Redis failover: a replica that is promoted is used again', async () => {
-  const [redis, master] = [await started(), await started()];
-  const { store } = await throughProxy(redis);
-  await follow(redis, master);
-  await expect(issueTo(store)).rejects.toThrow();
-  await tell(redis, 'REPLICAOF NO ONE');
-  await answers(store);
-  expect(await store.find(await issueTo(store))).toBeDefined();
-});
-
 test('Redis: a replica that follows later confirms, although the replication ID is new', async () => {
   const [master, replica] = [await started(), await started()];
   const { store: another, id } = await throughProxy(master);
@@ -169,4 +166,71 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
   await waitFor(hasLoaded, { what: 'it to have loaded' });
   expect(await store.find(id)).toBeDefined();
+});
+
+test('service: without its replica it answers 503, and a repetition is confirmed', async () => {
+  const [master, replica] = await pair();
+  const { api, gate, issue, metric } = await serviceForTest({
+    POSTERN_STORE: master.url,
+    POSTERN_STORE_REPLICAS: '1',
+    POSTERN_STORE_TIMEOUT_MS: '700',
+  });
+  const download = async (url: string, address: string) =>
+    (await gate(url, { 'X-Real-IP': address })).status;
+  const [plain, counted] = [await issue(), await issue({ path: '/download/a', max_uses: 1 })];
+  const ready = { store: 'server', masters: 1, answering: 1, replicas: 1, wanted: 1 };
+  expect(await api('GET /readyz')).toEqual({ status: 200, body: { status: 'ok', ...ready } });
+
+  replica.pause();
+  expect(await download(plain.url, '192.0.2.1')).toBe(204);
+  const applied = { detail: 'Applied, not yet confirmed: repeat the request.' };
+  expect(await api(`DELETE /tokens/${plain.id}`)).toMatchObject({ status: 503, body: applied });
+  expect(await download(plain.url, '192.0.2.1')).toBe(401);
+  // The use is taken, but opens nothing before it is confirmed.
+  for (let i = 0; i < 2; i += 1) expect(await download(counted.url, '192.0.2.1')).toBe(503);
+  expect(await download(counted.url, '192.0.2.2')).toBe(401);
+  const detail = '0 of 1 replicas confirmed in time';
+  expect(await api('GET /readyz')).toMatchObject({ status: 503, body: { ...ready, detail } });
+
+  replica.resume();
+  const isConfirmed = async () => (await api(`DELETE /tokens/${plain.id}`)).status === 404;
+  await waitFor(isConfirmed, { what: 'the confirmation' });
+  await waitFor(async () => (await api('GET /readyz')).status === 200, { what: '/readyz' });
+  expect(await download(counted.url, '192.0.2.1')).toBe(204);
+  const series = 'postern_store_confirmations_total{result="unconfirmed"}';
+  expect(await metric(series)).toBeGreaterThan(1);
+});
+
+// A requester that gets the file must still be the only one after a failover.
+test.each([
+  ['its address', false],
+  ['its cookie', true],
+])('replicas: a requester known by %s is confirmed once, and not before', async (_, byCookie) => {
+  const [master, replica] = await pair();
+  const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
+  await answers(store);
+  const uses = { max: 1, resumeFor: 600, ...(byCookie && { cookieOnly: true as const }) };
+  const id = await issueTo(store, { uses });
+  const cookie = newId();
+  const first = from('192.0.2.1', [], cookie);
+  const again = byCookie ? from(undefined, [cookie]) : from('192.0.2.1');
+
+  replica.pause();
+  for (const [requester, takes] of [
+    [first, true],
+    [again, true],
+    [again, false],
+  ] as const) {
+    await expect(store.redeem(id, requester, takes)).rejects.toThrow(Unconfirmed);
+  }
+  replica.resume();
+  const isKnown = async () =>
+    (await store.redeem(id, again, true).catch(() => undefined)) === 'known';
+  await waitFor(isKnown, { what: 'the replica' });
+  const mark = byCookie ? `wc${first.newCookie}` : `wa${first.address}`;
+  const isKept = async () => (await tell(master, `HEXISTS postern:uses:{${id}} ${mark}`)) === ':0';
+  await waitFor(isKept, { what: 'the confirmation to be kept' });
+  replica.pause();
+  expect(await store.redeem(id, again, true)).toBe('known');
+  expect(await store.requesters(id)).toHaveLength(1);
 });

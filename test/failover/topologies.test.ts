@@ -1,12 +1,20 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { VARIANTS } from '../../bench/peers/all.ts';
+import { fileOf } from '../../bench/run.ts';
+import { running } from '../../bench/workloads/running.ts';
+import type { Connection } from '../../service/store/connection/connection.ts';
+import { connect } from '../../service/store/connection/server.ts';
+import { createIssues } from '../../service/store/redis/grants.ts';
+import { createKeys, type Shared } from '../../service/store/redis/shared.ts';
 import { docsBlock, settingsOf } from '../docs/blocks.ts';
 import { startRedis } from '../harness/redis.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { storeContract } from '../store/contract.ts';
-import { engines, openedOn } from '../store/open-redis.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { answers, engines, openedOn, storeAt } from '../store/open-redis.ts';
 import { serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
@@ -112,19 +120,79 @@ test('docs/operate/scaling.md: a token of one instance opens at the other one, u
   await issuesAndRevokes(first, second.gate);
 });
 
-const concurrent = { concurrent: true };
+test('Cluster: a subject is revoked between the writes of an issue, and the next revocation ends the grant', async () => {
+  const cluster = await forTest(startRedisCluster({ replicas: 0 }));
+  const options = { url: cluster.url, prefix: 'postern:', timeoutMs: 5_000 };
+  const { store } = storeAt(cluster.url);
+  const connection = connect(options, async () => {});
+  onTestFinished(() => connection.close());
+  await answers(store);
+  await connection.redis.hget('postern:none', 'field');
+
+  const revoked: number[] = [];
+  const revoke = async () => void revoked.push(await store.revokeSubject('web', 'u'));
+  const interrupted: Connection = {
+    ...connection,
+    redis: {
+      ...connection.redis,
+      set: async (...args: Parameters<Connection['redis']['set']>) => {
+        await revoke();
+        return connection.redis.set(...args);
+      },
+      eval: async (...args: Parameters<Connection['redis']['eval']>) => {
+        await revoke();
+        return connection.redis.eval(...args);
+      },
+    } as Connection['redis'],
+  };
+  const shared = {
+    ...{ connection: interrupted, keys: createKeys(options.prefix), now: Date.now },
+    confirmed: (_, operation) => operation(),
+    reply: (command) => command(),
+    run: (script, names, args) => interrupted.redis.eval(script, names.length, ...names, ...args),
+  } as Partial<Shared> as Shared;
+  const { issue } = createIssues(shared, store.find);
+  const id = newId();
+  await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+  // Before the grant, and before each of its three indexes.
+  expect(revoked).toEqual([0, 0, 0, 0]);
+  expect(await store.find(id)).toBeDefined();
+  await revoke();
+  expect(revoked).toEqual([0, 0, 0, 0, 1]);
+  expect(await store.find(id)).toBeUndefined();
+});
+
+// running() checks that the file is served with a token, and denied without one.
+test.for(['sentinel', 'cluster', 'two'])(
+  'bench: %s serves the file only with its token',
+  async (id, context) => {
+    await needTool('redis-server', context);
+    const variant = VARIANTS.find((each) => each.id === id);
+    if (variant === undefined) throw new Error(`there is no ${id}`);
+    const files = await fileOf(await folderForTest(), 1024);
+    await running(variant, { files, tokens: 20 }, async ({ backend, nginx }) => {
+      for (const path of backend.paths?.slice(0, 20) ?? [backend.path]) {
+        expect((await fetch(nginx.url(path))).status).toBe(200);
+      }
+    });
+  },
+);
 
 for (const [engine, name] of engines()) {
+  const valkey = engine === 'valkey';
   // One of them with a confirmation by replicas, which must not change any answer.
-  const replicas = engine === 'valkey' ? 1 : 0;
-  storeContract(
-    `${name} with Sentinel and ${replicas} replicas to confirm`,
-    () => openedOn(() => startRedisSentinel({ engine }), { replicas }),
-    concurrent,
-  );
-  storeContract(
-    `${name} Cluster and ${replicas} replicas to confirm`,
-    () => openedOn(() => startRedisCluster({ engine }), { replicas }),
-    concurrent,
-  );
+  const replicas = valkey ? 1 : 0;
+  for (const [topology, open] of [
+    [' with Sentinel', () => startRedisSentinel({ engine })],
+    [' Cluster', () => startRedisCluster({ engine })],
+  ] as const) {
+    storeContract(
+      `${name}${topology} and ${replicas} replicas to confirm`,
+      () => openedOn(open, { replicas }),
+      { concurrent: true },
+    );
+  }
+  // `npm test` has the one of Redis.
+  if (valkey)
+    storeContract(name, () => openedOn(() => startRedis({ engine })), { concurrent: true });
 }

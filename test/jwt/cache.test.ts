@@ -49,12 +49,13 @@ test('JWT cache: a valid token is verified once', async () => {
   expect(state.looked).toBe(1);
 });
 
-test('JWT cache: an invalid token is verified each time and not cached', async () => {
+test('JWT cache: an invalid token is verified each time, also if it differs from a cached one in its signature', async () => {
   const { verify, token, state } = await opened();
-  const [head, claims] = (await token()).split('.');
-  const bad = `${head}.${claims}.${'A'.repeat(86)}`;
+  const one = await token();
+  await verify(one);
+  const bad = `${one.slice(0, -10)}AAAAAAAAAA`;
   for (let i = 0; i < 3; i += 1) expect(await verify(bad)).toHaveProperty('reason');
-  expect(state.looked).toBe(3);
+  expect(state.looked).toBe(4);
 });
 
 test('JWT cache: a token that is verified only to be revoked is not cached', async () => {
@@ -62,15 +63,6 @@ test('JWT cache: a token that is verified only to be revoked is not cached', asy
   const later = await token({ nbf: START + 60 });
   expect(await verify(later, true)).toMatchObject({ recorded: 'never' });
   expect(await verify(later)).toMatchObject({ reason: 'nbf: is later than now' });
-});
-
-test('JWT cache: a cached token with another signature is verified', async () => {
-  const { verify, token, state } = await opened();
-  const one = await token();
-  await verify(one);
-  const other = `${one.slice(0, -10)}AAAAAAAAAA`;
-  expect(await verify(other)).toHaveProperty('reason');
-  expect(state.looked).toBe(2);
 });
 
 test('JWT cache: a token ends at exp', async () => {

@@ -3,57 +3,40 @@ import { join } from 'node:path';
 import type { JWK } from 'jose';
 import { postern } from '../cli/postern.ts';
 import { startRedis } from '../harness/redis.ts';
-import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { type ApiReply, type Asking, serviceForTest } from '../support/ask-service.ts';
+import { serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
-import type { IssuedToken } from '../support/postern.ts';
 import { type Line, reloads } from '../support/reloading.ts';
 
 export const FILE = '/download/a';
 
-export interface KeyFile {
-  readonly path: string;
-  /** Runs `postern key generate` on it, with these additional arguments. */
-  generate(...words: string[]): Promise<void>;
-  keys(): Promise<JWK[]>;
-  write(content: readonly JWK[] | string): Promise<void>;
-}
+export type KeyFile = Awaited<ReturnType<typeof keyFile>>;
 
 /** A key file in a separate folder, as operators have it. */
-export async function keyFile(): Promise<KeyFile> {
+export async function keyFile() {
   const folder = await folderForTest();
   const path = join(folder, 'keys.json');
   return {
     path,
-    async generate(...words) {
+    /** Runs `postern key generate` on it, with these additional arguments. */
+    async generate(...words: string[]) {
       const { code, stderr } = await postern(['key', 'generate', '--out', path, ...words], folder);
       if (code !== 0) throw new Error(stderr);
     },
-    keys: async () => JSON.parse(await readFile(path, 'utf8')).keys,
-    write: (content) =>
+    keys: async (): Promise<JWK[]> => JSON.parse(await readFile(path, 'utf8')).keys,
+    write: (content: readonly JWK[] | string) =>
       writeFile(path, typeof content === 'string' ? content : JSON.stringify({ keys: content })),
   };
 }
 
-/** A process of the built service. */
-export interface Instance extends ServiceProcess {
-  ask(line: string, asking?: Asking): Promise<ApiReply>;
-  issue(body?: object): Promise<IssuedToken>;
-  /** What the gate answers to a request for a file with a token. */
-  gate(token: string, path?: string, headers?: Record<string, string>): Promise<Response>;
-  statusOf(token: string, path?: string): Promise<number>;
-  /** The same of several. */
-  statusesOf(...tokens: string[]): Promise<number[]>;
-  /** Sends SIGHUP, and resolves with the log line that has the result. */
-  reload(): Promise<Line>;
-}
+export type Instance = Awaited<ReturnType<typeof startInstance>>;
 
 /** Ended with the test. With keys, its tokens are JWTs unless a request says otherwise. */
-export async function startInstance(env: Record<string, string>): Promise<Instance> {
+export async function startInstance(env: Record<string, string>) {
   const jwt = { POSTERN_FORMAT: 'jwt', POSTERN_ISSUER: 'https://files.example' };
   const { api, ...service } = await serviceForTest({ ...(env.POSTERN_JWT_KEYS && jwt), ...env });
-  const gate: Instance['gate'] = (token, path = FILE, headers = {}) =>
+  /** What the gate answers to a request for a file with a token. */
+  const gate = (token: string, path = FILE, headers: Record<string, string> = {}) =>
     service.gate(`${path}?token=${token}`, { 'X-Real-IP': '192.0.2.1', ...headers });
   const statusOf = async (token: string, path?: string) => (await gate(token, path)).status;
   return {
@@ -62,8 +45,9 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
     issue: (body = {}) => service.issue({ path: FILE, ...body }),
     gate,
     statusOf,
-    statusesOf: (...tokens) => Promise.all(tokens.map((token) => statusOf(token))),
-    async reload() {
+    statusesOf: (...tokens: string[]) => Promise.all(tokens.map((token) => statusOf(token))),
+    /** Sends SIGHUP, and resolves with the log line that has the result. */
+    async reload(): Promise<Line> {
       const before = reloads(service.stdout()).length;
       service.signal('SIGHUP');
       const told = () => reloads(service.stdout())[before];

@@ -1,6 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
+import { startGate } from '../gate/ask-gate.ts';
+import { mount } from '../support/postern.ts';
+import { requestBytes, sendRaw } from '../support/raw.ts';
 import { from, newJwk, uri } from './issuers.ts';
 import { createSigned, signedGate, trusting } from './signed.ts';
 
@@ -177,4 +181,30 @@ test('external JWT: confirm counts its requesters, and a claim pin is rejected',
   expect(await confirm('192.0.2.2')).toBe('invalid_token');
   const pinned = await app.sign({ confirm: true, pin: '4711' });
   expect(await codeOf(uri(pinned), one)).toBe('invalid_token');
+});
+
+test('snippets: a response with a JWT in a cookie fits the buffers', async () => {
+  const media = { ...mount('/download/', '/protected/'), passArguments: ['a'] };
+  const { store, clock, jwt, ask } = await createSigned({ mounts: [media] });
+  const gate = await startGate({ mounts: [media], store, now: () => clock.now, jwt });
+  const prefix = `/download/${'x'.repeat(500)}/`;
+  const most = { subject: '漢'.repeat(256), filename: '漢'.repeat(255), resume_for: 60 };
+  const json = { prefix, format: 'jwt', cookie: true, ...most };
+  const { body } = await ask('POST /tokens', { json });
+  expect(body.access_token.length).toBeLessThan(4000);
+  const name = encodeURIComponent('漢'.repeat(500));
+  const uri = `${prefix}${name}?token=${body.access_token}&a=${'a'.repeat(2000)}`;
+  const resume = [...Array(8).keys()].map((i) => `${i}`.repeat(22)).join('.');
+  const snippet = await readFile('nginx/snippets/gate.conf', 'utf8');
+  const [, kilobytes] = /proxy_buffer_size (\d+)k;/.exec(snippet) ?? [];
+  const headers = {
+    'X-Original-URI': uri,
+    'X-Original-Method': 'GET',
+    'Postern-Site': 'files.example',
+    'Postern-Resume': resume,
+  };
+  const answer = await sendRaw(gate.port, requestBytes('GET', '/x-accel', headers));
+  expect(answer.status).toBe(200);
+  const lines = answer.headers.map(([header, value]) => `${header}: ${value}\r\n`).join('');
+  expect(lines.length).toBeLessThan(Number(kilobytes) * 1024 - 100);
 });

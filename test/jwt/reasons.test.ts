@@ -35,6 +35,7 @@ describe('JWT reasons: an external token', () => {
     ['a lifetime that is too long', { exp: START + 601 }, 'exp: must be at most 600'],
     ['start_by after exp', { start_by: START + 121, max_uses: 1 }, 'start_by: '],
     ['start_by without uses', { start_by: START + 60 }, 'start_by: '],
+    ['start_by without requesters', { start_by: START + 60, resume_for: 0 }, 'start_by: '],
     ['a misspelled claim', { max_use: 1 }, 'max_use: is not a known claim'],
     ['a claim of the wrong type', { max_uses: '1' }, 'max_uses: must be a whole number'],
     ['another path', { path: '/download/secret/a' }, 'path: is outside of'],
@@ -132,4 +133,18 @@ test('JWT reasons: the log contains no value of a claim and no control character
     expect(reason).toMatch(/^[\x20-\x7e]{1,300}$/);
     expect(lines.join('')).not.toMatch(/s3cret|(?!\n)[\p{Cc}\u2028\u202e]/u);
   }
+});
+
+test('log: a path of many beginnings of JWTs costs little CPU time', async () => {
+  const { authRequest } = await logged();
+  const cpuOf = async (uri: string) => {
+    const before = process.cpuUsage();
+    for (let i = 0; i < 50; i += 1) await authRequest(uri);
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+  const plain = `/download/${'ab'.repeat(1019)}`;
+  await cpuOf(plain);
+  const usual = await cpuOf(plain);
+  expect(await cpuOf(`/download/${'ey'.repeat(1019)}`)).toBeLessThan(5 * usual);
 });

@@ -6,7 +6,6 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import { type Store, Unconfirmed } from '../../service/token/store.ts';
 import { brokenStore } from '../api/ask-api.ts';
 import { waitFor } from '../harness/wait.ts';
-import { storeContract } from '../store/contract.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { metricsOf, samplesOf } from '../support/samples.ts';
@@ -16,16 +15,6 @@ function measured(store: Store) {
   const samples = async () => samplesOf(await metrics.text());
   return { store: metrics.measuredStore(store), samples };
 }
-
-storeContract('a store that is measured', async () => {
-  let time = 1_800_000_000_000;
-  const now = () => time;
-  const { store } = measured(createMemoryStore({ now }));
-  const pass = async (ms: number) => {
-    time += ms;
-  };
-  return { store, now, pass, close: () => store.close() };
-});
 
 const id = newId();
 const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => Promise<unknown>]> =
@@ -103,19 +92,6 @@ test('metrics: a revoked token of another issuer counts as one revocation', asyn
   const { store, samples } = measured(createMemoryStore());
   await store.revokeExternal(newId(), Date.now() + 1000);
   expect((await samples()).get('postern_tokens_revoked_total')).toBe(1);
-});
-
-test('metrics: only a redeemed use is counted', async () => {
-  const { store, samples } = measured(createMemoryStore());
-  await store.issue([[id, grantAt(Date.now(), { uses: { max: 1, resumeFor: 60 } })]]);
-  const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
-  const redeemed = async () => (await samples()).get('postern_tokens_redeemed_total');
-  expect(await store.redeem(id, requester, false)).toBe('new');
-  expect(await redeemed()).toBe(0);
-  expect(await store.redeem(id, requester, true)).toBe('new');
-  expect(await store.redeem(id, requester, true)).toBe('known');
-  expect(await store.redeem(id, { ...requester, address: '192.0.2.2' }, true)).toBeUndefined();
-  expect(await redeemed()).toBe(1);
 });
 
 test('metrics: a change that replicas did not confirm is an error of a store that is up', async () => {
@@ -219,17 +195,15 @@ test('metrics: an error is not cached', async () => {
   expect(await text()).toBe('text 4');
 });
 
-const made = (registry: Registry) =>
-  createInstruments(registry).times('a_seconds', 'How long.', ['by']);
-
-test('metrics: a bucket is cumulative and includes its bound', async () => {
+test('metrics: a bucket is cumulative and includes its bound, and a scrape changes no value', async () => {
   const registry = new Registry();
-  const childOf = made(registry);
+  const childOf = createInstruments(registry).times('a_seconds', 'How long.', ['by']);
   const [one] = [childOf('one'), childOf('other')];
   for (const seconds of [0, 0.0001, 0.00011, 0.25, 0.2500001, 2, 2.1, 60]) {
     one.observe(seconds);
   }
   const text = await registry.metrics();
+  expect(await registry.metrics()).toBe(text);
   expect(metricsOf(text)).toEqual(new Map([['a_seconds', 'histogram']]));
   const samples = samplesOf(text);
   const upTo = (le: string, by = 'one') => samples.get(`a_seconds_bucket{le="${le}",by="${by}"}`);
@@ -245,8 +219,22 @@ test('metrics: a bucket is cumulative and includes its bound', async () => {
   expect(upTo('+Inf', 'other')).toBe(0);
 });
 
-test('metrics: a scrape changes no value', async () => {
-  const registry = new Registry();
-  made(registry)('one').observe(1);
-  expect(await registry.metrics()).toBe(await registry.metrics());
+test('metrics: only names of the configuration are labels, and users of an issuer count as the issuer', async () => {
+  const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  const record = metrics.bytesRecorder(new Set(['web', 'login']), new Set(['/download/']));
+  const counted = { id: newId(), requests: 1, bytes: 10, client: 'web', mount: '/download/' };
+  record(counted);
+  record({ ...counted, client: 'login/ada' });
+  record({ ...counted, client: 'login/bob' });
+  record({ ...counted, client: 'removed', mount: '/old/' });
+  record({ ...counted, client: 'removed-2', mount: '/old-2/' });
+  const samples = samplesOf(await metrics.text());
+  const bytes = [...samples].filter(([name]) => name.startsWith('postern_delivered_bytes_total'));
+  expect(
+    bytes.map(([name, value]) => [name.replace('postern_delivered_bytes_total', ''), value]),
+  ).toEqual([
+    ['{client="web",mount="/download/"}', 10],
+    ['{client="login",mount="/download/"}', 20],
+    ['{client="other",mount="other"}', 20],
+  ]);
 });

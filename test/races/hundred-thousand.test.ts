@@ -4,8 +4,7 @@ import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { keysOf, tell } from '../store/open-redis.ts';
 import { askApi } from '../support/ask-service.ts';
-import { startMonitor } from './racers.ts';
-import { startInstance } from './site.ts';
+import { startInstance, startMonitor } from './site.ts';
 
 const COUNT = 100_000;
 

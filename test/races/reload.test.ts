@@ -173,22 +173,6 @@ test('reload: a JWT that was verified ends with its issuer or its key', async ()
   expect(await statuses()).toEqual([401, 401]);
 });
 
-test('reload: of many SIGHUPs at once, the last state of the file is in force', async () => {
-  const service = await startReloadable();
-  for (let i = 1; i <= 30; i += 1) {
-    await service.file.write({ ...CONFIG, expires_in: i });
-    service.signal('SIGHUP');
-  }
-  await expect
-    .poll(async () => (await service.issue({ path: '/download/a' })).json())
-    .toMatchObject({ expires_in: 30 });
-  // One more reload is logged after the others.
-  await service.reload();
-  const lines = reloads(service.stdout());
-  expect(lines.length).toBeLessThanOrEqual(31);
-  expect(new Set(lines.map(({ level }) => level))).toEqual(new Set(['info']));
-});
-
 /** Whether the process handles SIGHUP, the first bit of the mask. */
 async function handlesHangup(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');

@@ -1,6 +1,6 @@
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
-import { createMetrics } from '../../service/metrics/metrics.ts';
 import {
   type CollectOptions,
   createCollector,
@@ -8,13 +8,13 @@ import {
   type LineResult,
   MAX_LINE_BYTES,
   MAX_PENDING,
+  parseLine,
 } from '../../service/sent/collect.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Counted } from '../../service/token/sent.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { samplesOf } from '../support/samples.ts';
 import { recorder } from '../webhooks/receiver.ts';
 
 /** Runs with a clock that the test moves. */
@@ -238,22 +238,62 @@ test('delivery: the log has a line when a file is whole, and an event, and never
   expect(events).toEqual([{ type: 'token.delivered', timestamp, data: fields }]);
 });
 
-test('metrics: only names of the configuration are labels, and users of an issuer count as the issuer', async () => {
-  const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
-  const record = metrics.bytesRecorder(new Set(['web', 'login']), new Set(['/download/']));
-  const counted = { id: newId(), requests: 1, bytes: 10, client: 'web', mount: '/download/' };
-  record(counted);
-  record({ ...counted, client: 'login/ada' });
-  record({ ...counted, client: 'login/bob' });
-  record({ ...counted, client: 'removed', mount: '/old/' });
-  record({ ...counted, client: 'removed-2', mount: '/old-2/' });
-  const samples = samplesOf(await metrics.text());
-  const bytes = [...samples].filter(([name]) => name.startsWith('postern_delivered_bytes_total'));
-  expect(
-    bytes.map(([name, value]) => [name.replace('postern_delivered_bytes_total', ''), value]),
-  ).toEqual([
-    ['{client="web",mount="/download/"}', 10],
-    ['{client="login",mount="/download/"}', 20],
-    ['{client="other",mount="other"}', 20],
-  ]);
+const ID = 'abcdefghijklmnopqrst_-';
+const HEAD = '<190>Nov 26 12:00:00 nginx: ';
+const parse = (rest: string, head = HEAD) => parseLine(`${head}${ID} ${rest}`);
+
+test.each([
+  ['200 5 5 -', { bytes: 5, size: 5, ranges: [[0, 5]] }],
+  // Interrupted, and an empty file.
+  ['200 3 5 -', { bytes: 3, size: 5, ranges: [[0, 3]] }],
+  ['200 0 5 -', { bytes: 0, size: 5, ranges: [] }],
+  ['200 0 0 -', { bytes: 0, size: 0, ranges: [] }],
+  // Without Content-Length, and several ranges.
+  ['200 70 - -', { bytes: 70, ranges: [] }],
+  ['206 300 280 -', { bytes: 300, ranges: [] }],
+  ['206 3 3 bytes 2-4/5', { bytes: 3, size: 5, ranges: [[2, 5]] }],
+  ['206 1 3 bytes 2-4/5', { bytes: 1, size: 5, ranges: [[2, 3]] }],
+  // At most the values that a response can have.
+  ['200 9 5 -', { bytes: 5, size: 5, ranges: [[0, 5]] }],
+  ['206 9 3 bytes 2-4/5', { bytes: 3, size: 5, ranges: [[2, 5]] }],
+])('delivery: the line %s', (rest, expected) => {
+  expect(parse(rest)).toEqual({ id: ID, ...expected });
+});
+
+test('delivery: the host name in the header may be missing, and may have colons', () => {
+  for (const head of ['<190>Nov  6 12:00:00 files.example nginx: ', '<14>x ::1 tag: ']) {
+    expect(parse('200 5 5 -', head)).toMatchObject({ bytes: 5 });
+  }
+});
+
+test.each([
+  ...['', '200', '200 5', '200 5 5', '200 5 5 - ', ' 200 5 5 -', '200  5 5 -', '200 5 5 -\n'],
+  ...['204 5 5 -', '404 5 5 -', '200 -1 5 -', '200 5.0 5 -', '200 1e9 5 -', '200 0x5 5 -'],
+  ...[`200 ${'9'.repeat(16)} 5 -`, `200 5 ${'9'.repeat(16)} -`, '200 ٣ 5 -'],
+  ...['206 3 3 bytes 4-2/5', '206 3 3 bytes 2-5/5', '206 3 3 bytes 2-4/*', '206 3 3 bytes */5'],
+  ...['200 5 5 bytes 0-4/5', '206 3 3 bytes 2-4/5,', '206 3 3 bytes=2-4/5', '200 5 5 -: 200 5 5 -'],
+])('delivery: the broken line "%s" is rejected', (rest) => {
+  expect(parse(rest)).toBeUndefined();
+});
+
+test('delivery: a line without a header is rejected, and so is a token instead of its ID', () => {
+  expect(parse('200 5 5 -', '')).toBeUndefined();
+  expect(parseLine(`${HEAD}ps_${'a'.repeat(32)} 200 5 5 -`)).toBeUndefined();
+});
+
+test('delivery: any text is parsed quickly, or rejected', () => {
+  const piece = fc.constantFrom(ID, ' ', '200', '206', '5', '-', 'bytes ', '2-4/5', ': ', '\n');
+  const text = fc.array(fc.oneof(piece, fc.string()), { maxLength: 40 });
+  fc.assert(
+    fc.property(text, (parts) => {
+      const parsed = parseLine(parts.join('').slice(0, MAX_LINE_BYTES));
+      if (parsed === undefined) return;
+      const {
+        bytes,
+        size = bytes,
+        ranges: [[from, to] = [0, 0]],
+      } = parsed;
+      expect(from <= to && to <= size && to - from <= bytes).toBe(true);
+    }),
+  );
 });

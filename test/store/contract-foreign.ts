@@ -11,11 +11,12 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     return grantAt(now(), { uses: { max: 1, resumeFor: 60 }, ...times, external: true, ...more });
   };
 
-  test('external token: the record is stored once, with its uses', async () => {
+  test('external token: the record is stored once, with its uses, and cannot be prolonged', async () => {
     const id = newId();
     expect(await store.findExternal(id)).toBeUndefined();
     const grant = foreign();
     await store.saveExternal(id, grant);
+    expect(await store.prolong(id, 'web', now() + 10_000)).toBeUndefined();
     expect(await store.findExternal(id)).toStrictEqual(grant);
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
     await store.saveExternal(id, foreign());
@@ -123,13 +124,5 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     await store.revokeSigned(subject, at + 1000, at + 600_000);
     expect(await foundBoth(subject, at + 999)).toEqual(revoked);
     expect(await foundBoth(subject, at + 1000)).toEqual(valid);
-  });
-
-  test('external token: it cannot be prolonged', async () => {
-    const id = newId();
-    const grant = foreign();
-    await store.saveExternal(id, grant);
-    expect(await store.prolong(id, 'web', now() + 10_000)).toBeUndefined();
-    expect(await store.findExternal(id)).toStrictEqual(grant);
   });
 }

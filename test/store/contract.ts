@@ -87,15 +87,6 @@ export function storeContract(
       expect(await store.find(id)).toBeUndefined();
     });
 
-    test('issue: 1000 grants in one call', async () => {
-      const batch = Array.from({ length: 1000 }, (_, i) => {
-        return [newId(), grantAt(now(), { covers: `/download/${i}` })] as const;
-      });
-      await store.issue(batch);
-      const found = await Promise.all(batch.map(([id]) => store.find(id)));
-      expect(found).toEqual(batch.map(([, grant]) => grant));
-    });
-
     test('prolong: changes only the end', async () => {
       const more = { subject: 'é/"\\', filename: '\u{1f600}/\u2028', limitRate: 999_999_999_999 };
       const id = await issue({ ...more, expiresAt: now() + 3000 });
@@ -104,13 +95,6 @@ export function storeContract(
       expect(await store.prolong(id, 'web', expiresAt)).toStrictEqual({ ...before, expiresAt });
       await pass(3050);
       expect(await store.find(id)).toStrictEqual({ ...before, expiresAt });
-    });
-
-    test('prolong: can shorten a grant', async () => {
-      const id = await issue();
-      await store.prolong(id, 'web', now() + 3000);
-      expect(await store.find(id)).toBeDefined();
-      await expire(id, 3000);
     });
 
     test('issue: an expired grant is accepted and not found', async () => {

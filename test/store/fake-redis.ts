@@ -4,18 +4,7 @@ import { onTestFinished } from 'vitest';
 /** The raw reply to a command; undefined: none. */
 export type Answer = (command: readonly string[]) => string | undefined;
 
-export interface FakeRedis {
-  readonly port: number;
-  readonly state: {
-    answer: Answer;
-    /** Number of connections that were made. */
-    connections: number;
-  };
-  /** Sends bytes that no command asked for to each open connection. */
-  push(raw: string): void;
-  /** Ends each open connection. */
-  cut(): void;
-}
+export type FakeRedis = Awaited<ReturnType<typeof startFakeRedis>>;
 
 export const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 export const list = (...items: string[]) => `*${items.length}\r\n${items.join('')}`;
@@ -46,10 +35,7 @@ export const answerAs =
  * A server that can reply to each command as no Redis does, until the test stops it. It sends the greeting
  * on each new connection.
  */
-export async function startFakeRedis(
-  answer: Answer = answerAs(null),
-  greeting = '',
-): Promise<FakeRedis> {
+export async function startFakeRedis(answer: Answer = answerAs(null), greeting = '') {
   const state = { answer, connections: 0 };
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -76,7 +62,8 @@ export async function startFakeRedis(
   return {
     port: (server.address() as AddressInfo).port,
     state,
-    push(raw) {
+    /** Sends bytes that no command asked for to each open connection. */
+    push(raw: string) {
       for (const socket of sockets) socket.write(raw, 'latin1');
     },
     cut() {
@@ -94,6 +81,11 @@ export function caught(): unknown[] {
     onTestFinished(() => void process.off(event, note));
   }
   return errors;
+}
+
+export async function startFakeServer(record: string | null = null) {
+  const server = await startFakeRedis(answerAs(record));
+  return { url: `redis://127.0.0.1:${server.port}`, servers: [server] };
 }
 
 /** A master that Sentinel names, and its only sentinel. */

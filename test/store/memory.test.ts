@@ -13,17 +13,6 @@ storeContract('memory', async () => {
   return { store, now, pass, close: () => store.close() };
 });
 
-test('memory store: a grant expires at its millisecond', async () => {
-  let now = 1000;
-  const store = createMemoryStore({ now: () => now });
-  const id = newId();
-  await store.issue([[id, grantAt(now, { expiresAt: 2000 })]]);
-  now = 1999;
-  expect(await store.find(id)).toBeDefined();
-  now = 2000;
-  expect(await store.find(id)).toBeUndefined();
-});
-
 test('memory store: new and resuming requesters end at their millisecond', async () => {
   let now = 1000;
   const store = createMemoryStore({ now: () => now });
@@ -80,12 +69,4 @@ test('memory store: a sweep has steps, so that decisions do not wait for all tok
     steps.push(looks);
   }
   expect(steps.map((count) => Math.round(count / 1000))).toEqual([5, 5, 2, 0]);
-});
-
-test('memory store: close() removes every grant', async () => {
-  const store = createMemoryStore();
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now())]]);
-  await store.close();
-  expect(await store.find(id)).toBeUndefined();
 });

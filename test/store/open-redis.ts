@@ -10,26 +10,22 @@ import type { Store, StoreUnavailable } from '../../service/token/store.ts';
 import { createAsked, keptLog } from '../api/ask-api.ts';
 import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
+import { forTest } from '../support/for-test.ts';
 import { samplesOf } from '../support/samples.ts';
 import type { Opened } from './grants.ts';
 
-export interface OpenRedisOptions extends Partial<RedisStoreOptions> {
-  /** Instead of Redis' own port. */
-  readonly port?: number;
-}
+type Options = Partial<RedisStoreOptions>;
 
 /** A store that is connected. It waits for a reply for longer than a busy machine needs. */
-export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): Promise<Store> {
-  const { port = redis.port, ...more } = options;
-  const url = `redis://127.0.0.1:${port}/0`;
-  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...more });
+export async function openRedis({ url }: { readonly url: string }, options: Options = {}) {
+  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...options });
   await answers(store);
   return store;
 }
 
 /** A store on its own Redis, until the test ends, or the file with `afterAll`. */
 export async function startStore(
-  options: OpenRedisOptions = {},
+  options: Options = {},
   after: (end: () => Promise<void>) => void = onTestFinished,
 ) {
   const redis = await startRedis();
@@ -44,20 +40,17 @@ export async function startStore(
 /** The same, through a proxy. */
 export async function startProxied<T extends { readonly port: number }>(
   startProxy: (port: number) => Promise<T>,
-  options: OpenRedisOptions = {},
+  options: Options = {},
 ) {
-  const redis = await startRedis();
+  const redis = await forTest(startRedis());
   const proxy = await startProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, ...options });
-  onTestFinished(async () => {
-    await store.close();
-    await redis.stop();
-  });
+  const store = await openRedis({ url: `redis://127.0.0.1:${proxy.port}/0` }, options);
+  onTestFinished(() => store.close());
   return { redis, proxy, store };
 }
 
 /** A store until the test ends, its states with what people see of a failure, and the failures' messages. */
-export function storeAt(url: string, options: Partial<RedisStoreOptions> = {}) {
+export function storeAt(url: string, options: Options = {}) {
   const states: string[] = [];
   const messages: string[] = [];
   const onState = (state: string, failure?: StoreUnavailable) => {
@@ -71,7 +64,7 @@ export function storeAt(url: string, options: Partial<RedisStoreOptions> = {}) {
 }
 
 /** A store as the service opens it, until the test ends, with its log, its metrics and /readyz. */
-export function storeOfService(url: string, options: Partial<RedisStoreOptions> = {}) {
+export function storeOfService(url: string, options: Options = {}) {
   const { log, lines, parsed } = keptLog();
   const { storeObserver, text } = createMetrics({ version: '0.0.0', node: process.version });
   const rest = { prefix: 'postern:', timeoutMs: 250 };
@@ -91,12 +84,10 @@ export function storeOfService(url: string, options: Partial<RedisStoreOptions> 
 /** A store on separate servers, for the contract. */
 export async function openedOn(
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
-  options: Partial<RedisStoreOptions> = {},
+  options: Options = {},
 ): Promise<Opened> {
-  const redis = await start();
-  const { url } = redis;
-  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...options });
-  await answers(store);
+  const servers = await start();
+  const store = await openRedis(servers, options);
   return {
     store,
     now: Date.now,
@@ -106,7 +97,7 @@ export async function openedOn(
     },
     async close() {
       await store.close();
-      await redis.stop();
+      await servers.stop();
     },
   };
 }

@@ -61,40 +61,8 @@ export async function startCountingProxy(to: number): Promise<{ port: number; tu
   return { port, turns: () => turns };
 }
 
-/** Replaces texts in the replies of a port by texts of the same length. */
-export async function startRewritingProxy(
-  to: number,
-  rewrite: (reply: string) => string,
-  port = 0,
-): Promise<{ port: number }> {
-  const join = (client: Socket, upstream: Socket) => {
-    client.on('data', (data) => void upstream.write(data));
-    upstream.on('data', (data) => {
-      client.write(Buffer.from(rewrite(data.toString('latin1')), 'latin1'));
-    });
-  };
-  return { port: await proxyForTest(() => to, join, port) };
-}
-
-export interface HoldingProxy {
-  readonly port: number;
-  /** Replies wait from the next command on that matches. */
-  hold(command: RegExp): void;
-  /** Whether a reply waits. */
-  isHolding(): boolean;
-  release(): void;
-  /** The open connections become silent, as with a lost host. New ones are served. */
-  swallow(): void;
-  /** Resets the open connections. New ones are served. */
-  reset(): void;
-  /** New connections go to another server. The open ones stay. */
-  moveTo(port: number): void;
-  /** How many connections were made. */
-  connections(): number;
-}
-
 /** Passes everything on to a Redis. */
-export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
+export async function startHoldingProxy(first: number) {
   let to = first;
   let held: RegExp | undefined;
   let connections = 0;
@@ -112,26 +80,32 @@ export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
   };
   return {
     port: await proxyForTest(() => to, join),
-    hold(command) {
+    /** Replies wait from the next command on that matches. */
+    hold(command: RegExp) {
       held = command;
     },
+    /** Whether a reply waits. */
     isHolding: () => [...pairs].some(({ upstream }) => upstream.isPaused()),
     release() {
       held = undefined;
       for (const { upstream } of pairs) upstream.resume();
     },
+    /** The open connections become silent, as with a lost host. New ones are served. */
     swallow() {
       for (const { client, upstream } of pairs) {
         client.pause();
         upstream.pause();
       }
     },
+    /** Resets the open connections. New ones are served. */
     reset() {
       for (const { client } of pairs) client.resetAndDestroy();
     },
-    moveTo(port) {
+    /** New connections go to another server. The open ones stay. */
+    moveTo(port: number) {
       to = port;
     },
+    /** How many connections were made. */
     connections: () => connections,
   };
 }

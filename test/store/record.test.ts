@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { slotOf } from '../../service/store/connection/library.ts';
+import { createKeys } from '../../service/store/redis/shared.ts';
 import { decodeRecord, encodeRecord } from '../../service/store/redis/record.ts';
 import { type Grant, KEPT_FIELDS } from '../../service/token/grant.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
@@ -13,72 +16,53 @@ test('record: short, and with the version of its layout', () => {
   );
 });
 
-test.each([
+const PIN = { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } } as const;
+const USES = { uses: { max: 1, resumeFor: 60 } } as const;
+
+test.each<Partial<Grant>>([
   {},
   { external: true, signedUntil: 5, uses: { max: 1, resumeFor: 0, cookieOnly: true } },
+  { ...PIN, listing: true, index: true },
 ])('record: a grant with %j is decoded to the same fields, and absent ones stay absent', (more) => {
-  const grant = grantAt(1000, more as Partial<Grant>);
+  const grant = grantAt(1000, more);
   expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
 });
 
-test.each(['{"v":1}', '{"v":2}', '{"v":"1"}', '{}', '[]', 'null', '1', '', '{'])(
-  '%j is no record',
-  (text) => {
-    expect(() => decodeRecord(text)).toThrow();
-  },
-);
-
 test.each([
-  {},
-  { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } },
-  { notBefore: 2 },
-] as const)('record: a grant with %j has the layout 1, and no other is readable', (more) => {
+  ...['{"v":1}', '{"v":2}', '{"v":"1"}', '{}', '[]', 'null', '1', '', '{'],
+  // Nearly the record of a revocation.
+  ...['{"v":2,"z":1}', '{"v":1,"z":2}', '{"z":1}'],
+])('record: %j is not readable', (text) => {
+  expect(() => decodeRecord(text)).toThrow(StoreUnavailable);
+});
+
+const VERSIONS = [0, 2, 3, 4, 1.5, '1', true, null, [1], undefined].map((v) => ({ v }));
+const MISSING = [...'vcmpixo'].map((field) => ({ [field]: undefined }));
+
+test.each<[Partial<Grant>, object[]]>([
+  [{}, VERSIONS],
+  [USES, MISSING],
+  // Requesters would not be counted.
+  [{}, [{ n: 1 }, { b: 1 }, { a: 1 }, { q: 1 }, { o: -1 }, { o: 0.5 }, { o: '60' }]],
+  [
+    {},
+    [
+      { o: 60, n: 0 },
+      { o: 60, n: 1.5 },
+      { o: 60, n: '1' },
+      { o: 60, n: false },
+    ],
+  ],
+  [{ notBefore: 2 }, [...VERSIONS, { N: '2' }, { N: 0 }]],
+  [PIN, [...VERSIONS, { h: undefined }, { P: 5 }, { h: 0 }, { h: 0, P: undefined }]],
+  [PIN, [{ o: undefined }, { o: undefined, P: undefined }]],
+])('record: a grant with %j is not readable after any change of %j', (more, changes) => {
   const fields = JSON.parse(encodeRecord(grantAt(1000, more)));
-  expect(fields.v).toBe(1);
-  for (const v of [0, 2, 3, 4, 1.5, '1', true, null, [1], undefined]) {
-    expect(() => decodeRecord(JSON.stringify({ ...fields, v }))).toThrow(StoreUnavailable);
+  expect(decodeRecord(JSON.stringify(fields))).toMatchObject(more);
+  for (const change of changes) {
+    const changed = JSON.stringify({ ...fields, ...change });
+    expect(() => decodeRecord(changed), changed).toThrow(StoreUnavailable);
   }
-});
-
-test.each(['{"v":2,"z":1}', '{"v":1,"z":2}', '{"z":1}'])(
-  'record: %s is not the record of a revocation, and not readable',
-  (text) => {
-    expect(() => decodeRecord(text)).toThrow(StoreUnavailable);
-  },
-);
-
-test.each(['v', 'c', 'm', 'p', 'i', 'x', 'o'])(
-  'without %s nothing is known of the token',
-  (field) => {
-    const uses = { max: 1, resumeFor: 60 };
-    const fields = JSON.parse(encodeRecord(grantAt(1000, { uses })));
-    expect(decodeRecord(JSON.stringify(fields))).toMatchObject({ uses });
-    delete fields[field];
-    expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
-  },
-);
-
-test.each([
-  ...[{ n: 1 }, { b: 1 }, { a: 1 }, { q: 1 }],
-  ...[{ o: -1 }, { o: 0.5 }, { o: '60' }, { o: 60, n: 0 }, { o: 60, n: 1.5 }, { o: 60, n: '1' }],
-  { o: 60, n: false },
-])('record: uses of %j are not readable, because requesters would not be counted', (uses) => {
-  const fields = JSON.parse(encodeRecord(grantAt(1000)));
-  expect(() => decodeRecord(JSON.stringify({ ...fields, ...uses }))).toThrow();
-});
-
-test.each([{ N: '2' }, { N: 0 }])('record: not_before of %j is not readable', (change) => {
-  const fields = JSON.parse(encodeRecord(grantAt(1000, { notBefore: 2 })));
-  expect(() => decodeRecord(JSON.stringify({ ...fields, ...change }))).toThrow(StoreUnavailable);
-});
-
-test.each([
-  ...[{ h: undefined }, { P: 5 }],
-  ...[{ h: 0 }, { h: 0, P: undefined }, { o: undefined }, { o: undefined, P: undefined }],
-])('record: a grant with confirm and %j is not readable', (change) => {
-  const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
-  const fields = { ...JSON.parse(encodeRecord(grant)), ...change };
-  expect(() => decodeRecord(JSON.stringify(fields))).toThrow(StoreUnavailable);
 });
 
 test('record: no two fields have the same key', async () => {
@@ -89,8 +73,37 @@ test('record: no two fields have the same key', async () => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test('record: listing and index have their own keys beside a PIN', () => {
-  const more = { listing: true, index: true, confirm: true, pinHash: 'salt.hash' } as const;
-  const grant = grantAt(1000, { ...more, uses: { resumeFor: 0 } });
-  expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
+/** The algorithm of the specification. */
+function specified(key: string): number {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open);
+  let crc = 0;
+  for (const byte of Buffer.from(close > open + 1 ? key.slice(open + 1, close) : key)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+    crc &= 0xffff;
+  }
+  return crc % 16_384;
+}
+
+test('the slots of all keys of a grant are those of the specification', () => {
+  // The example of the specification.
+  expect(slotOf('123456789')).toBe(0x31c3);
+  const prefix = fc.stringMatching(/^[A-Za-z0-9:._/-]{1,64}$/);
+  const id = fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/);
+  const braces = fc.string({ unit: fc.constantFrom('{', '}', '{}', 'a', 'é', '/', '😀') });
+  const client = fc.oneof(
+    id,
+    braces.map((sub) => `sso/${encodeURIComponent(sub)}`),
+  );
+  fc.assert(
+    fc.property(prefix, client, braces, (before, name, text) => {
+      const keys = createKeys(before);
+      const indexes = keys.indexes({ client: name, covers: text, subject: text });
+      for (const key of [keys.grant(name), keys.uses(name), ...indexes]) {
+        expect(slotOf(key)).toBe(specified(key));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

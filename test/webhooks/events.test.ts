@@ -18,7 +18,7 @@ import {
 } from '../../service/webhooks/webhooks.ts';
 import { samplesOf } from '../support/samples.ts';
 import { event, eventContract } from './contract.ts';
-import { SECRET, startReceiver } from './receiver.ts';
+import { SECRET } from './receiver.ts';
 
 const webhookAt = (url: string) => ({
   url,
@@ -228,28 +228,6 @@ test('events: the last attempt ends in the store of dead events', async () => {
   expect(await metric('postern_webhook_attempts_total{result="failed"}')).toBe(2);
   expect(await metric('postern_webhook_oldest_event_seconds')).toBe(60);
   expect(lines.filter((line) => line.includes('msg_30'))).toHaveLength(1);
-});
-
-test('events: a reload leads the next attempts to another receiver', async () => {
-  const [one, two] = [await startReceiver(), await startReceiver()];
-  const memory = createMemoryEvents();
-  let calls = 0;
-  const add: EventStore['add'] = async (events) => {
-    calls += 1;
-    return memory.add(events);
-  };
-  const settings = { types: EVENT_TYPES, webhook: webhookAt(one.url) };
-  const { emit, current } = started({ ...memory, add }, settings);
-  emit('token.issued', { i: 1 });
-  await one.got(1);
-  current.settings = { types: EVENT_TYPES, webhook: webhookAt(two.url) };
-  emit('token.issued', { i: 2 });
-  await two.got(1);
-  current.settings = { types: EVENT_TYPES };
-  emit('token.issued', { i: 3 });
-  await expect.poll(() => calls).toBe(3);
-  expect((await memory.take(1)).events).toHaveLength(1);
-  expect([one.received.length, two.received.length]).toEqual([1, 1]);
 });
 
 test('events: the delays grow to an hour, with jitter, and end after about a day', () => {

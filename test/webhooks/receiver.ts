@@ -1,8 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { onTestFinished } from 'vitest';
 import { type Emit, type EventType, eventBody } from '../../service/webhooks/event.ts';
 import { waitFor } from '../harness/wait.ts';
+import { serviceForTest } from '../support/ask-service.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
 
 /** As `whsec_` has it, of 32 bytes. */
@@ -74,6 +78,28 @@ export async function startReceiver({ port = 0, secret = SECRET } = {}) {
         what: `${count} events`,
       }),
   };
+}
+
+/** A file with secrets, one on each line. */
+export async function secretFile(...secrets: string[]): Promise<string> {
+  const folder = await folderForTest();
+  const path = join(folder, 'webhook-secret');
+  await writeFile(path, `${secrets.join('\n')}\n`);
+  return path;
+}
+
+/** The built service, which sends its events to a URL on the loopback. */
+export async function startInstance(url: string, env: Record<string, string> = {}) {
+  const service = await serviceForTest({
+    POSTERN_STORE_TIMEOUT_MS: '10000',
+    POSTERN_WEBHOOK_URL: url,
+    POSTERN_WEBHOOK_SECRET_FILE: await secretFile(SECRET),
+    POSTERN_WEBHOOK_ALLOW: '127.0.0.1',
+    ...env,
+  });
+  const gate = async (uri: string, address = '192.0.2.7') =>
+    (await service.gate(uri, { 'X-Real-IP': address })).status;
+  return { ...service, gate };
 }
 
 export interface Recorded {

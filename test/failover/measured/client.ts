@@ -19,23 +19,16 @@ export interface Issued {
   readonly subject?: string;
 }
 
-/** Sends requests and records what came of them. */
-export interface Client {
-  readonly history: Operation[];
-  /** Responses other than the expected ones and 503, by their status; 0 is a connection that failed. */
-  readonly strange: ReadonlyMap<number, number>;
-  /** Undefined if it was not acknowledged. */
-  issue(
-    file: string,
-    more?: { single?: boolean; subject?: string; count?: number },
-  ): Promise<Issued[] | undefined>;
-  /** Asks for a file, by default for the token's. */
-  open(token: Issued, requester: string, file?: string): Promise<Open['outcome']>;
-  revoke(by: Revoke['by'], tokens: readonly Issued[]): Promise<Revoke['outcome']>;
-  close(): void;
+interface IssueOptions {
+  readonly single?: boolean;
+  readonly subject?: string;
+  readonly count?: number;
 }
 
-export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>): Client {
+export type Client = ReturnType<typeof createClient>;
+
+/** Sends requests and records what came of them. */
+export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1024 });
   const history: Operation[] = [];
   const strange = new Map<number, number>();
@@ -78,8 +71,11 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
 
   return {
     history,
-    strange,
-    async issue(file, { single = false, subject, count = 1 } = {}) {
+    /** Responses other than the expected ones and 503, by their status; 0 is a connection that failed. */
+    strange: strange as ReadonlyMap<number, number>,
+    /** Undefined if it was not acknowledged. */
+    async issue(file: string, more: IssueOptions = {}): Promise<Issued[] | undefined> {
+      const { single = false, subject, count = 1 } = more;
       const wanted = {
         path: `/download/${file}`,
         expires_in: 3600,
@@ -101,21 +97,22 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
       });
     },
 
-    async open({ token, single, file: own }, requester, file = own) {
+    /** Asks for a file, by default for the token's. */
+    async open({ token, single, file: own }: Issued, requester: string, file = own) {
       const start = performance.now();
       const headers = { host: 'files.example', 'x-forwarded-for': requester };
       const reply = await send(port, `GET /download/${file}?token=${token}`, headers);
       const end = performance.now();
       const isAnswered = isDone(reply, 200, 401, 403);
       const answer = reply.status === 200 ? 'opened' : 'denied';
-      const outcome = isAnswered ? answer : 'unknown';
+      const outcome: Open['outcome'] = isAnswered ? answer : 'unknown';
       // The file that came, not the one that was asked for.
       const came = outcome === 'opened' ? reply.body : file;
       history.push({ op: 'open', token, file: came, single, requester, start, end, outcome });
       return outcome;
     },
 
-    async revoke(by, tokens) {
+    async revoke(by: Revoke['by'], tokens: readonly Issued[]) {
       const [first] = tokens as readonly [Issued];
       const start = performance.now();
       const form = 'application/x-www-form-urlencoded';
@@ -127,7 +124,7 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
             : await api(`DELETE /tokens?subject=${first.subject}`, form);
       const end = performance.now();
       // 404: there is no such token, so it must not open either.
-      const outcome = isDone(reply, 200, 204, 404) ? 'done' : 'unknown';
+      const outcome: Revoke['outcome'] = isDone(reply, 200, 204, 404) ? 'done' : 'unknown';
       const ended = tokens.map(({ token }) => token);
       history.push({ op: 'revoke', by, tokens: ended, start, end, outcome });
       return outcome;

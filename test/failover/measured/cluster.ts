@@ -1,8 +1,20 @@
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis as Connection } from 'ioredis';
 import type { Engine, Redis } from '../../harness/redis.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
-import { type Failing, failuresOf } from './failures.ts';
+import { tryRun } from '../../harness/run.ts';
+import { findTool } from '../../harness/tools.ts';
+import {
+  type Failing,
+  failuresOf,
+  follows,
+  isMaster,
+  KEEP,
+  makeFolders,
+  say,
+  until,
+  versionOf,
+} from './failures.ts';
 import {
   isAnyone,
   isNode,
@@ -11,61 +23,16 @@ import {
   startLink,
   type Topology,
 } from './scenario.ts';
-import { follows, isMaster, KEEP, makeFolders, say, until, versionOf } from './servers.ts';
 
-/** Slots that move at the same time. Each node writes its table to disk after each step. */
-const MOVERS = 20;
-
-/** Moves the first slots of a master to another one, with their keys, in steps, as redis-cli does. */
-export async function moveSlots(
-  count: number,
-  from: Redis,
-  to: Redis,
-  nodes: readonly Redis[],
-): Promise<void> {
-  const roles = await Promise.all(nodes.map(isMaster));
-  const ports = nodes
-    .filter((node, i) => roles[i] && node !== from && node !== to)
-    .map(({ port }) => port);
-  const open = (port: number) => new Connection({ port, host: '127.0.0.1' });
-  const [source, target] = [open(from.port), open(to.port)];
-  const others = ports.map(open);
-  try {
-    const [fromId, toId] = (await Promise.all(
-      [source, target].map((node) => node.call('CLUSTER', 'MYID')),
-    )) as [string, string];
-    const left = (await slotsOf(source, fromId)).slice(0, count).values();
-    const move = async (slot: number) => {
-      await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
-      await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
-      for (;;) {
-        const keys = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
-        if (keys.length === 0) break;
-        await source.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys);
-      }
-      for (const node of [target, source, ...others]) {
-        await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
-      }
-    };
-    const mover = async () => {
-      for (const slot of left) await move(slot);
-    };
-    await Promise.all(Array.from({ length: MOVERS }, mover));
-  } finally {
-    for (const node of [source, target, ...others]) node.disconnect();
-  }
-}
-
-/** From CLUSTER NODES: the ranges at the end of the line of a master. */
-async function slotsOf(node: Connection, id: string): Promise<number[]> {
-  const text = String(await node.call('CLUSTER', 'NODES'));
-  const line = text.split('\n').find((each) => each.startsWith(id)) ?? '';
-  return [...line.matchAll(/ (\d+)(?:-(\d+))?(?= |$)/g)]
-    .filter(({ index }) => index > line.indexOf('connected'))
-    .flatMap(([, first, last = first]) => {
-      const from = Number(first);
-      return Array.from({ length: Number(last) - from + 1 }, (_, i) => from + i);
-    });
+/** Moves the first slots of a master to another one, with their keys. */
+async function moveSlots(count: number, from: Redis, to: Redis): Promise<void> {
+  const { path, env } = await findTool('redis-server');
+  const idOf = async (node: Redis) => (await say(node, 'CLUSTER MYID')).split('\r\n')[1] ?? '';
+  const ids = ['--cluster-from', await idOf(from), '--cluster-to', await idOf(to)];
+  const words = ['--cluster', 'reshard', `127.0.0.1:${from.port}`, ...ids];
+  const more = ['--cluster-slots', String(count), '--cluster-yes'];
+  const ran = await tryRun(join(dirname(path), 'redis-cli'), [...words, ...more], env);
+  if (!ran.ok) throw new Error(ran.output);
 }
 
 interface Links {
@@ -146,7 +113,7 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
       name: '1,500 slots move to another master',
       async run(load) {
         const [from, to] = [await shard(), await shard()];
-        await moveSlots(1_500, from.master, to.master, nodes);
+        await moveSlots(1_500, from.master, to.master);
         await restored(load);
       },
     },

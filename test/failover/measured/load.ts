@@ -16,17 +16,10 @@ const MAX_RUNNING = 1_000;
 const MAX_TRIES = 30;
 const AUDITORS = 16;
 
-export interface Load {
-  /** Waits until requests of that kind are answered again. */
-  settled(isOf: (operation: Operation) => boolean): Promise<void>;
-  /** Ends the load. Then asks for each token once more, as a requester that is new, up to so many times. */
-  stop(tries?: number): Promise<void>;
-  /** Only ends the load. */
-  end(): void;
-}
+export type Load = Awaited<ReturnType<typeof startLoad>>;
 
 /** Issues, opens, redeems and revokes tokens, so many requests per second, however slow the answers are. */
-export async function startLoad(client: Client, perSecond: number): Promise<Load> {
+export async function startLoad(client: Client, perSecond: number) {
   const { history } = client;
   const all: Issued[] = [];
   const live: Issued[] = [];
@@ -164,7 +157,8 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
   }
 
   return {
-    async settled(isOf) {
+    /** Waits until requests of that kind are answered again. */
+    async settled(isOf: (operation: Operation) => boolean) {
       const from = history.length;
       const isSettled = () => {
         const own = history.slice(Math.max(from, history.length - 20 * SETTLED)).filter(isOf);
@@ -174,6 +168,7 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
       await waitFor(isSettled, { what: 'answers', deadline: 120_000 });
     },
     end,
+    /** Ends the load. Then asks for each token once more, as a requester that is new, up to so many times. */
     async stop(tries = MAX_TRIES) {
       end();
       await Promise.all(running);

@@ -2,17 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, inject, onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Engine } from '../../harness/redis.ts';
-import { tryRun } from '../../harness/run.ts';
-import { findTool } from '../../harness/tools.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { check, writeHistory } from './checker.ts';
 import { type Client, createClient } from './client.ts';
 import { startLoad } from './load.ts';
+import { isConfirmed, isLookUp, longestOutage, problems, type Row } from './row.ts';
 import type { Scenario, Topology } from './scenario.ts';
 import { type Site, startSite } from './site.ts';
-import { isConfirmed, isLookUp, longestOutage, problems, type Row } from './table.ts';
 
 const setting = (name: string, usual: number) => Number(process.env[name] ?? usual);
 
@@ -30,7 +28,7 @@ export const settings = ['no replica', 'all replicas'] as const;
 /** Long enough for any number of repetitions. */
 export const MAX_MS = 3_600_000;
 
-/** Runs the scenarios of a topology one after the other, and writes a row for each. */
+/** Runs the scenarios of a topology one after the other, and prints a row for each. */
 export async function measure(
   start: (engine: Engine, folder: string) => Promise<Topology>,
   by: (typeof settings)[number],
@@ -38,23 +36,23 @@ export async function measure(
   const folder = await folderForTest();
   const topology = await forTest(start(ENGINE, folder));
   const replicas = by === 'no replica' ? 0 : topology.replicas;
-  const site = await startSite({
+  const { stop, ...site } = await startSite({
     POSTERN_STORE: topology.url,
     ...(replicas > 0 && { POSTERN_STORE_REPLICAS: String(replicas) }),
   });
-  onTestFinished(() => site.stop());
+  onTestFinished(stop);
   const rows: Row[] = [];
   for (const scenario of topology.scenarios.filter(({ name }) => name.includes(ONLY))) {
-    const row = await run(scenario, site, { topology: topology.name, replicas });
-    rows.push(row);
+    rows.push(await run(scenario, site, { topology: topology.name, replicas }));
   }
-  const file = join(inject('failoverRows'), `${topology.name}-${topology.kind}-${replicas}.json`);
-  await writeFile(file, JSON.stringify({ measuredOn: await measuredOn(topology), rows }));
+  const cores = availableParallelism();
+  console.log(`${topology.version}, ${cores} cores, ${RATE} requests per second`);
+  console.table(rows);
 }
 
 async function run(
   scenario: Scenario,
-  site: Site,
+  site: Omit<Site, 'stop'>,
   { topology, replicas }: Pick<Row, 'topology' | 'replicas'>,
 ): Promise<Row> {
   const { name, kind, isForGood = false } = scenario;
@@ -101,7 +99,7 @@ async function report(
   { topology, replicas, scenario }: Pick<Row, 'topology' | 'replicas' | 'scenario'>,
   found: readonly string[],
   { history, strange }: Client,
-  { log }: Site,
+  { log }: Pick<Site, 'log'>,
 ): Promise<void> {
   if (found.length === 0) return;
   const what = `${topology} ${replicas} ${scenario}`;
@@ -111,13 +109,6 @@ async function report(
   const statuses = JSON.stringify([...strange]);
   const message = `${what}: ${found.join(', ')}; history: ${file}; other statuses: ${statuses}`;
   expect.soft(found, message).toEqual([]);
-}
-
-async function measuredOn({ version }: Topology): Promise<string> {
-  const day = new Date().toISOString().slice(0, 10);
-  const nginx = /nginx\/(\S+)/.exec((await tryRun((await findTool('nginx')).path, ['-v'])).output);
-  const versions = `${version}, nginx ${nginx?.[1]}, Node.js ${process.versions.node}`;
-  return `Measured on ${day} with ${versions}, on ${availableParallelism()} cores, with ${RATE} requests per second.`;
 }
 
 function sum(values: readonly number[]): number {

@@ -5,15 +5,7 @@ import type { Load } from './load.ts';
 /** What is kept of what a client sends first, to recognize it. */
 const HEAD_BYTES = 1024;
 
-/** The only way to a server: it can be cut for some clients, whose packets then get lost. */
-export interface Link {
-  readonly port: number;
-  leadTo(port: number): void;
-  /** `isLost` gets the first bytes that a client sent on its connection. */
-  cut(isLost: (head: Buffer) => boolean): void;
-  heal(): void;
-  close(): void;
-}
+export type Link = Awaited<ReturnType<typeof startLink>>;
 
 interface Pair {
   readonly client: Socket;
@@ -22,7 +14,8 @@ interface Pair {
   isCut: boolean;
 }
 
-export async function startLink(): Promise<Link> {
+/** The only way to a server: it can be cut for some clients, whose packets then get lost. */
+export async function startLink() {
   let to = 0;
   let isLost = (_head: Buffer) => false;
   const pairs = new Set<Pair>();
@@ -50,10 +43,11 @@ export async function startLink(): Promise<Link> {
   };
   return {
     ...(await startProxy(() => to, join)),
-    leadTo(port) {
+    leadTo(port: number) {
       to = port;
     },
-    cut(isLostNow) {
+    /** `isLostNow` gets the first bytes that a client sent on its connection. */
+    cut(isLostNow: (head: Buffer) => boolean) {
       isLost = isLostNow;
       for (const pair of pairs) cutIfLost(pair);
     },

@@ -1,9 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../harness/redis.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
-import { type Failing, failuresOf } from './failures.ts';
+import {
+  type Failing,
+  failuresOf,
+  follows,
+  isMaster,
+  KEEP,
+  makeFolders,
+  say,
+  until,
+  versionOf,
+} from './failures.ts';
 import { type Link, type Scenario, startLink, type Topology } from './scenario.ts';
-import { follows, isMaster, KEEP, makeFolders, say, until, versionOf } from './servers.ts';
 
 /** Sentinels start no failover earlier after the last one: twice `failover-timeout`. */
 const PAUSE_MS = 10_500;

@@ -1,52 +1,34 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { residentBytes } from '../../../bench/processes.ts';
-import { startNginx } from '../../harness/nginx.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { filesServer } from '../../races/site.ts';
+import { startFront } from '../../races/site.ts';
 import { startReady } from '../../support/ask-service.ts';
-import { writeFiles } from '../../support/files.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */
 export const FILES = Array.from({ length: 8 }, (_, i) => String(i));
 
-export interface Site {
-  /** Of nginx. */
-  readonly port: number;
-  /** Of the APIs of the instances. */
-  readonly apiPorts: readonly number[];
-  /** What the instances logged. */
-  log(): string;
-  /** The resident memory of each instance. Throws if one has ended. */
-  memory(): number[];
-  stop(): Promise<void>;
-}
+export type Site = Awaited<ReturnType<typeof startSite>>;
 
 /** nginx with the server lines of nginx/nginx.conf, and two instances of Postern. */
-export async function startSite(env: Record<string, string>): Promise<Site> {
+export async function startSite(env: Record<string, string>) {
   const start = () => startReady({ POSTERN_LOG_LEVEL: 'error', ...env });
   const services = await Promise.all([start(), start()]);
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
   const more = /server unix:\S+(.*);/.exec(conf)?.[1];
-  const nginx = await startNginx({
-    config: ({ port, dir }) => `
-      keepalive_requests 1000000;
-      # A requester is an address, and there are thousands of them.
-      set_real_ip_from 127.0.0.1;
-      real_ip_header X-Forwarded-For;
-      include postern/http.conf;
-      upstream postern {
-        ${services.map(({ gatePort }) => `server 127.0.0.1:${gatePort}${more};`).join('\n')}
-        keepalive 256;
-      }
-      ${filesServer('auth_request', port, dir)}`,
+  const servers = services.map(({ gatePort }) => `server 127.0.0.1:${gatePort}${more};`);
+  const nginx = await startFront('auth_request', `${servers.join('\n')} keepalive 256;`, {
+    // A requester is an address, and there are thousands of them.
+    http: 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;',
+    files: Object.fromEntries(FILES.map((name) => [name, name])),
   });
-  await writeFiles(join(nginx.dir, 'files'), Object.fromEntries(FILES.map((name) => [name, name])));
   const pids = services.map(({ pid }) => pid);
   return {
     port: nginx.port,
+    /** Of the APIs of the instances. */
     apiPorts: services.map(({ apiPort }) => apiPort),
     log: () => services.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
+    /** The resident memory of each instance. Throws if one has ended. */
     memory: () =>
       pids.map((pid) => {
         process.kill(pid, 0);

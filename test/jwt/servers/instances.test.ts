@@ -1,10 +1,13 @@
-import { decodeProtectedHeader } from 'jose';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeProtectedHeader, importJWK, type JWK, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../harness/wait.ts';
-import { tell } from '../../store/open-redis.ts';
-import { type Instance, startTwo } from '../instances.ts';
+import { folderForTest } from '../../support/for-test.ts';
+import { FILE, type Instance, startInstance, startTwo } from '../instances.ts';
+import { endpoint, newJwk, publicHalf } from '../issuers.ts';
 
-test('JWT with several instances: a revoked token is denied immediately on every instance', async () => {
+test('JWT with several instances: revocations and uses are known immediately on every instance', async () => {
   const { one, other, each } = await startTwo();
   const by = [
     (token: string) => one.ask('POST /revoke', { form: { token } }),
@@ -21,42 +24,25 @@ test('JWT with several instances: a revoked token is denied immediately on every
       expect(body).toEqual({ active: false });
     }
   }
-});
 
-test('JWT with several instances: uses are counted over all', async () => {
-  const { one, each, other } = await startTwo();
   const { access_token: token, id } = await one.issue({ max_uses: 2 });
-  const from = (address: string) => ({ 'X-Real-IP': address });
   const statuses = [];
   for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.1']) {
     for (const at of each) {
-      statuses.push((await at.gate(token, '/download/a', from(address))).status);
+      statuses.push((await at.gate(token, FILE, { 'X-Real-IP': address })).status);
     }
   }
   expect(statuses).toEqual([204, 204, 204, 204, 401, 401, 204, 204]);
-  expect((await other.ask(`GET /tokens/${id}`)).body).toMatchObject({
-    uses_left: 0,
-    format: 'jwt',
-  });
+  const { body } = await other.ask(`GET /tokens/${id}`);
+  expect(body).toMatchObject({ uses_left: 0, format: 'jwt' });
 });
 
-/** Two instances, and a token of each kind: only the last one has no record. */
-async function withTokens() {
-  const two = await startTwo();
+test('JWT with several instances: without Redis or its data, only tokens without a record are allowed', async () => {
+  const { redis, one, each } = await startTwo();
+  // Only the last one has no record.
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
-  const issued = await Promise.all(bodies.map((body) => two.one.issue(body)));
-  return { ...two, tokens: issued.map(({ access_token: token }) => token) };
-}
-
-test('JWT with several instances: after Redis loses its data, only tokens without a record are valid', async () => {
-  const { redis, each, tokens } = await withTokens();
-  for (const at of each) expect(await at.statusesOf(...tokens)).toEqual([204, 204, 204, 204]);
-  await tell(redis, 'FLUSHALL');
-  for (const at of each) expect(await at.statusesOf(...tokens)).toEqual([401, 401, 401, 204]);
-});
-
-test('JWT with several instances: without Redis, only tokens without a record are allowed', async () => {
-  const { redis, one, each, tokens } = await withTokens();
+  const issued = await Promise.all(bodies.map((body) => one.issue(body)));
+  const tokens = issued.map(({ access_token: token }) => token);
   // The first instance has not verified the token before. This needs no Redis either.
   expect(await each[1].statusesOf(...tokens)).toEqual([204, 204, 204, 204]);
   await redis.stop();
@@ -151,12 +137,17 @@ test('key rotation: no wrong decision under load, and tokens of a removed key en
   expect(new Set(fresh.map(kidOf))).toEqual(new Set([next?.kid]));
 
   // All of them have just been verified, and are remembered.
+  const others = startLoad(each, old, 'own');
+  await others.answered(100);
   await file.write([next ?? {}]);
   await reload(each);
+  // Those in flight when the keys were replaced have been answered by then.
+  await others.answered(100);
   for (const at of each) {
     expect(await at.statusesOf(...old)).toEqual(old.map(() => 401));
     expect(await at.statusesOf(...fresh)).toEqual(fresh.map(() => 204));
   }
+  await others.end();
   const { body } = await one.ask('GET /.well-known/jwks.json');
   expect(body.keys.map(({ kid }: { kid: string }) => kid)).toEqual([next?.kid]);
 });
@@ -178,16 +169,51 @@ test('key rotation: a new key that is first added as the second key is known on 
   expect(await load.end()).toEqual({ 204: expect.any(Number) });
 });
 
-test('key rotation: no token of a removed key is allowed after the reload', async () => {
-  const { file, each } = await startTwo();
-  const old = (await Promise.all(each.map(issueBoth))).flat();
-  const load = startLoad(each, old, 'own');
-  await load.answered(200);
-  await file.generate('--rotate');
-  await file.write((await file.keys()).slice(0, 1));
-  await reload(each);
-  // Those in flight when the keys were replaced have been answered by then.
-  await load.answered(100);
-  for (const at of each) expect(await at.statusesOf(...old)).toEqual(old.map(() => 401));
-  await load.end();
+test('issuers: keys that are unavailable at the start are fetched later, and other tokens work', async () => {
+  const [away, there] = [await endpoint(), await endpoint()];
+  const [shop, press] = [await newJwk('ES256', 'shop'), await newJwk('EdDSA', 'press')];
+  away.state.keys = [publicHalf(shop)];
+  there.state.keys = [publicHalf(press)];
+  await away.stop();
+  const audience = 'https://files.example';
+  const issuer = (id: string, jwks_uri: string) => ({
+    ...{ id, issuer: `https://${id}.example`, jwks_uri, trusted_for: 'downloads', audience },
+    ...{ paths: [`/download/${id}/`], max_expires_in: 600 },
+  });
+  const config = join(await folderForTest(), 'postern.yaml');
+  // JSON is YAML.
+  const issuers = [issuer('shop', away.uri), issuer('press', there.uri)];
+  await writeFile(config, JSON.stringify({ issuers }));
+  const service = await startInstance({ POSTERN_CONFIG: config });
+  async function download(jwk: JWK): Promise<string> {
+    const { alg = '', kid: id = '' } = jwk;
+    const now = Math.floor(Date.now() / 1000);
+    const times = { iat: now, exp: now + 300, jti: '1' };
+    const who = { iss: `https://${id}.example`, aud: audience, path: `/download/${id}/a` };
+    return new SignJWT({ ...who, ...times })
+      .setProtectedHeader({ alg, kid: id, typ: 'postern+jwt' })
+      .sign(await importJWK(jwk, alg));
+  }
+  const [early, other] = [await download(shop), await download(press)];
+  const { access_token: own } = await service.issue();
+
+  const denied = await service.gate(early, '/download/shop/a');
+  expect([denied.status, denied.headers.get('postern-reason')]).toEqual([503, 'unavailable']);
+  expect(await service.statusOf(other, '/download/press/a')).toBe(204);
+  expect(await service.statusOf(own)).toBe(204);
+  expect((await service.ask('GET /readyz')).status).toBe(200);
+  const told = () => service.stdout().includes('https://shop.example');
+  await waitFor(told, { what: 'the issuer to be named in the log' });
+
+  await away.start();
+  const passes = async () => {
+    const status = await service.statusOf(early, '/download/shop/a');
+    expect([503, 204]).toContain(status);
+    return status === 204;
+  };
+  await waitFor(passes, { what: 'the keys to be asked for again' });
+  expect(away.state.asked).toBe(1);
+
+  await service.stop();
+  for (const token of [early, other]) expect(service.stdout()).not.toContain(token);
 });

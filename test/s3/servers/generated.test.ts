@@ -1,17 +1,17 @@
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postern } from '../../cli/postern.ts';
-import { type Nginx, startNginx } from '../../harness/nginx.ts';
+import { startNginx } from '../../harness/nginx.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
-import { type Redis, startRedis } from '../../harness/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { type S3, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { jwksText } from '../../jwt/issuers.ts';
+import { startMonitor } from '../../races/site.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { KEY } from '../../support/postern.ts';
 import { type BuiltSite, START_MS, startBuiltSite } from './sites.ts';
@@ -36,32 +36,14 @@ function secretsOf(time: Date): string[] {
   return [...texts, ...keys.map((bytes) => bytes.join(',')), ...base64];
 }
 
-/** Every command that Redis gets, with its values, from now on. */
-async function monitor(redis: Redis): Promise<() => string> {
-  const socket = connect(redis.port, '127.0.0.1');
-  let text = '';
-  socket.on('data', (chunk) => {
-    text += chunk.toString('latin1');
-  });
-  socket.write('MONITOR\r\n');
-  await waitFor(() => text.startsWith('+OK'), { what: 'Redis to report its commands' });
-  return () => text;
-}
-
 /** A text, and its parts between separators as if they were Base64. */
 const decoded = (text: string) => [
   text,
   ...text.split(/[^\w-]+/).map((part) => Buffer.from(part, 'base64url').toString('latin1')),
 ];
 
-interface TlsStorage {
-  readonly nginx: Nginx;
-  readonly port: number;
-  readonly certificate: string;
-}
-
 /** An nginx that ends TLS for the storage, and logs how the clients connect. */
-async function startTls(s3: S3): Promise<TlsStorage> {
+async function startTls(s3: S3) {
   const { certificate, key } = selfSigned('localhost');
   const [port = 0] = await freePorts(1);
   const nginx = await startNginx({
@@ -91,8 +73,8 @@ describe.each([
 ])('postern nginx: a mount with a storage, by %s', (_, words) => {
   const ended: Array<() => Promise<unknown>> = [];
   let built: BuiltSite;
-  let tls: TlsStorage;
-  let commands: () => string;
+  let tls: Awaited<ReturnType<typeof startTls>>;
+  let monitor: Awaited<ReturnType<typeof startMonitor>>;
   let trusted: string;
 
   beforeAll(async () => {
@@ -106,7 +88,7 @@ describe.each([
     await writeFile(trusted, tls.certificate);
     const redis = await startRedis();
     ended.push(redis.stop);
-    commands = await monitor(redis);
+    monitor = await startMonitor(redis);
     const keys = join(folder, 'keys.json');
     await writeFile(keys, await jwksText('EdDSA'));
     built = await startBuiltSite({
@@ -191,6 +173,7 @@ describe.each([
     const reload = 'the configuration was reloaded';
     built.service.signal('SIGHUP');
     await waitFor(() => built.service.stdout().includes(reload), { what: 'the reload' });
+    const commands = (await monitor.stop()).flat().join('\n');
     const seen = [
       built.service.stdout(),
       built.service.stderr(),
@@ -201,13 +184,13 @@ describe.each([
       await api('/tokens', { method: 'POST', body: JSON.stringify(refused) }),
       JSON.stringify(built.texts),
       ...issued,
-      commands(),
+      commands,
     ];
     const all = seen.flatMap(decoded).join('\n');
     // Redis has reported the commands, and the JWT is decoded.
-    expect(commands()).toContain(JSON.parse(issued[0] ?? '').id);
+    expect(commands).toContain(JSON.parse(issued[0] ?? '').id);
     expect(all).toContain('"jti":');
     for (const secret of secretsOf(new Date())) expect(all).not.toContain(secret);
-    expect(built.service.stdout() + commands()).not.toMatch(/X-Amz|AWS/i);
+    expect(built.service.stdout() + commands).not.toMatch(/X-Amz|AWS/i);
   });
 });

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { createSign } from '../../../service/s3/sign.ts';
 import { postern } from '../../cli/postern.ts';
-import { type Nginx, startNginx } from '../../harness/nginx.ts';
+import { startNginx } from '../../harness/nginx.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import {
   type Buckets,
@@ -14,24 +14,21 @@ import {
   S3_SECRET_KEY,
   startS3,
 } from '../../harness/s3.ts';
-import { type ServiceProcess, startService } from '../../harness/service.ts';
+import { startService } from '../../harness/service.ts';
 import { KEY, mount } from '../../support/postern.ts';
-import { gateSnippet, type Site, type SiteOptions, startSite } from '../../support/site.ts';
-
-export const CREDENTIALS = { accessKeyId: S3_ACCESS_KEY, secretAccessKey: S3_SECRET_KEY };
+import { gateSnippet, type SiteOptions, startSite } from '../../support/site.ts';
 
 /** The first start may download the packages. */
 export const START_MS = 180_000;
 
 /** The mounts below are of the bucket `media`, below `videos/`. */
-export function signFor({ endpoint }: S3, now: () => number = Date.now) {
+export function signFor({ endpoint }: S3, now = Date.now, secretAccessKey = S3_SECRET_KEY) {
   const location = { endpoint, region: S3_REGION, bucket: 'media', prefix: 'videos/' };
-  return createSign({ ...location, style: 'path' }, CREDENTIALS, now);
+  const credentials = { accessKeyId: S3_ACCESS_KEY, secretAccessKey };
+  return createSign({ ...location, style: 'path' }, credentials, now);
 }
 
-export interface StorageSite extends Site {
-  readonly s3: S3;
-}
+export type StorageSite = Awaited<ReturnType<typeof startStorageSite>>;
 
 interface StorageSiteOptions extends Omit<SiteOptions, 'mounts' | 'only'> {
   /** In the http block, for the port of the storage. */
@@ -43,10 +40,7 @@ interface StorageSiteOptions extends Omit<SiteOptions, 'mounts' | 'only'> {
 }
 
 /** A site whose `/media/` is below `videos/` of the bucket `media`, and `/download/` a folder. */
-export async function startStorageSite(
-  buckets: Buckets,
-  options: StorageSiteOptions,
-): Promise<StorageSite> {
+export async function startStorageSite(buckets: Buckets, options: StorageSiteOptions) {
   const s3 = await startS3(buckets);
   const { mode, now, onDecision } = options;
   const sign = signFor(s3, now);
@@ -76,9 +70,6 @@ export async function startStorageSite(
   return { ...site, s3, stop: async () => void (await Promise.all([site.stop(), s3.stop()])) };
 }
 
-/** A URL's path, each byte but unreserved ones encoded. */
-export const encoded = (name: string) => name.split('/').map(encodeURIComponent).join('/');
-
 interface BuiltSiteOptions {
   /** Fields of the mount's storage: the endpoint, and others than the usual ones. */
   readonly storage: Readonly<Record<string, string>>;
@@ -90,25 +81,13 @@ interface BuiltSiteOptions {
   readonly edit?: (text: string) => string;
 }
 
-export interface BuiltSite {
-  readonly service: ServiceProcess;
-  readonly nginx: Nginx;
-  /** Where postern.yaml is. */
-  readonly folder: string;
-  /** The files as `postern nginx` writes them. */
-  readonly texts: Readonly<Record<string, string>>;
-  /** A URL of a token, by `postern token issue`. */
-  issue(...words: string[]): Promise<string>;
-  /** Writes the files again, with what `edit` changes now. */
-  reload(): Promise<void>;
-  stop(): Promise<void>;
-}
+export type BuiltSite = Awaited<ReturnType<typeof startBuiltSite>>;
 
 /**
  * The built service in its own process, before nginx with the files of `postern nginx`. Its mount
  * `/media/` has the bucket `my-media`.
  */
-export async function startBuiltSite(options: BuiltSiteOptions): Promise<BuiltSite> {
+export async function startBuiltSite(options: BuiltSiteOptions) {
   const { env: more = {}, words = [], edit = (text) => text } = options;
   const folder = await temporaryFolder();
   const fields = { type: 's3', region: S3_REGION, bucket: 'my-media', credentials: 'environment' };
@@ -144,12 +123,14 @@ export async function startBuiltSite(options: BuiltSiteOptions): Promise<BuiltSi
     nginx,
     folder,
     texts,
-    async issue(...args) {
+    /** A URL of a token, by `postern token issue`. */
+    async issue(...args: string[]) {
       const client = { POSTERN_API: `http://127.0.0.1:${service.apiPort}`, POSTERN_API_KEY: KEY };
       const issued = await postern(['token', 'issue', ...args], folder, { env: client });
       expect(issued).toMatchObject({ code: 0, stderr: '' });
       return issued.stdout.trim();
     },
+    /** Writes the files again, with what `edit` changes now. */
     reload: () => nginx.reload(config),
     async stop() {
       await Promise.all([nginx.stop(), service.stop()]);

@@ -2,26 +2,26 @@ import { afterAll, expect, test } from 'vitest';
 import { startGate } from '../../gate/ask-gate.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { issueToken, KEY, type PosternOptions } from '../../support/postern.ts';
+import { issueToken, KEY } from '../../support/postern.ts';
 import { openRedis } from '../open-redis.ts';
-
-const FIVE_MINUTES = 300_000;
 
 const redis = await startRedis();
 afterAll(() => redis.stop());
 
-/** Two instances on one Redis: one clock is late by this many milliseconds, the other one early. */
-async function instances(late: number, options: PosternOptions = {}) {
-  const started = [late, -late].map(async (offset) => {
-    const now = () => Date.now() + offset;
-    return startGate({ ...options, now, store: await openRedis(redis, { now }) });
-  });
-  const [one, other] = await Promise.all(started);
-  if (one === undefined || other === undefined) throw new Error('there are two');
-  return { one, other };
+/** An instance whose clock is this many milliseconds early. */
+async function instance(early: number) {
+  const now = () => Date.now() + early;
+  const store = await openRedis(redis, { now });
+  return startGate({ decisionTtl: 20, now, store }, afterAll);
 }
 
 type Instance = Awaited<ReturnType<typeof startGate>>;
+
+const [early, late] = [await instance(300_000), await instance(-300_000)];
+const roles: Array<[string, Instance, Instance]> = [
+  ['the early one', early, late],
+  ['the late one', late, early],
+];
 
 async function prolong({ api }: Instance, id: string, seconds: number): Promise<number> {
   const { status } = await api.request(`/tokens/${id}`, {
@@ -32,11 +32,11 @@ async function prolong({ api }: Instance, id: string, seconds: number): Promise<
   return status;
 }
 
-// Only the clock of Redis counts, not that of the instance that issues or decides.
-test.each([FIVE_MINUTES, -FIVE_MINUTES])(
-  'Redis clock: instances that are %i ms late and early agree on when a token ends',
-  async (late) => {
-    const { one, other } = await instances(late);
+// Only the clock of Redis counts, not that of the instance that issues or decides: one is five minutes early, the other
+// one five minutes late. The tests wait at the same time.
+test.concurrent.each(roles)(
+  'Redis clock: instances agree on when a token ends that %s issued',
+  async (_, one, other) => {
     const body = { path: '/download/a', max_uses: 3, expires_in: 6, resume_for: 60 };
     const { id, url } = await issueToken(one.api, body);
     /** The status from both instances for a request from the address. */
@@ -76,10 +76,9 @@ test.each([FIVE_MINUTES, -FIVE_MINUTES])(
   },
 );
 
-test.each([FIVE_MINUTES, -FIVE_MINUTES])(
-  'Redis clock: instances that are %i ms late and early agree on when a requester ends',
-  async (late) => {
-    const { one, other } = await instances(late);
+test.concurrent.each(roles)(
+  'Redis clock: instances agree on when a requester of a token of %s ends',
+  async (_, one, other) => {
     const body = { path: '/download/a', max_uses: 1, expires_in: 5, resume_for: 6 };
     const { url } = await issueToken(one.api, body);
     const began = performance.now();
@@ -92,19 +91,16 @@ test.each([FIVE_MINUTES, -FIVE_MINUTES])(
   },
 );
 
-test.each([FIVE_MINUTES, -FIVE_MINUTES])(
-  'Redis clock: instances that are %i ms late and early limit the decision cache by the time left in Redis',
-  async (late) => {
-    const { one, other } = await instances(late, { decisionTtl: 20 });
+test.concurrent.each(roles)(
+  'Redis clock: instances limit the decision cache by the time left in Redis, for a token of %s',
+  async (_, one, other) => {
     const reuse = async (instance: Instance, url: string) =>
       Number((await instance.authRequest(url)).headers['x-accel-expires']);
-    for (const issuer of [one, other]) {
-      const short = await issueToken(issuer.api, { path: '/download/a', expires_in: 15 });
-      const long = await issueToken(issuer.api, { path: '/download/a', expires_in: 60 });
-      for (const asked of [one, other]) {
-        expect(await reuse(asked, short.url)).toBeLessThanOrEqual(14);
-        expect(await reuse(asked, long.url)).toBe(20);
-      }
+    const short = await issueToken(one.api, { path: '/download/a', expires_in: 15 });
+    const long = await issueToken(one.api, { path: '/download/a', expires_in: 60 });
+    for (const asked of [one, other]) {
+      expect(await reuse(asked, short.url)).toBeLessThanOrEqual(14);
+      expect(await reuse(asked, long.url)).toBe(20);
     }
   },
 );

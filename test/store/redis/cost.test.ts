@@ -44,7 +44,7 @@ test.each<[string, Partial<Uses>, (i: number) => Requester]>([
   },
 );
 
-const COUNT = 10_000;
+const COUNT = 2000;
 const BATCH = 1000;
 
 /** Bytes for each token in Redis, with its share of the indexes. */
@@ -150,22 +150,19 @@ test('Redis: a use costs one round trip, also the first one and after a restart 
   }
 });
 
-test.each([
-  [1, 1],
-  // In pieces, so that Redis and the gate can handle other requests in between.
-  [1000, 45],
-])('issue: %i tokens in one request cost at most %i round trips to Redis', async (count, most) => {
+// In pieces, so that Redis and the gate can handle other requests in between.
+test('issue: 1000 tokens in one request cost at most 45 round trips to Redis', async () => {
   const { redis, proxy, store } = await counted();
   const api = await forTest(listening(apiListener(createPostern({ store }).api)));
   // The first one also sends the script.
   await issueTo(store);
-  const wanted = Array.from({ length: count }, (_, i) => {
+  const wanted = Array.from({ length: 1000 }, (_, i) => {
     return { path: `/download/${i}`, subject: `user-${i % 10}`, max_uses: 3 };
   });
   const before = proxy.turns();
   const issued = await askApi({ apiPort: api.port }, 'POST /tokens/batch', { json: wanted });
-  expect(proxy.turns() - before).toBeLessThanOrEqual(most);
+  expect(proxy.turns() - before).toBeLessThanOrEqual(45);
   expect(issued.status).toBe(201);
   const keys = issued.body.map(({ id }: { id: string }) => `postern:grant:{${id}}`).join(' ');
-  expect(await tell(redis, `EXISTS ${keys}`)).toBe(`:${count}`);
+  expect(await tell(redis, `EXISTS ${keys}`)).toBe(':1000');
 });

@@ -85,19 +85,6 @@ test('deadline: a slow store gets 503 in time, whatever POSTERN_STORE_TIMEOUT_MS
   expect((await authRequest(url)).status).toBe(204);
 });
 
-test('deadline: after it no use is taken', async () => {
-  const { api, authRequest, proxy, store } = await slowStore();
-  const { url, id } = await issueToken(api, { path: '/download/a', max_uses: 1 });
-  proxy.hold(/mget/i);
-  const from = { 'X-Real-IP': '192.0.2.1' };
-  const { status } = await atDeadline(() => authRequest(url, from), proxy.isHolding);
-  expect(status).toBe(503);
-  proxy.release();
-  // On the same connection, so after what the late decision would have sent.
-  for (let i = 0; i < 2; i += 1) await store.find(id);
-  expect(await store.requesters(id)).toEqual([]);
-});
-
 test('deadline: after it no use of a token that another issuer signed is taken', async () => {
   const { proxy, store } = await startProxied(startHoldingProxy, { timeoutMs: 10_000 });
   const app = await foreigner('app');

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
@@ -5,7 +6,7 @@ import { openStore } from '../../../service/store/open.ts';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { forTest } from '../../support/for-test.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { caught } from '../fake-redis.ts';
 import { from, grantAt, issueTo, newId } from '../grants.ts';
 import { answers, observerOf, startStore, storeAt, tell } from '../open-redis.ts';
@@ -77,15 +78,6 @@ test('Redis down: calls in progress when Redis dies fail and are not sent again'
   await calls;
 });
 
-test('Redis down: with a wrong password every call fails, and the reason is reported', async () => {
-  const redis = await forTest(startRedis({ args: ['--requirepass', 'right'] }));
-  const url = redis.url.replace('//', '//:wrong@');
-  const { store, messages } = storeAt(url, { timeoutMs: FOREVER_MS });
-  await waitFor(() => messages.join().includes('WRONGPASS'), { what: 'Redis to refuse' });
-  expect(messages.join()).not.toContain('wrong');
-  await allFail(store);
-});
-
 test('Redis down: a failed revocation of a subject leaves no unhandled rejection', async () => {
   const { redis, store } = await started();
   await issueTo(store, { subject: 'u' });
@@ -127,4 +119,21 @@ test('store: a connect, a disconnect and each check of Redis are reported withou
   await waitFor(() => told.at(-1) === false, { what: 'its loss' });
   await redis.restart();
   await waitFor(() => told.at(-1) === true, { what: 'its return' });
+});
+
+test('Unix socket: the store connects with a password, and again after a restart of Redis', async () => {
+  const socket = join(await folderForTest(), 'redis.sock');
+  const args = ['--unixsocket', socket, '--unixsocketperm', '600'];
+  const redis = await forTest(startRedis({ args }));
+  await tell(redis, 'ACL SETUSER default >p@ss');
+  const { store, states } = storeAt(`redis+unix://:p%40ss@${socket}`);
+  await answers(store);
+  const id = await issueTo(store);
+  expect(await store.find(id)).toBeDefined();
+  expect(await store.find(newId())).toBeUndefined();
+  await redis.stop();
+  await expect(store.find(id)).rejects.toThrow('connect ENOENT');
+  await redis.restart();
+  await waitFor(() => states.at(-1) === 'up', { what: 'the store to connect again' });
+  expect(await store.find(await issueTo(store))).toBeDefined();
 });

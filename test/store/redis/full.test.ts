@@ -1,57 +1,32 @@
-import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { StoreUnavailable } from '../../../service/token/store.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
-import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { forTest } from '../../support/for-test.ts';
 import { from, grantAt, issueTo, newId } from '../grants.ts';
 import { answers, keysOf, startStore, storeOfService, tell } from '../open-redis.ts';
 
-describe('full', async () => {
-  const { redis, store } = await startStore({}, afterAll);
-  beforeEach(async () => {
-    await tell(redis, 'CONFIG SET maxmemory 0');
-    await tell(redis, 'FLUSHALL');
-  });
+const U = { subject: 'u' };
 
-  test('Redis full: tokens cannot be issued, but found and revoked', async () => {
-    const id = await issueTo(store, { subject: 'u' });
-    const before = await keysOf(redis);
-    await tell(redis, 'CONFIG SET maxmemory 1');
-    const many = Array.from({ length: 10 }, () => {
-      return [newId(), grantAt(Date.now(), { subject: 'v' })] as const;
-    });
-    await expect(store.issue(many)).rejects.toThrow(StoreUnavailable);
-    await expect(issueTo(store)).rejects.toThrow(StoreUnavailable);
-    await expect(store.check()).rejects.toThrow(StoreUnavailable);
-    expect(await keysOf(redis)).toEqual(before);
-    expect(await store.find(id)).toBeDefined();
-    expect(await store.revoke(id, 'web')).toBe(true);
-  });
-
-  test('Redis full: the tokens of a subject can be revoked', async () => {
-    await issueTo(store, { subject: 'u' });
-    await tell(redis, 'CONFIG SET maxmemory 1');
-    expect(await store.revokeSubject('web', 'u')).toBe(1);
-  });
-
-  test('Redis full: a batch that fails stores nothing', async () => {
-    await tell(redis, 'SET postern:subject:{web:broken} x');
-    const grants = ['whole', 'broken'].map((subject) => {
-      return [newId(), grantAt(Date.now(), { subject })] as const;
-    });
-    await expect(store.issue(grants)).rejects.toThrow(StoreUnavailable);
-    for (const [id] of grants) expect(await store.find(id)).toBeUndefined();
-  });
-
-  test('Redis full: tokens can be listed page by page', async () => {
-    const grant = grantAt(Date.now(), { subject: 'u' });
-    await store.issue([newId(), newId(), newId()].map((id) => [id, grant]));
-    const { next } = await store.list('web', { subject: 'u' }, 2);
-    await tell(redis, 'CONFIG SET maxmemory 1');
-    expect((await store.list('web', { subject: 'u' }, 2, next)).entries).toHaveLength(1);
-  });
+test('Redis full: no token can be issued, but tokens can be found, listed and revoked', async () => {
+  const { redis, store } = await startStore();
+  const issue = (count: number) => {
+    const entries = Array.from({ length: count }, () => [newId(), grantAt(Date.now(), U)] as const);
+    return store.issue(entries).then(() => entries.map(([id]) => id));
+  };
+  const [id = ''] = await issue(4);
+  const before = await keysOf(redis);
+  const { next } = await store.list('web', U, 2);
+  await tell(redis, 'CONFIG SET maxmemory 1');
+  for (const failing of [() => issue(1), () => issue(10), store.check]) {
+    await expect(failing()).rejects.toThrow(StoreUnavailable);
+  }
+  expect(await keysOf(redis)).toEqual(before);
+  expect(await store.find(id)).toBeDefined();
+  expect((await store.list('web', U, 10, next)).entries).toHaveLength(2);
+  expect(await store.revoke(id, 'web')).toBe(true);
+  expect(await store.revokeSubject('web', 'u')).toBe(3);
 });
 
 // A Redis that evicts keys opens tokens again: it drops uses, revocations, and entries of an index.
@@ -64,31 +39,26 @@ function opened(url: string) {
   return { ...service, logged };
 }
 
-const started = (...args: string[]) => forTest(startRedis({ args }));
+const started = () => forTest(startRedis());
 
-const topologies: Record<string, () => Promise<{ url: string; masters: readonly Redis[] }>> = {
-  'one server': async () => {
-    const redis = await started();
-    return { url: redis.url, masters: [redis] };
-  },
-  Sentinel: async () => {
-    const { url, servers, stop } = await startRedisSentinel();
-    onTestFinished(stop);
-    return { url, masters: servers.slice(0, 1) };
-  },
-  Cluster: async () => {
-    const { url, masters, stop } = await startRedisCluster({ replicas: 0 });
-    onTestFinished(stop);
-    return { url, masters };
-  },
-};
+const topologies: Array<[string, () => Promise<{ url: string; masters: readonly Redis[] }>]> = [
+  [
+    'one server',
+    async () => {
+      const redis = await started();
+      return { url: redis.url, masters: [redis] };
+    },
+  ],
+  ['Cluster', () => forTest(startRedisCluster({ replicas: 0 }))],
+];
 
-test.each(Object.entries(topologies))(
-  'eviction: %s with an evicting policy on one master is refused until the policy is changed',
+test.each(topologies)(
+  'eviction: %s with an evicting policy on one master is refused until that is changed, and a later one is a warning',
   async (_, start) => {
     const { url, masters } = await start();
-    const last = masters.at(-1) as Redis;
-    await tell(last, 'CONFIG SET maxmemory-policy allkeys-lru');
+    const set = (policy: string) =>
+      tell(masters.at(-1) as Redis, `CONFIG SET maxmemory-policy ${policy}`);
+    await set('allkeys-lru');
     const { store, readyz, logged, metric } = opened(url);
     const isRefused = async () =>
       (await readyz()).detail.includes('maxmemory-policy is allkeys-lru');
@@ -109,22 +79,13 @@ test.each(Object.entries(topologies))(
     expect(await metric('postern_store_up')).toBe(0);
     expect(await metric('postern_store_evicting')).toBe(1);
 
-    await tell(last, SETTING);
+    await set('noeviction');
     await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the new policy' });
     await answers(store);
     expect(await store.find(await issueTo(store))).toBeDefined();
     expect(await metric('postern_store_evicting')).toBe(0);
-  },
-);
 
-test.each(Object.entries(topologies))(
-  'eviction: a policy of %s that changes later is a warning, and Postern stays ready',
-  async (_, start) => {
-    const { url, masters } = await start();
-    const { store, readyz, logged, metric } = opened(url);
-    await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the connection' });
-    const last = masters.at(-1) as Redis;
-    await tell(last, 'CONFIG SET maxmemory-policy volatile-ttl');
+    await set('volatile-ttl');
     const warned = /^maxmemory-policy is volatile-ttl/;
     await waitFor(() => logged(warned).length > 0, { what: 'the warning' });
     expect(logged(warned)).toEqual([expect.objectContaining({ level: 40 })]);
@@ -135,7 +96,7 @@ test.each(Object.entries(topologies))(
     expect(warning).toContain(SETTING);
     expect(await store.find(await issueTo(store))).toBeDefined();
 
-    await tell(last, SETTING);
+    await set('noeviction');
     const isFixed = async () => (await metric('postern_store_evicting')) === 0;
     await waitFor(isFixed, { what: 'the change' });
     expect((await readyz()).warning).toBe('');
@@ -144,14 +105,18 @@ test.each(Object.entries(topologies))(
 );
 
 // Every key of Postern but a few has a lifetime, so the volatile policies evict them, too.
-test.each([
-  ...['allkeys-lfu', 'allkeys-random'],
-  ...['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'],
-])('eviction: %s is refused, although maxmemory is 0', async (policy) => {
-  const redis = await started('--maxmemory-policy', policy);
+test('eviction: each evicting policy is refused, although maxmemory is 0', async () => {
+  const redis = await started();
+  await tell(redis, 'CONFIG SET maxmemory-policy allkeys-lru');
   const { readyz } = opened(redis.url);
-  const isRefused = async () => (await readyz()).detail.includes(`maxmemory-policy is ${policy}`);
-  await waitFor(isRefused, { what: 'the refusal' });
+  for (const policy of [
+    ...['allkeys-lfu', 'allkeys-random'],
+    ...['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'],
+  ]) {
+    await tell(redis, `CONFIG SET maxmemory-policy ${policy}`);
+    const isRefused = async () => (await readyz()).detail.includes(`maxmemory-policy is ${policy}`);
+    await waitFor(isRefused, { what: `the refusal of ${policy}` });
+  }
 });
 
 test('eviction: a policy that cannot be read is refused', async () => {

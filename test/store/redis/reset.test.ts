@@ -2,9 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
-import { startGate } from '../../gate/ask-gate.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { issueToken } from '../../support/postern.ts';
 import { startFakeRedis } from '../fake-redis.ts';
 import { from, issueTo, newId } from '../grants.ts';
 import { answers, observerOf, startProxied, storeAt, tell } from '../open-redis.ts';
@@ -37,22 +35,6 @@ test('reset: a reset connection fails no look-up', async () => {
   };
   expect(await failuresOf(find, proxy.reset)).toBe(0);
   expect(proxy.connections()).toBe(2);
-});
-
-test('reset: a reset connection gives no request 503, and takes no use twice', async () => {
-  const { proxy, store } = await started();
-  const { api, authRequest } = await startGate({ store });
-  const plain = await issueToken(api, { path: '/download/a' });
-  const counted = await issueToken(api, { path: '/download/a', max_uses: 400 });
-  const ask = async (i: number) => {
-    // The test uses plain tokens while the connection is reset, because a redemption in flight fails.
-    const isPlain = i <= 100;
-    const { url } = isPlain ? plain : counted;
-    const { status } = await authRequest(url, { 'X-Real-IP': `192.0.2.${i % 250}` });
-    if (status !== 204) throw new Error(`${status}`);
-  };
-  expect(await failuresOf(ask, proxy.reset)).toBe(0);
-  expect(await store.requesters(counted.id)).toHaveLength(199);
 });
 
 test('reset: a use that may have been sent fails, and is not sent again', async () => {

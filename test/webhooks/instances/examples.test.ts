@@ -10,8 +10,7 @@ import { onFreePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { OTHER_SECRET, SECRET } from '../receiver.ts';
-import { startInstance } from './instances.ts';
+import { OTHER_SECRET, SECRET, startInstance } from '../receiver.ts';
 
 // Runs the receivers of integrations/examples/.
 const example = (name: string) =>

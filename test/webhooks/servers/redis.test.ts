@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { createRedisEvents } from '../../../service/store/redis/events.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
 import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/webhooks/event.ts';
@@ -8,28 +8,31 @@ import { projectRoot } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { keysOf, tell } from '../../store/open-redis.ts';
-import { forTest } from '../../support/for-test.ts';
 import { event, eventContract } from '../contract.ts';
 
 const open = ({ url }: Redis, prefix = 'postern:') => createRedisEvents({ url, prefix });
 
+const redis = await startRedis();
+afterAll(redis.stop);
+
+eventContract('Redis', async () => ({
+  open: (prefix) => open(redis, prefix),
+  stop: async () => {},
+}));
+
+/** A store on a Redis without keys. */
 async function started() {
-  const redis = await forTest(startRedis());
+  await tell(redis, 'FLUSHALL');
   const store = open(redis);
   onTestFinished(() => store.close());
   const added = async (events: Parameters<typeof store.add>[0]) => {
     await expect.poll(() => store.add(events).catch(() => undefined)).toBeDefined();
   };
-  return { redis, store, added };
+  return { store, added };
 }
 
-eventContract('Redis', async () => {
-  const redis = await startRedis();
-  return { open: (prefix) => open(redis, prefix), stop: () => redis.stop() };
-});
-
 test('Redis: nothing is written while there are no events, and nothing is left of delivered ones', async () => {
-  const { redis, store, added } = await started();
+  const { store, added } = await started();
   await expect.poll(() => store.take(5).catch(() => undefined)).toBeDefined();
   expect(await keysOf(redis)).toEqual([]);
   await added([event('x')]);
@@ -44,9 +47,7 @@ test('Redis: nothing is written while there are no events, and nothing is left o
 });
 
 test('Redis: the first events wait for the connection, and fail if there is none', async () => {
-  const redis = await forTest(startRedis());
-  const store = open(redis);
-  onTestFinished(() => store.close());
+  const { store } = await started();
   expect(await Promise.all([store.add([event('x')]), store.take(0)])).toMatchObject([0, {}]);
   const [port = 0] = await freePorts(1);
   const lost = createRedisEvents({ url: `redis://127.0.0.1:${port}/0`, prefix: 'postern:' });
@@ -55,7 +56,7 @@ test('Redis: the first events wait for the connection, and fail if there is none
 });
 
 test('Redis: an event of an instance that is gone is taken when its lease ends', async () => {
-  const { redis, store, added } = await started();
+  const { store, added } = await started();
   await added([event('x')]);
   const before = Date.now();
   expect((await store.take(1)).events).toHaveLength(1);
@@ -70,7 +71,7 @@ test('Redis: an event of an instance that is gone is taken when its lease ends',
 });
 
 test('Redis: retries do not wait if the clock of Redis is set back, and no age is negative', async () => {
-  const { redis, store } = await started();
+  const { store } = await started();
   const hour = 3_600_000;
   const dues = ['postern:{events}:due', 'postern:{events}:requesters:due'];
   /** All that Redis has stored is as it would be if its clock had been an hour ahead until now. */
@@ -100,7 +101,7 @@ test('Redis: retries do not wait if the clock of Redis is set back, and no age i
 });
 
 test('Redis: dead events are kept with their reason, in a bounded stream', async () => {
-  const { redis, store, added } = await started();
+  const { store, added } = await started();
   const total = MAX_DEAD_EVENTS + 300;
   let [stored, ended] = [0, 0];
   while (ended < total) {
@@ -121,7 +122,7 @@ test('Redis: dead events are kept with their reason, in a bounded stream', async
 });
 
 test('Redis: after the loss of its data, events are added and taken again', async () => {
-  const { redis, store, added } = await started();
+  const { store, added } = await started();
   await added([event('x')]);
   expect((await store.take(1)).events).toHaveLength(1);
   await redis.restart();
@@ -134,7 +135,6 @@ test('docs/operate/redis.md: the rights for events are enough', async () => {
   const [, basic = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
   const [, more = ''] = /`(\+xadd [^`]*)`/.exec(page) ?? [];
   expect(more).toContain('+xadd');
-  const { redis } = await started();
   const rights = `${basic} ${more}`.replaceAll(/\s+/g, ' ').trim();
   expect(await tell(redis, `ACL SETUSER events on >a-password ${rights}`)).toBe('+OK');
   const url = redis.url.replace('//', '//events:a-password@');

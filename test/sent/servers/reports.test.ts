@@ -1,11 +1,51 @@
+import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { expect, onTestFinished, test } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { downloader } from '../../clients/programs.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { ENV, serviceForTest } from '../../support/ask-service.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
+import { type ReportingSite, startReportingSite } from '../../support/sent.ts';
+import { modes } from '../../support/site.ts';
+
+const SIZE = 8_000_000;
+
+describe.each(modes)('delivery: what clients download by %s', (mode) => {
+  let site: ReportingSite;
+  beforeAll(async () => {
+    site = await startReportingSite({
+      mode,
+      files: { 'big.bin': randomBytes(SIZE) },
+      server: 'http2 on;',
+    });
+  });
+  afterAll(() => site.stop());
+
+  test('an interrupted download is whole after it was resumed', async (context) => {
+    const curl = await downloader('curl', context);
+    const { id, url } = await site.issue({ path: '/download/big.bin', limit_rate: 4_000_000 });
+    const file = join(await folderForTest(), 'big.bin');
+    const download = { url: site.nginx.url(url), file };
+    await curl.cut(download, 100_000);
+    expect(await site.delivered(id, 1)).toMatchObject({ size: SIZE, whole: false });
+    expect(await curl.resume(download)).toMatchObject({ code: 0 });
+    expect(await site.delivered(id, 2)).toMatchObject({ requests: 2, whole: true });
+  });
+
+  test('over HTTP/2 the bytes are those of the body', async (context) => {
+    const curl = await downloader('curl', context);
+    const { id, url } = await site.issue({ path: '/download/big.bin' });
+    const file = join(await folderForTest(), 'big.bin');
+    const more = ['--http2-prior-knowledge'];
+    const download = { url: site.nginx.url(url), file, more };
+    expect(await curl.download(download)).toMatchObject({ code: 0 });
+    expect(await site.delivered(id, 1)).toMatchObject({ bytes: SIZE, whole: true });
+  });
+});
 
 /** The service as users run it, with a port for lines of nginx. */
 async function startInstance(store: string) {
@@ -24,24 +64,6 @@ async function send(port: number, text: string): Promise<void> {
   await new Promise((resolve) => sender.send(text, port, '127.0.0.1', resolve));
   sender.close();
 }
-
-test('delivery: two instances on one Redis count together, and one of them reports the whole file', async () => {
-  const redis = await forTest(startRedis());
-  const [one, other] = [await startInstance(redis.url), await startInstance(redis.url)];
-  const { id } = await one.issue({ path: '/download/a', expires_in: 300 });
-  const line = (range: string) => `<190>x: ${id} 206 50 50 bytes ${range}/100`;
-  await send(one.port, line('0-49'));
-  await send(other.port, line('50-99'));
-  const isWhole = async () => (await other.delivered(id))?.whole;
-  await waitFor(isWhole, { what: 'the whole file' });
-  const all = { requests: 2, bytes: 100, size: 100, whole: true };
-  expect(await other.delivered(id)).toMatchObject(all);
-  const logs = () => one.stdout() + other.stdout();
-  await waitFor(() => logs().includes('"msg":"delivered"'), { what: 'the log line' });
-  await one.stop();
-  await other.stop();
-  expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
-});
 
 test.each(['is killed and started again', 'hangs'])(
   'delivery: reports that come while Redis %s are counted once, for max_bytes too',

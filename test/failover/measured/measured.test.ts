@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { check, type Operation, type Verdict } from './checker.ts';
+import { problems, type Row } from './row.ts';
+import type { Scenario } from './scenario.ts';
 
 /**
  * The operations of a text such as `single 0-1, A opened 2-3, revoke 4-5`. `single` issues a single-use
@@ -106,4 +108,36 @@ describe('checker', () => {
       ...(wronglyOpened && { wronglyOpened: wronglyOpened.toReversed() }),
     });
   });
+});
+
+const row = (more: Partial<Row> = {}): Row => ({
+  ...{ topology: 'Sentinel', replicas: 0, scenario: 'a kill', times: 1 },
+  ...{ lookUpOutage: 2_345, confirmedOutage: 0, lostTokens: 3, wronglyOpened: 0, forged: 0 },
+  ...{ lostRevocations: 0, lateRevocations: 0, lostRedemptions: 0, other: 0 },
+  memory: [2 ** 20, 2 ** 21],
+  ...more,
+});
+
+const harmless: Scenario = { name: 'x', run: async () => {} };
+const harmful: Scenario = { ...harmless, loses: 'maybe' };
+const surely: Scenario = { ...harmless, loses: 'surely' };
+const lost = { lostRevocations: 1, lostRedemptions: 1, wronglyOpened: 2 };
+const LOST = [/2 acknowledged/, /2 requests were wrongly opened/];
+
+test.each<[string, Row, Scenario, RegExp[]]>([
+  ['nothing is lost', row(), harmless, []],
+  ['a harmless failure loses', row(lost), harmless, LOST],
+  ['a harmful failure loses', row(lost), harmful, []],
+  ['it loses with all replicas', row({ ...lost, replicas: 2 }), surely, LOST],
+  ['a failure that surely loses does not', row(), surely, [/the checker did not find/]],
+  ['it does not with all replicas', row({ replicas: 2 }), surely, []],
+  ['a token is forged', row({ forged: 1 }), surely, [/1 tokens/, /the checker/]],
+  ['another status', row({ other: 1 }), harmless, [/1 responses/]],
+  ['an outage without an end', row({ lookUpOutage: 61_000 }), harmless, [/an outage of 61000 ms/]],
+  ['the same, for good', row({ lookUpOutage: 61_000 }), { ...harmless, isForGood: true }, []],
+  ['memory grows', row({ memory: [0, 2 ** 30] }), harmless, [/the memory grew/]],
+])('expected: %s', (_, of, scenario, expected) => {
+  const found = problems(of, scenario);
+  expect(found).toHaveLength(expected.length);
+  for (const [i, pattern] of expected.entries()) expect(found[i]).toMatch(pattern);
 });

@@ -1,31 +1,50 @@
-import { createPrivateKey, createPublicKey, sign as signBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign as signBytes } from 'node:crypto';
 import type { JWK } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
-import { compact, from, hs256, newJwk, partsOf, uri as uriOf } from './issuers.ts';
+import {
+  compact,
+  foreigner,
+  from,
+  hs256,
+  newJwk,
+  partsOf,
+  START,
+  uri as uriOf,
+} from './issuers.ts';
 import { signedGate } from './signed.ts';
 
-const { issue, codeOf, files, ask, jwt } = await signedGate(
-  { algorithms: ['EdDSA', 'ES256', 'HS256'] },
+const app = await foreigner('app', { client: 'test' });
+const { issue, codeOf, files, ask } = await signedGate(
+  { algorithms: ['EdDSA', 'ES256', 'HS256'], issuers: [app.issuer], files: app.file },
   afterAll,
 );
 const [eddsa, , hs] = JSON.parse(files.own ?? '').keys as [JWK, JWK, JWK];
 const key = createPrivateKey({ key: eddsa as never, format: 'jwk' });
-const bySelf = (input: string) => signBytes(null, Buffer.from(input), key);
+const by = (signer: KeyObject) => (input: string) => signBytes(null, Buffer.from(input), signer);
+const bySelf = by(key);
 const { access_token: good } = await issue({ path: '/download/a', revocable: false });
 const [goodHeader, goodPayload, goodSignature] = partsOf(good);
 const header = JSON.parse(goodHeader);
 const payload = JSON.parse(goodPayload);
 const uri = (token: string) => uriOf(token, '/download/a');
 
+/** A token of another issuer, with any payload. */
+const byApp = by(createPrivateKey({ key: app.jwk as never, format: 'jwk' }));
+const make = (content: object | string) => compact({ ...header, kid: 'app 1' }, content, byApp);
+const { issuer: iss, audience: aud } = app.issuer;
+const times = { iat: START, exp: START + 120, jti: '1' };
+const claims = { iss, aud, path: '/download/reports/a', ...times };
+
 test('hostile JWT: the unchanged token is accepted', async () => {
   expect(await codeOf(uri(good))).toBe('allow');
   expect(await codeOf(uri(compact(header, payload, bySelf)))).toBe('allow');
+  expect(await codeOf(uriOf(make(claims)))).toBe('allow');
 });
 
 describe('hostile JWT: a header that selects how the token is verified', async () => {
   const stranger = createPrivateKey({ key: (await newJwk('EdDSA', '0')) as never, format: 'jwk' });
-  const byStranger = (input: string) => signBytes(null, Buffer.from(input), stranger);
+  const byStranger = by(stranger);
   const { x } = createPublicKey(stranger).export({ format: 'jwk' });
   const pem = createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string;
   const bytes = Buffer.from(eddsa.x ?? '', 'base64url');
@@ -122,32 +141,18 @@ describe('hostile JWT: a signed token that is not for Postern', () => {
 });
 
 describe('hostile JWT: malformed bytes', () => {
-  test('a token that is cut off at any place', async () => {
-    for (let length = 0; length < good.length; length += 7) {
-      expect(await codeOf(uri(good.slice(0, length)))).toMatch(/^(missing|invalid)_token$/);
-    }
-  });
-
-  test('one changed character at any place', async () => {
+  test('a token that is cut off, or has one changed character, at any place', async () => {
     for (let at = 0; at < good.length - 1; at += 11) {
-      const other = good[at] === 'A' ? 'B' : 'A';
-      const changed = good.slice(0, at) + other + good.slice(at + 1);
-      expect(await codeOf(uri(changed))).toMatch(/^(missing|invalid)_token$/);
+      const start = good.slice(0, at);
+      for (const token of [start, start + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1)]) {
+        expect(await codeOf(uri(token)), token).toMatch(/^(missing|invalid)_token$/);
+      }
     }
   });
 
-  test.each([11_000, 4_000])('a file name of %i characters', async (length) => {
-    const pad = 'x'.repeat(length);
-    const token = compact(header, { ...payload, filename: pad }, bySelf);
-    expect(await codeOf(uri(token))).toBe('missing_token');
-  });
-
-  test('no signature', async () => {
-    const token = compact({ ...header, alg: 'none' }, payload, () => '');
-    expect(await codeOf(uri(token))).toBe('missing_token');
-  });
-
-  test('a header or payload that is not JSON', async () => {
+  test('no signature, and a header or payload that is not JSON', async () => {
+    const unsigned = compact({ ...header, alg: 'none' }, payload, () => '');
+    expect(await codeOf(uri(unsigned))).toBe('missing_token');
     const head = compact('{"typ":"postern+jwt"', payload, bySelf);
     expect(await codeOf(uri(head))).toBe('missing_token');
     expect(await codeOf(uri(compact(header, '{"iss":', bySelf)))).toBe('invalid_token');
@@ -221,14 +226,73 @@ test('hostile JWT: a download token is not accepted as an API key', async () => 
   }
 });
 
-test('hostile JWT: /.well-known publishes public keys and no secret', async () => {
-  const { status, body, text, headers } = await ask('GET /.well-known/jwks.json', { key: '' });
-  expect([status, headers.get('content-type')]).toEqual([200, 'application/jwk-set+json']);
-  expect(body).toEqual(jwt.publicJwks());
-  expect(body.keys.map(({ kid, alg, use }: JWK) => [kid, alg, use])).toEqual([
-    ['0', 'EdDSA', 'sig'],
-    ['1', 'ES256', 'sig'],
-  ]);
-  for (const secret of [eddsa.d, hs.k]) expect(text).not.toContain(secret);
-  expect(text).not.toMatch(/"(d|k)"/);
+describe('hostile JWT: claims of any shape of another issuer', () => {
+  const wrong = [
+    ...[{ exp: -1 }, { iat: 0 }, { start_by: -1 }, { start_by: null }],
+    ...[{ max_uses: 1, start_by: START - 1 }, { max_uses: 1.5 }, { max_uses: -1 }],
+    ...[{ max_uses: [1] }, { max_uses: null }, { resume_for: -1 }],
+    { path: ['/download/reports/a'] },
+    ...[{ iss: ['https://app.example'] }, { iss: 'https://app.example\0' }, { iss: '__proto__' }],
+    ...[{ iss: 'https://app.example.' }, { iss: 'https://APP.example' }],
+    ...[{ iss: 'https://app\u00ad.example' }, { aud: { 0: 'https://files.example' } }, { aud: [] }],
+    ...[{ aud: [['https://files.example']] }, { aud: ['https://files.example', 1] }],
+    ...[{ aud: 'https://files.example/x' }, { jti: 'a\0b' }, { jti: '\ud800' }, { jti: 1 }],
+    ...[{ jti: 'x'.repeat(257) }, { sub: 'a\r\nX: y' }, { ip: [] }],
+  ];
+  const members = [
+    ...[
+      ...['"exp":1e308', '"exp":1e400', '"exp":NaN', '"iat":1e308', '"iat":-1e308'],
+      '"max_uses":1e308',
+    ],
+    ...['"__proto__":{"max_uses":1}', '"constructor":{"prototype":{"x":1}}', '"toString":1'],
+    // The last of two equal keys counts.
+    '"jti":null',
+  ];
+  const text = JSON.stringify(claims);
+  test.each([
+    ...wrong.map((more) => JSON.stringify({ ...claims, ...more })),
+    ...members.map((one) => `${text.slice(0, -1)},${one}}`),
+    // A list, a text, a BOM, and more text after the payload.
+    ...[JSON.stringify([claims]), JSON.stringify(text), `\ufeff${text}`, `${text}{}`],
+  ])('%s', async (payload) => {
+    expect(await codeOf(uriOf(make(payload)))).toMatch(/^(invalid|missing)_token$/);
+    const object: Record<string, unknown> = {};
+    expect(object.x ?? object.max_uses).toBeUndefined();
+  });
+});
+
+describe('hostile JWT: shape', () => {
+  test('a token has at most 4000 characters', async () => {
+    const tokens = [...Array(400).keys()]
+      .map((pad) => make({ ...claims, aud: [aud, 'x'.repeat(2400 + pad)] }))
+      .filter(({ length }) => Math.abs(length - 4000) <= 8);
+    const near = new Set(tokens.map(({ length }) => length).filter((n) => Math.abs(n - 4000) < 3));
+    expect(near.size).toBeGreaterThan(2);
+    for (const token of tokens) {
+      const code = token.length <= 4000 ? 'allow' : 'missing_token';
+      expect([token.length, await codeOf(uriOf(token))]).toEqual([token.length, code]);
+    }
+  });
+
+  test('in a path: its dots are not dot segments, and the rest of the path is checked', async () => {
+    const token = await app.sign({ path: undefined, prefix: '/download/reports/' });
+    expect(await codeOf(`/download/~${token}/reports/a`)).toBe('allow');
+    for (const rest of [
+      ...['/../secret', '/reports/../secret', '/reports/%2e%2e/x', '/./reports/a'],
+      ...['//reports/a', '/reports%2fa', '/..', '/reports/a%00'],
+    ]) {
+      expect(await codeOf(`/download/~${token}${rest}`)).toBe('invalid_request');
+    }
+    for (const [path, code] of [
+      [`/download/reports/~${token}/a`, 'missing_token'],
+      [`/download/~${token.replace('.', '%2e')}/reports/a`, 'invalid_request'],
+      [`/download/~${token}/reports/a?token=${token}`, 'invalid_request'],
+      [`/download/~~${token}/reports/a`, 'missing_token'],
+      [`/download/~${token}./reports/a`, 'missing_token'],
+      [`/download/~${token}`, 'path_is_folder'],
+      [`/download/~${token};x/reports/a`, 'missing_token'],
+    ] as const) {
+      expect([path.length, await codeOf(path)]).toEqual([path.length, code]);
+    }
+  });
 });

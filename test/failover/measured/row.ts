@@ -23,53 +23,6 @@ export interface Row {
   readonly memory: readonly [before: number, after: number];
 }
 
-const COLUMNS: ReadonlyArray<readonly [title: string, cell: (row: Row) => string | number]> = [
-  ['outage of look-ups, s', ({ lookUpOutage }) => seconds(lookUpOutage)],
-  ['of confirmed writes, s', ({ confirmedOutage }) => seconds(confirmedOutage)],
-  ['lost revocations', ({ lostRevocations }) => lostRevocations],
-  ['lost redemptions', ({ lostRedemptions }) => lostRedemptions],
-  ['lost tokens', ({ lostTokens }) => lostTokens],
-];
-
-function seconds(milliseconds: number): string {
-  return milliseconds === 0 ? '–' : (milliseconds / 1000).toFixed(1);
-}
-
-function nameOf({ scenario, times }: Row): string {
-  return times > 1 ? `${scenario}, ${times} times` : scenario;
-}
-
-/** In Markdown, a table for each topology. A cell has the values of both settings. */
-export function tables(rows: readonly Row[]): string {
-  const topologies = [...new Set(rows.map(({ topology }) => topology))];
-  return topologies
-    .map((topology) => {
-      const own = rows.filter((row) => row.topology === topology);
-      const names = [...new Set(own.map(nameOf))];
-      const lines = names.map((name) => {
-        const runs = own.filter((row) => nameOf(row) === name);
-        runs.sort((a, b) => a.replicas - b.replicas);
-        return [name, ...COLUMNS.map(([, cell]) => runs.map(cell).join('/'))];
-      });
-      const head = ['failure', ...COLUMNS.map(([title]) => title)];
-      const cells = [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...lines];
-      return `**${topology}**\n\n${cells.map((line) => `| ${line.join(' | ')} |\n`).join('')}`;
-    })
-    .join('\n');
-}
-
-const BEGIN = '<!-- The tables: written by npm run test:failover -->\n';
-const END = '<!-- End of the tables -->\n';
-
-/** Replaces the tables of a page. */
-export function replaceTables(page: string, text: string): string {
-  const [before, rest] = page.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined)
-    throw new Error(`no ${BEGIN.trim()} … ${END.trim()}`);
-  return `${before}${BEGIN}\n${text}\n${END}${after}`;
-}
-
 /** Failures with less than this between them are one outage. */
 const GAP_MS = 1000;
 

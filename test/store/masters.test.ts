@@ -1,0 +1,187 @@
+import type { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
+import type { Connection } from '../../service/store/connection/connection.ts';
+import { slotOf } from '../../service/store/connection/library.ts';
+import { createReplicas } from '../../service/store/redis/replicas.ts';
+import { createAddDelivered } from '../../service/store/redis/sent-bytes.ts';
+import { createKeys, type Shared } from '../../service/store/redis/shared.ts';
+import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
+import { sent } from './contract-delivered.ts';
+import { newId } from './grants.ts';
+import { observerOf } from './open-redis.ts';
+
+/** A master with a replica, and what its second connection was sent. */
+function createMaster(id: string) {
+  const state = { id, role: 'master', confirming: 1, failure: null as Error | null };
+  const sent: unknown[][] = [];
+  const infoText = () => `role:${state.role}\r\nmaster_replid:${state.id}\r\n`;
+  const second = {
+    status: 'ready',
+    on() {},
+    disconnect() {},
+    pipeline() {
+      const commands: unknown[][] = [];
+      const add = (name: string) =>
+        function (this: object, ...args: unknown[]) {
+          commands.push([name, ...args]);
+          return this;
+        };
+      return {
+        ...{ set: add('set'), wait: add('wait'), info: add('info') },
+        async exec() {
+          sent.push(...commands);
+          return [
+            [state.failure, 'OK'],
+            [null, state.confirming],
+            [null, infoText()],
+          ];
+        },
+      };
+    },
+  };
+  const main = { stream: {}, info: async () => infoText(), duplicate: () => second };
+  return { main: main as unknown as Redis, state, sent };
+}
+
+function createReplicated(names = ['a', 'b']) {
+  const servers = Object.fromEntries(names.map((name) => [name, createMaster(`id-of-${name}`)]));
+  const masters = new Map(names.map((name) => [name, servers[name]?.main as Redis]));
+  const connection = {
+    masters: () => new Map(masters),
+    masterNames: () => names,
+    masterOf: (key: string) => key,
+    keyOn: (master: string, key: string) => `${key}:${master}`,
+    redirections: 0,
+    connected: async () => {},
+    failureOf: (error: Error) => error as StoreUnavailable,
+  };
+  const confirmations: boolean[] = [];
+  const replicas = createReplicas(connection as unknown as Connection, {
+    url: 'redis://a',
+    timeoutMs: 250,
+    replicas: 1,
+    prefix: 'postern:',
+    observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
+  });
+  const server = (name: string) => servers[name] as ReturnType<typeof createMaster>;
+  return { connection, masters, replicas, server, confirmations };
+}
+
+test('replicas: only the master of the key is asked, with a write before WAIT', async () => {
+  const { replicas, server, confirmations } = createReplicated();
+  expect(await replicas.confirmed('a', async () => 7)).toBe(7);
+  expect(server('a').sent).toEqual([
+    ['set', 'postern:confirmed:a', '', 'PX', 1000],
+    ['wait', 1, 125],
+    ['info', 'replication'],
+  ]);
+  expect(server('b').sent).toEqual([]);
+  expect(confirmations).toEqual([true]);
+});
+
+test('replicas: after a redirection during an operation, all masters are asked', async () => {
+  const { connection, replicas, server } = createReplicated();
+  await replicas.confirmed('a', async () => {
+    connection.redirections += 1;
+  });
+  expect([server('a').sent.length, server('b').sent.length]).toEqual([3, 3]);
+});
+
+type Replicated = ReturnType<typeof createReplicated>;
+
+test.each<[string, (all: Replicated) => void]>([
+  ['another connection', ({ server }) => Object.assign(server('a').main, { stream: {} })],
+  ['another node', ({ masters }) => masters.set('a', createMaster('id-of-a').main)],
+  ['no connection', ({ masters }) => masters.delete('a')],
+  ['another replication ID', ({ server }) => Object.assign(server('a').state, { id: 'new' })],
+  ['another role', ({ server }) => Object.assign(server('a').state, { role: 'slave' })],
+  ['a failed write', ({ server }) => Object.assign(server('a').state, { failure: new Error() })],
+])('replicas: %s since the operation began does not confirm', async (_, change) => {
+  const all = createReplicated();
+  await all.replicas.learn();
+  const changed = all.replicas.confirmed('a', async () => change(all));
+  await expect(changed).rejects.toThrow(Unconfirmed);
+  expect(all.confirmations).toEqual([false]);
+});
+
+const keys = createKeys('postern:');
+
+/** The number of a master of three. */
+const masterOf = (key: string) => String(slotOf(key) % 3);
+
+const ofMaster = (ids: readonly string[], ...masters: string[]) =>
+  ids.filter((id) => masters.includes(masterOf(keys.grant(id)))).sort();
+
+/**
+ * Adds deliveries of 3000 tokens. `fails`: whether the script with these keys fails; `isDown`: whether a master
+ * accepts no write.
+ */
+async function added(
+  isCluster: boolean,
+  fails: (names: readonly string[], run: number) => boolean,
+  isDown: (master: string) => boolean = () => false,
+) {
+  const ids = Array.from({ length: 3000 }, newId);
+  const ran: string[] = [];
+  let running = 0;
+  let most = 0;
+  const connection = { isCluster, masterOf: isCluster ? masterOf : () => '' };
+  const written: string[] = [];
+  async function write(master: string): Promise<void> {
+    written.push(master);
+    if (isDown(master)) throw new StoreUnavailable('Connection is closed.');
+  }
+  async function run(_: string, names: readonly string[]) {
+    const count = ran.push(names[0] ?? '');
+    running += names.length / 2;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= names.length / 2;
+    if (fails(names, count)) throw new StoreUnavailable('Command timed out');
+    return names.filter((_, i) => i % 2 === 0).map(() => ['web', '/download/', '']);
+  }
+  const add = createAddDelivered({ connection, keys, run } as unknown as Shared, write);
+  const { counted, unsent, lost } = await add(ids.map((id) => [id, sent([0, 1])]));
+  const idsOf = (entries: typeof lost) => entries.map(([id]) => id).sort();
+  return {
+    ...{ ids: ids.sort(), ran, written: written.sort(), most },
+    counted: counted.map(({ id }) => id).sort(),
+    unsent: idsOf(unsent),
+    lost: idsOf(lost),
+  };
+}
+
+test('addDelivered: in a cluster, a master that hangs fails one batch, and only its own tokens', async () => {
+  const { ids, ran, most, counted, unsent, lost } = await added(true, ([key = '']) => {
+    return masterOf(key) === '1';
+  });
+  expect([...unsent, ...lost].sort()).toEqual(ofMaster(ids, '1'));
+  // Redis may have added these.
+  expect(lost).toHaveLength(25);
+  expect(counted).toEqual(ofMaster(ids, '0', '2'));
+  // The timeout of one batch passes once for all of its tokens, which are asked together.
+  expect(ran.filter((key) => masterOf(key) === '1')).toHaveLength(25);
+  expect(most).toBe(3 * 25);
+});
+
+test('addDelivered: in a cluster, a token that fails stops no other', async () => {
+  const { ids, counted, unsent, lost } = await added(true, (_, run) => run % 10 === 0);
+  expect([unsent.length, lost.length]).toEqual([0, 300]);
+  expect([...counted, ...lost].sort()).toEqual(ids);
+});
+
+test('addDelivered: a server that does not answer is asked once', async () => {
+  const { ids, ran, counted, unsent, lost } = await added(false, () => true);
+  expect([ran.length, counted, lost.length]).toEqual([1, [], 25]);
+  expect([...unsent, ...lost].sort()).toEqual(ids);
+});
+
+test('addDelivered: a master that accepts no write gets no deliveries, which can be added later', async () => {
+  const never = () => false;
+  const one = await added(true, never, (master) => master === '1');
+  expect(one).toMatchObject({ lost: [], written: ['0', '1', '2'] });
+  expect(one.unsent).toEqual(ofMaster(one.ids, '1'));
+  expect(one.counted).toEqual(ofMaster(one.ids, '0', '2'));
+  const all = await added(false, never, () => true);
+  expect(all).toMatchObject({ ran: [], counted: [], unsent: all.ids, lost: [], written: [''] });
+});
