@@ -121,18 +121,22 @@ const hostile: Record<string, { answer: Answer; greeting?: string }> = {
   },
 };
 
-test.each(Object.entries(hostile))(
-  'Redis errors: nothing of a server that answers with %s is shown, with any scheme',
-  async (_, { answer, greeting }) => {
-    const schemes = ['redis://', 'redis+sentinel://', 'redis+cluster://'];
-    const texts = schemes.map(async (scheme) => {
+const schemes = ['redis://', 'redis+sentinel://', 'redis+cluster://'];
+const cases = Object.entries(hostile).flatMap(([name, how]) =>
+  schemes.map((scheme) => ({ name, scheme, ...how })),
+);
+
+test('Redis errors: nothing of a server that answers with a secret is shown', async () => {
+  // A few at a time, so that replies arrive within the time limit.
+  for (let i = 0; i < cases.length; i += 9) {
+    const some = cases.slice(i, i + 9).map(async ({ name, scheme, answer, greeting }) => {
       const { port } = await startFakeRedis(answer, greeting);
       const path = scheme === 'redis+sentinel://' ? '/main' : '';
       const { shown, parsed } = opened(`${scheme}:${PASSWORD}@127.0.0.1:${port}${path}`);
       await shown();
       await waitFor(() => parsed().some(({ redis }) => redis !== undefined), { what: 'a line' });
-      return shown();
+      expect(await shown(), `${name}, at ${scheme}`).not.toMatch(SECRETS);
     });
-    for (const text of await Promise.all(texts)) expect(text).not.toMatch(SECRETS);
-  },
-);
+    await Promise.all(some);
+  }
+});
