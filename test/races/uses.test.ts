@@ -36,6 +36,11 @@ describe.each([
     return won;
   }
 
+  test('a token without max_uses is allowed for all', async () => {
+    const { url } = await site.issue({ path: '/download/a' });
+    expect(tally(await askAtOnce(racers, 'GET', url))).toEqual({ delivered: RACERS });
+  });
+
   test.each([1, 7])('max_uses %i: exactly so many are allowed and may continue', async (max) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
     const answers = await askAtOnce(racers, 'GET', url);
