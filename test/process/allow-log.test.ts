@@ -16,6 +16,11 @@ const text = fc.oneof(
 
 test('log: the line of an "allow" decision is the line of pino, whatever the client sent', () => {
   vi.useFakeTimers({ now: 1.8e12 });
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const output = { write, writeLater: write, flush: async () => true, flushSync() {} };
+  const log = createLog('info', output);
+  const logAllow = createAllowLog(output);
   const optional = { requiredKeys: [] };
   const headersOf = { 'x-real-ip': text, 'x-original-method': text, 'postern-site': text };
   fc.assert(
@@ -24,16 +29,15 @@ test('log: the line of an "allow" decision is the line of pino, whatever the cli
       fc.record({ subject: text }, optional),
       fc.record(headersOf, optional),
       fc.double({ min: 0, max: 2000, noNaN: true }),
-      (path, subject, headers, ms) => {
-        const lines: string[] = [];
-        const write = (line: string) => void lines.push(line);
-        const output = { write, writeLater: write, flush: async () => true, flushSync() {} };
-        const log = createLog('info', output);
+      fc.nat(2),
+      (path, subject, headers, ms, later) => {
+        vi.setSystemTime(Date.now() + later);
+        lines.length = 0;
         const grant = grantAt(Date.now(), { covers: '/download/', ...subject });
         const reply = { target: '/', args: '', reuseFor: 0 };
         const decision = { allow: true, id: newId(), grant, path, ...reply } as const;
         const byPino = (fields: object) => log.info(fields, 'decision');
-        logDecision({ log, logAllow: createAllowLog(output) }, headers, decision, ms);
+        logDecision({ log, logAllow }, headers, decision, ms);
         logDecision({ log, logAllow: byPino }, headers, decision, ms);
         expect(lines).toHaveLength(2);
         expect(lines[0]).toBe(lines[1]);
