@@ -2,17 +2,12 @@ import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../site/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
-import { isOpaque, isToken, tokenId } from '../token/token.ts';
+import { isOpaque, tokenId } from '../token/token.ts';
 import { identify } from '../token/uses.ts';
 import { createConfirm } from './confirm.ts';
-import {
-  type Allow,
-  type Deadline,
-  type Decision,
-  type Deny,
-  deny,
-  type GateRequest,
-} from './decision.ts';
+import { cookieTokens, tokensOf } from './credentials.ts';
+import type { Deadline } from './deadline.ts';
+import { type Allow, type Decision, type Deny, deny, type GateRequest } from './decision.ts';
 import {
   parseRequestUri,
   type Requested,
@@ -123,28 +118,6 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 }
 
 const SENT = { reason: 'its max_bytes were sent' };
-
-/** Cookies that are tried: nested folders have one each, and a browser sends all of them. */
-const MAX_COOKIES = 4;
-
-/** Values that are read to find them: each can be the beginning of a JWT, which must be decoded. */
-const MAX_VALUES = 40;
-
-/** The token in the URL, else in Authorization, else those in cookies. Credentials of other applications are ignored. */
-function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
-  const token = inUrl ?? bearerToken(request.authorization);
-  if (token !== undefined) return [token];
-  return cookieTokens(request.cookie).slice(0, MAX_COOKIES);
-}
-
-function cookieTokens(cookie: string | undefined): readonly string[] {
-  return cookie?.split(' ', MAX_VALUES).filter(isToken) ?? [];
-}
-
-function bearerToken(authorization: string | undefined): string | undefined {
-  const credential = authorization && /^bearer +(\S+)$/i.exec(authorization)?.[1];
-  return credential && isToken(credential) ? credential : undefined;
-}
 
 /** With the signature of the object store, if the mount has one. */
 function signed(allow: Allow, mount: Mount | undefined): Allow {

@@ -3,12 +3,12 @@ import { MAX_PIN_ATTEMPTS, matchesPin } from '../token/pin.ts';
 import { createQueue } from '../token/queue.ts';
 import { type Store, Unavailable } from '../token/store.ts';
 import type { Redeemed, Requester } from '../token/uses.ts';
+import type { Deadline } from './deadline.ts';
 import {
   type Allow,
   type Confirmation,
   type ConfirmPage,
   type Cookie,
-  type Deadline,
   type Decision,
   type DenyCode,
   deny,

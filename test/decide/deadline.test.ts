@@ -1,5 +1,5 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { startDeadline } from '../../service/decide/decision.ts';
+import { startDeadline } from '../../service/decide/deadline.ts';
 import { KeysUnavailable, StoreUnavailable, Unavailable } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { createDecider, issued, JWT } from './decider.ts';

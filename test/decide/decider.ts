@@ -1,10 +1,6 @@
 import { createAuthorize } from '../../service/decide/authorize.ts';
-import type {
-  Confirmation,
-  Deadline,
-  Decision,
-  GateRequest,
-} from '../../service/decide/decision.ts';
+import type { Deadline } from '../../service/decide/deadline.ts';
+import type { Confirmation, Decision, GateRequest } from '../../service/decide/decision.ts';
 import { createMounts, type Mount } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Client } from '../../service/token/client.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MIN_LEFT_MS } from '../../service/decide/confirm.ts';
-import type { Deadline } from '../../service/decide/decision.ts';
+import type { Deadline } from '../../service/decide/deadline.ts';
 import type { Issued } from '../../service/token/issue.ts';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
 import { type Store, Unavailable } from '../../service/token/store.ts';

@@ -1,0 +1,30 @@
+import { Unavailable } from '../token/store.ts';
+
+/** nginx waits two seconds, and then counts the gate as failed. */
+const MAX_MS = 1500;
+
+/** The time limit of one decision. */
+export interface Deadline {
+  /** Set after the deadline, when the response was already sent. */
+  readonly late: Unavailable | undefined;
+  /** By `performance.now()`. */
+  readonly endsAt: number;
+}
+
+/** Calls `onLate` at the deadline, unless `end` comes first. The decision continues until it checks its deadline. */
+export function startDeadline(began: number, onLate: (late: Unavailable) => void, ms = MAX_MS) {
+  const deadline = {
+    late: undefined as Unavailable | undefined,
+    endsAt: began + ms,
+    /** False if the deadline has passed. */
+    end(): boolean {
+      clearTimeout(timer);
+      return deadline.late === undefined;
+    },
+  };
+  const timer = setTimeout(() => {
+    deadline.late = new Unavailable(`the decision took longer than ${ms} ms`);
+    onLate(deadline.late);
+  }, ms);
+  return deadline satisfies Deadline;
+}
