@@ -24,11 +24,6 @@ export interface Key {
   readonly publicJwk?: JWK;
 }
 
-/** A file of keys that cannot be used. The message says why. */
-class KeyError extends Error {
-  override readonly name = 'KeyError';
-}
-
 const SHAPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
   EdDSA: { kty: 'OKP', crv: 'Ed25519' },
   ES256: { kty: 'EC', crv: 'P-256' },
@@ -42,7 +37,11 @@ const keySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string().min(1).max(256), alg: z.string() })).min(1),
 });
 
-/** Reads a JWKS file (RFC 7517). Each key must have a `kid` and an `alg`. @throws KeyError */
+/**
+ * Reads a JWKS file (RFC 7517). Each key must have a `kid` and an `alg`.
+ *
+ * @throws Error whose message says why the file cannot be used
+ */
 async function readKeys(
   text: string,
   algorithms: readonly string[],
@@ -51,7 +50,7 @@ async function readKeys(
   const jwks = jwksIn(text);
   const keys = await Promise.all(jwks.map((jwk) => readKey(jwk, algorithms, publicOnly)));
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
-    throw new KeyError('two of its keys have the same kid');
+    throw new Error('two of its keys have the same kid');
   }
   return keys;
 }
@@ -61,7 +60,7 @@ function jwksIn(text: string): readonly JWK[] {
     return keySet.parse(JSON.parse(text)).keys as readonly JWK[];
   } catch {
     // The error is dropped: it may quote the file.
-    throw new KeyError('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
+    throw new Error('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
   }
 }
 
@@ -70,7 +69,7 @@ async function readKey(jwk: JWK, algorithms: readonly string[], publicOnly: bool
   const shape = SHAPES[alg];
   // Quoted: the file may contain any text. The key itself is never shown.
   const error = (problem: string, options?: ErrorOptions) =>
-    new KeyError(`its key ${JSON.stringify(kid)} ${problem}`, options);
+    new Error(`its key ${JSON.stringify(kid)} ${problem}`, options);
   if (shape === undefined || !algorithms.includes(alg)) {
     throw error(`must have an alg of ${algorithms.join(', ')}`);
   }
@@ -124,7 +123,7 @@ export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor
   readonly keys: KeySource;
 };
 
-/** The keys of another issuer, from a JWKS file without private members. @throws KeyError */
+/** The keys of another issuer, from a JWKS file without private members. Throws as `readKeys`. */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
   const keys = await readKeys(text, algorithms, true);
   return async ({ kid }) => keys.find((key) => key.kid === kid);
@@ -138,16 +137,15 @@ export interface OwnKeys {
   readonly publicJwks: { readonly keys: readonly JWK[] };
 }
 
-/** @throws KeyError */
+/** Throws as `readKeys`. */
 export async function createOwnKeys(text: string): Promise<OwnKeys> {
   const keys = await readKeys(text, OWN_ALGORITHMS);
   const [first] = keys;
-  const sign = first?.sign;
-  if (first === undefined || sign === undefined) {
-    throw new KeyError('its first key signs, so it must have its private part (d, or k)');
+  if (first?.sign === undefined) {
+    throw new Error('its first key signs, so it must have its private part (d, or k)');
   }
   return {
-    first: { ...first, sign },
+    first: { ...first, sign: first.sign },
     find: async ({ kid }) => keys.find((key) => key.kid === kid),
     publicJwks: { keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) },
   };
