@@ -20,7 +20,7 @@ import {
   parsed,
   socketMode,
   storeUrl,
-  texts,
+  textList,
   udpAddress,
   type Valid,
   webhookUrl,
@@ -39,7 +39,7 @@ const LINKS = 'a list of texts and URLs, such as Imprint=https://example.com/imp
 const LINK =
   /^([^=\p{Cc}]{1,60})=((?:https?:\/\/|mailto:|\/(?!\/))[\x21\x23-\x26\x28-\x3b\x3d\x3f-\x7e]+)$/u;
 
-const pageLinks = texts(
+const pageLinks = textList(
   LINKS,
   parsed(LINKS, (link) => {
     const [, text = '', url] = LINK.exec(link) ?? [];
@@ -149,7 +149,7 @@ export const TABLE = {
     .prefault(true)
     .describe("with `none`: `Partitioned` of Postern's cookies"),
 
-  events: texts(`a list of ${EVENT_TYPES.join(', ')}`, oneOf(...EVENT_TYPES))
+  events: textList(`a list of ${EVENT_TYPES.join(', ')}`, oneOf(...EVENT_TYPES))
     .optional()
     .meta({
       description: '[events](../guides/webhooks.md#events) that are recorded',

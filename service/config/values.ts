@@ -36,7 +36,7 @@ export function listOf<T extends z.ZodType>(what: string, item: T, missing?: str
 }
 
 /** A list in the file, and a text with commas in the environment. */
-export function texts<T>(expected: string, item: z.ZodType<T, string>) {
+export function textList<T>(expected: string, item: z.ZodType<T, string>) {
   const split = z.string().transform((text) => text.split(',').map((part) => part.trim()));
   return z.union([split, z.array(z.string())], expected).pipe(z.array(item).min(1, expected));
 }
@@ -73,7 +73,7 @@ export const oneOf = <const T extends readonly string[]>(...words: T) =>
 
 const RANGES = 'a list of addresses and ranges, such as 127.0.0.1,10.0.0.0/24';
 
-export const addressRanges = texts(
+export const addressRanges = textList(
   RANGES,
   z.string().refine((range) => addressRangeError(range) === undefined, RANGES),
 );
