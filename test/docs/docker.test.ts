@@ -4,15 +4,16 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
-import { startNginx } from '../harness/nginx.ts';
+import { type Config, startNginx } from '../harness/nginx.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
+import { askApi } from '../support/ask-service.ts';
 import { forTest } from '../support/for-test.ts';
 import { needRoot } from '../support/need-root.ts';
 import {
@@ -221,7 +222,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {
     const redis = await forTest(startRedis());
     const gate = join(folder, 'gate.sock');
-    const [port] = await freePorts(1);
+    const [port = 0] = await freePorts(1);
     const container = await start({
       POSTERN_LISTEN: `unix:${gate}`,
       POSTERN_API_LISTEN: `0.0.0.0:${port}`,
@@ -233,25 +234,16 @@ describe('Docker: the image, started as in compose.yaml', () => {
     await mkdir(files);
     await writeFile(join(files, 'hello.txt'), 'hello');
     const site = await read('nginx/examples/compose.conf');
-    const nginx = await startNginx({
-      config: ({ port: own, dir }) =>
-        site
-          .replace('/run/postern/gate.sock', gate)
-          .replace('listen 80;', `listen 127.0.0.1:${own};`)
-          .replace('/var/log/nginx/', `${dir}/`)
-          .replace('/srv/files/', `${files}/`),
-    });
-    onTestFinished(nginx.stop);
+    const config: Config = ({ port: own, dir }) =>
+      site
+        .replace('/run/postern/gate.sock', gate)
+        .replace('listen 80;', `listen 127.0.0.1:${own};`)
+        .replace('/var/log/nginx/', `${dir}/`)
+        .replace('/srv/files/', `${files}/`);
+    const nginx = await forTest(startNginx({ config }));
 
-    const issued = await fetch(`http://127.0.0.1:${port}/tokens`, {
-      method: 'POST',
-      headers: {
-        authorization: 'Bearer a-key-of-24-characters-00',
-        'content-type': 'application/json',
-      },
-      body: '{"path": "/download/hello.txt"}',
-    });
-    const { url } = (await issued.json()) as { url: string };
+    const asked = { json: { path: '/download/hello.txt' }, key: 'a-key-of-24-characters-00' };
+    const { url } = (await askApi({ apiPort: port }, 'POST /tokens', asked)).body;
     expect(await (await fetch(nginx.url(url))).text()).toBe('hello');
     expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
     expect((await fetch(nginx.url('/healthz'))).status).toBe(204);

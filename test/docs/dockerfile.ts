@@ -3,7 +3,7 @@ import { cp, mkdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../harness/paths.ts';
-import { plain } from './plain.ts';
+import { plain } from './blocks.ts';
 
 /** One instruction: its lines joined, without comments. */
 export interface Instruction {

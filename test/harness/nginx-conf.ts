@@ -1,4 +1,4 @@
-import { chmod, cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot, temporaryFolder } from './paths.ts';
 
@@ -20,24 +20,12 @@ export type Config = (context: ConfigContext) => string;
 /** A folder in which nginx runs without using a path that is compiled in. */
 export async function nginxFolder(): Promise<string> {
   const dir = await temporaryFolder();
-  await copySnippets(join(dir, 'postern'), dir);
+  await cp(join(projectRoot, 'nginx', 'snippets'), join(dir, 'postern'), { recursive: true });
   await cp(join(projectRoot, 'nginx', 'local.conf'), join(dir, 'postern', 'local.conf'));
   await writeFile(join(dir, 'mime.types'), MIME_TYPES);
   await writeFile(join(dir, 'error.log'), '');
   await chmod(dir, 0o755); // for a whole nginx.conf that names a `user`
   return dir;
-}
-
-/** The snippets and pages as an operator copies them, with the paths of this folder. */
-async function copySnippets(to: string, dir: string): Promise<void> {
-  const from = join(projectRoot, 'nginx', 'snippets');
-  await cp(from, to, { recursive: true });
-  for (const name of await readdir(from)) {
-    if (!name.endsWith('.conf')) continue;
-    const text = await readFile(join(from, name), 'utf8');
-    const own = text.replace('default /etc/nginx/postern/', `default ${dir}/postern/`);
-    await writeFile(join(to, name), own);
-  }
 }
 
 /** Adds only missing directives: nginx rejects most directives if they are repeated. */

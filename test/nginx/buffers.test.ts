@@ -3,7 +3,7 @@ import { keptLog } from '../api/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type Headers, openRaw, requestBytes } from '../support/raw.ts';
-import { modes, type Site, type SiteOptions, siteForTest, useSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
 
@@ -92,11 +92,15 @@ describe.each([
 describe.each(modes)('buffers: the largest response of the gate fits by %s', (mode) => {
   const deep = `${Array.from({ length: 7 }, () => '漢'.repeat(85)).join('/')}/${'漢'.repeat(80)}a`;
   const grant = { subject: '漢'.repeat(256), filename: '漢'.repeat(255), limit_rate: 1e12 };
-  const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
-
-  const start = (file: string, more: Partial<SiteOptions>) =>
-    siteForTest({ mode, files: { [file]: 'the whole' }, ...more });
-  async function opens(site: Site, target: string, headers = {}): Promise<Response> {
+  const folder = `${[...'abcdefghijk'].map((letter) => letter.repeat(83)).join('/')}/`;
+  const name = Array.from({ length: 3 }, () => '漢'.repeat(80)).join('/');
+  const site = useSite({
+    mode,
+    files: { [deep]: 'the whole', [`${folder}${name}`]: 'the whole' },
+    mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
+    apiKeys: [apiKey(KEY, { targets: ['/protected/'] })],
+  });
+  async function opens(target: string, headers = {}): Promise<Response> {
     const answer = await site.fetch(target, { headers });
     expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
     expect(await site.nginx.errorLog()).not.toContain('[error]');
@@ -105,28 +109,22 @@ describe.each(modes)('buffers: the largest response of the gate fits by %s', (mo
 
   test('with the longest path and arguments', async () => {
     expect(Buffer.byteLength(`/download/${deep}`)).toBeGreaterThan(2040);
-    const site = await start(deep, { mounts });
     const { url } = await site.issue({ path: `/download/${deep}`, ...grant });
-    await opens(site, `${url}&start=${'+'.repeat(680)}`);
+    await opens(`${url}&start=${'+'.repeat(680)}`);
   });
 
   test('with target_args', async () => {
-    const site = await start(deep, { apiKeys: [apiKey(KEY, { targets: ['/protected/'] })] });
     const target_args = `X-Amz-Security-Token=${'%2F'.repeat(1358)}a`;
     const target = { target: `/protected/${deep}`, target_args, max_uses: 1 };
-    const { url } = await site.issue({ path: `/download/${deep}`, ...grant, ...target });
-    await opens(site, url);
+    await opens((await site.issue({ path: `/download/${deep}`, ...grant, ...target })).url);
   });
 
   test('with cookies', async () => {
-    const folder = `${[...'abcdefghijk'].map((letter) => letter.repeat(83)).join('/')}/`;
-    const name = Array.from({ length: 3 }, () => '漢'.repeat(80)).join('/');
-    const site = await start(`${folder}${name}`, { mounts });
     const prefix = `/download/${folder}`;
     const issued = await site.issue({ prefix, ...grant, cookie: true, max_uses: 1 });
     const secrets = Array.from({ length: 9 }, (_, i) => String(i).repeat(22)).join('.');
     const target = `${issued.url}${encodeURI(name)}?start=${'+'.repeat(680)}`;
-    const answer = await opens(site, target, { cookie: `postern_resume=${secrets}` });
+    const answer = await opens(target, { cookie: `postern_resume=${secrets}` });
     const [resume = '', kept = ''] = answer.headers.getSetCookie();
     expect(resume).toMatch(/^postern_resume=([\w-]{22}\.){7}[\w-]{22}; Path=\/download\/;/);
     expect(kept).toContain(`postern=${issued.access_token}; Path=${prefix};`);

@@ -4,8 +4,8 @@ import { connect } from 'node:http2';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { hasHttp2 } from '../support/nginx-version.ts';
-import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
-import { modes, useSite } from '../support/site.ts';
+import { requestBytes, sendRaw } from '../support/raw.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const HTML = { Accept: 'text/html' };
 const path = '/download/film.mp4';
@@ -17,6 +17,20 @@ const PREVIEWS = [
   'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)',
   'Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com',
 ];
+
+const METHODS = 'GET HEAD PUT PATCH DELETE OPTIONS PROPFIND TRACE POSTS post'.split(' ');
+const OVERRIDES = {
+  'X-HTTP-Method-Override': 'POST',
+  'X-HTTP-Method': 'POST',
+  'X-Method-Override': 'POST',
+  'X-Original-Method': 'POST',
+  'X-Original-URI': path,
+  'Postern-Host': 'files.example',
+  'Postern-Resume': 'A'.repeat(22),
+  'X-Real-IP': '198.51.100.7',
+  'Sec-Fetch-User': '?1',
+  'Sec-Fetch-Site': 'same-origin',
+};
 
 describe.each(modes)('confirm by %s', (mode) => {
   const site = useSite({
@@ -76,9 +90,7 @@ describe.each(modes)('confirm by %s', (mode) => {
     // decide/confirm.test.ts has every form of these headers.
     for (const headers of [
       { 'Sec-Fetch-Site': 'cross-site' },
-      { 'Sec-Fetch-Site': 'same-site', Origin: 'http://files.example' },
-      { Origin: 'https://files.example.evil.example' },
-      { Origin: 'files.example' },
+      { Origin: 'https://evil.example' },
     ]) {
       const answer = await site.ask('POST', url, { Host: 'files.example', ...headers });
       expect([answer.status, JSON.parse(answer.text).code]).toEqual([403, 'cross_origin']);
@@ -106,26 +118,6 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect(await usesLeft(id)).toBe(1);
     expect(await ask(`Origin: https://${own}\r\n`)).toBe(303);
     expect(await ask('')).toBe(303);
-  });
-
-  test('the body of a POST is neither waited for nor stored', async () => {
-    const { url, id } = await issue();
-    const piece = 'x'.repeat(100_000);
-    const bodies = [
-      [{ 'Content-Length': '10737418240' }, piece],
-      [{ 'Transfer-Encoding': 'chunked' }, `${piece.length.toString(16)}\r\n${piece}\r\n`],
-    ] as const;
-    for (const [headers, body] of bodies) {
-      const connection = await openRaw(site.nginx.port);
-      const answer = await connection.send(requestBytes('POST', url, headers, body));
-      connection.close();
-      expect(answer.status).toBe(mode === 'X-Accel' ? 413 : 403);
-    }
-    expect(await usesLeft(id)).toBe(1);
-    const small = await site.ask('POST', url, { 'Content-Length': '3' }, 'a=1');
-    expect(small.status).toBe(303);
-    const folder = join(site.nginx.dir, 'temp-client_body');
-    expect(await readdir(folder, { recursive: true })).toEqual([]);
   });
 
   test.runIf(hasHttp2)('a POST of unknown length in HTTP/2 is not stored', async () => {
@@ -163,28 +155,78 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect((await site.fetch('/download/hls/b.ts', bare)).status).toBe(401);
   });
 
-  test('with a PIN, only the right one confirms, and ten wrong ones revoke the token', async () => {
+  test('with a PIN, only the right one confirms, and no log has it', async () => {
     const { url } = await issue({ pin: 'Zu12', bind: 'cookie' });
     const ask = (pin: string, headers = {}) => {
       return post(url, { body: new URLSearchParams({ pin }), headers });
     };
     expect(await (await site.fetch(url)).json()).toMatchObject({ code: 'pin_required' });
     expect(await (await post(url)).json()).toMatchObject({ code: 'pin_required' });
-    const wrong = await ask('zu12', HTML);
+    const wrong = await ask('guessed', HTML);
     expect([wrong.status, (await wrong.text()).includes('This PIN is wrong')]).toEqual([401, true]);
     expect((await ask(' Zu 12')).status).toBe(303);
+    expect(await site.log()).not.toContain('guessed');
+  });
 
-    const guessed = await issue({ pin: '123456' });
-    for (let i = 0; i < 8; i += 1) await site.postern.store.countAttempt(guessed.id, 10);
-    const codes = [];
-    for (let i = 0; i < 3; i += 1) {
-      const body = new URLSearchParams({ pin: `guess${i}` });
-      const { code } = (await (await post(guessed.url, { body })).json()) as { code: string };
-      codes.push(code);
+  // Attacks.
+
+  const attacked = () => issue({ max_uses: 2 });
+  const from = (address: string, bytes: Buffer) => sendRaw(site.nginx.port, bytes, 'GET', address);
+
+  test('only a POST takes a use, whatever else a request says', async () => {
+    const { url, id } = await attacked();
+    const targets = [url, `${url}&_method=POST`, url.replace('film', '%66ilm')];
+    for (const method of METHODS) {
+      for (const target of targets) {
+        const body = method === 'HEAD' ? '' : 'a=1';
+        const headers = { ...OVERRIDES, 'Content-Length': String(body.length) };
+        const answer = await site.ask(method, target, headers, body);
+        expect(answer.status, `${method} ${target}`).toBeGreaterThanOrEqual(400);
+        expect(answer.text).not.toContain('the film');
+      }
     }
-    expect(codes).toEqual(['pin_wrong', 'invalid_token', 'invalid_token']);
-    const late = await post(guessed.url, { body: new URLSearchParams({ pin: '123456' }) });
-    expect(await late.json()).toMatchObject({ code: 'invalid_token' });
-    expect(await site.log()).not.toContain('guess');
+    for (const own of ['/.postern/POST', '/.postern/OPTIONS', '/confirm', '/.postern/POST/']) {
+      const query = url.slice(url.indexOf('?'));
+      expect((await site.ask('POST', own + query)).status).toBe(404);
+    }
+    expect(await site.postern.store.requesters(id)).toEqual([]);
+  });
+
+  test('a requester cannot continue the confirmation of another one', async () => {
+    const { url } = await attacked();
+    const other = await attacked();
+    const mine = await from('127.0.0.2', requestBytes('POST', url));
+    expect(mine.status).toBe(303);
+    const cookie = /postern_resume=[^;]+/.exec(mine.header('set-cookie') ?? '')?.[0] ?? '';
+    const stranger = (method: string, target: string, headers = {}) => {
+      return from('127.0.0.3', requestBytes(method, target, headers));
+    };
+    for (const headers of [{}, { Cookie: 'postern_resume=AAAAAAAAAAAAAAAAAAAAAA' }, OVERRIDES]) {
+      const answer = await stranger('GET', url, headers);
+      expect([answer.status, JSON.parse(answer.text).code]).toEqual([401, 'confirmation_required']);
+    }
+    // The cookie of one link confirms no other link, and never by POST.
+    expect((await stranger('GET', other.url, { Cookie: cookie })).status).toBe(401);
+    expect((await stranger('GET', url, { Cookie: cookie })).text).toBe('the film');
+  });
+
+  test('access rules of the server block also apply to a POST', async () => {
+    const closed = await siteForTest({ mode, server: 'allow 127.0.0.2; deny all;' });
+    const { url, id } = await closed.issue({ path, confirm: true });
+    expect((await closed.ask('POST', url)).status).toBe(403);
+    expect(await closed.postern.store.requesters(id)).toEqual([]);
+  });
+
+  test('a gate that answers a POST with a target opens nothing', async () => {
+    const { url } = await attacked();
+    const strange = await siteForTest({
+      mode,
+      files: { 'film.mp4': 'the film' },
+      gate: (_, response) => {
+        const target = '/protected/film.mp4';
+        response.writeHead(200, { 'X-Accel-Redirect': target, 'Postern-Target': target }).end();
+      },
+    });
+    expect((await strange.ask('POST', url)).text).not.toContain('the film');
   });
 });

@@ -7,13 +7,7 @@ const bearer = 'Bearer realm="postern"';
 const invalid = `${bearer}, error="invalid_token"`;
 const BROWSER = PAGES.Accept;
 
-const PAGE: Readonly<Record<string, string>> = {
-  missing_token: 'This address is not complete',
-  invalid_token: 'This link no longer works',
-  path_is_folder: 'This link is for a folder',
-  unavailable: 'Not available at the moment',
-  denied: 'This link does not open this file',
-};
+// The pages of all codes are in pages.test.ts.
 
 describe.each(modes)('denial: by %s', (mode) => {
   let own: string;
@@ -40,8 +34,7 @@ describe.each(modes)('denial: by %s', (mode) => {
       unavailable = code === 'unavailable';
       const target = (path ?? '/download/a.mp4') + (query ?? `?token=${own}`);
       const about = { 'Accept-Language': 'de', ...(accept !== undefined && { Accept: accept }) };
-      const language = accept === BROWSER ? { 'Accept-Language': 'en' } : {};
-      const answer = await site.ask(method, target, { ...headers, ...about, ...language });
+      const answer = await site.ask(method, target, { ...headers, ...about });
       // A 503 has its own add_header lines.
       const hsts = status === 503 ? undefined : 'max-age=9';
       expect(answer.header('Strict-Transport-Security')).toBe(hsts);
@@ -60,16 +53,6 @@ describe.each(modes)('denial: by %s', (mode) => {
       },
     );
 
-    test('is a page for a browser', async () => {
-      const answer = await ask('GET', BROWSER);
-      expect(answer.status).toBe(status);
-      expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
-      expect(answer.text).toMatch(/^<!doctype html>/);
-      expect(answer.text).toContain(`<h1>${PAGE[code] ?? PAGE.denied}</h1>`);
-      expect(answer.header('WWW-Authenticate')).toBe(challenge);
-      expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
-    });
-
     test('has no body by HEAD', async () => {
       for (const accept of ['*/*', BROWSER]) {
         const answer = await ask('HEAD', accept);
@@ -83,29 +66,6 @@ describe.each(modes)('denial: by %s', (mode) => {
       expect(JSON.stringify([all, text])).not.toMatch(/protected|postern-|x-accel|redis|gone/i);
     });
   });
-});
-
-// The URL that a token for a folder is issued with, opened as it is.
-test.each(modes)('denial: by %s a valid link to a folder gets its own page', async (mode) => {
-  const site = await siteForTest({ mode });
-  const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
-  expect(url).toBe(`/download/~${token}/folder/`);
-  const open = (target: string) => site.ask('GET', target, { Accept: BROWSER });
-  const folder = mode === 'X-Accel' ? 400 : 403;
-  for (const [target, status, page] of [
-    [url, folder, 'path_is_folder'],
-    [`/download/folder/?token=${token}`, folder, 'path_is_folder'],
-    [`/download/other/?token=${token}`, folder, 'path_is_folder'],
-    [url.replace(token, UNKNOWN), 401, 'invalid_token'],
-    [`/download/folder/?token=${UNKNOWN}`, 401, 'invalid_token'],
-    ['/download/folder/', 401, 'missing_token'],
-    ['/download/', 401, 'missing_token'],
-    [`${url}a.txt/../`, folder, 'denied'],
-  ] as const) {
-    const answer = await open(target);
-    expect([target, answer.status]).toEqual([target, status]);
-    expect(answer.text).toContain(`<h1>${PAGE[page]}</h1>`);
-  }
 });
 
 // As in docs/guides/nginx-recipes.md: above the include, because nginx uses the first line for a status.
@@ -151,21 +111,3 @@ test('error pages: own pages for denials keep the status', async () => {
   // nginx can write the line after the response.
   await expect.poll(codes).toEqual([...expected, 'unavailable']);
 });
-
-test.each(modes)(
-  'error pages: by %s a protected file is not served as the error page of another location',
-  async (mode) => {
-    const site = await siteForTest({
-      mode,
-      files: { 'a.txt': 'file a' },
-      locations: `
-      error_page 401 403 =200 /download/a.txt;
-      error_page 404 =200 /protected/a.txt;
-      location = /denied { return 403; }
-      location = /gone { return 404; }`,
-    });
-    for (const target of ['/denied', '/gone', '/download/a.txt']) {
-      expect((await site.ask('GET', target)).text).not.toContain('file a');
-    }
-  },
-);

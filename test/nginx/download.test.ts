@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { NAMES } from '../support/names.ts';
 import { type Headers, openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
-import { modes, siteForTest, startSite, useSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
 
@@ -157,16 +157,5 @@ describe.each(modes)('reload: nginx by %s', (mode) => {
 
     const { status, body } = await download;
     expect([status, body.equals(BIG)]).toEqual([200, true]);
-  });
-
-  test('a token stays valid after a restart of nginx', async () => {
-    const files = { 'a.txt': 'file a' };
-    const first = await startSite({ mode, files });
-    const { url } = await first.issue({ path: '/download/a.txt' });
-    await first.nginx.stop();
-    const second = await siteForTest({ mode, files, store: first.postern.store });
-    onTestFinished(first.stop);
-    expect((await second.ask('GET', url)).text).toBe('file a');
-    expect((await second.ask('GET', '/download/a.txt')).status).toBe(401);
   });
 });

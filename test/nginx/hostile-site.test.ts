@@ -1,163 +1,286 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { modes, type Site, startSite } from '../support/site.ts';
-import { FILE, FILES, HTTP, LOCATIONS, NAMES } from './own-directives.ts';
+import { type IssuedToken, mount } from '../support/postern.ts';
+import type { Headers, RawAnswer } from '../support/raw.ts';
+import { type Site, type SiteOptions, siteForTest, startSite, useSite } from '../support/site.ts';
+import { ANYWHERE, SERVER } from './own-directives.ts';
 
 // Directives of a site that the snippets inherit. With each of them a request without a token is
-// denied with the right status, and a valid token gets the file.
+// denied with the right status, and a valid token gets the file. Each server block has both modes.
 
-/** For the http block and the server block. */
-const ANYWHERE: Readonly<Record<string, string>> = {
-  'a cache': 'proxy_cache cache; proxy_cache_valid any 10m;',
-  'a cache that ignores Cache-Control': `
-    proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_methods GET HEAD POST;
-    proxy_ignore_headers X-Accel-Expires Expires Cache-Control Set-Cookie Vary;`,
-  'a cache for one key': 'proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_key one;',
-  'a store': 'proxy_store $files/../www/stored; proxy_store_access all:rw;',
-  'intercepted errors': `
-    proxy_intercept_errors on; error_page 401 403 =200 /index.html;
-    error_page 404 = /index.html; error_page 500 502 503 504 /50x.html;`,
-  'a page for each error': 'error_page 400 401 403 404 405 416 500 502 503 504 =200 /index.html;',
-  'recursive error pages': `
-    recursive_error_pages on; proxy_intercept_errors on;
-    error_page 400 401 403 404 500 502 503 504 =200 /index.html;`,
-  'an error page that is the file': `
-    recursive_error_pages on; error_page 401 403 404 500 503 =200 /protected/a.txt;`,
-  ssi: 'ssi on; ssi_types *;',
-  gzip: 'gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;',
-  gzip_static: 'gzip_static always;',
-  gunzip: 'gunzip on;',
-  autoindex: 'autoindex on;',
-  index: 'index a.txt;',
-  'satisfy any': 'satisfy any; allow all;',
-  'satisfy any, and a password': `
-    satisfy any; allow all; auth_basic site; auth_basic_user_file $files/../htpasswd;`,
-  auth_basic: 'auth_basic site; auth_basic_user_file $files/../htpasswd;',
-  'an auth_request that passes': 'auth_request /login;',
-  'an auth_request that does not': 'auth_request /logout;',
-  auth_request_set: 'auth_request_set $postern_target /protected/a.txt;',
-  'X-Accel-Redirect ignored': 'proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate;',
-  'request headers': `
-    proxy_set_header X-Original-URI /download/a.txt; proxy_set_header X-Original-Method GET;
-    proxy_set_header Postern-Cookie x; proxy_pass_request_headers on;`,
-  'hidden headers': `
-    proxy_hide_header Postern-Target; proxy_hide_header Content-Type;
-    proxy_hide_header X-Accel-Redirect; proxy_hide_header WWW-Authenticate;`,
-  'passed headers': `
-    proxy_pass_header X-Accel-Redirect; proxy_pass_header Postern-Token-Id;`,
-  'a method': 'proxy_method POST; proxy_pass_request_body on;',
-  'another request body': 'proxy_set_body GET;',
-  'HTTP/1.0': 'proxy_http_version 1.0;',
-  'no buffering': 'proxy_buffering off; proxy_request_buffering off;',
-  'small buffers': 'proxy_buffer_size 1k; proxy_buffers 2 1k; proxy_busy_buffers_size 1k;',
-  'another upstream next': `
-    proxy_next_upstream http_403 http_404 http_500 non_idempotent; proxy_next_upstream_tries 0;`,
-  'redirects and cookies': `
-    proxy_redirect / /elsewhere/; proxy_cookie_path / /elsewhere/; proxy_force_ranges on;`,
-  'public caching': 'expires max; add_header Cache-Control "public, max-age=9999" always;',
-  add_header: 'add_header Strict-Transport-Security max-age=9 always;',
-  'a root over the files': 'root $files/..;',
-  'a root at the files': 'root $files;',
-  'slashes not merged': 'merge_slashes off;',
-  underscores: 'underscores_in_headers on; ignore_invalid_headers off;',
-  'a rate': 'limit_rate 100k; limit_rate_after 1k;',
-  limits: 'limit_req zone=requests burst=1000 nodelay; limit_conn connections 100;',
-  mirror: 'mirror /mirror; mirror_request_body on;',
-  types: 'types { } default_type text/html; charset utf-8;',
-  'subrequests in the log': 'log_subrequest on;',
-  'open files cached': 'open_file_cache max=100; open_file_cache_errors on;',
-  'no keepalive': 'keepalive_timeout 0;',
-  'direct input': 'sendfile off; directio 512; output_buffers 1 4k;',
-  'neither ETag nor dates': 'etag off; if_modified_since off; chunked_transfer_encoding off;',
-  slice: 'slice 5;',
-  'writing methods': 'dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;',
+const FILE = 'hello, this is file a\n';
+const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];
+const PREFIXES = ['/download/', '/accel/'];
+const HTTP = `
+  proxy_cache_path $files/../cache keys_zone=cache:1m;
+  limit_req_zone $binary_remote_addr zone=requests:1m rate=1000r/s;
+  limit_conn_zone $binary_remote_addr zone=connections:1m;
+`;
+
+function locations(text: string, internal = 'include postern/internal.conf;'): string {
+  return `
+    location ^~ /download/ { include postern/protect.conf; }
+    location ^~ /accel/ { include postern/x-accel.conf; }
+    location ^~ /protected/ { ${internal} alias $files/; }
+    location ${text.includes('location ~ /') ? '/x/' : '/'} { root $files/../www; }
+    location = /login { return 204; }
+    location = /logout { return 401; }
+    location = /mirror { return 200; }`;
+}
+
+const SITE: SiteOptions = {
+  mode: 'auth_request',
+  mounts: PREFIXES.map((prefix) => mount(prefix, '/protected/')),
+  files: {
+    ...Object.fromEntries(NAMES.map((name) => [name, FILE])),
+    'b.txt': 'file b',
+    'a.txt.gz': 'the sibling',
+    'page.html': '<!--#include virtual="/protected/b.txt" --><!--#echo var="postern_target" -->',
+    'inner.html': '[<!--#include virtual="/protected/a.txt" -->]',
+    'sub/index.html': 'index',
+    'sub/c.txt': 'c',
+    '../dump.sql': 'all passwords',
+    '../www/index.html': 'the front page',
+    '../www/50x.html': 'the page for errors',
+    '../www/page.html': ['/protected/a.txt', '/download/a.txt', '/accel/a.txt']
+      .flatMap((uri) => [uri, `${uri}?token=$arg_token`])
+      .map((uri) => `[<!--#include virtual="${uri}" -->]`)
+      .join('\n'),
+    '../htpasswd': 'user:{PLAIN}password\n',
+  },
 };
 
-/** Only for the server block. */
-const SERVER: Readonly<Record<string, string>> = {
-  try_files: 'root $files/../www; try_files $uri /index.html;',
-  'try_files into the folder': 'root $files/..; try_files /protected$uri $uri /index.html;',
-  'a rewrite': 'rewrite ^/old/(.*)$ /download/$1;',
-  'a rewrite of all other paths': 'rewrite ^/static(/.*)$ $1 last;',
-  'a regex location': 'location ~* \\.(jpg|txt|mp4|html)$ { root $files; }',
-  'a regex location for PHP': 'location ~ \\.php$ { root $files/..; return 200 "run"; }',
-  'a regex location for all': 'location ~ ^/(download|protected)/(.*) { alias $files/$2; }',
-  'a greedy root location': 'location ~ / { root $files/../www; }',
+/** A client of one server block, in one mode. */
+interface At {
+  readonly prefix: string;
+  ask(method: string, target: string, headers?: Headers): Promise<RawAnswer>;
+  /** A token for a file, or without a name for the folder. */
+  issue(name: string, more?: object): Promise<IssuedToken>;
+  revoke(id: string): Promise<unknown>;
+}
+
+type Other = readonly [server: string, check: (at: At) => Promise<void>, internal?: string];
+
+/** The response to a valid token. */
+const gets =
+  (name: string, status: number, text: string | RegExp, headers: Headers = {}, query = '') =>
+  async ({ ask, issue }: At) => {
+    const answer = await ask('GET', (await issue(name)).url + query, headers);
+    expect([answer.status, answer.text]).toEqual([status, expect.stringMatching(text)]);
+  };
+
+const PART = { 'Accept-Encoding': 'gzip', Range: 'bytes=0-4' };
+const PASSWORD = { Authorization: `Basic ${Buffer.from('user:password').toString('base64')}` };
+const HSTS = 'add_header Strict-Transport-Security max-age=9 always;';
+const isFile = (headers = {}) => gets('a.txt', 200, FILE, headers, '&root=$files/../dump.sql');
+
+const OTHERS: Readonly<Record<string, Other>> = {
+  'SSI in an uploaded page is not run': ['ssi on;', gets('page.html', 200, /^<!--#include .*-->$/)],
+  'SSI in a page of the site cannot include a protected file': [
+    'ssi on;',
+    async ({ ask, issue }) => {
+      const { access_token: token } = await issue('a.txt');
+      for (const target of ['/page.html', `/page.html?token=${token}`]) {
+        const answer = await ask('GET', target);
+        expect([answer.status, answer.text.includes(FILE)]).toEqual([200, false]);
+      }
+    },
+  ],
+  'SSI in a delivered page cannot include another protected file': [
+    'location ^~ /protected/inner { internal; alias $files/inner; ssi on; try_files $uri =404; }',
+    gets('inner.html', 200, /^\[((?!hello)[\s\S])*\]$/),
+  ],
+  'ranges work with gzip': [
+    'gzip on; gzip_types *; gzip_min_length 1;',
+    gets('a.txt', 206, /^hello$/, PART),
+  ],
+  'a deny of the site stays in force': [
+    'satisfy any; deny all;',
+    gets('a.txt', 403, /problem|403/),
+  ],
+  // Only another filter can undo an inherited one.
+  'filters of the body change the delivered bytes': [
+    'sub_filter file FILE; sub_filter_types *; add_before_body /index.html; addition_types *;',
+    gets('a.txt', 200, /this is FILE a/),
+  ],
+  'a root that is a file, by its own name, is not served': ['root $files/../dump.sql;', isFile()],
+  'a root that is a file, by an argument, is not served': ['root $arg_root;', isFile()],
+  'a root that is a file, by the name of a host, is not served': [
+    'root $files/../$host;',
+    isFile({ Host: 'dump.sql' }),
+  ],
+  'a folder is not listed, with or without its slash': [
+    'autoindex on; index index.html;',
+    async ({ ask, issue }) => {
+      const { url } = await issue('');
+      for (const folder of ['', 'sub', 'sub/']) {
+        const answer = await ask('GET', url + folder);
+        expect([403, 404, 400]).toContain(answer.status);
+        expect(answer.header('Location')).toBeUndefined();
+        expect(answer.text).not.toMatch(/c\.txt|index\.html|protected/);
+      }
+    },
+  ],
+  'HSTS stays if it is repeated': [
+    HSTS,
+    async ({ ask, issue, prefix }) => {
+      for (const target of [(await issue('a.txt')).url, `${prefix}a.txt`]) {
+        expect((await ask('GET', target)).header('Strict-Transport-Security')).toBe('max-age=9');
+      }
+    },
+    `include postern/internal.conf; ${HSTS}`,
+  ],
+  'the password of the site is not required for a token, but for other locations': [
+    'auth_basic site; auth_basic_user_file $files/../htpasswd;',
+    async ({ ask, issue, prefix }) => {
+      const front = await ask('GET', '/index.html');
+      expect([front.status, front.header('WWW-Authenticate')]).toEqual([401, 'Basic realm="site"']);
+      // With the password, the token in the query is valid. The password without a token opens nothing.
+      expect((await ask('GET', (await issue('a.txt')).url, PASSWORD)).status).toBe(200);
+      expect((await ask('GET', `${prefix}a.txt`, PASSWORD)).status).toBe(401);
+    },
+  ],
+  'expires max does not make a delivery public': [
+    'expires max;',
+    async ({ ask, issue, prefix }) => {
+      const answer = await ask('GET', (await issue('a.txt')).url);
+      const said = answer.headers.filter(([name]) => /^(cache-control|expires)$/.test(name));
+      // By X-Accel, the gate has sent Expires.
+      const more = prefix === '/accel/' ? [['expires', '0']] : [];
+      expect([...said].sort()).toEqual([['cache-control', 'private, no-store'], ...more]);
+      const confirmed = await ask('POST', (await issue('a.txt', { confirm: true })).url);
+      expect([confirmed.status, confirmed.header('cache-control')]).toEqual([303, 'no-store']);
+    },
+  ],
 };
 
-/** Each block with the directives that are valid in it. */
-const SITES = [
-  ...Object.entries(ANYWHERE).map(([name, text]) => ['http', name, text] as const),
-  ...Object.entries({ ...ANYWHERE, ...SERVER }).map(
-    ([name, text]) => ['server', name, text] as const,
-  ),
+const CASES = [
+  ...Object.entries({ ...ANYWHERE, ...SERVER }).map(([name, text]) => [name, text, holds] as const),
+  ...Object.entries(OTHERS).map(([name, other]) => [name, ...other] as const),
 ];
 
-describe.each(modes)(
-  'hostile site: directives of the site do not change a decision by %s',
-  (mode) => {
-    test.concurrent.each(SITES)('in the %s block: %s', async (block, _, text) => {
-      const http = block === 'http' ? HTTP + text : HTTP;
-      const server = block === 'server' ? text : '';
-      const hasRoot = text.includes('location ~ /');
-      const locations = hasRoot ? LOCATIONS.replace('location / ', 'location /x/ ') : LOCATIONS;
-      const site = await startSite({ mode, files: FILES, http, server, locations });
-      try {
-        for (const name of NAMES) await holds(site, name);
-      } finally {
-        await site.stop();
-      }
-    });
-  },
-);
+/** The clients of a server block. */
+const clients = (site: Site, Host = 'files.example') =>
+  PREFIXES.map(
+    (prefix): At => ({
+      prefix,
+      ask: (method, target, headers) =>
+        site.ask(method, target.replace('$files', site.files), {
+          Host,
+          'Content-Length': '0',
+          ...headers,
+        }),
+      issue: (name, more) =>
+        site.issue({ [name === '' ? 'prefix' : 'path']: prefix + name, ...more }),
+      revoke: (id) => site.postern.store.revoke(id, 'test'),
+    }),
+  );
 
-async function holds(site: Site, name: string): Promise<void> {
-  const { url, id, access_token: token } = await site.issue({ path: `/download/${name}` });
-  const other = await site.issue({ path: '/download/b.txt' });
-  const bare = `/download/${name}`;
+describe('hostile site: directives of the site do not change a decision', () => {
+  const site = useSite({
+    ...SITE,
+    http:
+      HTTP +
+      CASES.map(
+        ([, text, , internal], i) => `server {
+          listen 127.0.0.1:$port; server_name s${i}.example ${text.includes('$host') ? 'dump.sql' : ''};
+          ${text}
+          include postern/auth-request.conf;
+          ${locations(text, internal)}
+        }`,
+      ).join('\n'),
+  });
 
+  test.each(CASES.map(([name, , check], i) => [name, i, check] as const))(
+    'in the server block: %s',
+    async (_, i, check) => {
+      for (const at of clients(site, `s${i}.example`)) await check(at);
+    },
+  );
+
+  test('no response is cached or stored', async () => {
+    expect(await readdir(join(site.files, '..', 'cache'))).toEqual([]);
+    const pages = await readdir(join(site.files, '..', 'www'));
+    expect(pages.sort()).toEqual(['50x.html', 'index.html', 'page.html']);
+  });
+
+  test.concurrent.each(Object.entries(ANYWHERE))('in the http block: %s', async (_, text) => {
+    const own = await startSite({ ...SITE, http: HTTP + text, only: locations(text) });
+    try {
+      for (const at of clients(own)) await holds(at);
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
+test('hostile site: no stale response if the service is down', async () => {
+  const server = `
+    proxy_cache cache; proxy_cache_valid any 1s;
+    proxy_cache_use_stale error timeout updating http_500 http_503;
+    proxy_cache_background_update on;`;
+  const site = await siteForTest({ ...SITE, http: HTTP, server, only: locations('') });
+  const issued = await Promise.all(clients(site).map(({ issue }) => issue('a.txt')));
+  const urls = issued.map(({ url }) => url);
+  for (const url of urls) expect((await site.ask('GET', url)).status).toBe(200);
+  await site.gate.stop();
+  for (const target of [...urls, ...PREFIXES.map((prefix) => `${prefix}a.txt`)]) {
+    expect((await site.ask('GET', target)).status).toBe(503);
+  }
+});
+
+async function holds({ ask, issue, revoke, prefix }: At): Promise<void> {
   async function denied(target: string, status: number, method = 'GET'): Promise<void> {
-    const answer = await site.ask(method, target, { 'Content-Length': '0' });
-    expect([answer.status, answer.text.includes(FILE)], `${method} ${target}`).toEqual([
-      status,
-      false,
-    ]);
+    const answer = await ask(method, target);
+    const seen = [answer.status, answer.text.includes(FILE)];
+    expect(seen, `${method} ${target}`).toEqual([status, false]);
     if (status !== 404)
       expect(answer.header('Content-Type')).toMatch(/^application\/problem\+json/);
     if (status === 401) expect(answer.header('WWW-Authenticate')).toMatch(/^Bearer/);
   }
-
-  async function opened(): Promise<void> {
-    const answer = await site.ask('GET', url, { 'Accept-Encoding': 'gzip' });
-    expect([answer.status, answer.text], url).toEqual([200, FILE]);
+  async function opens(target: string): Promise<void> {
+    const answer = await ask('GET', target, { 'Accept-Encoding': 'gzip' });
+    expect([answer.status, answer.text], target).toEqual([200, FILE]);
     expect(answer.header('Content-Encoding')).toBeUndefined();
   }
 
-  await denied(bare, 401);
-  await opened();
-  await denied(bare, 401);
-  await denied(`${bare}?token=${other.access_token}`, 403);
-  await denied(`/protected/${name}?token=${token}`, 404);
-  if (name !== NAMES[0]) return;
+  const { access_token: other } = await issue('b.txt');
+  for (const name of NAMES) {
+    const { url, access_token: token } = await issue(name);
+    await denied(prefix + name, 401);
+    await opens(url);
+    await denied(prefix + name, 401);
+    await denied(`${prefix}${name}?token=${other}`, 403);
+    await denied(`/protected/${name}?token=${token}`, 404);
+  }
+  const { url, id } = await issue('a.txt');
   await denied(url, 403, 'PUT');
   await denied(url, 403, 'DELETE');
-  await denied(`/protected/${name}`, 404);
-  await denied('/download/none.txt', 401);
-  await opened();
-  await site.postern.store.revoke(id, 'test');
+  await denied('/protected/a.txt', 404);
+  await denied(`${prefix}none.txt`, 401);
+  await opens(url);
+  await revoke(id);
   await denied(url, 401);
 
-  const { url: link } = await site.issue({ path: bare, confirm: true });
+  const { url: link } = await issue('a.txt', { confirm: true });
   await denied(link, 401);
-  const confirmed = await site.ask('POST', link, { 'Content-Length': '0' });
-  expect([confirmed.status, confirmed.header('Location')]).toEqual([
-    303,
-    `${link}&postern_confirmed=1`,
-  ]);
-  expect((await site.ask('GET', link)).text).toBe(FILE);
+  const confirmed = await ask('POST', link);
+  const to = `${link}&postern_confirmed=1`;
+  expect([confirmed.status, confirmed.header('Location')]).toEqual([303, to]);
+  await opens(link);
 
   // A rewrite or a try_files of the site could bypass the gate.
-  for (const start of ['/old', '/static/protected', '/static/download', '//download', '/x']) {
-    const answer = await site.ask('GET', `${start}/${name}`);
-    expect(answer.text, start).not.toContain(FILE);
+  // So could an error page of another location.
+  expect((await ask('GET', '/logout')).text).not.toContain(FILE);
+  for (const start of [
+    '/old',
+    '/older',
+    '/static/protected',
+    `/static${prefix}`,
+    `/${prefix}`,
+    '/x',
+  ]) {
+    expect((await ask('GET', `${start}/a.txt`)).text, start).not.toContain(FILE);
   }
 }

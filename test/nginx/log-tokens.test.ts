@@ -7,7 +7,7 @@ import { withoutTokens } from '../../service/token/without-tokens.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { waitFor } from '../harness/wait.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
-import { requestBytes, sendRaw } from '../support/raw.ts';
+import { reconnecting, requestBytes, sendRaw } from '../support/raw.ts';
 
 const TOKEN = newToken();
 const BODY = TOKEN.slice(3);
@@ -49,6 +49,9 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
     });
   });
   afterAll(() => nginx.stop());
+  // nginx writes the line of a request before it reads the next one of the connection.
+  const connection = reconnecting(() => nginx.port);
+  afterAll(connection.close);
 
   const lines = async () =>
     (await readFile(join(nginx.dir, 'postern.log'), 'latin1')).split('\n').slice(0, -1);
@@ -56,11 +59,12 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
   /** Sends one request after the other, and returns the two fields of each line. */
   async function logged(targets: readonly string[]) {
     const before = (await lines()).length;
-    for (const [i, target] of targets.entries()) {
+    for (const target of targets) {
       const bytes = [`GET ${target} HTTP/1.1`, `Host: x`, `Referer: https://x${target}`, '', ''];
-      await sendRaw(nginx.port, Buffer.from(bytes.join('\r\n'), 'latin1'));
-      await waitFor(async () => (await lines()).length > before + i, { what: 'the line' });
+      await connection.send(Buffer.from(bytes.join('\r\n'), 'latin1'));
     }
+    const areAll = async () => (await lines()).length === before + targets.length;
+    await waitFor(areAll, { what: 'the lines' });
     return (await lines()).slice(before).map((line) => {
       const { request, referer } = JSON.parse(line);
       return { request, referer } as { request: string; referer: string };

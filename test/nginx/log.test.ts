@@ -54,9 +54,11 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
     ['invalid_token', `/download/a.txt?token=ps_${'x'.repeat(32)}`, 401, 'any'],
     ['invalid_request', '/download/a%5ctxt', mode === 'X-Accel' ? 400 : 403, ''],
   ])('a denial: %s', async (code, target, status, tokenId) => {
-    const line = await logged(target);
-    expect(line).toMatchObject({ code, status, subject: '' });
-    expect(line.token_id === '').toBe(tokenId === '');
+    for (const Accept of ['*/*', 'text/html']) {
+      const line = await logged(target, { Accept });
+      expect(line).toMatchObject({ code, status, subject: '' });
+      expect(line.token_id === '').toBe(tokenId === '');
+    }
   });
 
   test('traceparent: the right form is in both logs, any other form in none', async () => {
@@ -102,31 +104,6 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
     .join('.');
 
   test.each([
-    ['an opaque token', () => token],
-    ['a JWT', () => jwt],
-    ['a JWT whose dots are encoded', () => jwt.replaceAll('.', '%2E')],
-    ['a JWT whose dashes are encoded', () => jwt.replaceAll('s', '-').replaceAll('-', '%2d')],
-  ])('%s is hidden at any place in a URL', async (_, tokenOf) => {
-    const token = tokenOf();
-    const requests: ReadonlyArray<[target: string, logged: string]> = [
-      [`/download/~${token}/a.txt`, '/download/~***/a.txt HTTP/1.1'],
-      [`/download/%7E${token}/a.txt`, '/download/%7E***/a.txt HTTP/1.1'],
-      [`/download/a.txt?x=1&token=${token}&y=2`, '/download/a.txt?x=1&token=***&y=2 HTTP/1.1'],
-      [`/elsewhere?next=/download/~${token}/`, '/elsewhere?next=/download/~***/ HTTP/1.1'],
-      [`/elsewhere?next=%2Fa%3Ftoken%3D${token}`, '/elsewhere?next=%2Fa%3Ftoken%3D*** HTTP/1.1'],
-      [`/download/~${token}/a.txt?token=${token}`, '/download/~***/a.txt?token='],
-    ];
-    for (const [target, expected] of requests) {
-      const { request, referer } = await logged(target, {
-        Referer: `http://files.example${target}`,
-      });
-      // The header of a JWT is not secret. It remains if an encoded character follows it.
-      expect(String(request).replace(/eyJ[\w-]+(?=[*]|$)/g, '')).toBe(`GET ${expected}`);
-      expect(referer).toBe('http://files.example');
-    }
-  });
-
-  test.each([
     ['https://a.example:8443/b?c', 'https://a.example:8443'],
     ['http://[::1]', 'http://[::1]'],
     ['', ''],
@@ -136,12 +113,6 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
     [`https://${jwt}/`, ''],
   ])('the Referer is cut to its origin: %s', async (referer, expected) => {
     expect((await logged('/', { Referer: referer })).referer).toBe(expected);
-  });
-
-  test('a file name with dots is not hidden', async () => {
-    for (const name of ['keyboard_layouts_of_the_world.tar.gz', 'eyes.wide.shut', 'a.b.c']) {
-      expect((await logged(`/elsewhere/${name}`)).request).toBe(`GET /elsewhere/${name} HTTP/1.1`);
-    }
   });
 
   const V = 'x'.repeat(21);

@@ -1,8 +1,8 @@
-import { afterAll, describe, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../harness/redis.ts';
-import { openRedis } from '../store/open-redis.ts';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { modes, useSite } from '../support/site.ts';
+import { countAsked, modes, type Site, siteForTest, useSite } from '../support/site.ts';
 
 const BODIES = { none: '', small: 'a=1', '1 KB': 'x'.repeat(1024), '100 KB': 'x'.repeat(100_000) };
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'MADEUP'];
@@ -13,7 +13,7 @@ describe.each(modes)('methods: other than GET and HEAD by %s', (mode) => {
     url = (await site.issue({ path: '/download/a.txt' })).url;
   });
 
-  // body.test.ts tests bodies above 1k by X-Accel.
+  // Bodies above 1k by X-Accel are below.
   const bodies = Object.entries(BODIES).filter(([, { length }]) => {
     return mode === 'auth_request' || length <= 1024;
   });
@@ -59,12 +59,7 @@ const PURPOSES = [
 
 // A browser declares a prefetch. It could take the use although the user never opens the file.
 describe.each(modes)('prefetch: denied for a token with max_uses by %s', (mode) => {
-  let redis: Redis;
-  const site = useSite(async () => {
-    redis = await startRedis();
-    return { mode, store: await openRedis(redis), files: { a: 'hello' } };
-  });
-  afterAll(() => redis.stop());
+  const site = useSite({ mode, files: { a: 'hello' } });
 
   test.each(PURPOSES)('%j takes no use, before and after the first one', async (headers) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
@@ -96,4 +91,96 @@ describe.each(modes)('prefetch: denied for a token with max_uses by %s', (mode) 
     const { url } = await site.issue({ path: '/download/a' });
     for (const headers of PURPOSES) expect((await site.ask('GET', url, headers)).status).toBe(200);
   });
+});
+
+// A download has no body. nginx would write one of any length to its disk before it asks the gate by X-Accel,
+// and before it asks a storage.
+
+const PIECE = 'x'.repeat(100_000);
+const TOO_LARGE = { status: 413, code: 'content_too_large' };
+
+const KINDS = {
+  'a body of 300 MB, of which 100 KB come': [{ 'Content-Length': '300000000' }, PIECE],
+  'a body in chunks, of which one comes': [
+    { 'Transfer-Encoding': 'chunked' },
+    `${PIECE.length.toString(16)}\r\n${PIECE}\r\n`,
+  ],
+} as const;
+const kinds = Object.keys(KINDS) as Array<keyof typeof KINDS>;
+
+/** The request bodies that nginx has on its disk. */
+async function spooled({ nginx }: Site): Promise<string[]> {
+  const folder = join(nginx.dir, 'temp-client_body');
+  const all = await readdir(folder, { recursive: true, withFileTypes: true });
+  return all.filter((entry) => entry.isFile()).map(({ name }) => name);
+}
+
+describe.each(modes)('request bodies by %s', (mode) => {
+  /** A site for uploads of any length, with its own error page. */
+  const options = {
+    mode,
+    files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
+    server: 'client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
+  };
+  const site = useSite(options);
+  const store = useSite({
+    ...options,
+    internal: `include postern/internal-proxy.conf; proxy_pass http://127.0.0.1:$port/storage/;`,
+    locations: 'location ^~ /storage/ { alias $files/; }',
+  });
+
+  /** The answer, while the connection is open and nginx has what it stored. */
+  async function send(to: Site, method: string, target: string, kind: keyof typeof KINDS) {
+    const connection = await openRaw(to.nginx.port);
+    onTestFinished(connection.close);
+    const [headers, body] = KINDS[kind];
+    const answer = await connection.send(requestBytes(method, target, headers, body));
+    expect(await spooled(to)).toEqual([]);
+    return answer;
+  }
+
+  test.each(kinds)('%s confirms nothing, and is not stored', async (kind) => {
+    const asked = countAsked(site);
+    const { id, url } = await site.issue({ path: '/download/a.txt', confirm: true });
+    const answer = await send(site, 'POST', url, kind);
+    expect(answer.header('content-type')).toBe('application/problem+json');
+    if (mode === 'X-Accel') {
+      expect([answer.status, JSON.parse(answer.text)]).toMatchObject([413, TOO_LARGE]);
+      await expect.poll(site.log).toContain('"code":"content_too_large"');
+    } else expect(answer.status).toBe(403);
+    expect(asked()).toBe(mode === 'X-Accel' ? 0 : 1);
+    expect(await site.postern.store.requesters(id)).toEqual([]);
+  });
+
+  test.runIf(mode === 'auth_request').each(kinds)('%s with a token is not stored', async (kind) => {
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const answer = await send(site, 'GET', url, kind);
+    expect([answer.status, answer.text]).toEqual([200, 'file a']);
+  });
+
+  test.each(kinds)('%s with a token for a file in an object store gets 413', async (kind) => {
+    const request = { path: '/download/a.txt', max_uses: 1, bind: 'cookie' };
+    const { url, id } = await store.issue(request);
+    const answer = await send(store, 'GET', url, kind);
+    expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
+    // If the use is counted, the client has the cookie.
+    const { length: uses } = await store.postern.store.requesters(id);
+    expect([uses, answer.header('set-cookie') !== undefined]).toEqual(
+      mode === 'X-Accel' ? [0, false] : [1, true],
+    );
+    const Cookie = answer.header('set-cookie')?.split(';')[0] ?? '';
+    expect((await store.ask('GET', url, { Cookie })).text).toBe('file a');
+  });
+});
+
+test('request body: above the limit of the site it gets the same 413 by auth_request', async () => {
+  const started = await siteForTest({
+    mode: 'auth_request',
+    files: { '../www/sorry.html': 'sorry' },
+    server: 'client_max_body_size 1m; root $files/../www; error_page 413 /sorry.html;',
+  });
+  const [headers, body] = KINDS['a body of 300 MB, of which 100 KB come'];
+  const answer = await started.ask('POST', '/download/a.txt', headers, body);
+  expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
+  await expect.poll(started.log).toContain('"code":"content_too_large"');
 });

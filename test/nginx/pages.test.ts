@@ -1,7 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BROWSER, decisions, denial, expectPage, withPages } from '../support/pages.ts';
+import type { RequestListener } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import {
+  BROWSER,
+  decisions,
+  denial,
+  expectPage,
+  expectSentence,
+  withPages,
+} from '../support/pages.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { modes, type Site, siteForTest, startSite, useSite } from '../support/site.ts';
+import { modes, siteForTest, startSite, useSite } from '../support/site.ts';
 
 const LANGUAGES = ['en', 'de'] as const;
 const fakeGate = withPages(decisions);
@@ -114,23 +122,22 @@ describe.each(modes)('pages: by %s', (mode) => {
   });
 });
 
-describe.each(modes)('pages: the request for a page by %s', (mode) => {
-  let site: Site;
-  const seen: unknown[] = [];
-  beforeAll(async () => {
-    const gate = withPages(decisions);
-    site = await startSite({
+test.each(modes)(
+  'pages: by %s the request for a page has the code, the name, the time and the language, and nothing else of the client',
+  async (mode) => {
+    const seen: unknown[] = [];
+    const site = await siteForTest({
       mode,
       gate(request, response) {
         if (request.url === '/page') seen.push([request.method, request.headers]);
-        gate(request, response);
+        fakeGate(request, response);
       },
     });
-  });
-  afterAll(() => site.stop());
-
-  test('has the code, the name, the time and the language, and nothing else of the client', async () => {
     Object.assign(denial, { file: 'a b', until: '2026-11-26T07:05:58Z' });
+    onTestFinished(() => {
+      delete denial.file;
+      delete denial.until;
+    });
     const secret = `ps_${'s'.repeat(32)}`;
     await site.ask('POST', `/download/~${secret}/a?401,pin_required&token=${secret}`, {
       ...BROWSER,
@@ -142,41 +149,16 @@ describe.each(modes)('pages: the request for a page by %s', (mode) => {
       'Postern-File': 'evil',
       'X-Original-URI': `/${secret}`,
     });
-    expect(seen.splice(0)).toEqual([
-      [
-        'GET',
-        {
-          host: 'postern',
-          'postern-page': 'pin_required',
-          'postern-file': '2026-11-26T07:05:58Z a%20b',
-          'accept-language': 'de',
-          'x-request-id': expect.stringMatching(/^[0-9a-f]{32}$/),
-        },
-      ],
-    ]);
-    delete denial.file;
-    delete denial.until;
-  });
-});
-
-test.each(modes)('pages: by %s the log has the token and the code of a page', async (mode) => {
-  const site = await siteForTest({ mode });
-  const { id, url } = await site.issue({ path: '/download/a', subject: 'ada' });
-  await site.ask('GET', url, BROWSER);
-  await site.ask('GET', url.replace('/a', '/b'), BROWSER);
-  await site.ask('GET', '/download/a', BROWSER);
-  const lines = async () =>
-    (await site.log())
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-      .map(({ status, code, token_id, subject }) => [status, code, token_id, subject]);
-  await expect.poll(lines).toEqual([
-    [404, 'allow', id, 'ada'],
-    [403, 'insufficient_scope', id, ''],
-    [401, 'missing_token', '', ''],
-  ]);
-});
+    const headers = {
+      host: 'postern',
+      'postern-page': 'pin_required',
+      'postern-file': '2026-11-26T07:05:58Z a%20b',
+      'accept-language': 'de',
+      'x-request-id': expect.stringMatching(/^[0-9a-f]{32}$/),
+    };
+    expect(seen).toEqual([['GET', headers]]);
+  },
+);
 
 test.each(modes)(
   'pages: by %s only a file has the Content-Disposition of the token',
@@ -194,3 +176,88 @@ test.each(modes)(
     expect(await ask('/download/none.txt', BROWSER)).toEqual([404, undefined]);
   },
 );
+
+/** What the gate does with the request for a page. */
+const BROKEN: Readonly<Record<string, RequestListener>> = {
+  'closes the connection': (request) => request.socket.destroy(),
+  'does not answer': () => {},
+  'answers 503': (_, response) => response.writeHead(503).end('the text of the gate'),
+  'answers 302': (_, response) => response.writeHead(302, { Location: '/protected/a' }).end(),
+  'answers 401': (_, response) => response.writeHead(401).end('the text of the gate'),
+  'answers X-Accel-Redirect': (_, response) =>
+    response
+      .writeHead(200, { 'X-Accel-Redirect': '/protected/a', 'Content-Length': '9' })
+      .end('the page\n'),
+};
+
+describe.each(modes)('pages: the status of the denial by %s', (mode) => {
+  let onPage: RequestListener = () => {};
+  const site = useSite({
+    mode,
+    files: { a: 'file a' },
+    gate: (request, response) => (request.url === '/page' ? onPage : decisions)(request, response),
+  });
+  const x = mode === 'X-Accel';
+  const denials = [
+    ['GET', '401,invalid_token', 401],
+    ['POST', '401,invalid_token', 401],
+    ['GET', '403,insufficient_scope', 403],
+    ['POST', '403,insufficient_scope', 403],
+    ['GET', '503,unavailable', 503],
+    ['POST', '503,unavailable', 503],
+    ['GET', x ? '200,' : '204,', 404],
+    ...(x ? [['GET', '400,invalid_request', 400] as const] : []),
+  ] as const;
+
+  test.each(Object.entries(BROKEN))('stays as it is if the gate %s', async (name, listener) => {
+    onPage = listener;
+    // At once: nginx waits for a gate that does not answer.
+    const asked = denials.map(async ([method, query, status]) => {
+      const answer = await site.ask(method, `/download/a?${query}`, BROWSER);
+      expect([method, query, answer.status]).toEqual([method, query, status]);
+      expect(answer.text).not.toMatch(/file a|the text of the gate/);
+      expect(answer.header('Location')).toBeUndefined();
+      if (name === 'answers X-Accel-Redirect') expect(answer.text).toBe('the page\n');
+      else expectSentence(answer, status);
+    });
+    await Promise.all(asked);
+  });
+
+  test('stays as it is if the gate ends between the decision and the page', async () => {
+    const ending = await startSite({
+      mode,
+      gate(request, response) {
+        response.once('close', () => void ending.gate.stop());
+        decisions(request, response);
+      },
+    });
+    onTestFinished(ending.nginx.stop);
+    expectSentence(await ending.ask('GET', '/download/a?401,invalid_token', BROWSER), 401);
+  });
+
+  test('stays as it is with a body, which the gate does not get', async () => {
+    const site = await siteForTest({ mode, gate: fakeGate, server: 'client_max_body_size 1m;' });
+    const ask = (length: number) => {
+      const headers = { ...BROWSER, 'Content-Length': String(length) };
+      return site.ask('PUT', '/download/a?401,invalid_token', headers, 'x'.repeat(length));
+    };
+    expectPage(await ask(1000), 401);
+    const large = await ask(500_000);
+    if (mode === 'auth_request') expectPage(large, 401);
+    else expect(large.status).toBe(413);
+    expect((await ask(5_000_000)).status).toBe(413);
+  });
+
+  test('does not change if the site has its own rules', async () => {
+    const site = await siteForTest({
+      mode,
+      gate: fakeGate,
+      server: `
+        error_page 401 403 404 502 =200 /own; proxy_intercept_errors on; recursive_error_pages off;
+        auth_basic Site; auth_basic_user_file none;`,
+      locations: 'location = /own { return 200 "the page of the site"; }',
+    });
+    expectPage(await site.ask('GET', '/download/a?401,invalid_token', BROWSER), 401);
+    expectPage(await site.ask('GET', '/download/a?403,prefetch', BROWSER), 403);
+  });
+});

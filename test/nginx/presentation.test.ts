@@ -66,17 +66,6 @@ describe.each(modes)('file.conf: how a browser shows a file by %s', (mode) => {
     expect(await policies(site, name, { Range: 'bytes=0-1' })).toEqual([206]);
     expect(await policies(site, name, { 'If-None-Match': '*' })).toEqual([304]);
   });
-
-  test.each(['none.html', 'none.mp4'])(
-    '%s is not there: the answer has a type that no browser runs',
-    async (name) => {
-      const { url } = await site.issue({ path: `/download/${name}` });
-      const answer = await site.ask('GET', url);
-      expect(answer.status).toBe(404);
-      expect(answer.header('Content-Type')).toMatch(/^application\/problem\+json/);
-      expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
-    },
-  );
 });
 
 describe.each(modes)('file.conf: the content types of a site by %s', (mode) => {

@@ -39,14 +39,11 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
 }
 
 // A separate nginx -t for each subset, because a variable of one server block is declared for all. A snippet
-// alone shows what it lacks, and two together show duplicates. So every selection with auth-request.conf passes.
+// alone shows what it lacks, and all together show duplicates. So every selection with auth-request.conf passes.
 const OTHERS = NAMES.filter((name) => name !== 'auth-request');
-const subsets = [
-  [],
-  ...OTHERS.flatMap((one, i) => [[one], ...OTHERS.slice(i + 1).map((other) => [one, other])]),
-  ...OTHERS.map((left) => OTHERS.filter((name) => name !== left)),
-  OTHERS,
-].map((names) => new Set<Name>(['auth-request', ...names]));
+const subsets = [[], ...OTHERS.map((one) => [one]), OTHERS].map(
+  (names) => new Set<Name>(['auth-request', ...names]),
+);
 subsets.push(...[[], ['http']].map((names) => new Set(names as Name[])));
 
 describe('nginx -t', () => {

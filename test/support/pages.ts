@@ -7,7 +7,7 @@ import type { RawAnswer } from './raw.ts';
 export const BROWSER = {
   Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
 };
-export const SENTENCE =
+const SENTENCE =
   'The link cannot be opened now. Try again later, or ask the sender for a new link.\n';
 
 /** A gate whose denial is written in the query: `?401,pin_wrong`. The other headers are in `denial`. */
@@ -60,8 +60,8 @@ export function expectSentence(answer: RawAnswer, status: number): void {
 }
 
 /** A gate that writes the pages as Postern does, and leaves all other requests to `gate`. */
-export function withPages(gate: RequestListener, now?: () => number): RequestListener {
-  const pageFor = createPages({}, '', now);
+export function withPages(gate: RequestListener): RequestListener {
+  const pageFor = createPages({}, '');
   return (request, response) =>
     request.url === '/page'
       ? send(response, pageAnswer(pageFor(request.headers)))

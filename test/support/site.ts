@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
@@ -24,7 +25,10 @@ export function gateSnippet(mode: SiteMode): string {
   return `include postern/${mode === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
 }
 
-/** In each piece of configuration, `$files` is the folder of the files and `$port` nginx's port. */
+/**
+ * In each piece of configuration, `$files` is the folder of the files, `$port` nginx's port, `$front` a second one,
+ * and `$dir` the folder of nginx.
+ */
 export interface SiteOptions extends PosternOptions {
   readonly mode: SiteMode;
   /** Files by their name below the protected folder. */
@@ -42,6 +46,8 @@ export interface SiteOptions extends PosternOptions {
   /** Instead of the program's gate. */
   readonly gate?: Parameters<typeof listening>[0];
   readonly serverName?: string;
+  /** Changes the texts of the snippets, by name, with those that they include. Fails if nothing changes. */
+  readonly edit?: Readonly<Record<string, (text: string) => string>>;
   /** The servers of the upstream, with `$gate` for the gate's port. Default: one. */
   readonly servers?: string;
 }
@@ -81,8 +87,12 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     location ^~ /download/ { ${gateSnippet(options.mode)} }
     location ^~ /protected/ { ${internal} }`;
   const nginx = await startNginx({
-    config: ({ port }) =>
-      `
+    ports: 2,
+    config: ({ port, ports, dir }) => {
+      for (const [name, change] of Object.entries(options.edit ?? {})) {
+        editSnippet(join(dir, 'postern'), name, change);
+      }
+      return `
       include postern/http.conf;
       access_log postern.log postern;
       upstream postern { ${options.servers ?? 'server 127.0.0.1:$gate;'} keepalive 256; }
@@ -97,7 +107,10 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       }`
         .replaceAll('$files', files)
         .replaceAll('$port', String(port))
-        .replaceAll('$gate', String(gate.port)),
+        .replaceAll('$front', String(ports[1]))
+        .replaceAll('$dir', dir)
+        .replaceAll('$gate', String(gate.port));
+    },
   });
   const log = () => readFile(join(nginx.dir, 'postern.log'), 'utf8');
   return {
@@ -120,6 +133,17 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function editSnippet(folder: string, name: string, change: (text: string) => string): void {
+  const read = (one: string): string =>
+    readFileSync(join(folder, `${one}.conf`), 'utf8').replaceAll(
+      /include postern\/(.+)\.conf;/g,
+      (_, inner: string) => read(inner),
+    );
+  const changed = change(read(name));
+  if (changed === read(name)) throw new Error(`${name}.conf is as it was`);
+  writeFileSync(join(folder, `${name}.conf`), changed);
 }
 
 /** Each look-up fails while the function returns true. */
