@@ -11,8 +11,7 @@ import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
 import { issueToken, mount } from '../support/postern.ts';
 import { dumpOf, type Finding } from './config/trap.ts';
-import { isOpen } from './leaks/leak.ts';
-import { OTHERS } from './leaks/others.ts';
+import { isOpen, OTHERS } from './leaks/others.ts';
 import { SECOND_URLS } from './leaks/second-urls.ts';
 import { CANARY, type Doctored, siteToAttack } from './site/site.ts';
 
@@ -32,8 +31,7 @@ async function diagnosis(site: Doctored) {
 test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak], context) => {
   const { server = '' } = leak.broken;
   const own = server.includes('access_log') ? server : `${LOG}\n${server}`;
-  const broken = { accessLog: '', ...leak.broken, server: own };
-  const site = await siteToAttack(broken, context.onTestFinished);
+  const site = await siteToAttack({ ...leak.broken, server: own }, context.onTestFinished);
   await leak.prepare?.(dirname(site.files), site);
   const leaks = () => (typeof leak.leak === 'string' ? isOpen(site, leak.leak) : leak.leak(site));
   expect(await leaks()).toBe(true);

@@ -1,12 +1,11 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { postern, type With } from '../../cli/postern.ts';
+import { postern, posternHere, type With } from '../../cli/postern.ts';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
-import { forTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
-import { gateSnippet, modes, type SiteMode, startSite } from '../../support/site.ts';
+import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
 
@@ -25,8 +24,9 @@ server {
 `;
 const FOUND = Array(4).fill('missing-snippet');
 
+// The command reads standard input as the descriptor 0, which is the runner's in this process.
 const run = (words: readonly string[], more: With = {}) =>
-  postern(['doctor', ...words], projectRoot, more);
+  ('stdin' in more ? postern : posternHere)(['doctor', ...words], projectRoot, more);
 
 let dir: string;
 beforeAll(async () => {
@@ -89,7 +89,7 @@ test.each([
   ['no option', () => [], '--config'],
   ['another option', () => ['--config', '-', '--conf'], 'unknown option'],
 ])('doctor --config: %s: exit 2, and nothing on standard output', async (_, words, says) => {
-  const { code, stdout, stderr } = await run(words());
+  const { code, stdout, stderr } = await run(words(), { stdin: '' });
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(says);
 });
@@ -160,11 +160,6 @@ test.each(modes)(
   },
 );
 
-test('doctor --config reports the default log of nginx beside the format postern', async () => {
-  const site = await forTest(startSite({ mode: 'auth_request' }));
-  expect(diagnosed(await dumpOf(site))).toMatchObject([{ rule: 'log' }]);
-});
-
 test.each<string[]>([
   [],
   ['--x-accel', '--limit-conn', '4'],
@@ -181,11 +176,11 @@ test.each<string[]>([
   );
   const words = files.flatMap((one) => ['--files', one]);
   const server = ['--out', dir, '--server', '--listen', '127.0.0.1:80'];
-  const made = await postern(['nginx', ...server, ...words, ...options], dir, { env });
+  const made = await posternHere(['nginx', ...server, ...words, ...options], dir, { env });
   expect(made.code, made.stderr).toBe(0);
   await mkdir(join(dir, 'conf.d'), { recursive: true });
   await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');
-  const { code, stdout } = await postern(['doctor', '--config', join(dir, 'nginx.conf')], dir, {
+  const { code, stdout } = await posternHere(['doctor', '--config', join(dir, 'nginx.conf')], dir, {
     env,
   });
   expect([code, stdout]).toEqual([0, expect.stringContaining('2 gates, 2 internal locations')]);

@@ -1,48 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
 import { mount } from '../../support/postern.ts';
-import { FILE, get, testTraps, withToken } from './trap.ts';
+import { FILE, get, type Trap, testTraps, urlOf, withToken } from './trap.ts';
 
-// Traps at the public location: each one is shown on nginx, found by file and line, and fixed.
+// Traps at the public location, in logs and error pages: each one is shown on nginx, found by file and line, and fixed.
+// test/doctor/leaks.test.ts has others.
 
 const IN_WWW = { files: { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE } };
 const ROOT = { server: 'root $files/../www;' };
-const UNDECIDED = { files: { '../www/download/a.txt': 'not decided' }, ...ROOT };
 const INTERNAL = `
   location ^~ /protected/ {
     include postern/internal.conf; alias $files/;
   }`;
 const around = (inner: string) => `location ^~ /download/ {\n${inner}\n}\n${INTERNAL}`;
 const PROTECT = 'include postern/protect.conf;';
-// With this root, a request that loses the delivery finds no file.
-const NO_ROOT = ['protect', 'root /dev/null/postern;', ''] as const;
+const A = '/download/a.txt';
 const X_ACCEL = 'include postern/x-accel.conf;';
 
 /** The broken site sends the file without a token. */
-const OPEN = { ask: get('/download/a.txt'), sees: [FILE, 401] } as const;
+const OPEN = { ask: get(A), sees: [FILE, 401] } as const;
 const OPEN_JPG = { ask: get('/download/a.jpg'), sees: [FILE, 401] } as const;
 const IF_REWRITES = 'if ($arg_y = "") { rewrite ^ /open$uri last; ';
+
+/** The standard locations, with a line above the include. */
+const above = (line: string) => around(`${line} ${PROTECT}`);
+
+/** What a log contains of a request with a token. */
+const logged: Trap['ask'] = async (site) => {
+  const url = await urlOf(site, A);
+  expect(await get(url)(site)).toBe(FILE);
+  const read = () => readFile(join(site.nginx.dir, 'own.log'), 'utf8');
+  await expect.poll(read).toContain('200');
+  return (await read()).includes(url);
+};
+
+const OWN_LIMIT = 'limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;';
 
 const MEDIA = [mount('/download/', '/protected/'), mount('/media/', '/protected/')];
 const PRIVATE = [mount('/download/', '/private/')];
 const NAMED = [mount('files.example:/download/', '/protected/')];
 
 testTraps({
-  'a public location without ^~, and a regex location that wins': {
-    found: ['missing-caret: location /download/ {'],
-    both: { ...IN_WWW, locations: 'location ~* ^/else|\\.jpg$ { root $files/../www; }' },
-    broken: { only: `location /download/ { ${PROTECT} }\n${INTERNAL}` },
-    ...OPEN_JPG,
-  },
-  'an internal location without ^~, and a regex location that wins': {
-    found: ['missing-caret: location /protected/ {'],
-    both: {
-      files: { '../www/protected/a.txt': FILE },
-      locations: `location ~ ^/protected/ { root $files/../www; }
-        location ~ ^/elsewhere/ { root $files/../www; }`,
-    },
-    broken: { only: `location ^~ /download/ { ${PROTECT} }\n${INTERNAL.replace('^~ ', '')}` },
-    ask: get('/protected/a.txt'),
-    sees: [FILE, 404],
-  },
   'a public location inside one without ^~, and a regex location that wins': {
     found: ['missing-caret: location ^~ /download/ {'],
     both: { ...IN_WWW, ...ROOT, locations: 'location ~* \\.jpg$ { expires 30d; }' },
@@ -51,12 +50,6 @@ testTraps({
       only: `location ^~ /download {\nlocation ^~ /download/ { ${PROTECT} }\n}\n${INTERNAL}`,
     },
     ...OPEN_JPG,
-  },
-  'a location inside the public location, by X-Accel': {
-    found: ['nested: location ~ \\.txt$'],
-    both: { mode: 'X-Accel', ...IN_WWW, ...ROOT },
-    broken: { only: around(`${X_ACCEL}\nlocation ~ \\.txt$ { }`) },
-    ...OPEN,
   },
   'an if with a rewrite inside the public location, by X-Accel': {
     found: ['nested: if ($arg_y'],
@@ -85,43 +78,30 @@ testTraps({
     },
     ...OPEN,
   },
-  'an error_page for denials that serves the files': {
-    found: ['error-page: error_page 401 403 = @open;'],
-    both: {
-      files: { ...IN_WWW.files, '../www/401.html': 'no' },
-      locations:
-        'location = /401.html { root $files/../www; } location @open { root $files/../www; }',
-    },
-    broken: { only: around(`error_page 401 403 = @open;\n${PROTECT}`) },
-    // Below the include it has no effect: the first line for a status counts.
-    fixed: { only: around(`error_page 401 /401.html;\n${PROTECT}\nerror_page 403 = @open;`) },
-    ...OPEN,
-  },
   'an error_page that turns a denial into 200': {
     found: ['error-page: error_page 401 =200 /a.txt;'],
     both: {
       files: { '../www/a.txt': 'a page' },
-      locations: 'location = /a.txt { root $files/../www; }',
+      locations: 'location = /a.txt { root $files/../www; } location @open { root $files/../www; }',
     },
     broken: { only: around(`error_page 401 =200 /a.txt;\n${PROTECT}`) },
-    fixed: { only: around(`error_page 401 /a.txt;\n${PROTECT}`) },
-    ask: get('/download/a.txt'),
+    // Below the include it has no effect: the first line for a status counts.
+    fixed: { only: around(`error_page 401 /a.txt;\n${PROTECT}\nerror_page 403 = @open;`) },
+    ask: get(A),
     sees: ['a page', 401],
   },
-  'an if inside the public location, by auth_request: another file than the allowed one': {
-    found: ['edited-snippet', 'nested: if ($arg_y'],
-    both: UNDECIDED,
-    broken: { only: around(`${PROTECT}\nif ($arg_y = "") { set $seen 1; }`), edits: [NO_ROOT] },
+  'an if inside the public location, by auth_request: no file is delivered': {
+    found: ['nested: if ($arg_y'],
+    broken: { only: around(`${PROTECT}\nif ($arg_y = "") { set $seen 1; }`) },
     fixed: { only: around(`if ($arg_y = "x") { return 403; }\n${PROTECT}`) },
-    ask: withToken('/download/a.txt'),
-    sees: ['not decided', FILE],
+    ask: withToken(A),
+    sees: [404, FILE],
   },
   'a limit_except inside the public location': {
-    found: ['edited-snippet', 'nested: limit_except'],
-    both: UNDECIDED,
-    broken: { only: around(`${PROTECT}\nlimit_except POST { allow all; }`), edits: [NO_ROOT] },
-    ask: withToken('/download/a.txt'),
-    sees: ['not decided', FILE],
+    found: ['nested: limit_except'],
+    broken: { only: around(`${PROTECT}\nlimit_except POST { allow all; }`) },
+    ask: withToken(A),
+    sees: [404, FILE],
   },
   'auth_request in the server block': {
     found: ['server-auth-request: auth_request /.postern/auth-request;'],
@@ -167,7 +147,7 @@ testTraps({
     fixed: {
       only: `location ^~ /download/ { ${PROTECT} }${INTERNAL.replace('protected', 'private')}`,
     },
-    ask: withToken('/download/a.txt'),
+    ask: withToken(A),
     sees: [404, FILE],
   },
   'a public location that has only a mount of another site': {
@@ -186,7 +166,7 @@ testTraps({
     both: { mounts: NAMED },
     broken: { serverName: 'www.files.example files.example' },
     fixed: { serverName: 'files.example www.files.example' },
-    ask: withToken('/download/a.txt'),
+    ask: withToken(A),
     sees: [403, FILE],
   },
   'an internal location that only its mount names': {
@@ -197,5 +177,57 @@ testTraps({
     },
     ask: get('/protected/a.txt'),
     sees: [FILE, 404],
+  },
+  'tokens in the log': {
+    found: ['log: access_log own.log telling;'],
+    broken: {
+      http: 'log_format telling \'$status $remote_addr "$REQUEST"\';',
+      server: 'access_log own.log telling;',
+    },
+    fixed: {
+      http: "log_format short '$remote_addr $status';",
+      server: 'access_log own.log short buffer=4k flush=10ms;',
+    },
+    ask: logged,
+    sees: [true, false],
+  },
+  'an error page that the snippet replaces': {
+    found: ['error-page: error_page 401 404 /login.html;'],
+    both: {
+      files: { '../www/login.html': 'log in' },
+      server: 'root $files/../www;\nerror_page 401 404 /login.html;',
+    },
+    broken: {},
+    fixed: { only: above('error_page 401 /login.html;') },
+    ask: async (site) => (await site.ask('GET', A)).text === 'log in',
+    sees: [false, true],
+  },
+  'a page for denials and errors that the snippet replaces': {
+    found: ['error-page: error_page 403 500 502 503 504 /sorry.html;'],
+    both: {
+      files: { '../www/sorry.html': 'sorry' },
+      server: 'root $files/../www;\nerror_page 403 500 502 503 504 /sorry.html;',
+      gate: (_, response) => response.writeHead(500).end(),
+    },
+    broken: {},
+    // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
+    fixed: {
+      only: above('error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html;'),
+    },
+    async ask(site) {
+      const { status, text, header: of } = await site.ask('GET', A);
+      return [status, text.includes('sorry'), of('retry-after')];
+    },
+    sees: [
+      [503, false, '5'],
+      [503, true, undefined],
+    ],
+  },
+  // test/nginx/limits.test.ts shows that nginx then drops the limit.
+  'a limit_conn that replaces the limit of a token': {
+    found: ['limit-conn: limit_conn own 100;'],
+    both: { http: OWN_LIMIT },
+    broken: { server: 'limit_conn own 100;' },
+    fixed: { locations: 'location / { limit_conn own 100; }' },
   },
 });

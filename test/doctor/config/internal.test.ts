@@ -3,35 +3,20 @@ import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
 import { listening } from '../../support/postern.ts';
-import { edit, FILE, get, header, type Trap, testTraps, urlOf, withToken } from './trap.ts';
+import { FILE, get, testTraps, urlOf, withToken } from './trap.ts';
 
-// Traps at the internal location and its files: each one is shown on nginx, found, and fixed.
+// Traps at the internal location, and files of it with a second URL: each one is shown on nginx, found, and fixed.
+// test/doctor/leaks.test.ts has others.
 
 const GATE = 'location ^~ /download/ { include postern/protect.conf; }';
 const INTERNAL = 'include postern/internal.conf;';
-const CACHE = 'add_header Cache-Control "private, no-store" always;';
 const inside = (inner: string) => `${GATE}\nlocation ^~ /protected/ {\n${inner}\n}`;
 const MISSING = ['missing-snippet: location ^~ /protected/ {'];
-const EDITED = ['edited-snippet'];
 const A = '/download/a.txt';
-
-/** A page of the site that includes a file by SSI. */
-const PAGE = {
-  files: { '../www/page.html': '[<!--#include virtual="/protected/a.txt" -->]' },
-  locations: 'location / { ssi on; root $files/../www; }',
-};
-const hasFile: Trap['ask'] = async (site) => String(await get('/page.html')(site)).includes(FILE);
 
 const HSTS = 'add_header Strict-Transport-Security max-age=9 always;';
 
 testTraps({
-  'an alias that is off by a slash': {
-    found: ['alias-slash: location /static {'],
-    broken: { locations: 'location /static {\nalias $files/../www/;\n}' },
-    fixed: { locations: 'location /static/ { alias $files/../www/; }' },
-    ask: get('/static../files/a.txt'),
-    sees: [FILE, 404],
-  },
   'an alias of the internal location without its slash': {
     found: ['alias-slash: alias $files;'],
     broken: { only: inside(`${INTERNAL}\nalias $files;`) },
@@ -40,31 +25,9 @@ testTraps({
   },
   'an internal location without its snippet': {
     found: MISSING,
-    broken: {
-      only: inside(`${CACHE}\nadd_header Set-Cookie $postern_set_cookie;\nalias $files/;`),
-    },
+    broken: { only: inside('add_header Set-Cookie $postern_set_cookie;\nalias $files/;') },
     ask: get('/protected/a.txt'),
     sees: [FILE, 404],
-  },
-  'an internal location without any line of its snippets': {
-    found: ['missing-snippet: server {'],
-    broken: { only: inside('alias $files/;') },
-    ask: get('/protected/a.txt'),
-    sees: [FILE, 404],
-  },
-  'an internal location that is only `internal`': {
-    found: MISSING,
-    both: PAGE,
-    broken: { only: inside('internal; alias $files/;') },
-    ask: hasFile,
-    sees: [true, false],
-  },
-  'an internal location that does not compare the target': {
-    found: EDITED,
-    both: PAGE,
-    broken: { edits: [edit('file', /if \(\$postern_decided[^}]*}/)] },
-    ask: hasFile,
-    sees: [true, false],
   },
   'an if in the internal location: folders show its prefix': {
     found: ['internal-rewrite: if ($arg_y'],
@@ -88,91 +51,14 @@ testTraps({
     ask: withToken(A),
     sees: ['file b', FILE],
   },
-  'SSI in the internal location': {
-    found: EDITED,
-    both: { files: { 'page.html': '[<!--#echo var="request_method" -->]' }, server: 'ssi on;' },
-    broken: { edits: [edit('file', 'ssi off;')] },
-    ask: withToken('/download/page.html'),
-    sees: ['[GET]', '[<!--#echo var="request_method" -->]'],
-  },
-  'gzip_static in the internal location': {
-    found: EDITED,
-    both: { files: { 'a.txt.gz': 'the sibling' }, server: 'gzip_static always;' },
-    broken: { edits: [edit('internal', 'gzip_static off;')] },
-    ask: withToken(A),
-    sees: ['the sibling', FILE],
-  },
-  'gzip and autoindex in the internal location': {
-    found: [...EDITED, ...EDITED],
-    both: { server: 'autoindex on;\ngzip on; gzip_types *; gzip_min_length 1;' },
-    broken: {
-      edits: [
-        edit('internal', 'autoindex off;'),
-        edit('file', 'gzip off;'),
-        edit('internal', 'try_files $uri =404;'),
-      ],
-    },
-    async ask(site) {
-      const url = await urlOf(site, '/download/');
-      const { header } = await site.ask('GET', `${url}a.txt`, { 'Accept-Encoding': 'gzip' });
-      return [await get(`${url}sub`)(site), header('Content-Encoding')];
-    },
-    sees: [
-      [301, 'gzip'],
-      [404, undefined],
-    ],
-  },
-  'no Cache-Control on a delivered file': {
-    found: EDITED,
-    broken: { edits: [edit('file', CACHE)] },
-    ask: header('Cache-Control'),
-    sees: [undefined, 'private, no-store'],
-  },
   'a header of the server block that is not sent with files': {
     found: ['add-header: add_header Strict-Transport-Security'],
     both: { server: HSTS },
     broken: {},
     fixed: { only: inside(`${INTERNAL} ${HSTS} alias $files/;`) },
-    ask: header('Strict-Transport-Security'),
+    ask: async (site) =>
+      (await site.ask('GET', await urlOf(site, A))).header('Strict-Transport-Security'),
     sees: [undefined, 'max-age=9'],
-  },
-  'a list without a token for it': {
-    found: EDITED,
-    both: {
-      only: inside(`${INTERNAL} include postern/listing.conf; alias $files/;`),
-      locations: 'location = /lists { rewrite ^ /protected/sub/ last; }',
-    },
-    broken: {
-      edits: [
-        edit('listing', /if \(\$postern_decided[^}]*}/),
-        edit('listing', /if \(\$postern_file[^}]*}/),
-      ],
-    },
-    ask: get('/lists'),
-    sees: [expect.stringContaining('c.txt'), 404],
-  },
-  "the site's page in place of a file that is not there": {
-    found: EDITED,
-    both: { server: 'root $files/../www;\nerror_page 404 =200 /index.html;' },
-    broken: {
-      edits: [
-        edit('internal', 'error_page 416 @postern_416;'),
-        edit('internal', 'error_page 403 404 429 @postern_failed;'),
-      ],
-    },
-    ask: withToken('/download/none.txt'),
-    sees: ['the front page', 404],
-  },
-  'internal.conf without http.conf': {
-    found: EDITED,
-    both: { files: { 'page.html': '<script></script>' } },
-    broken: {
-      edits: [
-        edit('http', /map "\$status \$sent_http_content_type" \$postern_content_[^{]*\{[^}]*\}/),
-      ],
-    },
-    ask: header('Content-Security-Policy', '/download/page.html'),
-    sees: [undefined, 'sandbox'],
   },
 });
 
@@ -200,5 +86,94 @@ testTraps({
       return seen.pop();
     },
     sees: [expect.stringMatching(/^Bearer ps_/), undefined],
+  },
+});
+
+/** A root of the site with the files in it. */
+const UNDER_ROOT = {
+  found: ['second-url: root $files/..;'],
+  ask: get('/files/a.txt'),
+  sees: [FILE, 404],
+} as const;
+const IN_SUB = { ...UNDER_ROOT, ask: get('/files/sub/c.txt'), sees: ['file c', 404] } as const;
+
+const PASSWORD = 'auth_basic site; auth_basic_user_file none; satisfy any;';
+
+testTraps({
+  'files under a root, with a location that returns 404 for them': {
+    ...UNDER_ROOT,
+    both: { server: 'root $files/..;' },
+    broken: { locations: 'location /file { }' },
+    fixed: { locations: 'location ^~ /files/ { return 404; }' },
+  },
+  'a longer location below the files': {
+    ...IN_SUB,
+    both: { server: 'root $files/..;' },
+    broken: { locations: 'location /files/sub/ { } location ^~ /files/ { return 404; }' },
+    // An exact location of a folder serves no file.
+    fixed: { locations: 'location = /files/sub/ { } location ^~ /files/ { return 404; }' },
+  },
+  'an exact location beside the location that serves the files': {
+    found: ['second-url: root $files;'],
+    both: { server: 'root $files;' },
+    broken: { locations: 'location = / { return 404; }' },
+    fixed: { locations: 'location / { return 404; }' },
+    ask: get('/a.txt'),
+    sees: [FILE, 404],
+  },
+  'a regex location inside a location with ^~': {
+    ...UNDER_ROOT,
+    broken: {
+      locations: `location ^~ /files/ { return 404; location ~ \\.txt$ {\nroot $files/..;\n} }`,
+    },
+    fixed: {
+      locations: `location ^~ /files/ { return 404;
+        location ^~ /files/ { return 404; } location ~ \\.txt$ { root $files/..; } }`,
+    },
+  },
+  'a regex location that a longer location without ^~ leads to': {
+    ...IN_SUB,
+    broken: {
+      locations: `location ^~ /files/ { return 404; } location /files/sub/ { return 404; }
+        location ~ \\.txt$ {\nroot $files/..;\n}`,
+    },
+    fixed: {
+      locations: `location ^~ /files/ { return 404; } location ^~ /files/sub/ { return 404; }
+        location ~ \\.txt$ { root $files/..; }`,
+    },
+  },
+  'files under a root that denies one address': {
+    ...UNDER_ROOT,
+    both: { locations: 'location / {\nroot $files/..;\n}' },
+    broken: { server: 'deny 192.0.2.1;' },
+    fixed: { server: 'deny all;' },
+    sees: [FILE, 403],
+  },
+  'files under a root with satisfy any: an address replaces the password': {
+    ...UNDER_ROOT,
+    both: { server: PASSWORD },
+    broken: { locations: 'location / {\nallow all;\nroot $files/..;\n}' },
+    fixed: { locations: 'location / { allow 192.0.2.1; deny all; root $files/..; }' },
+    sees: [FILE, 401],
+  },
+  'another internal location that serves files not found elsewhere': {
+    found: ['second-url: alias $files/;'],
+    broken: {
+      locations: `location / { root $files/../www; try_files $uri /old$uri; }
+        location ^~ /old/ { internal;\nalias $files/;\n}`,
+    },
+    fixed: {
+      locations: `location / { root $files/../www; try_files $uri /index.html; }
+        location ^~ /old/ { internal; alias $files/; }`,
+    },
+    ask: get('/a.txt'),
+    sees: [FILE, 'the front page'],
+  },
+  'a return after a break': {
+    ...UNDER_ROOT,
+    broken: {
+      locations: 'location / { if ($arg_y = "") { break; } return 404;\nroot $files/..;\n}',
+    },
+    fixed: { locations: 'location / { return 404; root $files/..; }' },
   },
 });

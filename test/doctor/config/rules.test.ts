@@ -1,13 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
-import { keepsConnections, versionIn } from '../../../doctor/config/version.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import type { Site } from '../../support/site.ts';
-import { diagnosed, dumpOf, started } from './trap.ts';
+import { diagnosed } from './trap.ts';
 
 // Rules that the text of a configuration shows.
 
@@ -15,12 +12,14 @@ interface Parts {
   readonly server?: string;
   readonly http?: string;
   readonly main?: string;
+  /** In the public location. */
+  readonly inside?: string;
 }
 
 /** The lines that a rule names in a site with a gate, and other lines in and around its server block. */
 function found(
   rule: string,
-  { server = 'listen 443 ssl;', http = '', main = '' }: Parts,
+  { server = 'listen 443 ssl;', http = '', main = '', inside = '' }: Parts,
   known: Known = {},
 ) {
   const text = `${main}
@@ -31,7 +30,7 @@ ${server}
 access_log off;
 
 location = /.postern/auth-request { internal; proxy_pass http://postern/auth-request; }
-location ^~ /download/ { auth_request /.postern/auth-request; try_files "" @postern_deliver; }
+location ^~ /download/ { ${inside} auth_request /.postern/auth-request; try_files "" @postern_deliver; }
 }
 }
 `;
@@ -97,31 +96,15 @@ test.each([
   expect(found('failover', { http })).toEqual(is ? lines : []);
 });
 
-async function connections(site: Site, requests: number): Promise<number> {
-  let count = 0;
-  const more = () => {
-    count += 1;
-  };
-  site.gate.server.on('connection', more);
-  for (let i = 0; i < requests; i += 1) await site.ask('GET', '/download/a.txt');
-  site.gate.server.off('connection', more);
-  return count;
-}
-
-test('doctor --config reports an upstream without keepalive', async () => {
-  const site = await started({});
-  expect(await connections(site, 5)).toBe(1);
-  const text = await readFile(join(site.nginx.dir, 'nginx.conf'), 'utf8');
-  await site.nginx.reload(() => text.replace(' keepalive 256;', ''));
-  const dump = await dumpOf(site);
-  const kept = keepsConnections(versionIn(dump));
-  expect(await connections(site, 5)).toBe(kept ? 1 : 5);
-  const lines = dump.slice(dump.indexOf('nginx.conf:')).split('\n');
-  const line = lines.findIndex((one) => one.includes('upstream postern'));
+test.each([
+  ['nginx/1.26.3', true],
+  ['nginx/1.29.7', false],
   // Without the version, the doctor assumes an old nginx.
-  const finding = { rule: 'keepalive', line };
-  expect(diagnosed(dump)).toMatchObject(kept ? [] : [finding]);
-  expect(diagnosed(dump.replace(/^nginx version: .*$/m, ''))).toMatchObject([finding]);
+  ['', true],
+])('doctor --config reports an upstream without keepalive, with %s: %s', (version, is) => {
+  const main = version && `nginx version: ${version}\n# configuration file /n:`;
+  const http = 'upstream postern {\nserver a:1;\n}';
+  expect(found('keepalive', { main, http })).toHaveLength(is ? 1 : 0);
 });
 
 test('doctor --config reports replaced headers, but not with add_header_inherit merge', () => {
@@ -170,6 +153,31 @@ test.each([...snippets])('doctor --config reports each line that %s lacks', (nam
   const seen = `${name} was edited: it has set $postern_target /a;`;
   const fix = 'postern nginx --upgrade --out /etc/nginx';
   expect(more).toMatchObject([{ file, line, seen, fix }]);
+});
+
+test.each([
+  ['0.0.0.0/0', true],
+  ['0.0.0.0/1', true],
+  ['128.0.0.0/7', true],
+  ['::/0', true],
+  ['2000::/3', true],
+  // Private networks, and a large network of a CDN.
+  ['10.0.0.0/8', false],
+  ['172.16.0.0/12', false],
+  ['fc00::/7', false],
+  ['fe80::/10', false],
+  ['104.16.0.0/13', false],
+  ['2a06:98c0::/29', false],
+  ['192.0.2.1', false],
+  ['front.example', false],
+  ['unix:', false],
+])('doctor --config, real-ip: of %s it reports %s', (range, is) => {
+  const line = `set_real_ip_from ${range};`;
+  const other = 'server { listen 81; set_real_ip_from 0.0.0.0/0; location / { root /var/www; } }';
+  for (const parts of [{ http: line }, { server: `listen 443 ssl;\n${line}` }, { inside: line }]) {
+    const lines = found('real-ip', { ...parts, http: `${parts.http ?? ''}\n${other}` });
+    expect(lines).toEqual(is ? [expect.stringContaining(line)] : []);
+  }
 });
 
 const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';

@@ -1,12 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
 import type { Mount } from '../../../service/site/mount.ts';
 import { nginxArgs } from '../../harness/nginx-conf.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
+import { forTest } from '../../support/for-test.ts';
 import { type Site, type SiteOptions, startSite } from '../../support/site.ts';
 
 export const FILE = 'hello, this is file a\n';
@@ -23,18 +23,11 @@ export interface Finding {
   readonly fix: string;
 }
 
-/** A change in the copy of a snippet: the first text becomes the second. */
-export type Edit = readonly [snippet: string, from: string | RegExp, to: string];
-
-export const edit = (snippet: string, from: string | RegExp, to = ''): Edit => [snippet, from, to];
-
-export interface Setting extends Partial<SiteOptions> {
-  readonly edits?: readonly Edit[];
-}
+type Setting = Partial<SiteOptions>;
 
 /** nginx with the standard site and its changes. */
-export async function started({ edits = [], ...options }: Setting): Promise<Site> {
-  const site = await startSite({
+export function started(options: Setting): Promise<Site> {
+  const site = startSite({
     mode: 'auth_request',
     ...options,
     files: {
@@ -48,16 +41,7 @@ export async function started({ edits = [], ...options }: Setting): Promise<Site
       ? options.server
       : `${LOG}\n${options.server ?? ''}`,
   });
-  onTestFinished(site.stop);
-  for (const [snippet, from, to] of edits) {
-    const path = join(site.nginx.dir, 'postern', `${snippet}.conf`);
-    const text = await readFile(path, 'utf8');
-    const edited = text.replace(from, () => to);
-    if (edited === text) throw new Error(`${snippet}.conf has no ${from}`);
-    await writeFile(path, edited);
-  }
-  if (edits.length > 0) await site.nginx.reload();
-  return site;
+  return forTest(site);
 }
 
 /** What `nginx -VT` prints for a site: first the files, then its messages. */
@@ -122,14 +106,9 @@ export function get(target: string, headers: Record<string, string> = {}): Ask {
   };
 }
 
-/** The same with a token for the file, or for a folder and a name below it. */
-export function withToken(path: string, name = ''): Ask {
-  return async (site) => get(`${await urlOf(site, path)}${name}`)(site);
-}
-
-/** A header of the response to a request with a token. */
-export function header(name: string, path = '/download/a.txt'): Ask {
-  return async (site) => (await site.ask('GET', await urlOf(site, path))).header(name);
+/** The same with a token for the file. */
+export function withToken(path: string): Ask {
+  return async (site) => get(await urlOf(site, path))(site);
 }
 
 export async function urlOf(site: Site, path: string, more = {}): Promise<string> {

@@ -1,6 +1,6 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { add, FILE, isOpen, type Leak } from './leak.ts';
+import { add, FILE, isOpen, type Leak } from './others.ts';
 
 /** Files of the internal location with a second URL. */
 export const SECOND_URLS: Readonly<Record<string, Leak>> = {

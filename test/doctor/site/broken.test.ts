@@ -1,23 +1,282 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { modes } from '../../support/site.ts';
-import { casesOf } from './broken-sites.ts';
-import { siteToAttack } from './site.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
+import { CACHE_CONF } from '../../support/snippet.ts';
+import { type BrokenSite, type Case, change, siteToAttack, trap } from './site.ts';
+
+const INTERNAL = 'include postern/internal.conf;';
+const HEADERS = readFileSync(join(projectRoot, 'nginx/snippets/file.conf'), 'utf8')
+  .match(/^add_header .*;$/gm)
+  ?.join('\n');
+const FRONT = `
+  proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
+  location / { proxy_pass http://127.0.0.1:$port; }`;
+const BEHIND = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
+
+/** A correct nginx behind a front with these lines. */
+const behind = (failed: string, lines: string) =>
+  trap(failed, { server: BEHIND, front: `${FRONT} ${lines}` });
+
+/** nginx's name for the variable of a header. */
+const variable = (header: string) => header.toLowerCase().replaceAll('-', '_');
+
+const asSpelt = (name: string, seen = '200 and the file') =>
+  new RegExp(`^${seen}: ${name}, ${name.toLowerCase()}, ${name.replaceAll('-', '_')}$`);
+
+/** The decisions are cached under another key. */
+const keptBy = (key: string, http = ''): BrokenSite => ({
+  decisionTtl: 5,
+  http: `${CACHE_CONF} ${http}`,
+  edit: { 'auth-request': change(/proxy_cache_key .*;/, `proxy_cache_key "${key}";`) },
+});
+
+/** The decisions are cached for a time that the gate does not choose. */
+const keptFor = (valid: string, key: RegExp | string = '') => ({
+  http: CACHE_CONF,
+  edit: {
+    'auth-request': (text: string) =>
+      text
+        .replace('proxy_ignore_headers', 'proxy_ignore_headers X-Accel-Expires')
+        .replace('proxy_cache_valid 204 0s;', `proxy_cache_valid ${valid};`)
+        .replace('proxy_no_cache $postern_not_kept;', '')
+        .replace(key, 'proxy_cache_key $request_uri;'),
+  },
+});
+
+/** What the doctor sees is the same in both modes. */
+const COMMON: Readonly<Record<string, Case>> = {
+  'no ^~, and a regex location that denies': trap(
+    'regex-location',
+    {
+      gate: 'location /download/ { include postern/protect.conf; }',
+      locations: 'location ~* \\.(jpg|png)$ { deny all; }',
+    },
+    /^403: \.jpg, \.png$/,
+  ),
+  'no ^~ before the internal location': trap(
+    'regex-internal',
+    {
+      inner: `location /protected/ { ${INTERNAL} alias $files/; }`,
+      locations: 'location ~* \\.(jpg|png)$ { root $files/../static; }',
+    },
+    /^405: \.jpg, \.png$/,
+  ),
+  'no internal': trap('internal-prefix', {
+    edit: { internal: (text) => text.replace(/^internal;$/m, '').replace(/if \([^}]*\}/, '') },
+  }),
+  'a redirect that shows the internal prefix': trap(
+    'folder-redirect',
+    { edit: { internal: change('try_files $uri =404;') } },
+    /\/protected\/postern-doctor\//,
+  ),
+  'no http.conf': {
+    broken: { edit: { http: change(/map "\$status \$sent_http_content_type" [^{]*\{[^}]*\}/) } },
+    failed: 'delivery-headers',
+    saw: { 'delivery-headers': /without Content-Security-Policy: sandbox$/ },
+    fix: { 'delivery-headers': /^include postern\/http\.conf;/ },
+  },
+  'a header twice': trap(
+    'delivery-headers',
+    { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
+    /cache-control twice/,
+  ),
+  gzip: trap('gzip', {
+    edit: { internal: change('gzip off;', 'gzip on; gzip_types *; gzip_min_length 1;') },
+  }),
+  'no ranges': trap('ranges', { within: `${INTERNAL} max_ranges 0; alias $files/;` }),
+  'a log format that hides plain tokens only': trap('access-log', {
+    http: `map $request $hidden {
+          default $request;
+          "~^(?<before>.*?)[\\w-]{30,}(?<after>.*)$" "$before***$after";
+        }
+        log_format hidden "$hidden";`,
+    server: 'access_log postern.log hidden;',
+  }),
+  'a second log': trap('access-log', {
+    server: 'access_log postern.log postern; access_log postern.log combined;',
+  }),
+  'HEAD rejected': trap('head', {
+    within: `${INTERNAL} if ($request_method = HEAD) { return 405; } alias $files/;`,
+  }),
+  'a balancer, and no real_ip': trap(
+    'address',
+    { front: FRONT },
+    /^Postern sees 127\.0\.0\.1, this machine has 127\.0\.83\.1$/,
+  ),
+  'a second decoding after the gate': {
+    broken: {
+      http: `upstream origin { server unix:$dir/origin.sock; }
+        server { listen unix:$dir/origin.sock; location /protected/ { alias $files/; } }`,
+      within: `internal; auth_request off; ${HEADERS}
+        auth_request_set $postern_limit_rate ""; proxy_redirect ~.* /download/;
+        proxy_pass_request_headers off; proxy_set_header Range $http_range;
+        proxy_pass http://origin$uri;`,
+    },
+    failed: 'traversal folder-redirect',
+    saw: { traversal: /^200 and the file: %252e%252e/ },
+  },
+  'a front that drops ranges': behind('ranges', 'proxy_set_header Range "";'),
+  'a front that compresses': behind(
+    'gzip',
+    'gzip on; gzip_proxied any; gzip_types *; gzip_min_length 1;',
+  ),
+  'a front that redirects a folder to another port, with the token': behind(
+    'folder-redirect',
+    'rewrite ^(/download/[^.]*[^/.])$ http://files.example:8080$1/ permanent;',
+  ),
+  'a front that passes on the address that a client claims': {
+    broken: { server: BEHIND, front: FRONT.replace(/proxy_set_header X-\S+ \S+/, '') },
+    failed: 'address spoofed-address',
+  },
+};
+
+/** Cases in the snippets of a mode. */
+function casesOf(mode: SiteMode): Readonly<Record<string, Case>> {
+  const asks = mode === 'auth_request' ? 'auth-request' : 'x-accel';
+  /** The client's headers reach the gate, and one line of the snippet is missing. */
+  const passed = (line: string) => ({
+    [asks]: (text: string) =>
+      text
+        .replace('proxy_pass_request_headers off;', '')
+        .replace(new RegExp(`proxy_set_header ${line} .*;`), ''),
+  });
+  return {
+    'no headers': {
+      broken: { edit: { internal: change(/^add_header .*;$/gm) } },
+      failed:
+        // With X-Accel the gate sends Set-Cookie itself.
+        mode === 'auth_request' ? 'counted-reuse delivery-headers' : 'delivery-headers',
+    },
+    ...Object.fromEntries(
+      ['X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri'].map((name) => [
+        `the client's ${name}`,
+        trap(
+          'spoofed-headers',
+          {
+            http: `underscores_in_headers on;
+              map $http_${variable(name)} $asked {
+                default $http_${variable(name)}; "" $request_uri; }`,
+            edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
+          },
+          asSpelt(name),
+        ),
+      ]),
+    ),
+    ...Object.fromEntries(
+      ['Postern-Target', 'X-Accel-Redirect'].map((name) => [
+        `the client's ${name}`,
+        {
+          broken: {
+            server: 'underscores_in_headers on;',
+            gate: `location ^~ /download/ {
+              if ($http_${variable(name)}) { rewrite ^ $http_${variable(name)} last; }
+              ${gateSnippet(mode)}
+            }`,
+          },
+          failed: 'spoofed-headers',
+          // internal.conf does not serve what the gate has not decided on.
+          saw: { 'spoofed-headers': asSpelt(name, '404') },
+        },
+      ]),
+    ),
+    // The gate no longer receives the client's cookie.
+    "the client's Postern-Cookie": trap(
+      'spoofed-headers',
+      { edit: passed('Postern-Cookie') },
+      /200 and the file: Postern-Cookie, postern-cookie/,
+    ),
+    "the client's Postern-Site": trap(
+      'spoofed-site',
+      { edit: passed('Postern-Site') },
+      /Postern-Site/,
+    ),
+    "the client's X-Real-IP": {
+      broken: { edit: passed('X-Real-IP') },
+      failed: 'address spoofed-address',
+      saw: { 'spoofed-address': /X-Real-IP/ },
+    },
+    '$host for the site': trap(
+      'spoofed-site',
+      { edit: { [asks]: change('Postern-Site $server_name', 'Postern-Site $host') } },
+      /^200 and the file: Host$/,
+    ),
+    'methods that the gate allows': trap('methods', {
+      edit: { [asks]: change('X-Original-Method $request_method', 'X-Original-Method GET') },
+    }),
+    'one token of two': trap(
+      'two-tokens',
+      {
+        http: `map $request_uri $asked {
+          "~^(?<path>[^?]*[?]token=[^&]*)" $path; default $request_uri; }`,
+        edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
+      },
+      /^200 and the file: good, bad$/,
+    ),
+  };
+}
+
+const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
+  'no gate at all': {
+    broken: { gate: 'location ^~ /download/ { alias $files/; }' },
+    failed: 'no-token',
+    more: true,
+  },
+  'denials that look like success': {
+    broken: {
+      gate: `location ^~ /download/ { error_page 401 =200 @ok; include postern/protect.conf; }`,
+      locations: "location @ok { auth_request off; return 200 'ask us for a link'; }",
+    },
+    failed: 'no-token',
+    more: true,
+    saw: { 'no-token': /^200: GET, HEAD/ },
+    words: ['--decision-ttl', '0'],
+  },
+  'decisions cached by URL only': {
+    broken: keptBy('$request_uri'),
+    failed: 'decision-cache',
+  },
+  'decisions cached by token only': trap(
+    'other-path',
+    keptBy(
+      '$kept$http_authorization$cookie_postern$remote_addr',
+      'map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }',
+    ),
+  ),
+  'decisions cached under one key': { broken: keptBy('one'), failed: 'no-token', more: true },
+  'cached denials': trap('decision-cache', keptFor('401 1m', /proxy_cache_key .*;/)),
+  'decisions cached for a fixed time': {
+    broken: keptFor('204 1m'),
+    failed: 'expired-token revoked-token counted-reuse',
+    words: ['--decision-ttl', '0'],
+  },
+  'the location that asks the gate, without internal': trap('inner-headers', {
+    edit: { 'auth-request': change(/^ {4}internal;$/m) },
+  }),
+};
+
+const CASES = {
+  auth_request: { ...COMMON, ...casesOf('auth_request'), ...OF_AUTH_REQUEST },
+  'X-Accel': {
+    ...casesOf('X-Accel'),
+    'headers of the gate sent to clients': trap('inner-headers', {
+      edit: {
+        'x-accel': (text) =>
+          text.replace(/proxy_hide_header Postern-Token-Id;|proxy_intercept_errors on;/g, ''),
+      },
+    }),
+  },
+};
 
 describe.each(modes)('doctor URL, by %s: finds the trap of a broken site, and no other', (mode) => {
-  const { cases, own } = casesOf(mode);
-  test.concurrent.for(Object.entries(cases))(
+  test.concurrent.for(Object.entries<Case>(CASES[mode]))(
     '%s',
-
-    async ([name, { broken, failed, more, saw = {}, fix = {}, words = [] }], {
-      onTestFinished,
-    }) => {
+    async ([, { broken, failed, more, saw = {}, fix = {}, words = [] }], { onTestFinished }) => {
       const site = await siteToAttack({ mode, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       // The other checks do not depend on the mode, and take a second each.
-      const only =
-        mode === 'auth_request' || own.includes(name)
-          ? []
-          : ['--only', failed.replaceAll(' ', ',')];
+      const only = mode === 'X-Accel' ? ['--only', failed.replaceAll(' ', ',')] : [];
       const seen = await site.examine('--access-log', log, ...words, ...only);
       // An effect of another finding is not tested.
       const isEffect = (id: string) =>

@@ -64,17 +64,23 @@ const SITES: Readonly<Record<string, BrokenSite>> = {
   },
 };
 
-describe.each(modes)('doctor URL, by %s: finds nothing on a correct site', (mode) => {
-  test.concurrent.for(Object.entries(SITES))(
-    '%s',
+/** All by auth_request, and by X-Accel those in which nginx sends the file in another way. */
+const CASES = modes.flatMap((mode) =>
+  Object.entries(SITES)
+    .filter(
+      ([name]) => mode === 'auth_request' || /^(as in|whose files|that everything)/.test(name),
+    )
+    .map(([name, options]) => [mode, name, options] as const),
+);
 
-    async ([, options], context) => {
+describe('doctor URL: finds nothing on a correct site', () => {
+  test.concurrent.for(CASES)(
+    'by %s, %s',
+
+    async ([mode, , options], context) => {
       const site = await siteToAttack({ mode, ...options }, context.onTestFinished);
-      const log = `${site.nginx.dir}/postern.log`;
-      const { code, verdicts, saw, requests, stderr, stdout } = await site.examine(
-        '--access-log',
-        log,
-      );
+      const log = ['--access-log', `${site.nginx.dir}/postern.log`];
+      const { code, verdicts, saw, requests, stderr, stdout } = await site.examine(...log);
       const wrong = Object.keys(verdicts).filter(
         (id) => !['ok', 'skipped'].includes(verdicts[id] ?? ''),
       );
