@@ -3,13 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { printed } from '../cli/nginx/machine.ts';
+import { directives, parseNginx, printed } from '../cli/nginx/machine.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { isRoot } from '../support/need-root.ts';
 import { needTool } from '../support/need-tool.ts';
-import { directives, parseNginx } from '../support/nginx-tree.ts';
 
 const UNITS = ['postern.service', 'postern@.service'];
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { needRoot } from '../../support/need-root.ts';
-import { type Ended, postern } from '../postern.ts';
+import { type Ended, postern, posternHere } from '../postern.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const run = (line: string) => postern(line.split(' '), folder);
+const run = (line: string) => posternHere(line.split(' '), folder);
 const text = (name: string) => readFile(join(folder, name), 'utf8');
 const keysOf = (json: string) => (JSON.parse(json) as { keys: JWK[] }).keys;
 const mode = async (name: string) => (await stat(join(folder, name))).mode & 0o777;
@@ -84,7 +84,8 @@ test('key generate --out: an existing file is not overwritten', async () => {
 });
 
 test('key generate --out: only one of two simultaneous runs creates the file', async () => {
-  const both = await Promise.all([1, 2].map(() => run('key generate --out keys.json --json')));
+  const words = ['key', 'generate', '--out', 'keys.json', '--json'];
+  const both = await Promise.all([1, 2].map(() => postern(words, folder)));
   expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
   const [won] = both.filter(({ code }) => code === 0);
   expect(keysOf(await text('keys.json'))[0]?.kid).toBe(JSON.parse(won?.stdout ?? '').kid);

@@ -65,15 +65,13 @@ describe('nginx --out: a site that exists', () => {
     const replaced = expect.stringMatching(`${SITE}:\\d+ replaces, for that server block, ${log}`);
     expect(notes(done)).toEqual([replaced, expect.stringContaining('add this line')]);
     expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
-  });
 
-  test('of two server blocks, one without a log gets the log without tokens', async () => {
-    const { run, read } = await machine(`
+    const two = await machine(`
       server { listen unix:a.sock; server_name files.example; access_log shop.log; }
       server { listen unix:b.sock; server_name www.files.example; }
     `);
-    expect(await run(WORDS)).toMatchObject({ code: 0 });
-    expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
+    expect(await two.run(WORDS)).toMatchObject({ code: 0 });
+    expect(await two.read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
   });
 
   const named = (more: string) => `server { listen unix:a.sock; server_name ${more} }`;
@@ -224,7 +222,7 @@ describe('nginx --out: warns, and writes', () => {
   test('the command in the header of a file makes the same files again', async () => {
     const { folder, run, read } = await machine(named(''));
     expect(await run([...WORDS, '--cors', 'https://app.example'])).toMatchObject({ code: 0 });
-    await postern(folder);
+    await program(join(folder, 'bin', 'postern'), `exec '${process.execPath}' '${command}' "$@"`);
     const line = /^# {5}(.* postern nginx .*)$/m.exec(await read(SITE))?.[1] ?? '';
     const before = await snapshot(folder);
     const env = { PATH: `${folder}/bin:${process.env.PATH}` };
@@ -233,10 +231,6 @@ describe('nginx --out: warns, and writes', () => {
     expect(stdout).toContain(`${folder}/${SITE} is unchanged`);
     expect(await snapshot(folder)).toEqual(before);
   });
-
-  /** Puts the program on the PATH. */
-  const postern = (folder: string) =>
-    program(join(folder, 'bin', 'postern'), `exec '${process.execPath}' '${command}' "$@"`);
 });
 
 describe('nginx --out: directives that nginx -v allows', () => {

@@ -1,16 +1,19 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished } from 'vitest';
 import { renderFiles } from '../../../cli/nginx/files.ts';
 import { type NginxOptions, planOf } from '../../../cli/nginx/plan.ts';
 import { withErrors } from '../../../common/config.ts';
+import type { Directive } from '../../../doctor/config/context.ts';
+import { parse } from '../../../doctor/config/parse.ts';
 import type { Mount } from '../../../service/site/mount.ts';
-import { nginxFolder } from '../../harness/nginx-conf.ts';
+import { type ConfigContext, nginxFolder } from '../../harness/nginx-conf.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { findTool } from '../../harness/tools.ts';
 import { writeFiles } from '../../support/files.ts';
 import { mount } from '../../support/postern.ts';
-import { type Ended, postern } from '../postern.ts';
+import { type Ended, postern, posternHere } from '../postern.ts';
 
 export const SITE = 'postern/sites/files.example.conf';
 export const WORDS = ['--files', '/srv/files', '--server-name', 'files.example,www.files.example'];
@@ -28,7 +31,7 @@ export function inFolder() {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
   const run = (words: readonly string[], env: Env = USUAL) =>
-    postern(['nginx', ...words], folder, { env });
+    posternHere(['nginx', ...words], folder, { env });
   return {
     at: (...names: string[]) => join(folder, ...names),
     run,
@@ -142,4 +145,44 @@ export function inlined(files: ReadonlyMap<string, string>): string {
   return text
     .join('\n')
     .replace(/include "?(postern\/sites\/[^";]+)"?;/g, (_, name) => files.get(name) ?? '');
+}
+
+/** The generated files in the folder of a test's nginx, with its paths and ports: for `config` of startNginx. */
+export function placed(
+  files: Iterable<readonly [name: string, text: string]>,
+  { port, dir }: ConfigContext,
+): string {
+  for (const [name, text] of files) {
+    mkdirSync(join(dir, dirname(name)), { recursive: true });
+    const here = text
+      .replace('listen 80;', `listen 127.0.0.1:${port};`)
+      .replace('/var/log/nginx/access.log', `${dir}/site.log`)
+      .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
+    writeFileSync(join(dir, name), here);
+  }
+  return 'include conf.d/*.conf;';
+}
+
+/** A directive, with the directives of its block. */
+export interface Parsed {
+  readonly words: readonly string[];
+  readonly block?: readonly Parsed[];
+}
+
+/** A configuration as nginx reads it: doctor/config/parse.test.ts compares the parser of the doctor with nginx. */
+export function parseNginx(text: string): readonly Parsed[] {
+  const written = (block: readonly Directive[]): readonly Parsed[] =>
+    block.map(({ name, args, block: inner }) => ({
+      words: [name, ...args],
+      ...(inner && { block: written(inner) }),
+    }));
+  return written(parse(text, 'the generated configuration'));
+}
+
+/** Every directive of that name, in all blocks. */
+export function directives(tree: readonly Parsed[], name: string): Parsed[] {
+  return tree.flatMap((one) => [
+    ...(one.words[0] === name ? [one] : []),
+    ...directives(one.block ?? [], name),
+  ]);
 }

@@ -1,7 +1,166 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { isRoot } from '../../support/need-root.ts';
+import { program } from '../postern.ts';
 import { FILES, inFolder, USUAL } from './machine.ts';
 
-const { run, done, refused } = inFolder();
+const { at, run, done, refused } = inFolder();
+
+describe('nginx --out', () => {
+  const OUT = [...FILES, '--out', 'nginx'];
+  const text = (name: string) => readFile(at('nginx', name), 'utf8');
+  const site = 'postern/sites/_.conf';
+
+  test('writes the site and its snippets, and lists them', async () => {
+    const said = await done(OUT);
+    const names = 'auth-request cors-headers denials file gate http internal public'.split(' ');
+    const wrote = (await readdir(at('nginx', 'postern'))).sort();
+    const snippets = names.map((name) => `${name}.conf`);
+    expect(wrote).toEqual([...snippets, 'local.conf', 'protect.conf', 'sites'].sort());
+    const all = 12;
+    expect(await readdir(at('nginx', 'conf.d'))).toEqual(['00-postern.conf']);
+    expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
+    expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
+    expect((await stat(at('nginx', site))).mode & 0o777).toBe(0o644);
+    expect(await text(site)).toContain(
+      ` postern nginx --files /srv/files --out ${at('nginx')} --force\n`,
+    );
+    const again = (await done([...OUT, '--force'])).trimEnd().split('\n');
+    expect(again).toHaveLength(all - 1);
+    for (const line of again) expect(line).toMatch(/^\S+ is unchanged$/);
+  });
+
+  test('overwrites files that differ only with --force', async () => {
+    await done(OUT);
+    await writeFile(at('nginx', site), 'mine');
+    await writeFile(at('nginx', 'postern', 'http.conf'), 'mine');
+    await rm(at('nginx', 'postern', 'protect.conf'));
+    const { code, stdout, stderr } = await run(OUT);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(`nginx/${site}`);
+    expect(stderr).toContain('nginx/postern/http.conf');
+    expect(stderr).not.toContain('gate.conf');
+    expect(stderr).toContain('--force');
+    expect(await text(site)).toBe('mine');
+    expect(await readdir(at('nginx', 'postern'))).not.toContain('protect.conf');
+
+    const said = JSON.parse(await done([...OUT, '--force', '--json']));
+    expect(said.written.sort()).toEqual([
+      'nginx/postern/http.conf',
+      'nginx/postern/protect.conf',
+      `nginx/${site}`,
+    ]);
+    expect(said.unchanged).toHaveLength(8);
+    expect(await text(site)).toContain('location ^~ /download/ {');
+  });
+
+  test.each([
+    ['conf.d/00-postern.conf', '../../private'],
+    ['conf.d/00-postern.conf', '../../nowhere'],
+    ['conf.d', '..'],
+    ['postern', '../elsewhere'],
+    ['postern/sites', '../../elsewhere'],
+  ])('neither reads nor writes through the symbolic link %s to %s', async (link, to) => {
+    await mkdir(at('elsewhere'));
+    await writeFile(at('private'), 'mine');
+    await mkdir(at('nginx', dirname(link)), { recursive: true });
+    await symlink(to, at('nginx', link));
+    const before = (await readdir(at(), { recursive: true })).sort();
+    for (const force of [[], ['--force']]) {
+      const { code, stdout, stderr } = await run([...OUT, ...force]);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(`nginx/${link} is a symbolic link`);
+      expect(stderr).not.toContain('mine');
+    }
+    expect((await readdir(at(), { recursive: true })).sort()).toEqual(before);
+    expect(await readFile(at('private'), 'utf8')).toBe('mine');
+  });
+
+  test.each(['./nginx', 'nginx/', './/nginx', 'nginx/../nginx'])(
+    'writes through no symbolic link if the folder is given as %s',
+    async (out) => {
+      await mkdir(at('elsewhere'));
+      await mkdir(at('nginx'));
+      await symlink('../elsewhere', at('nginx', 'postern'));
+      const { code, stderr } = await run([...OUT, '--out', out, '--force']);
+      expect(await readdir(at('elsewhere'))).toEqual([]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('is a symbolic link')]);
+    },
+  );
+
+  test('does not wait for a named pipe in place of a file', async () => {
+    await mkdir(at('nginx', 'conf.d'), { recursive: true });
+    execFileSync('mkfifo', [at('nginx', 'conf.d/00-postern.conf')]);
+    const { code, stderr } = await run([...OUT, '--force']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('00-postern.conf is not a file')]);
+  });
+
+  test('the folder itself may be a symbolic link', async () => {
+    await mkdir(at('elsewhere'));
+    await symlink('elsewhere', at('nginx'));
+    await done(OUT);
+    expect(await readdir(at('elsewhere'))).toContain('postern');
+  });
+
+  test('nginx can read the files that a user with umask 077 writes', async () => {
+    const command = `umask 077 && exec "$@"`;
+    const words = ['-c', command, 'sh', process.execPath, program, 'nginx', ...OUT];
+    execFileSync('sh', words, {
+      stdio: 'pipe',
+      cwd: at(),
+      env: { PATH: process.env.PATH, ...USUAL },
+    });
+    const names = ['conf.d', 'postern', 'postern/sites', site, 'postern/http.conf'];
+    const modes = names.map(async (name) => (await stat(at('nginx', name))).mode & 0o777);
+    expect(await Promise.all(modes)).toEqual([0o755, 0o755, 0o755, 0o644, 0o644]);
+  });
+
+  test('local.conf is written once, and never replaced', async () => {
+    await done(OUT);
+    await writeFile(at('nginx', 'postern', 'local.conf'), '# mine');
+    await done([...OUT, '--force']);
+    expect(await text('postern/local.conf')).toBe('# mine');
+  });
+
+  test('an option that has no effect is a usage error', async () => {
+    expect(await refused([...FILES, '--force'])).toContain('--out');
+    expect(await refused([...FILES, '--listen', '80'])).toContain('--server');
+    expect(await refused([...FILES, '--no-redirect'])).toContain('--server');
+    expect(await refused(['--upgrade'])).toContain('--out');
+    expect(await refused([...OUT, '--upgrade'])).toContain('--files has no effect');
+  });
+
+  test('writes all files or none', async () => {
+    await mkdir(at('nginx'));
+    await writeFile(at('nginx', 'conf.d'), 'a file');
+    const { code, stdout, stderr } = await run(OUT);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^postern: nginx cannot be written: .*\n$/);
+    expect(await readdir(at('nginx', 'postern')).catch(() => [])).toEqual([]);
+  });
+
+  test('a folder that cannot be written is an error', async ({ skip }) => {
+    if (isRoot) skip('root can write everywhere');
+    await mkdir(at('nginx'));
+    await chmod(at('nginx'), 0o555);
+    expect(await run(OUT)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('permission denied'),
+    });
+  });
+
+  test('nginx: the output contains only mounts, gate and public URL of the configuration', async () => {
+    const env = {
+      ...USUAL,
+      POSTERN_API_KEYS: 'web:the-s3cret-of-a-client',
+      POSTERN_STORE: 'redis://user:s3cret@127.0.0.1:6379/0',
+    };
+    expect(await done([...FILES, '--json'], env)).not.toContain('s3cret');
+  });
+});
+
 const SERVER = [...FILES, '--server'];
 const TLS = [...SERVER, '--tls-certificate', '/a', '--tls-key', '/b'];
 

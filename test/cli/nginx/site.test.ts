@@ -1,6 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { type Nginx, startNginx, testNginx } from '../../harness/nginx.ts';
@@ -9,7 +8,7 @@ import { startService } from '../../harness/service.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { KEY, listening, mount } from '../../support/postern.ts';
 import { postern } from '../postern.ts';
-import { printed } from './machine.ts';
+import { placed, printed } from './machine.ts';
 
 /** One of the origins that are allowed below. */
 const LOOKALIKES = [
@@ -68,22 +67,8 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
   ];
   const made = await postern(all, folder, { env: own });
   expect(made).toMatchObject({ code: 0 });
-  const texts = JSON.parse(made.stdout).files as Record<string, string>;
-  const nginx = await startNginx({
-    config: ({ port, dir }) => {
-      for (const [name, text] of Object.entries(texts)) {
-        mkdirSync(join(dir, dirname(name)), { recursive: true });
-        // Replace the paths and ports of the machine with those of the test.
-        const here = text
-          .replace('listen 80;', `listen 127.0.0.1:${port};`)
-          .replace('/var/log/nginx/access.log', `${dir}/site.log`)
-          .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
-        writeFileSync(join(dir, name), here);
-      }
-      return 'include conf.d/*.conf;';
-    },
-  });
-  onTestFinished(nginx.stop);
+  const texts = Object.entries<string>(JSON.parse(made.stdout).files);
+  const nginx = await forTest(startNginx({ config: (context) => placed(texts, context) }));
   const client = { POSTERN_API: `http://127.0.0.1:${service.apiPort}`, POSTERN_API_KEY: KEY };
   const site: Site = {
     nginx,
@@ -132,17 +117,10 @@ async function holds(site: Site): Promise<void> {
 }
 
 describe('nginx: real nginx serves the generated site', () => {
-  test('with auth_request', async () => {
-    const site = await start([]);
-    await holds(site);
-    expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);
-    await site.stopService();
-    expect(await status(site.ask('/download/file.txt?token=x'))).toBe(503);
-  });
-
   test('with --x-accel', async () => {
     const site = await start(['--x-accel', '--server-name', 'files.example']);
     await holds(site);
+    expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);
   });
 
   test('with all options', async () => {
@@ -229,9 +207,6 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   '--x-accel': { xAccel: true },
 };
 
-const names = Object.keys(CHOICES);
-const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b] as const));
-
 /** With ports and paths that are free here. */
 function here(text: string, { ports, dir }: { ports: number[]; dir: string }): string {
   return text
@@ -250,10 +225,17 @@ async function passes(options: Partial<NginxOptions>): Promise<void> {
   expect(ok).toBe(true);
 }
 
-describe('nginx: nginx -t accepts the configuration with', () => {
-  test.concurrent.each(pairs)('%s and %s', async (a, b) => {
-    await passes({ ...CHOICES[a], ...CHOICES[b] });
-  });
+const { '--x-accel': byXAccel, ...others } = CHOICES;
 
-  test('all options', () => passes(Object.assign({}, ...Object.values(CHOICES))));
+/** All others: of those that exclude each other, the last one. */
+const ALL: Partial<NginxOptions> = Object.assign({}, ...Object.values(others));
+
+describe.each([
+  ['only', {}],
+  ['all others, and', ALL],
+  ['all others by X-Accel, and', { ...ALL, ...byXAccel }],
+])('nginx: nginx -t accepts the configuration with %s', (_, others) => {
+  test.concurrent.each(Object.entries(CHOICES))('%s', (__, choice) =>
+    passes({ ...others, ...choice }),
+  );
 });

@@ -3,7 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { apiKey, createPostern, KEY, type Listening, listening } from '../../support/postern.ts';
-import { postern, type With } from '../postern.ts';
+import { posternHere, type With } from '../postern.ts';
 
 export const OTHER = 'another-key-for-the-tests';
 export const ADMIN = 'the-key-of-the-administrator';
@@ -40,7 +40,7 @@ export const at = (port: number) => `http://127.0.0.1:${port}`;
 
 export function run(words: readonly string[], { env, ...more }: With = {}) {
   const usual = { POSTERN_API: at(service.port), POSTERN_API_KEY: KEY };
-  return postern(['token', ...words], folder, { env: { ...usual, ...env }, ...more });
+  return posternHere(['token', ...words], folder, { env: { ...usual, ...env }, ...more });
 }
 
 /** Fails if the command failed or wrote to standard error. */

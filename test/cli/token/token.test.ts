@@ -5,11 +5,13 @@ import { ADMIN, asked, at, done, fails, issued, OTHER, run, stateOf } from './se
 
 describe('token show', () => {
   test('prints the state as a table, with times in UTC', async () => {
-    const { id } = await issued('--path', '/download/a', '--max-uses', '2', '--subject', 'ada');
+    const more = ['--subject', 'ada', '--not-before', '1000000000'];
+    const { id } = await issued('--path', '/download/a', '--max-uses', '2', ...more);
     const rows = (await done(['show', '--', id])).trimEnd().split('\n');
     expect(rows).toContain(`id          ${id}`);
     expect(rows).toContain('subject     ada');
     expect(rows).toContain('uses_left   2');
+    expect(rows).toContain('not_before  2001-09-09T01:46:40Z');
     expect(rows.find((row) => row.startsWith('exp '))).toMatch(/ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 
@@ -108,14 +110,6 @@ describe('token revoke and token list', () => {
     expect(JSON.parse(await done(['revoke', '--json', '--', next]))).toEqual({ revoked: 1 });
   });
 
-  test('does not show the tokens of another API key', async () => {
-    const { id } = await issued('--path', '/download/a', '--subject', 'seen');
-    const env = { POSTERN_API_KEY: OTHER };
-    expect(await fails(1, ['show', '--', id], { env })).toContain('not_found');
-    expect(await done(['list', '--subject', 'seen'], { env })).toBe('');
-    expect(await done(['revoke', '--subject', 'seen'], { env })).toBe('0 revoked.\n');
-  });
-
   test('lists and revokes all tokens of a subject with several pages', async () => {
     const subject = 'many of them & more';
     const stdin = [...Array(2100)]
@@ -168,11 +162,6 @@ describe('token revoke and token list', () => {
     const signed = 'JWTs that issuers signed before 1970-01-01T00:01:00Z end.';
     expect(await done(words)).toBe(`2 revoked. ${signed}\n`);
     expect(JSON.parse(await done([...words, '--json']))).toEqual(JSON.parse(answer));
-  });
-
-  test('token issue: --not-before is shown as a time', async () => {
-    const { id } = await issued('--path', '/download/a', '--not-before', '1000000000');
-    expect(await done(['show', '--', id])).toMatch(/^not_before {2}2001-09-09T01:46:40Z$/m);
   });
 
   test.each([
