@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { onTestFinished, type TestContext } from 'vitest';
+import { expect, onTestFinished, type TestContext } from 'vitest';
 import {
   type BrowserName,
   browserTools,
@@ -12,8 +14,9 @@ import { packageFile } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import type { BrowserContext, Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
+import { withListing } from '../nginx/listed.ts';
 import { needTool } from '../support/need-tool.ts';
-import { modes, type Site } from '../support/site.ts';
+import { modes, type Site, type SiteMode, type SiteOptions, siteForTest } from '../support/site.ts';
 
 export const browsers: readonly BrowserName[] = ['Chromium', 'Firefox'];
 
@@ -142,3 +145,75 @@ export const fetchAll = (url: string) => `(async () => {
   }));
   return [playlist.status, rest.sort()];
 })()`;
+
+/** A site with lists and the built script. */
+export function listingSite(
+  options: Partial<SiteOptions> & { readonly mode?: SiteMode } = {},
+): Promise<Site> {
+  const { mode = 'auth_request' } = options;
+  const listScript = readFileSync(join(projectRoot, 'dist', 'chunks', 'list-page.js'), 'utf8');
+  return siteForTest({ ...withListing(mode), ...options, mode, listScript });
+}
+
+/** The names in the table, in order. */
+export const names = (page: Page) =>
+  page.$$eval('tbody a', (links) => links.map(({ textContent }) => textContent));
+
+/** What the page says about the ZIP. */
+export const status = (page: Page) => page.$eval('.zip p', ({ textContent }) => textContent);
+
+export async function expectStatus(page: Page, text: string | RegExp): Promise<void> {
+  // A thousand files take a while on a busy machine.
+  await expect.poll(() => status(page), { timeout: 100_000 }).toMatch(text);
+}
+
+/** Chromium would open a dialog for a file. Without this function the ZIP is saved as a Blob. */
+export const withoutPicker = 'globalThis.showSaveFilePicker = undefined';
+
+/** The function that asks for a file returns one of the browser's private file system. */
+export const withPicker = `globalThis.showSaveFilePicker = async ({ suggestedName }) => {
+  const folder = await navigator.storage.getDirectory();
+  return folder.getFileHandle(suggestedName, { create: true });
+}`;
+
+/** The content of a file of the private file system, as base64. */
+export const readPrivate = (name: string) => `(async () => {
+  const folder = await navigator.storage.getDirectory();
+  const file = await (await folder.getFileHandle(${JSON.stringify(name)})).getFile();
+  const reader = new FileReader();
+  const loaded = new Promise((resolve) => { reader.onload = resolve; });
+  reader.readAsDataURL(file);
+  await loaded;
+  return reader.result.slice(reader.result.indexOf(',') + 1);
+})()`;
+
+const CUT_AT = 1_000_000;
+
+/** Forwards connections to a port, and cuts the first that carries more than a megabyte. */
+export async function startCutter(port: number) {
+  let isCut = false;
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    let bytes = 0;
+    upstream.on('data', (chunk) => {
+      bytes += chunk.length;
+      client.write(chunk);
+      if (isCut || bytes < CUT_AT) return;
+      isCut = true;
+      client.end();
+      upstream.destroy();
+    });
+    client.on('data', (chunk) => upstream.write(chunk));
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.end());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { origin, isCut: () => isCut };
+}

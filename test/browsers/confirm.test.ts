@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { linesOf, stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
+import { stateOf, usedOnceFrom, waitForLines } from '../clients/programs.ts';
 import type { Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
 import { type Site, type SiteMode, siteForTest } from '../support/site.ts';
@@ -8,13 +8,13 @@ import {
   browsers,
   cases,
   link,
+  listingSite,
   openBrowser,
   type Profile,
   pageOf,
   pagesLocation,
+  startCutter,
 } from './browser.ts';
-import { startCutter } from './cutter.ts';
-import { listingSite } from './listed.ts';
 
 const BYTES = randomBytes(4_000_000);
 const path = '/download/film.bin';
@@ -34,7 +34,6 @@ const heading = (page: Page) =>
   page.evaluate('document.querySelector("h1")?.textContent') as Promise<string | undefined>;
 const CONFIRM = 'Download this file?';
 const PIN = 'Enter the PIN';
-const NO_LONGER = 'This link no longer works';
 
 /** The methods and statuses of the requests with a token, in order. */
 const asked = async (site: Site, id: string, count: number) => {
@@ -126,42 +125,6 @@ test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, mode], 
   expect(await site.log()).not.toMatch(/4711|1234/);
 });
 
-test.for(browsers)('confirm, %s: a scanner with a browser takes no use', async (name, context) => {
-  const person = await openBrowser(name, context);
-  const scanner = await openBrowser(name, context);
-  const site = await startFiles();
-  const { id, url } = await site.issue({ ...single, bind: 'cookie' });
-  for (const method of ['HEAD', 'GET']) await site.fetch(url, { method });
-  const seen = await scanner.open(site.nginx.url(url));
-  await seen.evaluate('document.querySelectorAll("a, form, link").length');
-  await seen.close();
-  const page = await person.open(site.nginx.url(url));
-  await page.click('button');
-  await expectSaved(person);
-  // The scanner opens the link again.
-  const again = await scanner.open(site.nginx.url(url));
-  expect(await again.$('form')).toBeNull();
-  expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-});
-
-test.for(browsers)('confirm, %s: of two people one gets the file', async (name, context) => {
-  const first = await openBrowser(name, context);
-  const people = [first, await openBrowser(name, context)];
-  const site = await startFiles();
-  const { id, url } = await site.issue({ ...single, bind: 'cookie' });
-  const pages = await Promise.all(people.map((person) => person.open(site.nginx.url(url))));
-  expect(await Promise.all(pages.map((page) => heading(page)))).toEqual([CONFIRM, CONFIRM]);
-  await Promise.all(pages.map((page) => page.click('button')));
-  // Both save to the same folder.
-  await expectSaved(first);
-  const lines = await asked(site, id, 5);
-  expect(lines.sort()).toEqual(['GET 200', 'GET 401', 'GET 401', 'POST 303', 'POST 401']);
-  // The browser may still load the other's next page.
-  const headings = async () => (await Promise.all(pages.map(heading))).sort();
-  await expect.poll(headings).toEqual([CONFIRM, NO_LONGER]);
-  expect(await first.downloads()).toEqual([]);
-});
-
 test.for(browsers)('confirm, %s: after the click, back and reload work', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await startFiles();
@@ -199,21 +162,6 @@ test.for(browsers)('confirm, %s: the keyboard is enough', async (name, context) 
   await pinPage.keyboard.type('a1b2');
   await pinPage.keyboard.press('Enter');
   await expectSaved(browser);
-});
-
-test.for(browsers)('confirm, %s: the page cannot be framed', async (name, context) => {
-  const browser = await openBrowser(name, context);
-  const site = await startFiles();
-  const { id, url } = await site.issue(single);
-  const frames = `<iframe src="${url}"></iframe><iframe src="/pages/frame.html"></iframe>`;
-  await pageOf(site, 'a page that can be framed', 'frame.html');
-  const page = await browser.open(await pageOf(site, frames));
-  expect(await asked(site, id, 1)).toEqual(['GET 401']);
-  const shown = await page.$$eval('iframe', (all) =>
-    all.map((frame) => frame.contentDocument?.body.textContent ?? 'refused'),
-  );
-  expect(shown).toEqual(['refused', 'a page that can be framed']);
-  expect((await linesOf(site, id)).length).toBe(1);
 });
 
 test.for(browsers)(

@@ -1,7 +1,10 @@
+import { mkdir, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Page } from '../harness/puppeteer.ts';
 import { decisions, denial, withPages } from '../support/pages.ts';
-import { modes, siteForTest } from '../support/site.ts';
-import { browsers, openBrowser, violations } from './browser.ts';
+import { siteForTest } from '../support/site.ts';
+import { browsers, cases, listingSite, names, openBrowser, violations } from './browser.ts';
 
 Object.assign(denial, { file: 'a "long" name '.repeat(12), until: '2026-11-26T07:05:58Z' });
 
@@ -57,18 +60,167 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
   }
 });
 
-// A browser saves a response with Content-Disposition instead of showing it.
-test.for(browsers)('pages, %s: shown also if the token has a file name', async (name, context) => {
-  const browser = await openBrowser(name, context);
-  for (const mode of modes) {
-    const site = await siteForTest({ mode });
+const LONG = `${'Übersicht der Messungen '.repeat(4)}2026 "endgültig".pdf`;
+const HOSTILE = ['<img src=x onerror=document.title=1>', '"><script src="evil.js">', '&amp;.txt'];
+const files = {
+  [`hls/${LONG}`]: 'x',
+  'hls/b10.txt': Buffer.alloc(5_000_000),
+  'hls/b9.txt': Buffer.alloc(300),
+  'hls/photo.jpg': Buffer.alloc(20_000),
+  'hls/Zoo/a.txt': 'in Zoo',
+  'hls/alpha/a.txt': 'in alpha',
+  'hls/evil.js': 'document.title = "ran"',
+  ...Object.fromEntries(HOSTILE.map((name) => [`hostile/${name}`, name])),
+};
+
+const click = (page: Page, column: number) => page.click(`th:nth-child(${column}) button`);
+const text = (page: Page, selector: string) =>
+  page.$eval(selector, (element) => element.textContent);
+
+test.for(cases)(
+  'list, %s: whole names, sizes, folders first, sorted by %s',
+  async ([name, mode], context) => {
+    const browser = await openBrowser(name, context);
+    const site = await listingSite({ mode, files });
+    const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+    const page = await browser.open(site.nginx.url(url));
+    const folders = ['alpha', 'Zoo'];
+    const sorted = ['b9.txt', 'b10.txt', 'evil.js', 'photo.jpg', LONG];
+    expect(await names(page)).toEqual([...folders, ...sorted]);
+    expect(await text(page, 'h1')).toBe('hls');
+    expect(await page.$('pre')).toBeNull();
+    expect(await page.$$('tbody svg path[d]')).toHaveLength(7);
+    const sizes = await page.$$eval('td:nth-child(2)', (all) => all.map((one) => one.textContent));
+    expect(sizes).toEqual(['', '', '300 byte', '5 MB', '22 byte', '20 kB', '1 byte']);
+
+    await click(page, 1);
+    expect(await names(page)).toEqual([...folders.toReversed(), ...sorted.toReversed()]);
+    expect(await page.$eval('th', (heading) => heading.ariaSort)).toBe('descending');
+    await click(page, 2);
+    const bySize = [LONG, 'evil.js', 'b9.txt', 'photo.jpg', 'b10.txt'];
+    expect(await names(page)).toEqual([...folders, ...bySize]);
+    await click(page, 2);
+    expect(await names(page)).toEqual([...folders, ...bySize.toReversed()]);
+    expect(await page.$$('th[aria-sort]')).toHaveLength(1);
+
+    await Promise.all([page.waitForNavigation(), page.click('tbody a')]);
+    expect(await names(page)).toEqual(['a.txt']);
+    expect(await text(page, 'h1')).toBe('hls/alpha');
+  },
+);
+
+test.for(browsers)(
+  'list, %s: times are those of the reader, in the language of the page',
+  async (name, context) => {
+    const browser = await openBrowser(name, context);
+    const site = await listingSite({ files: { 'hls/a.txt': 'x' } });
+    await utimes(join(site.files, 'hls/a.txt'), 0, Date.UTC(2026, 0, 2, 20, 30) / 1000);
+    const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
     const page = await browser.context.newPage();
-    const { url } = await site.issue({ path: '/download/none.pdf', filename: 'Report.pdf' });
-    const response = await page.goto(site.nginx.url(url));
-    expect([mode, response?.status(), await page.title()]).toEqual([
-      mode,
-      404,
-      'The file is not here',
-    ]);
+    if (name === 'Chromium') await page.emulateTimezone('Asia/Tokyo');
+    await page.setExtraHTTPHeaders({ 'Accept-Language': 'de' });
+    await page.goto(site.nginx.url(url));
+    expect(await text(page, 'time')).toBe(
+      name === 'Chromium' ? '03.01.26, 05:30' : '02.01.26, 20:30',
+    );
+    expect(await page.$eval('time', (time) => time.dateTime)).toBe('2026-01-02T20:30:00.000Z');
+    expect(await text(page, 'th')).toBe('Name');
+    expect(await text(page, '.zip button')).toBe('Alles als ZIP herunterladen');
+  },
+);
+
+test.for(browsers)('list, %s: an uploaded name or script never runs', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ files });
+  const hostile = await site.issue({ prefix: '/download/hostile/', listing: true });
+  const page = await browser.open(site.nginx.url(hostile.url));
+  expect((await names(page)).sort()).toEqual([...HOSTILE].sort());
+  expect(await page.$$('img, main script:not([nonce])')).toEqual([]);
+
+  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+  await page.goto(site.nginx.url(url));
+  const ran = page.evaluate(`new Promise((resolve) => {
+    const script = document.createElement('script');
+    script.onload = () => resolve('loaded');
+    script.onerror = () => resolve('refused');
+    script.src = 'evil.js';
+    document.body.append(script);
+  })`);
+  expect(await ran).toBe('refused');
+  expect(await page.title()).toBe('hls');
+  const other = `http://other.test:${site.nginx.port}/`;
+  const foreign = page.evaluate(
+    `fetch('${other}', { mode: 'no-cors' }).then(() => 'sent', () => 'refused')`,
+  );
+  expect(await foreign).toBe('refused');
+});
+
+test.for(browsers)('list, %s: an empty folder says so', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite();
+  await mkdir(join(site.files, 'empty'));
+  const { url } = await site.issue({ prefix: '/download/empty/', listing: true });
+  const page = await browser.open(site.nginx.url(url));
+  const isShown = () => page.evaluate('getComputedStyle(document.querySelector(".empty")).display');
+  expect(await isShown()).toBe('block');
+  expect(await page.$('table, .zip')).toBeNull();
+  const full = await listingSite({ files });
+  const other = await full.issue({ prefix: '/download/hls/', listing: true });
+  await page.goto(full.nginx.url(other.url));
+  expect(await isShown()).toBe('none');
+});
+
+test('list, Chromium: without JavaScript the list of nginx remains', async (context) => {
+  const browser = await openBrowser('Chromium', context);
+  const site = await listingSite({ files });
+  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+  const page = await browser.context.newPage();
+  await page.setJavaScriptEnabled(false);
+  await page.goto(site.nginx.url(url));
+  const { list, shown } = (await page.evaluate(`({
+    list: [...document.querySelectorAll('pre a')].map((link) => link.getAttribute('href')),
+    shown: document.body.innerText,
+  })`)) as { list: string[]; shown: string };
+  expect(list).toHaveLength(8);
+  expect(shown).toMatch(/b10\.txt +\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d +5M/);
+  expect(shown).not.toMatch(/empty|ZIP|wget/);
+});
+
+test.for(browsers)('list, %s: the ZIP and wget, by where the token is', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ files });
+  const grant = { prefix: '/download/hls/', listing: true, cookie: true };
+  const { url, access_token: token } = await site.issue(grant);
+  const page = await browser.open(site.nginx.url(url));
+  expect(await text(page, 'code')).toBe(`wget -r -np '${site.nginx.url(url)}'`);
+  expect(await page.$('.zip')).not.toBeNull();
+  await page.goto(site.nginx.url(`/download/hls/?token=${token}`));
+  expect(await names(page)).toHaveLength(7);
+  expect(await page.$('.zip, code')).toBeNull();
+  // The cookie of the first response.
+  await page.goto(site.nginx.url('/download/hls/'));
+  expect(await page.$('.zip')).not.toBeNull();
+  expect(await page.$('code')).toBeNull();
+});
+
+test.for(browsers)('list, %s: accessible and not wider than a phone', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ files: { ...files, [`hls/${'n'.repeat(200)}.txt`]: 'x' } });
+  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+  const page = await browser.context.newPage();
+  for (const language of ['en', 'de']) {
+    await page.setExtraHTTPHeaders({ 'Accept-Language': language });
+    await page.goto(site.nginx.url(url));
+    for (const width of [320, 360, 1280]) {
+      await page.setViewport({ width, height: 640 });
+      const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      expect([width, Number(wide) > 0]).toEqual([width, false]);
+    }
+    await page.click('summary');
+    if (name === 'Chromium') {
+      const value = language === 'de' ? 'dark' : 'light';
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+    }
+    expect(await violations(page)).toEqual([]);
   }
 });

@@ -2,20 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
-import { client } from '../clients/programs.ts';
-import { stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
+import { client, stateOf, usedOnceFrom, waitForLines } from '../clients/programs.ts';
 import type { Page } from '../harness/puppeteer.ts';
 import { folderForTest } from '../support/for-test.ts';
-import { browsers, cases, openBrowser } from './browser.ts';
-import { startCutter } from './cutter.ts';
 import {
+  browsers,
+  cases,
   expectStatus,
   listingSite,
+  openBrowser,
   readPrivate,
+  startCutter,
   status,
   withoutPicker,
   withPicker,
-} from './listed.ts';
+} from './browser.ts';
 
 const COMPLETE = /^The ZIP is complete: ([\d,]+) files?, /;
 const save = (page: Page) => page.click('.zip button');

@@ -1,11 +1,16 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { wgetLine } from '../../service/pages/browser/names.ts';
+import { withListing } from '../nginx/listed.ts';
 import { folderForTest } from '../support/for-test.ts';
-import { modes, useSite } from '../support/site.ts';
-import { client, downloader, downloaders, hasAddresses, refused } from './programs.ts';
-import { stateOf, usedOnceFrom, waitForLines } from './state.ts';
+import { needTool } from '../support/need-tool.ts';
+import { modes, type Site, siteForTest, useSite } from '../support/site.ts';
+import { FRAMES, makePlaylist, play, SECONDS } from './hls.ts';
+import { client, downloader, refused, stateOf, usedOnceFrom, waitForLines } from './programs.ts';
 
 const MIB = 1024 * 1024;
 const BYTES = randomBytes(300_000);
@@ -85,17 +90,78 @@ describe.each(modes)('by %s', (mode) => {
     expect(lines.filter(({ status }) => status === 206).length).toBeGreaterThanOrEqual(7);
     expect(await stateOf(site, issued.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
+});
 
-  test.runIf(hasAddresses).for(downloaders)(
-    '%s sends requests from the address that a test gives',
-    async (name, context) => {
-      const program = await downloader(name, context);
-      const { id, url: own } = await site.issue({ path: '/download/a.bin' });
-      const file = join(await folderForTest(), 'a.bin');
-      const download = { url: site.nginx.url(own), file, from: '127.0.0.5' };
-      expect(await program.download(download)).toMatchObject({ code: 0 });
-      const [line] = await waitForLines(site, id, ({ length }) => length > 0);
-      expect(line).toMatchObject({ address: '127.0.0.5', status: 200 });
-    },
-  );
+const prefix = '/download/hls/';
+const whole = { seconds: SECONDS, frames: FRAMES, stderr: '' };
+
+/** For the playlist and its segments, in the order of the names. */
+async function requestsOf(site: Site, id: string): Promise<string[]> {
+  const lines = await waitForLines(site, id, ({ length }) => length > SECONDS);
+  return lines.map(({ request }) => request).sort();
+}
+
+const uses = [{}, { max_uses: 1 }, { max_uses: 1, bind: 'cookie' }];
+
+test.for(
+  modes.flatMap((mode) => (['path', 'cookie'] as const).map((place) => [mode, place] as const)),
+)('ffmpeg: plays HLS by %s with a token in a %s', async ([mode, place], context) => {
+  const ffmpeg = await client('ffmpeg', context);
+  const ffprobe = await client('ffprobe', context);
+  const site = await siteForTest({ mode });
+  const segments = await makePlaylist(ffmpeg, join(site.files, 'hls'));
+  expect(segments).toHaveLength(SECONDS);
+
+  for (const more of uses) {
+    const cookie = place === 'cookie';
+    const { id, url, access_token } = await site.issue({ prefix, cookie, ...more });
+    const list = cookie ? `${prefix}index.m3u8?token=${access_token}` : `${url}index.m3u8`;
+    expect(await play(ffprobe, site.nginx.url(list))).toEqual(whole);
+
+    const uris = cookie
+      ? [`${prefix}index.m3u8?token=***`, ...segments.map((name) => prefix + name)]
+      : ['index.m3u8', ...segments].map((name) => `/download/~***/hls/${name}`);
+    expect(await requestsOf(site, id)).toEqual(uris.map((uri) => `GET ${uri} HTTP/1.1`).sort());
+    const used = 'max_uses' in more ? usedOnceFrom('127.0.0.1') : {};
+    expect(await stateOf(site, id)).toMatchObject(used);
+  }
+});
+
+const FOLDERS = [
+  'photos',
+  '$(touch evil)',
+  '`touch evil`; touch evil',
+  'it\'s "quoted" & <b>',
+  'é',
+];
+
+test.for(modes)('wget: the command on a list downloads the folder by %s', async (mode, context) => {
+  const { path, env } = await needTool('wget', context);
+  const site = await siteForTest({
+    mode,
+    ...withListing(mode),
+    files: Object.fromEntries(
+      FOLDERS.flatMap((name) => [
+        [`${name}/a.txt`, 'the file a'],
+        [`${name}/sub/it's b.txt`, 'the file b'],
+      ]),
+    ),
+  });
+  for (const folder of FOLDERS) {
+    const { url } = await site.issue({ prefix: `/download/${folder}/`, listing: true });
+    const line = wgetLine(new URL(site.nginx.url(url))) ?? '';
+    const cwd = await folderForTest();
+    const PATH = `${dirname(path)}:${process.env.PATH}`;
+    await promisify(execFile)('sh', ['-c', line], { cwd, env: { ...env, PATH, HOME: cwd } });
+    const [host = '', ...others] = await readdir(cwd);
+    expect([folder, others]).toEqual([folder, []]);
+    const found = await readdir(join(cwd, host), { recursive: true, withFileTypes: true });
+    const texts = found
+      .filter(({ name }) => name.endsWith('.txt'))
+      .map(({ parentPath, name }) => readFile(join(parentPath, name), 'utf8'));
+    expect([folder, (await Promise.all(texts)).sort()]).toEqual([
+      folder,
+      ['the file a', 'the file b'],
+    ]);
+  }
 });

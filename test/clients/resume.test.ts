@@ -2,13 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startRedis } from '../harness/redis.ts';
-import { waitFor } from '../harness/wait.ts';
-import { openRedis } from '../store/open-redis.ts';
-import { folderForTest, forTest } from '../support/for-test.ts';
-import { modes, siteForTest, useSite } from '../support/site.ts';
-import { downloader, downloaders, hasAddresses, refused } from './programs.ts';
-import { endIn, type LogLine, stateOf, usedOnceFrom, waitForLines } from './state.ts';
+import { folderForTest } from '../support/for-test.ts';
+import { modes, useSite } from '../support/site.ts';
+import {
+  downloader,
+  downloaders,
+  hasAddresses,
+  type LogLine,
+  refused,
+  stateOf,
+  usedOnceFrom,
+  waitForLines,
+} from './programs.ts';
 
 const SMALL = randomBytes(600_000);
 const LARGE = randomBytes(16_000_000);
@@ -61,8 +66,8 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
   );
 
   /** A single-use link, with paths for its file and its cookies. */
-  async function linkForOne(more = {}) {
-    const { id, url } = await site.issue({ path: '/download/small.bin', max_uses: 1, ...more });
+  async function linkForOne(bind: string) {
+    const { id, url } = await site.issue({ path: '/download/small.bin', max_uses: 1, bind });
     const folder = await folderForTest();
     const link = { url: site.nginx.url(url), file: join(folder, 'a.bin') };
     return { id, link, jar: join(folder, 'cookies') };
@@ -79,7 +84,7 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
   ] as const)('continues with %s: bind %s, from %s, cookie %s: %s', async (row, context) => {
     const [, bind, from, hasJar, isKnown] = row;
     const curl = await downloader('curl', context);
-    const { id, link, jar } = await linkForOne({ bind });
+    const { id, link, jar } = await linkForOne(bind);
 
     const half = ['--range', '0-299999', '--cookie-jar', jar];
     expect(await curl.download({ ...link, from: HOME, more: half })).toMatchObject({ code: 0 });
@@ -90,46 +95,4 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
     expect((await readFile(link.file)).equals(saved)).toBe(true);
     expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(HOME));
   });
-
-  test('is resumed by aria2 from another address', async (context) => {
-    const aria2c = await downloader('aria2c', context);
-    const { id, link, jar } = await linkForOne({ path });
-
-    await aria2c.cut({ ...link, from: HOME, more: [`--save-cookies=${jar}`] }, 100_000);
-    const rest = { ...link, from: AWAY, more: [`--load-cookies=${jar}`] };
-    expect(await aria2c.resume(rest)).toMatchObject({ code: 0 });
-
-    expect((await readFile(link.file)).equals(LARGE)).toBe(true);
-    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(HOME));
-  });
 });
-
-test.runIf(hasAddresses)(
-  'resume: an interrupted download is resumed after the token expires in Redis',
-  async (context) => {
-    const curl = await downloader('curl', context);
-    const redis = await forTest(startRedis());
-    const site = await siteForTest({ mode: 'auth_request', files, store: await openRedis(redis) });
-    const folder = await folderForTest();
-    // Two uses: with one, a stranger would be denied even before the token expires.
-    const issued = await site.issue({ path, max_uses: 2, resume_for: 60 });
-    const url = site.nginx.url(issued.url);
-    const download = { url, file: join(folder, 'a.bin'), from: HOME };
-
-    await curl.cut(download, 100_000);
-    const isOver = async () => {
-      const { status } = await site.fetch(issued.url, { method: 'HEAD' });
-      return status === 401;
-    };
-    expect(await isOver()).toBe(false);
-    await endIn(site, issued.id, 1);
-    await waitFor(isOver, { what: 'the token to expire' });
-    const byStranger = { url, file: join(folder, 'none'), from: AWAY };
-    expect(await curl.download(byStranger)).toMatchObject(refused);
-    expect(await curl.resume(download)).toMatchObject({ code: 0 });
-
-    expect((await readFile(download.file)).equals(LARGE)).toBe(true);
-    const state = { uses_left: 1, requesters: [{ address: HOME }] };
-    expect(await stateOf(site, issued.id)).toMatchObject(state);
-  },
-);

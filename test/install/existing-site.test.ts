@@ -3,13 +3,13 @@ import { chmod, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/pr
 import { request } from 'node:https';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { fencedBlocks } from '../docs/blocks.ts';
-import { plain } from '../docs/plain.ts';
+import { fencedBlocks, plain } from '../docs/blocks.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
+import { askApi } from '../support/ask-service.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
@@ -66,7 +66,7 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
 
   const dir = await folderForTest();
   const app = await forTest(listening((_, response) => response.end('the shop')));
-  const [http, https, api] = await freePorts(3);
+  const [http, https, api = 0] = await freePorts(3);
 
   /** The paths and ports of the page as those of the test. */
   const here = (text: string) =>
@@ -218,12 +218,8 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
   expect(outputs.at(-2)).toContain('✓ nothing found');
   expect(outputs.at(-1)).toMatch(/, 0 ✗, /);
 
-  const issued = await fetch(`http://127.0.0.1:${api}/tokens`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: '{"path": "/download/photo.jpg"}',
-  });
-  const { url } = (await issued.json()) as { url: string };
+  const asked = { json: { path: '/download/photo.jpg' }, key: KEY };
+  const { url } = (await askApi({ apiPort: api }, 'POST /tokens', asked)).body;
   await write('srv/files/photo.jpg', 'a photo');
   await write('var/www/shop/download/photo.jpg', 'not the photo');
   for (const name of [HOST, `www.${HOST}`]) {

@@ -11,6 +11,7 @@ import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { tryRun } from '../harness/run.ts';
 import { startService } from '../harness/service.ts';
+import { askApi } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { type Manifest, misfits } from './manifests.ts';
@@ -248,7 +249,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
     await mkdir(join(folder, 'files'));
     await writeFile(join(folder, 'files', 'hello.txt'), 'hello');
 
-    const [api, metrics] = await freePorts(2);
+    const [api = 0, metrics] = await freePorts(2);
     const gate = `unix:${folder}/gate.sock`;
     const yaml = join(folder, 'postern.yaml');
     await writeFile(yaml, config['postern.yaml'] ?? '');
@@ -277,12 +278,8 @@ describe('Helm: the pod, started without Kubernetes', () => {
           .replace('/dev/stderr', `${dir}/error.log`),
     });
     onTestFinished(nginx.stop);
-    const issued = await fetch(`http://127.0.0.1:${api}/tokens`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-      body: '{"path": "/download/hello.txt"}',
-    });
-    const { url } = (await issued.json()) as { url: string };
+    const asked = { json: { path: '/download/hello.txt' } };
+    const { url } = (await askApi({ apiPort: api }, 'POST /tokens', asked)).body;
     expect(url).toMatch(/^https:\/\/files\.example\//);
     const { pathname, search } = new URL(url);
     expect(await (await fetch(nginx.url(pathname + search))).text()).toBe('hello');

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { placed } from '../cli/nginx/machine.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
+import { forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { type Packed, pack } from './packed.ts';
 
@@ -120,19 +121,10 @@ describe.sequential.each<NpmProgram>(['node-20', 'node-22', 'node-24', 'node-26'
         });
 
         const made = JSON.parse(await run(...npx, 'nginx', '--json', '--server', '--files', files));
-        const nginx = await startNginx({
-          config: ({ port, dir }) => {
-            for (const [name, text] of Object.entries<string>(made.files)) {
-              mkdirSync(join(dir, dirname(name)), { recursive: true });
-              const here = text
-                .replace('listen 80;', `listen 127.0.0.1:${port};`)
-                .replace('/var/log/nginx/access.log', `${dir}/site.log`);
-              writeFileSync(join(dir, name), here);
-            }
-            return 'include conf.d/*.conf;';
-          },
-        });
-        onTestFinished(nginx.stop);
+        const generated = Object.entries<string>(made.files);
+        const nginx = await forTest(
+          startNginx({ config: (context) => placed(generated, context) }),
+        );
 
         const { POSTERN_API, POSTERN_API_KEY, ...settings } = env as Record<string, string>;
         const service = await launch({

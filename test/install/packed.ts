@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { plain } from '../docs/plain.ts';
+import { plain } from '../docs/blocks.ts';
 import { projectRoot } from '../harness/paths.ts';
 
 export interface Packed {

@@ -123,6 +123,41 @@ test('workflows: a secret is only in a job with an environment, which a maintain
   }
 });
 
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+
+/** Runs a script of dev/build/ with programs that only write their arguments, and the token that they read. */
+async function pushed(script: string, tag: string, programs: Readonly<Record<string, string>>) {
+  const folder = await folderForTest();
+  for (const [name, line] of Object.entries(programs)) {
+    const lines = [
+      'printf "%s\\n" "$*" >> calls',
+      'case "$*" in *login*) cat > token ;; esac',
+      line,
+    ];
+    await writeFile(join(folder, name), ['#!/bin/sh', ...lines, 'exit 0'].join('\n'));
+    chmodSync(join(folder, name), 0o755);
+  }
+  const env = {
+    PATH: `${folder}:${process.env.PATH}`,
+    TOKEN: 'the-token',
+    GITHUB_ACTOR: 'someone',
+    GITHUB_REPOSITORY: 'Owner/Postern',
+    GITHUB_REPOSITORY_OWNER: 'Owner',
+    GITHUB_REF_NAME: tag,
+    GITHUB_SERVER_URL: 'https://github.example',
+    GITHUB_SHA: 'b'.repeat(40),
+    GITHUB_OUTPUT: join(folder, 'output'),
+  };
+  const path = join(projectRoot, 'dev', 'build', script);
+  const { ok, output } = await tryRun('sh', ['-c', `cd "${folder}" && "${path}" release`], env);
+  expect(ok, output).toBe(true);
+  const read = (name: string) => readFile(join(folder, name), 'utf8');
+  const calls = await read('calls');
+  expect(calls).not.toContain('the-token');
+  expect(await read('token')).toBe('the-token');
+  return { calls, output: await read('output') };
+}
+
 test.each([
   ['v0.2.0', 'ghcr.io/owner/postern:0.2.0', false],
   ['v1.0.0-rc.1', 'ghcr.io/owner/postern:1.0.0-rc.1', false],
@@ -130,78 +165,23 @@ test.each([
 ])(
   'workflows: push-image.sh for %s pushes %s and prints its digest',
   async (tag, image, latest) => {
-    const folder = await folderForTest();
-    const digest = `sha256:${'a'.repeat(64)}`;
-    // Docker is not installed here: a program of this name writes its arguments, and the metadata.
-    const docker = join(folder, 'docker');
-    const lines = [
-      '#!/bin/sh',
-      'printf "%s\\n" "$*" >> calls',
-      '[ "$1" = login ] && cat > token',
-      `[ "$2" = build ] && echo '{"containerimage.digest": "${digest}"}' > metadata.json`,
-      'exit 0',
-    ];
-    await writeFile(docker, lines.join('\n'));
-    chmodSync(docker, 0o755);
-    const script = join(projectRoot, 'dev', 'build', 'push-image.sh');
-    const env = {
-      PATH: `${folder}:${process.env.PATH}`,
-      TOKEN: 'the-token',
-      GITHUB_ACTOR: 'someone',
-      GITHUB_REPOSITORY: 'Owner/Postern',
-      GITHUB_REF_NAME: tag,
-      GITHUB_SERVER_URL: 'https://github.example',
-      GITHUB_SHA: 'b'.repeat(40),
-      GITHUB_OUTPUT: join(folder, 'output'),
-    };
-    const { ok, output } = await tryRun('sh', ['-c', `cd "${folder}" && "${script}"`], env);
-    expect(ok, output).toBe(true);
-    const calls = await readFile(join(folder, 'calls'), 'utf8');
-    expect(calls).not.toContain('the-token');
-    expect(await readFile(join(folder, 'token'), 'utf8')).toBe('the-token');
+    const metadata = `echo '{"containerimage.digest": "${DIGEST}"}' > metadata.json`;
+    const docker = `[ "$2" = build ] && ${metadata}`;
+    const { calls, output } = await pushed('push-image.sh', tag, { docker });
     expect(calls).toContain(`--platform linux/amd64,linux/arm64 --push`);
     expect(calls).toContain(`--tag ${image} `);
     expect(calls.includes(':latest')).toBe(latest);
-    expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toBe(
-      `name=ghcr.io/owner/postern\ndigest=${digest}\n`,
-    );
+    expect(output).toBe(`name=ghcr.io/owner/postern\ndigest=${DIGEST}\n`);
   },
 );
 
 test('workflows: push-chart.sh pushes the chart of the version, and prints its digest', async () => {
-  const folder = await folderForTest();
-  const digest = `sha256:${'a'.repeat(64)}`;
-  const lines = [
-    '#!/bin/sh',
-    'printf "%s\\n" "$*" >> calls',
-    'case "$*" in *login*) cat > token ;; esac',
-    `[ "$1" = push ] && printf 'Pushed: x\\nDigest: ${digest}\\n' >&2`,
-    'exit 0',
-  ];
-  for (const program of ['docker', 'helm']) {
-    await writeFile(join(folder, program), lines.join('\n'));
-    chmodSync(join(folder, program), 0o755);
-  }
-  const script = join(projectRoot, 'dev', 'build', 'push-chart.sh');
-  const env = {
-    PATH: `${folder}:${process.env.PATH}`,
-    TOKEN: 'the-token',
-    GITHUB_ACTOR: 'someone',
-    GITHUB_REPOSITORY_OWNER: 'Owner',
-    GITHUB_REF_NAME: 'v0.2.0',
-    GITHUB_OUTPUT: join(folder, 'output'),
-  };
-  const { ok, output } = await tryRun('sh', ['-c', `cd "${folder}" && "${script}" release`], env);
-  expect(ok, output).toBe(true);
-  const calls = await readFile(join(folder, 'calls'), 'utf8');
-  expect(calls).not.toContain('the-token');
-  expect(await readFile(join(folder, 'token'), 'utf8')).toBe('the-token');
+  const line = `[ "$1" = push ] && printf 'Pushed: x\\nDigest: ${DIGEST}\\n' >&2`;
+  const { calls, output } = await pushed('push-chart.sh', 'v0.2.0', { docker: line, helm: line });
   expect(calls).toContain(
     'push release/assets/postern-chart-0.2.0.tgz oci://ghcr.io/owner/charts\n',
   );
-  expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toBe(
-    `name=ghcr.io/owner/charts/postern\ndigest=${digest}\n`,
-  );
+  expect(output).toBe(`name=ghcr.io/owner/charts/postern\ndigest=${DIGEST}\n`);
 });
 
 test('security-insights.yml has the required fields, and links to files that exist', () => {

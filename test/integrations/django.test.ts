@@ -10,7 +10,7 @@ import { tryRun } from '../harness/run.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { NAMES } from '../support/names.ts';
 import { needTool } from '../support/need-tool.ts';
-import { createVisitor, linksOf, multipart, type Visit } from './visitor.ts';
+import { createVisitor, linksOf, multipart, type Visit } from './example.ts';
 
 const FOLDER = join(projectRoot, 'integrations', 'django');
 const NAME = 'Übersicht (1) & "x".pdf';
@@ -159,39 +159,7 @@ ${code}`;
     const texts = await Promise.all(urls.map(textOf));
     expect(texts).toEqual(names);
   });
-
-  test('django: figures of a page with 500 links', async (context) => {
-    await needTool('django-postern', context);
-    const figures = await inDjango(FIGURES);
-    console.log(`django, ${settings}, 500 links, ms of CPU time (elapsed): ${figures}`);
-    expect(figures).toHaveLength(4);
-  });
 });
-
-/** Django's own URLs, those of the storage, the same in a template, and urls(). */
-const FIGURES = `
-from statistics import median
-from time import perf_counter, process_time
-from django.core.files.storage import FileSystemStorage
-from django.template import engines
-from documents.models import Document
-names = [f"documents/{number}.pdf" for number in range(500)]
-documents = [Document(file=name) for name in names]
-page = engines["django"].from_string("{% for one in documents %}{{ one.file.url }} {% endfor %}")
-public = FileSystemStorage(base_url="/media/")
-def timed(make):
-    rounds = []
-    for _ in range(3):
-        cpu, elapsed = process_time(), perf_counter()
-        make()
-        rounds.append((process_time() - cpu, perf_counter() - elapsed))
-    return " ".join(f"{1000 * median(part):.1f}" for part in zip(*rounds))
-print(json.dumps([
-    timed(lambda: [public.url(name) for name in names]),
-    timed(lambda: [storage.url(name) for name in names]),
-    timed(lambda: page.render({"documents": documents})),
-    timed(lambda: storage.urls(names)),
-]))`;
 
 test('django: manage.py check reports an error with the status 1', async (context) => {
   await needTool('django-postern', context);

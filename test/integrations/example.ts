@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, describe, inject } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { parse } from 'yaml';
 import { type Example, type ExampleSite, startExample } from '../../dev/examples/site.ts';
-import { type Asked, multipart } from './visitor.ts';
 
 /** Describes the example of a framework. Without the framework its tests are skipped; in CI they fail. */
 export function describeExample(name: 'laravel' | 'rails') {
@@ -63,36 +66,123 @@ export const NAMES = [
 /** `Übersicht (1) & "x".pdf`, as browsers read it. */
 export const TITLE_IN_HEADER = "filename*=UTF-8''%C3%9Cbersicht%20%281%29%20%26%20%22x%22.pdf";
 
-/** The claims of the token in a link. */
-export function claimsOf(link: string): Record<string, unknown> {
-  const [, claims = ''] = (new URL(link).searchParams.get('token') ?? '').split('.');
-  return JSON.parse(Buffer.from(claims, 'base64url').toString());
+const statusOf = async (link: string) => (await fetch(link)).status;
+
+/** What the links of both examples can and cannot do. The claims are those of a signed link, beside the subject. */
+export function testLinks(site: ExampleSite, tokens: 'signed' | 'issued', more = {}): void {
+  const authorization = () => ({ authorization: `Bearer ${site.key}` });
+  const tokenOf = (link: string) => new URL(link).searchParams.get('token') ?? '';
+
+  test('a revoked link gets 401, and another link of the same file works', async () => {
+    const ada = userOf(site, 'ada');
+    const id = await ada.upload('revoked.txt', 'content');
+    const [revoked, other] = [await ada.link(id), await ada.link(id)];
+    const body = new URLSearchParams({ token: tokenOf(revoked) });
+    await fetch(`${site.api}/revoke`, { method: 'POST', headers: authorization(), body });
+    expect(await statusOf(revoked)).toBe(401);
+    expect(await statusOf(other)).toBe(200);
+  });
+
+  test('the subject is the user of the request', async () => {
+    const eve = userOf(site, 'eve');
+    const link = await eve.link(await eve.upload('eve.txt', 'content'));
+    if (tokens === 'signed') {
+      expect(decodeJwt(tokenOf(link))).toMatchObject({ sub: 'eve', ...more });
+    } else {
+      const init = { method: 'DELETE', headers: authorization() };
+      const answer = await fetch(`${site.api}/tokens?subject=eve`, init);
+      expect(await answer.json()).toMatchObject({ revoked: 1 });
+      expect(await statusOf(link)).toBe(401);
+    }
+  });
+
+  test('another user gets no link of the file, and cannot use one for another file or requester', async () => {
+    const [ada, ben] = [userOf(site, 'ada'), userOf(site, 'ben')];
+    const id = await ada.upload('ada.txt', 'secret of ada');
+    expect((await ben.ask(`/documents/${id}`)).status).toBe(404);
+
+    const { search } = new URL(await ben.link(await ben.upload('ben.txt', 'of ben')));
+    const { origin, pathname } = new URL(await ada.link(id));
+    expect(await statusOf(origin + pathname + search)).toBe(403);
+    expect(await statusOf(origin + pathname)).toBe(401);
+
+    const once = await ada.linkForOne(id);
+    const first = await fetch(once);
+    const cookie = first.headers.getSetCookie().map((one) => one.split(';')[0]);
+    expect([first.status, await statusOf(once)]).toEqual([200, 401]);
+    expect((await fetch(once, { headers: { cookie: cookie.join('; ') } })).status).toBe(200);
+  });
 }
 
-/** `POST /revoke` */
-export async function revokeLink({ api, key }: ExampleSite, link: string): Promise<void> {
-  const response = await fetch(`${api}/revoke`, {
+/** The command postern:issuer prints the public key, and the entry for postern.yaml. */
+export async function expectIssuer(printed: string, site: ExampleSite, id: string): Promise<void> {
+  const [, jwks = '', settings = ''] =
+    /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
+  expect(jwks).toBe((await readFile(join(site.folder, 'public.json'), 'utf8')).trim());
+  expect(jwks).not.toContain('"d"');
+  expect(parse(settings).issuers).toEqual([
+    {
+      id,
+      issuer: 'https://shop.example',
+      audience: 'https://files.example',
+      jwks_file: `/etc/postern/${id}.json`,
+      trusted_for: 'downloads',
+      algorithms: ['ES256'],
+      paths: ['/download/'],
+      max_expires_in: 3600,
+      client: 'web',
+    },
+  ]);
+}
+
+export interface Asked {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | URLSearchParams | Buffer;
+}
+
+export type Visit = (path: string, asked?: Asked) => Promise<Response>;
+
+/** A browser that keeps its cookies, and follows no redirect. */
+export function createVisitor(origin: string): Visit {
+  const cookies = new Map<string, string>();
+  return async (path, asked = {}) => {
+    const cookie = [...cookies].map((pair) => pair.join('=')).join('; ');
+    const headers = { cookie, ...asked.headers };
+    const response = await fetch(origin + path, { redirect: 'manual', ...asked, headers });
+    for (const set of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set) ?? [];
+      cookies.set(name, value);
+    }
+    return response;
+  };
+}
+
+/** The URLs of `href` and `src` in a page. */
+export function linksOf(page: string): string[] {
+  const links = [...page.matchAll(/\b(?:href|src)="([^"]+)"/g)].map(([, url = '']) => url);
+  return links.map((url) => url.replaceAll('&amp;', '&'));
+}
+
+export interface Part {
+  readonly name: string;
+  readonly filename?: string;
+  readonly content: string | Buffer;
+}
+
+/** A form with files. `FormData` would write a quote in a name as `%22`. */
+export function multipart(parts: readonly Part[]): Asked {
+  const boundary = 'a-boundary-for-the-tests';
+  const pieces = parts.flatMap(({ name, filename, content }) => {
+    const quoted = filename?.replace(/["\\]/g, '\\$&');
+    const file = quoted === undefined ? '' : `; filename="${quoted}"`;
+    const head = `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${file}\r\n`;
+    const type = quoted === undefined ? '' : 'Content-Type: application/octet-stream\r\n';
+    return [Buffer.from(`${head}${type}\r\n`), Buffer.from(content), Buffer.from('\r\n')];
+  });
+  return {
     method: 'POST',
-    headers: { authorization: `Bearer ${key}` },
-    body: new URLSearchParams({ token: new URL(link).searchParams.get('token') ?? '' }),
-  });
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-}
-
-/** `DELETE /tokens?subject=`: the number of revoked tokens. */
-export async function revokeSubject({ api, key }: ExampleSite, subject: string): Promise<unknown> {
-  const response = await fetch(`${api}/tokens?${new URLSearchParams({ subject })}`, {
-    method: 'DELETE',
-    headers: { authorization: `Bearer ${key}` },
-  });
-  return response.json();
-}
-
-/** What a link for one requester answers to a first client, to a second one, and to the first one again. */
-export async function useOnce(link: string): Promise<number[]> {
-  const first = await fetch(link);
-  const cookies = first.headers.getSetCookie().map((cookie) => cookie.split(';')[0]);
-  const second = await fetch(link);
-  const again = await fetch(link, { headers: { cookie: cookies.join('; ') } });
-  return [first, second, again].map(({ status }) => status);
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+    body: Buffer.concat([...pieces, Buffer.from(`--${boundary}--\r\n`)]),
+  };
 }

@@ -1,19 +1,16 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { artisan, findLaravelApp, laravel } from '../../dev/examples/laravel.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import {
-  claimsOf,
   describeExample,
+  expectIssuer,
   NAMES,
-  revokeLink,
-  revokeSubject,
   TITLE_IN_HEADER,
+  testLinks,
   useExample,
-  useOnce,
   userOf,
 } from './example.ts';
 
@@ -80,38 +77,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     expect(await statusOf(long)).toBe(200);
   });
 
-  test('a revoked link gets 401, and another link of the same file works', async () => {
-    const ada = userOf(site, 'ada');
-    const id = await ada.upload('revoked.txt', 'content');
-    const [revoked, other] = [await ada.link(id), await ada.link(id)];
-    await revokeLink(site, revoked);
-    expect(await statusOf(revoked)).toBe(401);
-    expect(await statusOf(other)).toBe(200);
-  });
-
-  test('the subject is the ID of the user', async () => {
-    const eve = userOf(site, 'eve');
-    const link = await eve.link(await eve.upload('eve.txt', 'content'));
-    if (tokens === 'signed') {
-      expect(claimsOf(link)).toMatchObject({ sub: 'eve', path: '/download/eve/eve.txt' });
-    } else {
-      expect(await revokeSubject(site, 'eve')).toMatchObject({ revoked: 1 });
-      expect(await statusOf(link)).toBe(401);
-    }
-  });
-
-  test('another user gets no link of the file, and cannot use one for another file or requester', async () => {
-    const [ada, ben] = [userOf(site, 'ada'), userOf(site, 'ben')];
-    const id = await ada.upload('ada.txt', 'secret of ada');
-    expect((await ben.ask(`/documents/${id}`)).status).toBe(404);
-
-    const { search } = new URL(await ben.link(await ben.upload('ben.txt', 'of ben')));
-    const { origin, pathname } = new URL(await ada.link(id));
-    expect(await statusOf(origin + pathname + search)).toBe(403);
-    expect(await statusOf(origin + pathname)).toBe(401);
-
-    expect(await useOnce(await ada.linkForOne(id))).toEqual([200, 401, 200]);
-  });
+  testLinks(site, tokens, { path: '/download/eve/eve.txt' });
 
   test('a name that leaves the disk, or that HTTP cannot carry, is an exception', async () => {
     const names = [
@@ -183,12 +149,6 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     expect(await statusOf(elsewhere)).toBe(403);
   });
 
-  test('500 links: each has its own token', async () => {
-    const figures = (await php('links.php', '500')) as Record<string, { links: number }>;
-    console.log(`500 links with Laravel: ${JSON.stringify(figures)}`);
-    expect(figures[`temporaryUrl() with ${tokens} tokens`]?.links).toBe(500);
-  });
-
   test.runIf(tokens === 'signed')('a missing or wrong key is reported with its file', async () => {
     const folder = join(site.folder, 'app', 'storage');
     const env = { POSTERN_KEY_FILE: join(folder, 'none.pem') };
@@ -200,23 +160,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
 
   test.runIf(tokens === 'signed')('postern:issuer prints the entry for postern.yaml', async () => {
     const printed = await artisan({ folder: site.folder, tokens }, 'postern:issuer');
-    const [, jwks = '', settings = ''] =
-      /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
-    expect(jwks).toBe((await readFile(join(site.folder, 'public.json'), 'utf8')).trim());
-    expect(jwks).not.toContain('"d"');
-    expect(parse(settings).issuers).toEqual([
-      {
-        id: 'laravel',
-        issuer: 'https://shop.example',
-        audience: 'https://files.example',
-        jwks_file: '/etc/postern/laravel.json',
-        trusted_for: 'downloads',
-        algorithms: ['ES256'],
-        paths: ['/download/'],
-        max_expires_in: 3600,
-        client: 'web',
-      },
-    ]);
+    await expectIssuer(printed, site, 'laravel');
   });
 
   test('url() is an exception that names temporaryUrl()', async () => {

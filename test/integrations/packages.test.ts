@@ -1,7 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { startPostern } from '../../dev/examples/site.ts';
+import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
+import { needTool } from '../support/need-tool.ts';
 
 const FOLDER = join(projectRoot, 'integrations');
 const MAX_README_WORDS = 600;
@@ -39,4 +45,63 @@ describe.each(PACKAGES)('integrations/%s', (name) => {
     // A package that depends on another one of this project.
     for (const [, pinned] of text.matchAll(/==([\d.]+)/g)) expect(pinned).toBe(version);
   });
+});
+
+const PYTHON = join(projectRoot, 'integrations', 'python');
+
+test('postern.py: the tests of the client pass against a Postern', async (context) => {
+  const python = await needTool('python3-jwt', context);
+  const folder = await folderForTest();
+  const { service, api, key } = await startPostern(folder);
+  await forTest(Promise.resolve(service));
+  const env = {
+    ...python.env,
+    POSTERN_API: api,
+    POSTERN_API_KEY: key,
+    POSTERN_KEY_FILE: join(folder, 'key.json'),
+    PYTHONDONTWRITEBYTECODE: '1',
+  };
+  const args = ['-W', 'error', '-m', 'unittest', 'discover', '-s', PYTHON];
+  const { ok, output } = await tryRun(python.path, args, env);
+  expect(output).toMatch(/^Ran \d{2} tests/m);
+  expect(ok, output).toBe(true);
+});
+
+test('postern.py: has each field of a request, and signs those that are claims', () => {
+  const text = read('python', 'postern.py');
+  const fieldsOf = (name: string) => {
+    const [, body = ''] = new RegExp(`class ${name}\\(.*\\n([^]*?)\\n\\n\\n`).exec(text) ?? [];
+    return [...body.matchAll(/^ {4}(\w+): /gm)].map(([, field]) => field);
+  };
+  const fields: Array<[string, GrantField]> = Object.entries(GRANT_FIELDS);
+  // `expires_in` becomes `exp`, and `subject` becomes `sub`.
+  const signed = fields.filter(
+    ([name, { claim }]) => claim === undefined || ['expires_in', 'subject'].includes(name),
+  );
+  expect(fieldsOf('SignRequest').sort()).toEqual(signed.map(([name]) => name).sort());
+  const all = [...fieldsOf('SignRequest'), ...fieldsOf('TokenRequest')];
+  expect(all.sort()).toEqual(fields.map(([name]) => name).sort());
+});
+
+const BUILD = `
+import os, sys, zipfile
+from setuptools.build_meta import build_wheel
+os.chdir(sys.argv[1])
+wheel = build_wheel(sys.argv[1])
+print("files:", *(name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name))
+`;
+
+test.for([
+  ['python', 'postern.py'],
+  ['django', 'django_postern/checks.py'],
+])('integrations/%s: the wheel has only the package', async ([name = '', file], context) => {
+  const python = await needTool('python3-setuptools', context);
+  // setuptools writes into the folder of the sources.
+  const folder = join(await folderForTest(), name);
+  await cp(join(projectRoot, 'integrations', name), folder, { recursive: true, dereference: true });
+  const { ok, output } = await tryRun(python.path, ['-c', BUILD, folder], python.env);
+  expect(ok, output).toBe(true);
+  const files = /^files: (.*)$/m.exec(output)?.[1]?.split(' ') ?? [];
+  expect(files).toContain(file);
+  expect(files.filter((one) => /test|example/.test(one))).toEqual([]);
 });

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { rails, rake, runRails } from '../../dev/examples/rails.ts';
 import { openBrowser, PICTURE, playAll } from '../browsers/browser.ts';
 import { docsBlock } from '../docs/blocks.ts';
@@ -10,14 +9,12 @@ import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { forTest } from '../support/for-test.ts';
 import {
-  claimsOf,
   describeExample,
+  expectIssuer,
   NAMES,
-  revokeLink,
-  revokeSubject,
   TITLE_IN_HEADER,
+  testLinks,
   useExample,
-  useOnce,
   userOf,
 } from './example.ts';
 
@@ -87,37 +84,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     expect(await statusOf(await ada().link(id))).toBe(200);
   });
 
-  test('a revoked link gets 401, and another link of the same file works', async () => {
-    const id = await ada().upload('revoked.txt', 'content');
-    const [revoked, other] = [await ada().link(id), await ada().link(id)];
-    await revokeLink(site, revoked);
-    expect(await statusOf(revoked)).toBe(401);
-    expect(await statusOf(other)).toBe(200);
-  });
-
-  test('the subject is that of the request', async () => {
-    const eve = userOf(site, 'eve');
-    const link = await eve.link(await eve.upload('eve.txt', 'content'));
-    if (tokens === 'signed') {
-      expect(claimsOf(link)).toMatchObject({ sub: 'eve' });
-    } else {
-      expect(await revokeSubject(site, 'eve')).toMatchObject({ revoked: 1 });
-      expect(await statusOf(link)).toBe(401);
-    }
-  });
-
-  test('another user gets no link of the file, and cannot use one for another file or requester', async () => {
-    const ben = userOf(site, 'ben');
-    const id = await ada().upload('ada.txt', 'secret of ada');
-    expect((await ben.ask(`/documents/${id}`)).status).toBe(404);
-
-    const { search } = new URL(await ben.link(await ben.upload('ben.txt', 'of ben')));
-    const { origin, pathname } = new URL(await ada().link(id));
-    expect(await statusOf(origin + pathname + search)).toBe(403);
-    expect(await statusOf(origin + pathname)).toBe(401);
-
-    expect(await useOnce(await ada().linkForOne(id))).toEqual([200, 401, 200]);
-  });
+  testLinks(site, tokens);
 
   test('rails_blob_url redirects to a link, and no log contains its token', async () => {
     const id = await ada().upload('redirect.txt', 'content');
@@ -262,13 +229,6 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     expect(await page.evaluate('document.title')).not.toBe('ran');
   });
 
-  test('500 links: each has its own token', async () => {
-    const program = await readFile(join(projectRoot, 'test/integrations/rails/links.rb'), 'utf8');
-    const figures = JSON.parse(await ruby(program));
-    console.log(`500 links with Rails, ${tokens}: ${JSON.stringify(figures)}`);
-    expect(figures['url of the service Postern'].links).toBe(500);
-  });
-
   test.runIf(tokens === 'signed')('a missing key is reported with its file', async () => {
     const tokensWith = (file: string) =>
       errorOf(`Postern::Tokens.new(issuer: "a", audience: "b", key_file: "${file}").jwk`);
@@ -279,22 +239,6 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
 
   test.runIf(tokens === 'signed')('postern:issuer prints the entry for postern.yaml', async () => {
     const printed = await rake({ folder: site.folder, tokens }, 'postern:issuer');
-    const [, jwks = '', settings = ''] =
-      /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
-    expect(jwks).toBe(await readFile(join(site.folder, 'public.json'), 'utf8'));
-    expect(jwks).not.toContain('"d"');
-    expect(parse(settings).issuers).toEqual([
-      {
-        id: 'private',
-        issuer: 'https://shop.example',
-        audience: 'https://files.example',
-        jwks_file: '/etc/postern/private.json',
-        trusted_for: 'downloads',
-        algorithms: ['ES256'],
-        paths: ['/download/'],
-        max_expires_in: 3600,
-        client: 'web',
-      },
-    ]);
+    await expectIssuer(printed, site, 'private');
   });
 });

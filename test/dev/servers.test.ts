@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { startNginx } from '../harness/nginx.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { onFreePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
+import { waitFor } from '../harness/wait.ts';
+import { forTest } from '../support/for-test.ts';
+
+/** Whether no process has this id; a negative one is a process group's. */
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+test('launch: a missed deadline stops the process and reports the condition', async () => {
+  const program = { name: 'the program', path: '/bin/sleep', args: ['60'], env: process.env };
+  const running = await launch(program);
+  const waiting = running.ready(() => false, { what: 'a miracle', deadline: 50 });
+  await expect(waiting).rejects.toThrow('gave up after 0.05 s of waiting for a miracle');
+  expect(isGone(running.pid)).toBe(true);
+});
+
+// Needs a separate process that ends: the built one.
+const built = join(projectRoot, 'dist', 'test', 'harness', 'process.js');
+
+test.runIf(existsSync(built))(
+  'launch: a killed parent leaves neither processes nor folders',
+  async () => {
+    const folder = await temporaryFolder();
+    const script = `
+    import { launch } from ${JSON.stringify(built)};
+    const command = { name: 'x', path: '/bin/sh', args: ['-c', 'sleep 60 & exec sleep 60'] };
+    const options = { env: process.env, folder: process.argv[1], stdio: 'inherit' };
+    await launch({ ...command, ...options });
+    console.log('started');`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script, folder]);
+    await once(parent.stdout, 'data');
+
+    parent.kill('SIGKILL');
+
+    await once(parent, 'close'); // when its stdout is closed
+    await waitFor(() => !existsSync(folder), { what: 'the folder to be gone' });
+  },
+);
+
+test.each([
+  'bind() failed (98: Address already in use)',
+  'Error: listen EADDRINUSE: address already in use 127.0.0.1:20000',
+  'postern cannot listen on 127.0.0.1:20000: another process listens on it. See POSTERN_LISTEN.',
+])('onFreePorts: tries other ports at most three times if a port is taken: %s', async (message) => {
+  const tried: number[] = [];
+  const start = (failures: number) => async (ports: number[]) => {
+    tried.push(...ports);
+    if (tried.length <= failures) throw new Error(message);
+    return 'started';
+  };
+  expect(await onFreePorts(1, start(2))).toBe('started');
+  expect(new Set(tried).size).toBe(3);
+  tried.length = 0;
+  await expect(onFreePorts(1, start(9))).rejects.toThrow(message);
+  expect(tried.length).toBe(3);
+});
+
+test('onFreePorts: another error is not retried', async () => {
+  let calls = 0;
+  const start = async () => {
+    calls += 1;
+    throw new Error('unknown directive');
+  };
+  await expect(onFreePorts(1, start)).rejects.toThrow('unknown directive');
+  expect(calls).toBe(1);
+});
+
+const answering =
+  (text: string) =>
+  ({ port }: { port: number }) =>
+    `server { listen 127.0.0.1:${port}; location / { return 200 "${text}"; } }`;
+
+/** Over a new connection: a kept one ends with the worker that a reload replaces. */
+function body(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false }, (response) => text(response).then(resolve, reject));
+    request.on('error', reject);
+  });
+}
+
+test('startNginx: a reload has taken effect when it resolves', async () => {
+  const nginx = await forTest(startNginx({ config: answering('old'), workers: 2 }));
+  for (const text of ['one', 'two', 'three']) {
+    await nginx.reload(answering(text));
+    const bodies = await Promise.all(Array.from({ length: 20 }, () => body(nginx.url('/'))));
+    expect(new Set(bodies)).toEqual(new Set([text]));
+  }
+});
+
+test('startNginx: a reload with an invalid configuration rejects and keeps the old workers', async () => {
+  const nginx = await forTest(startNginx({ config: answering('old') }));
+  const reload = nginx.reload(() => 'no_such_directive on;');
+  await expect(reload).rejects.toThrow(/unknown directive "no_such_directive".*\| no_such/s);
+  expect(await body(nginx.url('/'))).toBe('old');
+  await nginx.reload(answering('new'));
+  expect(await body(nginx.url('/'))).toBe('new');
+});
+
+test('startNginx: stop leaves no process and no folder', async () => {
+  const nginx = await startNginx({ config: answering('x'), workers: 2 });
+  await nginx.stop();
+  expect(isGone(-nginx.pid)).toBe(true); // the group: master and workers
+  await expect(readdir(nginx.dir)).rejects.toThrow('ENOENT');
+  await expect(fetch(nginx.url('/'))).rejects.toThrow();
+});
+
+test('startNginx: an invalid configuration rejects with the message of nginx and the line', async () => {
+  const starting = startNginx({ config: () => 'server {\n  listen nowhere:1:2;\n}' });
+  await expect(starting).rejects.toThrow(/exited with code 1.*\[emerg\].*\| listen nowhere/s);
+});
