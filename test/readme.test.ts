@@ -40,13 +40,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The one block of docs/start/one-page.md in a language that holds these words. */
-function block(language: string, words: string): string {
-  const found = onePage.filter((one) => one.language === language && one.text.includes(words));
-  expect(found.length, `${language} blocks with ${words}`).toBe(1);
-  return found[0]?.text ?? '';
-}
-
 /** Replaces texts. Fails if one is missing. */
 function put(text: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((changed, [from, to]) => {
@@ -117,54 +110,6 @@ describe.sequential('in a fresh copy', () => {
   );
 
   test(
-    'the shortest real set-up serves the file, and only with its token',
-    async () => {
-      const [port = 0] = await freePorts(1);
-      const api = `127.0.0.1:${port}`;
-      const socket = { '/run/postern/gate.sock': join(folder, 'gate.sock') };
-      const start = await launch({
-        name: 'npm start',
-        path: '/bin/sh',
-        args: ['-c', put(block('sh', 'npm start'), { 'npm start': 'exec npm start' })],
-        env: { ...plain(), POSTERN_API_LISTEN: api, POSTERN_LISTEN: `unix:${folder}/gate.sock` },
-        cwd: copy,
-      });
-      onTestFinished(async () => void (await start.stop()));
-      await start.ready(() => start.stdout().includes('"listening"'), {
-        what: 'Postern to listen',
-        deadline: 120 * SECONDS,
-      });
-
-      const files = join(folder, 'files');
-      await mkdir(files);
-      await writeFile(join(files, 'hello.txt'), 'hello\n');
-      const nginx = await startNginx({
-        config: ({ port, dir }) =>
-          put(block('nginx', 'postern/protect.conf'), {
-            'listen 127.0.0.1:8080;': `listen 127.0.0.1:${port};`,
-            ...socket,
-            '/var/log/nginx': dir,
-            '/srv/files/': `${files}/`,
-          }),
-      });
-      onTestFinished(nginx.stop);
-
-      const tools = await variablesFor('curl');
-      const issued = await shell(put(block('sh', '/tokens'), { '127.0.0.1:7301': api }), tools);
-      const answer = JSON.parse(issued) as { access_token: string; url: string };
-      const [, , , shown] = blocks;
-      expect(Object.keys(answer)).toEqual(Object.keys(JSON.parse(shown?.text ?? '')));
-
-      const get = async (url: string) => (await fetch(nginx.url(url))).text();
-      expect(await get(answer.url)).toBe('hello\n');
-      expect(await get('/download/hello.txt')).toContain('"missing_token"');
-      expect(await start.stop()).toEqual({ code: 0, signal: null });
-      expect(start.stdout()).toContain('"stopped"');
-    },
-    180 * SECONDS,
-  );
-
-  test(
     'docs/start/getting-started.md: each command prints what the page shows',
     async () => {
       const files = await mkdtemp(join(folder, 'files-'));
@@ -189,6 +134,7 @@ describe.sequential('in a fresh copy', () => {
         '127.0.0.1:7301': api,
         '127.0.0.1:8080': `127.0.0.1:${nginx.port}`,
       };
+      const services: Array<Awaited<ReturnType<typeof launch>>> = [];
       async function output(script: string): Promise<string> {
         if (!script.endsWith('npm start')) return shell(script, tools);
         const service = await launch({
@@ -198,12 +144,15 @@ describe.sequential('in a fresh copy', () => {
           env: { ...plain(), POSTERN_API_LISTEN: api, POSTERN_LISTEN: `unix:${files}/gate.sock` },
           cwd: copy,
         });
-        onTestFinished(async () => void (await service.stop()));
-        await service.ready(() => service.stdout().includes('"listening"'), {
+        services.push(service);
+        const { stop, stdout, ready } = service;
+        onTestFinished(async () => void (await stop()));
+        const deadline = 120 * SECONDS;
+        await ready(() => stdout().includes('"listening"'), {
           what: 'Postern to listen',
-          deadline: 120 * SECONDS,
+          deadline,
         });
-        return service.stdout();
+        return stdout();
       }
 
       let compared = 0;
@@ -223,6 +172,12 @@ describe.sequential('in a fresh copy', () => {
       expect(compared).toBeGreaterThanOrEqual(8);
       const doctor = `node dist/cli/postern.js doctor --config ${nginx.dir}/nginx.conf`;
       expect(await shell(doctor)).toMatch(/^✓/);
+      const denied = await fetch(nginx.url('/download/hello.txt'));
+      expect(await denied.text()).toContain('"missing_token"');
+      for (const { stop, stdout } of services) {
+        expect(await stop()).toEqual({ code: 0, signal: null });
+        expect(stdout()).toContain('"stopped"');
+      }
     },
     300 * SECONDS,
   );

@@ -1,7 +1,8 @@
-import { request } from 'node:http';
-import { expect, onTestFinished, test } from 'vitest';
-import { apiListener, createPostern, KEY, listening } from '../support/postern.ts';
-import { createAsked, keptLog } from './ask-api.ts';
+import { expect, test } from 'vitest';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { Unconfirmed } from '../../service/token/store.ts';
+import { KEY } from '../support/postern.ts';
+import { brokenStore, createAsked, keptLog } from './ask-api.ts';
 
 test.each([
   ['PUT /tokens', 'GET, POST, DELETE'],
@@ -46,6 +47,8 @@ test.each([
   const { ask } = createAsked();
   for (const line of [
     ...['POST /tokens', 'GET /tokens/x', 'POST /introspect', 'POST /revoke', 'GET /x'],
+    // A key in the query is not accepted.
+    `GET /tokens/x?access_token=${KEY}`,
   ]) {
     const reply = await ask(line, { key: '', headers: authorization ? { authorization } : {} });
     expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client', status: 401 } });
@@ -54,11 +57,6 @@ test.each([
     expect(reply.headers.get('www-authenticate')).toBe(challenge);
     expect(reply.headers.get('cache-control')).toBe('no-store');
   }
-});
-
-test('API: a key in the path or in the query is not accepted', async () => {
-  const { ask } = createAsked();
-  expect((await ask(`GET /tokens/x?access_token=${KEY}`, { key: '' })).status).toBe(401);
 });
 
 test.each(['/auth-request', '/x-accel'])(
@@ -75,51 +73,93 @@ test.each(['/auth-request', '/x-accel'])(
   },
 );
 
-const MEGABYTE = 1024 * 1024;
+test('/livez and /readyz need no key', async () => {
+  const { ask } = createAsked();
+  for (const path of ['/livez', '/readyz']) {
+    const { status, body, headers } = await ask(`GET ${path}`, { key: '' });
+    expect([status, body]).toMatchObject([200, { status: 'ok' }]);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('content-type')).toMatch(/^application\/json/);
+  }
+});
 
-/** Posts this number of bytes of JSON over HTTP, with or without Content-Length. */
-async function post(bytes: number, withLength: boolean) {
+const health = { store: 'cluster', masters: 3, answering: 2, replicas: 0, wanted: 1 } as const;
+
+test('/readyz shows the servers of the store, and a warning', async () => {
+  const memory = { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
+  expect((await createAsked().ask('GET /readyz')).body).toEqual({ status: 'ok', ...memory });
+  const check = async () => ({ ...health, warning: 'fix it' });
+  const { ask } = createAsked({ store: { ...createMemoryStore(), check } });
+  expect((await ask('GET /readyz')).body).toEqual({ status: 'ok', ...health, warning: 'fix it' });
+});
+
+test('/readyz shows the servers of the store in its 503, too', async () => {
+  const error = new Unconfirmed('0 of 1 replicas confirmed in time');
+  error.health = health;
+  const { ask } = createAsked({ store: brokenStore(error) });
+  const { status, body } = await ask('GET /readyz');
+  expect(status).toBe(503);
+  expect(body).toMatchObject({ code: 'unavailable', detail: error.message, ...health });
+});
+
+test('API: a change that replicas did not confirm gets 503 with the advice to repeat it', async () => {
+  const { log, parsed } = keptLog();
+  const store = brokenStore(new Unconfirmed('0 of 1 replicas confirmed in time'));
+  const { ask } = createAsked({ store, log });
+  const form = { token: `ps_${'a'.repeat(32)}` };
+  const detail = 'Applied, not yet confirmed: repeat the request.';
+  for (const { status, body } of [
+    await ask(`DELETE /tokens/${'a'.repeat(22)}`),
+    await ask('DELETE /tokens?subject=a'),
+    await ask('POST /revoke', { form }),
+  ]) {
+    expect([status, body]).toMatchObject([503, { code: 'unavailable', detail }]);
+    expect(body).not.toHaveProperty('masters');
+  }
+  expect(parsed()[0]).toMatchObject({ level: 50, reason: '0 of 1 replicas confirmed in time' });
+});
+
+test('API: a store that fails gets 503 except on /livez, and the reason is only logged', async () => {
   const { log, withoutAudit } = keptLog();
-  const { api } = createPostern({ log });
-  const { port, stop } = await listening(apiListener(api));
-  onTestFinished(stop);
-  const json = '[{"path":"/download/a"}]';
-  const body = json + ' '.repeat(bytes - json.length);
-  const reply = await new Promise<{ status: number; cache: unknown; text: string }>(
-    (resolve, reject) => {
-      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-      const asked = request(
-        { port, path: '/tokens/batch', method: 'POST', headers },
-        (response) => {
-          let text = '';
-          response.setEncoding('utf8').on('data', (chunk: string) => {
-            text += chunk;
-          });
-          response.on('end', () => {
-            const { statusCode: status = 0, headers: said } = response;
-            resolve({ status, cache: said['cache-control'], text });
-          });
-        },
-      );
-      asked.on('error', reject);
-      if (withLength) asked.setHeader('content-length', bytes);
-      else asked.setHeader('transfer-encoding', 'chunked');
-      asked.end(body);
-    },
-  );
-  return { ...reply, lines: withoutAudit() };
-}
+  const { ask } = createAsked({ store: brokenStore(), log });
+  expect((await ask('GET /livez')).status).toBe(200);
+  const id = 'a'.repeat(22);
+  const form = { token: `ps_${'a'.repeat(32)}` };
+  const detail = 'Postern gets no response from the token store.';
+  const replies = [
+    await ask('GET /readyz'),
+    await ask('POST /tokens', { json: { path: '/download/a' } }),
+    await ask(`GET /tokens/${id}`),
+    await ask(`PATCH /tokens/${id}`, { json: { expires_in: 1 } }),
+    await ask(`DELETE /tokens/${id}`),
+    await ask('DELETE /tokens?subject=a'),
+    await ask('POST /introspect', { form }),
+    await ask('POST /revoke', { form }),
+  ];
+  for (const { status, headers, body } of replies) {
+    expect([status, headers.get('retry-after')]).toEqual([503, '5']);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(body).toMatchObject({ code: 'unavailable', detail });
+  }
+  expect(withoutAudit()).toHaveLength(replies.length);
+  expect(withoutAudit()[0]).toMatchObject({ level: 50, reason: 'Connection is closed.' });
+});
 
-test.each([
-  ['with its length', true],
-  ['in chunks', false],
-])(
-  'API: a request body of one megabyte %s is accepted, and one more byte is not',
-  async (_, withLength) => {
-    expect(await post(MEGABYTE, withLength)).toMatchObject({ status: 201, cache: 'no-store' });
-    const { status, cache, text, lines } = await post(MEGABYTE + 1, withLength);
-    expect([status, cache]).toEqual([413, 'no-store']);
-    expect(JSON.parse(text)).toMatchObject({ status: 413, code: 'content_too_large' });
-    expect(lines).toEqual([]);
-  },
-);
+test('API: a malformed token or token ID is answered without asking the store', async () => {
+  const { ask } = createAsked({ store: brokenStore() });
+  const form = { token: 'another shape' };
+  expect((await ask('GET /tokens/x')).status).toBe(404);
+  expect((await ask('DELETE /tokens/x')).status).toBe(404);
+  expect((await ask('POST /introspect', { form })).body).toEqual({ active: false });
+  expect((await ask('POST /revoke', { form })).status).toBe(200);
+});
+
+test('API: an unexpected error gets 500 without details', async () => {
+  const { log, withoutAudit } = keptLog();
+  const { ask } = createAsked({ store: brokenStore(new TypeError('secret internals')), log });
+  const { status, headers, body } = await ask('POST /tokens', { json: { path: '/download/a' } });
+  expect([status, headers.get('cache-control')]).toEqual([500, 'no-store']);
+  const problem = { type: 'about:blank', title: 'Internal Server Error', status: 500 };
+  expect(body).toEqual({ ...problem, code: 'internal_error' });
+  expect(withoutAudit()).toMatchObject([{ level: 50, err: { message: 'secret internals' } }]);
+});

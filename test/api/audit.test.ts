@@ -44,37 +44,24 @@ test('audit: each action is one line, with client, token ID, subject, path and r
     { ...about, action: 'token.issued', token_id: id, expires_in: 60, ...seen },
   ]);
 
-  const é = '/download/%C3%A9';
+  const form = { token };
+  const query = 'path=/download/%C3%A9&client=test';
+  const prolong = { json: { expires_in: 90 } };
   const each: Array<[string, Asking, action: string, object]> = [
     [`GET /tokens/${id}`, {}, 'shown', { token_id: id, ...seen }],
     ['GET /tokens?subject=user-42', {}, 'listed', { subject: 'user-42', count: 1 }],
     ['GET /tokens', {}, 'listed', { count: 1 }],
-    [
-      `GET /tokens?path=${é}&client=test`,
-      {},
-      'listed',
-      { path: seen.path, owner: 'test', count: 1 },
-    ],
-    [
-      `PATCH /tokens/${id}`,
-      { json: { expires_in: 90 } },
-      'prolonged',
-      { token_id: id, expires_in: 90, ...seen },
-    ],
+    [`GET /tokens?${query}`, {}, 'listed', { path: seen.path, owner: 'test', count: 1 }],
+    [`PATCH /tokens/${id}`, prolong, 'prolonged', { token_id: id, expires_in: 90, ...seen }],
+    ['POST /introspect', { form }, 'introspected', { token_id: id, active: true, ...seen }],
     [
       'POST /introspect',
-      { form: { token } },
-      'introspected',
-      { token_id: id, active: true, ...seen },
-    ],
-    [
-      'POST /introspect',
-      { form: { token }, key: OTHER_KEY },
+      { form, key: OTHER_KEY },
       'introspected',
       { token_id: id, active: false, client: 'other' },
     ],
     [`DELETE /tokens/${id}`, {}, 'revoked', { by: 'id', token_id: id }],
-    ['POST /revoke', { form: { token } }, 'revoked', { by: 'token', token_id: id, count: 0 }],
+    ['POST /revoke', { form }, 'revoked', { by: 'token', token_id: id, count: 0 }],
     ['DELETE /tokens?subject=a', {}, 'revoked', { by: 'subject', subject: 'a', count: 0 }],
     ['DELETE /tokens?client=test', {}, 'revoked', { by: 'client', owner: 'test', count: 0 }],
   ];
@@ -84,11 +71,11 @@ test('audit: each action is one line, with client, token ID, subject, path and r
   }
 
   const folder = await issued(asked, { prefix: '/download/b/', subject: 'ada' });
-  const form = { token: folder.access_token };
-  const revoked = async (form: { token: string }) =>
-    (await linesOf('POST /revoke', { form })).lines;
-  expect(await revoked(form)).toMatchObject([{ by: 'token', token_id: folder.id, count: 1 }]);
-  expect(await revoked({ token: 'x' })).toMatchObject([{ by: 'token', count: 0 }]);
+  const revoked = async (token: string) =>
+    (await linesOf('POST /revoke', { form: { token } })).lines;
+  const ended = { by: 'token', token_id: folder.id, count: 1 };
+  expect(await revoked(folder.access_token)).toMatchObject([ended]);
+  expect(await revoked('x')).toMatchObject([{ by: 'token', count: 0 }]);
 });
 
 test('audit: several issued tokens are one line, with their count and IDs', async () => {
@@ -119,38 +106,24 @@ test('audit: JWTs have the ID of the token', async () => {
 
 const NOPE = { path: '/nope/a', subject: 'ada' };
 
-test.each<[string, Asking, object]>([
-  [
-    'POST /tokens',
-    { json: NOPE },
-    { code: 'invalid_request', endpoint: '/tokens', client: 'test', ...NOPE },
-  ],
-  ['POST /tokens/batch', { json: [] }, { code: 'invalid_request', endpoint: '/tokens/batch' }],
-  ['POST /tokens', { form: {} }, { code: 'unsupported_media_type', endpoint: '/tokens' }],
-  [
-    'POST /revoke',
-    { form: { iss: 'https://app.example', jti: '1' } },
-    { code: 'insufficient_scope', endpoint: '/revoke', by: 'jti', token_id: expect.any(String) },
-  ],
-  [
-    'DELETE /tokens?client=other',
-    {},
-    { code: 'insufficient_scope', endpoint: '/tokens', by: 'client', owner: 'other' },
-  ],
-  [
-    `DELETE /tokens/${'a'.repeat(22)}`,
-    {},
-    { code: 'not_found', endpoint: '/tokens/:id', by: 'id', token_id: 'a'.repeat(22) },
-  ],
-  ['PUT /tokens/x', {}, { code: 'method_not_allowed', endpoint: '/tokens/:id', method: 'PUT' }],
-  ['GET /x', {}, { code: 'not_found', endpoint: '/*' }],
-  ['GET /tokens/x', { key: 'wrong' }, { code: 'invalid_client', endpoint: '/tokens/:id' }],
-])('audit: a refused request has its code: %s %j', async (line, asking, fields) => {
+const JTI = { iss: 'https://app.example', jti: '1' };
+const ID = 'a'.repeat(22);
+
+test.each<[string, Asking, endpoint: string, code: string, more?: object]>([
+  ['POST /tokens', { json: NOPE }, '/tokens', 'invalid_request', { client: 'test', ...NOPE }],
+  ['POST /tokens/batch', { json: [] }, '/tokens/batch', 'invalid_request'],
+  ['POST /tokens', { form: {} }, '/tokens', 'unsupported_media_type'],
+  ['POST /revoke', { form: JTI }, '/revoke', 'insufficient_scope', { by: 'jti' }],
+  ['DELETE /tokens?client=other', {}, '/tokens', 'insufficient_scope', { owner: 'other' }],
+  [`DELETE /tokens/${ID}`, {}, '/tokens/:id', 'not_found', { by: 'id', token_id: ID }],
+  ['PUT /tokens/x', {}, '/tokens/:id', 'method_not_allowed'],
+  ['GET /x', {}, '/*', 'not_found'],
+  ['GET /tokens/x', { key: 'wrong' }, '/tokens/:id', 'invalid_client'],
+])('audit: a refused request has its code: %s %j', async (line, asking, endpoint, code, more) => {
   const { lines } = await audited().linesOf(line, asking);
   const [method] = line.split(' ');
-  expect(lines).toEqual([
-    expect.objectContaining({ level: level.info, action: 'request.refused', method, ...fields }),
-  ]);
+  const about = { level: level.info, action: 'request.refused', method, endpoint, code };
+  expect(lines).toEqual([expect.objectContaining({ ...about, ...more })]);
   expect('client' in lines[0]).toBe(asking.key === undefined);
 });
 
@@ -182,12 +155,9 @@ test('audit: a failed request has its code, the reason and the token, with the l
 
 test('audit: a change that replicas have not confirmed is a failed request, and applied', async () => {
   const error = new Unconfirmed('0 of 1 replicas confirmed in time');
-  const { linesOf } = audited({ store: brokenStore(error) });
-  const { lines } = await linesOf(`DELETE /tokens/${'a'.repeat(22)}`);
-  expect(lines).toMatchObject([
-    { action: 'request.failed', code: 'unavailable', applied: true, token_id: 'a'.repeat(22) },
-  ]);
-  expect(lines[0].reason).toBe(error.message);
+  const { lines } = await audited({ store: brokenStore(error) }).linesOf(`DELETE /tokens/${ID}`);
+  const failed = { action: 'request.failed', code: 'unavailable', reason: error.message };
+  expect(lines).toMatchObject([{ ...failed, applied: true, token_id: ID }]);
 });
 
 test('audit: a log that fails does not fail the request', async () => {

@@ -5,6 +5,8 @@ import { KEY, type PosternOptions } from '../support/postern.ts';
 import { type Asking, createAsked, OTHER_KEY } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
+const BATCH = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 /** The API, which also accepts bodies that do not end, and notes who got a response in which order. */
 function createClients(options: PosternOptions = {}) {
@@ -21,15 +23,12 @@ function createClients(options: PosternOptions = {}) {
   return {
     order,
     ask,
-    api: asked.api,
-    /** Sends the first bytes of a batch, and never the rest. */
-    begin(bytes: number): Promise<Response> {
-      const body = new ReadableStream({
-        start: (controller) => controller.enqueue(new Uint8Array(bytes).fill(0x20)),
-      });
-      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-      const sent = { method: 'POST', headers, body, duplex: 'half' } as const;
-      return Promise.resolve(asked.api.request('/tokens/batch', sent));
+    /** Sends the first bytes of a batch or a form, and never the rest. */
+    begin(bytes: number, path = '/tokens/batch', headers: Record<string, string> = BATCH) {
+      const start = (controller: ReadableStreamDefaultController) =>
+        controller.enqueue(new Uint8Array(bytes).fill(0x20));
+      const sent = { method: 'POST', headers, body: new ReadableStream({ start }), duplex: 'half' };
+      return Promise.resolve(asked.api.request(path, sent as RequestInit));
     },
   };
 }
@@ -48,16 +47,11 @@ test('batches that have not arrived hold no place', async () => {
 });
 
 test('forms that come without a key in the header, and do not end, hold no place', async () => {
-  const { ask, api } = createClients();
-  const begin = (path: string) => {
-    const body = new ReadableStream({
-      start: (controller) => controller.enqueue(new Uint8Array(32_000).fill(0x61)),
-    });
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    return api.request(path, { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
-  };
+  const { ask, begin } = createClients();
   // More than all places have together.
-  const begun = Array.from({ length: 600 }, () => [begin('/introspect'), begin('/revoke')]).flat();
+  const begun = Array.from({ length: 1200 }, (_, i) =>
+    begin(32_000, i % 2 ? '/introspect' : '/revoke', FORM),
+  );
   const asks = { key: '', form: { token: 'x', client_id: 'other', client_secret: OTHER_KEY } };
   expect((await ask('other', 'POST /introspect', asks)).status).toBe(200);
   expect((await ask('other', 'POST /tokens/batch', { json: batch(3) })).status).toBe(201);
@@ -80,7 +74,7 @@ test('a client whose unfinished batches hold all memory loses the newest one to 
 
 test('a client with one batch does not wait for the many batches of another one', async () => {
   const { ask, order } = createClients();
-  const many = Array.from({ length: 40 }, () =>
+  const many = Array.from({ length: 12 }, () =>
     ask('many', 'POST /tokens/batch', { json: batch(1000) }),
   );
   const one = ask('other', 'POST /tokens/batch', { json: batch(1000) });
@@ -97,8 +91,8 @@ test('a token with a PIN waits for few PINs of other requests, of another client
   const pin = { confirm: true, pin: '4711' };
   const single = (who: string) =>
     ask(who, 'POST /tokens', { json: { path: '/download/a', ...pin } });
-  const large = ask('batch', 'POST /tokens/batch', { json: batch(30, pin) });
-  const many = Array.from({ length: 10 }, () => single('many'));
+  const large = ask('batch', 'POST /tokens/batch', { json: batch(16, pin) });
+  const many = Array.from({ length: 6 }, () => single('many'));
   await expect.poll(() => order).toHaveLength(1);
   await single('other');
   expect(order.filter((reply) => reply.startsWith('many')).length).toBeLessThanOrEqual(3);
@@ -132,7 +126,7 @@ test('a client that lists few tokens does not wait for the long lists of another
     },
   };
   const { ask, order } = await createTokens({}, { store: slow });
-  const many = Array.from({ length: 100 }, () => ask('many', 'GET /tokens?limit=1000', {}));
+  const many = Array.from({ length: 20 }, () => ask('many', 'GET /tokens?limit=1000', {}));
   await ask('other', 'GET /tokens?limit=1000', {});
   expect(order.filter((reply) => reply.startsWith('many')).length).toBeLessThanOrEqual(1);
   // Otherwise the replies of the store for many lists would arrive together, and block the event loop.
@@ -145,9 +139,7 @@ test('a client that lists few tokens does not wait for the long lists of another
 test('a client whose many changes wait for a slow store does not keep out another one', async () => {
   const { store } = createAsked();
   let release = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const released = new Promise<void>((resolve) => (release = resolve));
   const slow: Store = {
     ...store,
     async revokeSubject(...args) {
@@ -211,10 +203,8 @@ test('tokens without requesters are shown together, those with requesters one at
 });
 
 test('a page of tokens with long texts ends after a megabyte, and the next one goes on', async () => {
-  const ip = Array.from(
-    { length: 64 },
-    (_, i) => `2001:db8:1234:5678:9abc:def0:${i.toString(16)}::/112`,
-  );
+  const network = '2001:db8:1234:5678:9abc:def0';
+  const ip = Array.from({ length: 64 }, (_, i) => `${network}:${i.toString(16)}::/112`);
   const { ask } = createClients();
   for (let i = 0; i < 2; i += 1) {
     const json = batch(200, { ip, target: `/protected/${'t'.repeat(1900)}` });

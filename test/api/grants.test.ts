@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { newToken, tokenId } from '../../service/token/token.ts';
+import { startGate } from '../gate/ask-gate.ts';
 import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 async function issued(more: object = {}) {
@@ -14,15 +15,8 @@ test('GET /tokens/ID: shows the grant, without its token', async () => {
   const { status, body, text, headers } = await ask(`GET /tokens/${id}`);
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
   expect(body).toEqual({
-    id,
-    client_id: 'test',
-    path: '/download/a',
-    site: 'a.example',
-    subject: 'user-42',
-    filename: 'b.pdf',
-    limit_rate: 5,
-    iat: 1_800_000_000,
-    exp: 1_800_000_120,
+    ...{ id, client_id: 'test', path: '/download/a', site: 'a.example', subject: 'user-42' },
+    ...{ filename: 'b.pdf', limit_rate: 5, iat: 1_800_000_000, exp: 1_800_000_120 },
   });
   expect(text).not.toContain(token);
 });
@@ -89,14 +83,8 @@ test('introspect: a valid token of the same client is active (RFC 7662)', async 
   const { status, headers, body } = await ask('POST /introspect', { form });
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
   expect(body).toEqual({
-    active: true,
-    token_type: 'Bearer',
-    client_id: 'test',
-    jti: id,
-    sub: 'user-42',
-    prefix: '/download/a/',
-    iat: 1_800_000_000,
-    exp: 1_800_000_120,
+    ...{ active: true, token_type: 'Bearer', client_id: 'test', jti: id, sub: 'user-42' },
+    ...{ prefix: '/download/a/', iat: 1_800_000_000, exp: 1_800_000_120 },
   });
 });
 
@@ -115,23 +103,77 @@ test('introspect: every other token is inactive, without further fields', async 
   await inactive({ token });
 });
 
-test.each<[string, Array<[string, string]>]>([
-  ['none', [['x', 'y']]],
-  ['an empty one', [['token', '']]],
-  ['two', ['a', 'b'].map((value) => ['token', value])],
-])('introspect, revoke: %s gets invalid_request', async (_, form) => {
-  const { ask } = await issued({ prefix: '/download/a/', path: undefined });
-  for (const path of ['/introspect', '/revoke']) {
-    const body = { code: 'invalid_request', errors: [{ pointer: '#/token' }] };
-    expect(await ask(`POST ${path}`, { form })).toMatchObject({ status: 400, body });
-  }
+const RANGES = ['192.0.2.0/24', '2001:db8::/32'];
+
+async function counted() {
+  const asked = createAsked();
+  const json = { path: '/download/a', max_uses: 2, resume_for: 600, ip: RANGES };
+  const { id, url, access_token: token } = (await asked.ask('POST /tokens', { json })).body;
+  const gate = await startGate({ store: asked.store, now: () => asked.clock.now });
+  const use = async (address: string) =>
+    (await gate.authRequest(url, { 'X-Real-IP': address })).status;
+  return { ...asked, use, id: id as string, token: token as string };
+}
+
+test('uses: the state has uses_left, requesters and their ends, in whole seconds', async () => {
+  const { ask, clock, use, id, token } = await counted();
+  const fixed = {
+    ...{ path: '/download/a', max_uses: 2, resume_for: 600, bind: 'any', ip: RANGES },
+    ...{ iat: 1_800_000_000, exp: 1_800_000_120 },
+  };
+  const unused = (await ask(`GET /tokens/${id}`)).body;
+  expect(unused).toEqual({ id, client_id: 'test', ...fixed, uses_left: 2, requesters: [] });
+
+  clock.now += 10_999;
+  expect(await use('192.0.2.1')).toBe(204);
+  clock.now += 9_001;
+  expect(await use('2001:db8::5')).toBe(204);
+  expect(await use('192.0.2.3')).toBe(401);
+  const state = {
+    client_id: 'test',
+    ...fixed,
+    uses_left: 0,
+    resumable_until: 1_800_000_620,
+    requesters: [
+      { address: '192.0.2.1', began: 1_800_000_010, resumable_until: 1_800_000_610 },
+      { address: '2001:db8::/64', began: 1_800_000_020, resumable_until: 1_800_000_620 },
+    ],
+  };
+  expect((await ask(`GET /tokens/${id}`)).body).toEqual({ id, ...state });
+  const introspect = async () => (await ask('POST /introspect', { form: { token } })).body;
+  const active = { active: true, token_type: 'Bearer', jti: id, ...state };
+  expect(await introspect()).toEqual(active);
+  // An introspection takes no use, and a token that can be resumed has not ended.
+  clock.now += 300_000;
+  expect(await introspect()).toEqual(active);
+  clock.now += 300_000;
+  expect(await introspect()).toEqual({ active: false });
 });
 
-test('introspect, revoke: a body that is not a form is rejected', async () => {
-  const { ask, token } = await issued({ prefix: '/download/a/', path: undefined });
-  for (const path of ['/introspect', '/revoke']) {
-    const reply = await ask(`POST ${path}`, { json: { token } });
-    expect(reply).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
-  }
-  expect((await ask('POST /introspect', { form: { token } })).body.active).toBe(true);
+test('uses: without resume_for a requester may continue until the token expires', async () => {
+  const { ask, store } = createAsked();
+  const json = { path: '/download/a', max_uses: 1, resume_for: 0 };
+  const { id } = (await ask('POST /tokens', { json })).body;
+  await store.redeem(id, { cookies: [], newCookie: 'x'.repeat(22) }, true);
+  expect((await ask(`GET /tokens/${id}`)).body).toMatchObject({
+    exp: 1_800_000_120,
+    resumable_until: 1_800_000_120,
+    requesters: [{ began: 1_800_000_000, resumable_until: 1_800_000_120 }],
+  });
+});
+
+test('uses: the state of a token with cookies, and of a resumable token', async () => {
+  const { ask } = createAsked();
+  const json = [
+    { prefix: '/download/', cookie: true },
+    { path: '/download/a', resume_for: 60, bind: 'cookie' },
+  ];
+  const [player, resumable] = (await ask('POST /tokens/batch', { json })).body;
+  const first = (await ask(`GET /tokens/${player.id}`)).body;
+  expect(first).toMatchObject({ cookie: true });
+  expect(first).not.toHaveProperty('requesters');
+  const second = (await ask(`GET /tokens/${resumable.id}`)).body;
+  expect(second).toMatchObject({ resume_for: 60, bind: 'cookie', requesters: [] });
+  expect(second).not.toHaveProperty('max_uses');
+  expect(second).not.toHaveProperty('uses_left');
 });

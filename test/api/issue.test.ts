@@ -22,6 +22,9 @@ test('issue: one request returns one token', async () => {
 
 test('issue: an array of requests returns an array of tokens', async () => {
   const { ask } = createAsked();
+  expect((await ask('POST /tokens/batch', { json: [{ path: '/download/a' }] })).body).toHaveLength(
+    1,
+  );
   const json = [{ path: '/download/a' }, { prefix: '/download/b/', expires_in: 10 }];
   const { status, body } = await ask('POST /tokens/batch', { json });
   expect(status).toBe(201);
@@ -31,7 +34,7 @@ test('issue: an array of requests returns an array of tokens', async () => {
   ]);
 });
 
-test('issue: with cookie the response has a URL whose relative links use the cookie', async () => {
+test('issue: URLs start with the public URL, and with cookie there is one whose relative links use the cookie', async () => {
   const { ask } = createAsked({ publicUrl: 'https://files.example' });
   const json = { prefix: '/download/Q3 é/', cookie: true };
   const { body } = await ask('POST /tokens', { json });
@@ -42,6 +45,8 @@ test('issue: with cookie the response has a URL whose relative links use the coo
   });
   const { body: without } = await ask('POST /tokens', { json: { ...json, cookie: false } });
   expect(without).not.toHaveProperty('cookie_url');
+  const { body: file } = await ask('POST /tokens', { json: { path: '/download/a' } });
+  expect(file.url).toBe(`https://files.example/download/a?token=${file.access_token}`);
 });
 
 test('issue: a path that looks URL-encoded is issued, with a warning', async () => {
@@ -49,24 +54,15 @@ test('issue: a path that looks URL-encoded is issued, with a warning', async () 
   const found = { '/download/a%20b': '%20', '/download/a%C3%A9': '%C3', '/download/a?b=c': '?' };
   const json = Object.keys(found).map((path) => ({ path }));
   const { status, body } = await ask('POST /tokens/batch', { json });
-  const warnings = Object.values(found).map(
-    (part) => `Paths are not URL-encoded: this token is for a name that contains ${part}`,
-  );
-  expect([status, body.map(({ warning }: { warning: string }) => warning)]).toEqual([
-    201,
-    warnings,
-  ]);
+  const warnings = Object.values(found).map((part) => {
+    return { warning: `Paths are not URL-encoded: this token is for a name that contains ${part}` };
+  });
+  expect([status, body]).toMatchObject([201, warnings]);
   const one = await ask('POST /tokens', { json: { prefix: '/download/a%2fb/' } });
   expect(one.body).toMatchObject({ warning: expect.stringMatching(/ %2f$/) });
   for (const path of ['/download/100 %', '/download/50%-off', '/download/a b']) {
     expect((await ask('POST /tokens', { json: { path } })).body).not.toHaveProperty('warning');
   }
-});
-
-test('issue: an array with one request returns an array', async () => {
-  const { ask } = createAsked();
-  const { body } = await ask('POST /tokens/batch', { json: [{ path: '/download/a' }] });
-  expect(body).toHaveLength(1);
 });
 
 test('issue: a batch has at most 1000 requests', async () => {
@@ -77,12 +73,6 @@ test('issue: a batch has at most 1000 requests', async () => {
   const { status, body } = await ask('POST /tokens/batch', { json: json.slice(1) });
   expect(status).toBe(201);
   expect(new Set(body.map(({ id }: { id: string }) => id)).size).toBe(1000);
-});
-
-test('issue: the URL of a token starts with the public URL', async () => {
-  const { ask } = createAsked({ publicUrl: 'https://files.example' });
-  const { body } = await ask('POST /tokens', { json: { path: '/download/a' } });
-  expect(body.url).toBe(`https://files.example/download/a?token=${body.access_token}`);
 });
 
 test('issue: every field accepts its maximum length', async () => {
@@ -202,13 +192,4 @@ test('issue: a token has at most 64 addresses', async () => {
     status: 400,
     body: { errors: [{ pointer: '#/1/ip' }] },
   });
-});
-
-test('issue: a path that the client may not issue for gets insufficient_scope', async () => {
-  const paths = [{ prefix: '/download/a/' }];
-  const { ask } = createAsked({ apiKeys: [apiKey(KEY, { paths })] });
-  const json = [{ path: '/download/a/b' }, { path: '/download/b' }];
-  const reply = await ask('POST /tokens/batch', { json });
-  const body = { code: 'insufficient_scope', errors: [{ pointer: '#/1/path' }] };
-  expect(reply).toMatchObject({ status: 403, body });
 });

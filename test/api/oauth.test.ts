@@ -9,8 +9,12 @@ const basic = (credentials: string) => ({
   authorization: `Basic ${Buffer.from(credentials).toString('base64')}`,
 });
 
+const BASIC = { headers: basic(`test:${KEY}`) };
+
 /** Authenticates in the form. */
 const inForm = (client_id: string, client_secret: string) => ({ client_id, client_secret });
+
+const IN_FORM = Object.entries(inForm('test', KEY));
 
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' };
 
@@ -32,13 +36,10 @@ async function withToken(options: Parameters<typeof createAsked>[0] = {}) {
 
 test.each<[string, Asking]>([
   ['a bearer key', { key: KEY }],
-  ['HTTP Basic', { headers: basic(`test:${KEY}`) }],
+  ['HTTP Basic', BASIC],
   ['HTTP Basic, form-encoded', { headers: basic(`%74est:${KEY.replaceAll('-', '%2D')}`) }],
   ['HTTP Basic in lower case', { headers: { authorization: `basic ${btoa(`test:${KEY}`)}` } }],
-  [
-    'HTTP Basic, and the same ID in the form',
-    { headers: basic(`test:${KEY}`), form: { client_id: 'test' } },
-  ],
+  ['HTTP Basic, and the same ID in the form', { ...BASIC, form: { client_id: 'test' } }],
   ['the form', { form: inForm('test', KEY) }],
 ])('OAuth: %s authenticates a client', async (_, { form, ...asking }) => {
   const { ask, token, id } = await withToken();
@@ -79,41 +80,26 @@ test.each<[string, Asking, challenge?: string]>([
   ['a colon in the ID', { headers: basic(`test:other:${KEY}`) }],
   ['an encoded colon in the ID', { headers: basic(`test%3A:${KEY}`) }],
   ['an encoded NUL in the ID', { headers: basic(`test%00:${KEY}`) }],
-  ['an encoded NUL after the key', { headers: basic(`test:${KEY}%00`) }],
   ['an invalid encoding', { headers: basic(`test:${KEY}%zz`) }],
   ['bytes that are not UTF-8', { headers: basic(`test:${KEY}%ff`) }],
   ['an ampersand in the ID', { headers: basic(`test&value=test:${KEY}`) }],
-  ['an ampersand after the key', { headers: basic(`test:${KEY}&a`) }],
   ['a line break', { headers: basic(`test:${KEY}\n`) }],
   ['no base64', { headers: { authorization: `Basic test:${KEY}` } }],
   ['nothing', { headers: { authorization: 'Basic' } }],
-  ['another ID in the form', { headers: basic(`test:${KEY}`), form: { client_id: 'other' } }],
-  [
-    'two IDs in the form',
-    { headers: basic(`test:${KEY}`), body: 'client_id=test&client_id=other' },
-  ],
+  ['another ID in the form', { ...BASIC, form: { client_id: 'other' } }],
+  ['two IDs in the form', { ...BASIC, body: 'client_id=test&client_id=other' }],
   ['in the form, the key of another client', { form: inForm('test', OTHER_KEY) }, BEARER_CHALLENGE],
   ['in the form, another ID', { form: inForm('other', KEY) }, BEARER_CHALLENGE],
   ['in the form, the ID only', { form: { client_id: 'test' } }, BEARER_CHALLENGE],
   ['in the form, a NUL after the key', { form: inForm('test', `${KEY}\0`) }, BEARER_CHALLENGE],
-  [
-    'an unknown scheme',
-    { headers: { authorization: `Basics ${btoa(`test:${KEY}`)}` } },
-    BEARER_CHALLENGE,
-  ],
+  ['another scheme', { headers: { authorization: `Basics ${KEY}` } }, BEARER_CHALLENGE],
 ])('OAuth: %s gets 401', async (_, asking, challenge = BASIC_CHALLENGE) => {
   const { log, lines, withoutAudit } = keptLog();
   const { ask, token, id } = await withToken({ log });
   for (const line of ['POST /introspect', 'POST /revoke']) {
-    const { form = {}, headers, body, ...more } = asking;
-    const sent =
-      body === undefined ? { form: { ...form, token } } : { body: `${body}&token=${token}` };
-    const reply = await ask(line, {
-      key: '',
-      headers: { ...FORM_TYPE, ...headers },
-      ...sent,
-      ...more,
-    });
+    const { form, headers, body } = asking;
+    const sent = body ? { body: `${body}&token=${token}` } : { form: { ...form, token } };
+    const reply = await ask(line, { key: '', headers: { ...FORM_TYPE, ...headers }, ...sent });
     expect(reply).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
     expect(reply.headers.get('www-authenticate')).toBe(challenge);
     expect(reply.headers.get('content-type')).toBe('application/json');
@@ -126,35 +112,14 @@ test.each<[string, Asking, challenge?: string]>([
 
 test.each<[string, Asking]>([
   ['Bearer and the form', { key: KEY, form: inForm('test', KEY) }],
-  ['HTTP Basic and the form', { headers: basic(`test:${KEY}`), form: inForm('test', KEY) }],
+  ['HTTP Basic and the form', { ...BASIC, form: inForm('test', KEY) }],
   ['a wrong key and the form', { key: 'wrong', form: inForm('test', KEY) }],
-  [
-    'an empty key in the form and HTTP Basic',
-    { headers: basic(`test:${KEY}`), form: inForm('test', '') },
-  ],
+  ['an empty key in the form and HTTP Basic', { ...BASIC, form: inForm('test', '') }],
   ['an empty key in the form', { form: inForm('test', '') }],
   ['a key without an ID in the form', { form: { client_secret: KEY } }],
-  [
-    'two keys in the form',
-    {
-      form: [
-        ['client_id', 'test'],
-        ['client_secret', KEY],
-        ['client_secret', KEY],
-      ],
-    },
-  ],
-  [
-    'two IDs with a key in the form',
-    {
-      form: [
-        ['client_id', 'test'],
-        ['client_id', 'test'],
-        ['client_secret', KEY],
-      ],
-    },
-  ],
-  ['two tokens', { headers: basic(`test:${KEY}`), form: [['token', 'x']] }],
+  ['two keys in the form', { form: [...IN_FORM, ['client_secret', KEY]] }],
+  ['two IDs with a key in the form', { form: [['client_id', 'test'], ...IN_FORM] }],
+  ['two tokens', { ...BASIC, form: [['token', 'x']] }],
 ])('OAuth: %s gets 400', async (_, { form = [], ...asking }) => {
   const { log, lines } = keptLog();
   const { ask, token, id } = await withToken({ log });
@@ -168,24 +133,17 @@ test.each<[string, Asking]>([
   expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
 });
 
-test('OAuth: two Authorization headers authenticate nobody', async () => {
-  const { api, token } = await withToken();
+test('OAuth: neither two Authorization headers nor a key in the query authenticate a client', async () => {
+  const { log, lines } = keptLog();
+  const { api, ask, token } = await withToken({ log });
   const headers = new Headers(FORM_TYPE);
   headers.append('authorization', `Bearer ${KEY}`);
-  headers.append('authorization', basic(`test:${KEY}`).authorization);
-  const sent = { method: 'POST', headers, body: `token=${token}` };
-  for (const path of ['/introspect', '/revoke']) {
-    expect((await api.request(path, sent)).status).toBe(401);
-  }
-});
-
-test('OAuth: a key in the query is not accepted', async () => {
-  const { log, lines } = keptLog();
-  const { ask, token } = await withToken({ log });
+  headers.append('authorization', BASIC.headers.authorization);
   const query = new URLSearchParams(inForm('test', KEY));
   for (const path of ['/introspect', '/revoke']) {
+    const twice = await api.request(path, { method: 'POST', headers, body: `token=${token}` });
     const reply = await ask(`POST ${path}?${query}`, { key: '', form: { token } });
-    expect(reply.status).toBe(401);
+    expect([twice.status, reply.status]).toEqual([401, 401]);
     expect(`${reply.text} ${lines}`).not.toContain(KEY);
   }
 });
@@ -207,9 +165,11 @@ test.each(['POST /tokens', 'GET /tokens', 'DELETE /tokens?subject=a', 'GET /toke
 
 test.each<[line: string, status: number, error: string, Asking]>([
   ['POST /introspect', 400, 'invalid_request', { form: {} }],
+  ['POST /introspect', 400, 'invalid_request', { form: { token: '' } }],
   ['POST /revoke', 400, 'invalid_request', { form: {} }],
   ['POST /introspect', 400, 'invalid_request', { body: INVALID, headers: FORM_TYPE }],
   ['POST /introspect', 415, 'unsupported_media_type', { json: { token: 'x' } }],
+  ['POST /revoke', 415, 'unsupported_media_type', { json: { token: 'x' } }],
   ['POST /revoke', 413, 'content_too_large', { body: `token=${'a'.repeat(32 * 1024)}` }],
   ['GET /introspect', 405, 'method_not_allowed', {}],
   ['POST /revoke', 403, 'insufficient_scope', { form: { iss: 'https://a.example', jti: '1' } }],
@@ -226,27 +186,8 @@ test.each<[line: string, status: number, error: string, Asking]>([
   // The characters that RFC 6749 allows.
   expect(reply.body.error_description).toMatch(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/);
   expect(reply.headers.get('retry-after')).toBe(status === 503 ? '5' : null);
-});
-
-test.each([
-  ['with its length', (body: string) => ({ 'content-length': String(body.length) })],
-  ['in chunks', () => ({ 'transfer-encoding': 'chunked' })],
-])('OAuth: a body %s is limited before the client is authenticated', async (_, headersOf) => {
-  const { ask } = await withToken();
-  const post = (bytes: number, key = KEY) => {
-    const form = new URLSearchParams({ ...inForm('test', key), token: 'x', more: '' }).toString();
-    const body = form.padEnd(bytes, 'a');
-    return ask('POST /introspect', {
-      key: '',
-      body,
-      headers: { ...FORM_TYPE, ...headersOf(body) },
-    });
-  };
-  expect((await post(32 * 1024)).status).toBe(200);
-  expect(await post(32 * 1024 + 1, 'wrong')).toMatchObject({
-    status: 413,
-    body: { error: 'content_too_large' },
-  });
+  const errors = [{ pointer: '#/token' }];
+  if (asking.form && status === 400) expect(reply.body).toMatchObject({ errors });
 });
 
 test('OAuth: the metadata names the endpoints (RFC 8414), and is there only if the URL of the API is set', async () => {

@@ -1,22 +1,20 @@
-import { describe, expect, test } from 'vitest';
+import { Hono } from 'hono';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { createClient, PosternError } from '../../client/client.ts';
+import { redirectToFile } from '../../client/hono.ts';
 import { KEY } from '../support/postern.ts';
-import { createClients, createFaked } from './posterns.ts';
+import { createClients, createFaked, problem } from './posterns.ts';
 
 const SUBJECT = 'Jörg & Söhne/#1?';
 
-test('issue: returns the token, its ID and its URL', async () => {
+test('issue, issueMany: return the tokens in the order of the requests', async () => {
   const { postern } = createClients();
   const issued = await postern.issue({ path: '/download/a b.pdf', subject: undefined });
   expect(issued).toMatchObject({ token_type: 'Bearer', expires_in: 120 });
   expect(issued.url).toBe(`/download/a%20b.pdf?token=${issued.access_token}`);
-});
-
-test('issueMany: returns the tokens in the order of the requests', async () => {
-  const { postern } = createClients();
   const paths = ['/download/a', '/download/b', '/download/c'];
-  const issued = await postern.issueMany(paths.map((path) => ({ path })));
-  expect(issued.map(({ url }) => url.replace(/\?.*/, ''))).toEqual(paths);
+  const many = await postern.issueMany(paths.map((path) => ({ path })));
+  expect(many.map(({ url }) => url.replace(/\?.*/, ''))).toEqual(paths);
 });
 
 test('show and prolong: return the state of the token', async () => {
@@ -28,32 +26,32 @@ test('show and prolong: return the state of the token', async () => {
   expect(prolonged.exp - shown.exp).toBe(480);
 });
 
-test('list: returns all tokens of a subject, page by page', async () => {
-  const { postern } = createClients();
+test('list: returns the tokens of a subject page by page, those of a path, and all of the client', async () => {
+  const { postern, other } = createClients();
   const requests = ['a', 'b', 'c'].map((name) => ({ path: `/download/${name}`, subject: SUBJECT }));
   const issued = await postern.issueMany(requests);
+  await postern.issue({ prefix: '/download/b/' });
+  await other.issue({ path: '/download/a' });
   const first = await postern.list({ subject: SUBJECT, limit: 2 });
   expect(first.tokens).toHaveLength(2);
   const second = await postern.list({ subject: SUBJECT, cursor: first.next_cursor });
   const ids = [...first.tokens, ...second.tokens].map(({ id }) => id);
   expect(ids.sort()).toEqual(issued.map(({ id }) => id).sort());
   expect(second.next_cursor).toBeUndefined();
+  expect((await postern.list({ path: '/download/a', subject: undefined })).tokens).toHaveLength(1);
+  expect((await postern.list()).tokens).toHaveLength(4);
 });
 
-test('revoke: true for a live token, and false for one that has ended', async () => {
+test('revoke, revokeToken: end a token, and report or accept one that has ended', async () => {
   const { postern } = createClients();
-  const { id } = await postern.issue({ path: '/download/a' });
+  const { id, access_token: token } = await postern.issue({ path: '/download/a' });
+  expect(await postern.introspect(token)).toMatchObject({ active: true, path: '/download/a' });
   expect(await postern.revoke(id)).toBe(true);
   expect(await postern.revoke(id)).toBe(false);
-});
-
-test('revokeToken: ends the token, and accepts one that does not exist', async () => {
-  const { postern } = createClients();
-  const { access_token: token } = await postern.issue({ path: '/download/a' });
-  expect(await postern.introspect(token)).toMatchObject({ active: true, path: '/download/a' });
   expect(await postern.revokeToken(token)).toBeUndefined();
-  await postern.revokeToken(token);
-  expect(await postern.introspect(token)).toEqual({ active: false });
+  const second = await postern.issue({ path: '/download/a' });
+  await postern.revokeToken(second.access_token);
+  expect(await postern.introspect(second.access_token)).toEqual({ active: false });
 });
 
 test('revokeToken: sends the claims of a signed token, and no others', async () => {
@@ -71,14 +69,6 @@ test('revokeSubject: returns how many tokens it ended', async () => {
   expect(await postern.revokeSubject(SUBJECT)).toBe(2);
   expect(await postern.revokeSubject(SUBJECT)).toBe(0);
   expect((await other.list({ subject: SUBJECT })).tokens).toHaveLength(1);
-});
-
-test('list: by path, and all tokens of the client', async () => {
-  const { postern, other } = createClients();
-  await postern.issueMany([{ path: '/download/a' }, { prefix: '/download/b/' }]);
-  await other.issue({ path: '/download/a' });
-  expect((await postern.list({ path: '/download/a', subject: undefined })).tokens).toHaveLength(1);
-  expect((await postern.list()).tokens).toHaveLength(2);
 });
 
 test('revokeClient: ends all tokens of the client, and of no other', async () => {
@@ -152,12 +142,9 @@ describe('errors', () => {
   });
 
   test('of an unknown key: invalid_client, without the key', async () => {
-    const { api } = createClients();
     const key = 'a-key-that-nobody-has';
-    const fetch: typeof globalThis.fetch = async (url, init) => api.request(String(url), init);
-    const error = await createClient({ url: 'http://a', key, fetch })
-      .issue({ path: '/download/a' })
-      .catch((error: unknown) => error);
+    const { postern } = createClients({}, key);
+    const error = await postern.issue({ path: '/download/a' }).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: 'invalid_client', status: 401 });
     expect(JSON.stringify(error) + String(error)).not.toContain(key);
   });
@@ -165,9 +152,7 @@ describe('errors', () => {
 
 test('key: a function is asked for each call', async () => {
   let key = 'unknown';
-  const { api } = createClients();
-  const fetch: typeof globalThis.fetch = async (url, init) => api.request(String(url), init);
-  const postern = createClient({ url: 'http://a', key: async () => key, fetch });
+  const { postern } = createClients({}, async () => key);
   await expect(postern.issue({ path: '/download/a' })).rejects.toThrow('invalid_client');
   key = KEY;
   expect(await postern.issue({ path: '/download/a' })).toHaveProperty('url');
@@ -182,20 +167,17 @@ test('key: the error of a function that fails is not changed, and nothing is sen
   expect(sent).toEqual([]);
 });
 
-describe.each([undefined, '', 'two words', 'line\nbreak', 'naïve'])('key: %j', (given) => {
-  const key = given as string;
-  const message = 'key: expected an API key, one line of ASCII without spaces';
-
-  test('is rejected by createClient without being shown', () => {
-    expect(() => createClient({ url: 'http://a', key })).toThrow(new TypeError(message));
-  });
-
-  test('is not sent if a function returns it', async () => {
+test.each([undefined, '', 'two words', 'line\nbreak', 'naïve'])(
+  'key: %j is rejected without being shown, and not sent if a function returns it',
+  async (given) => {
+    const key = given as string;
+    const error = new TypeError('key: expected an API key, one line of ASCII without spaces');
+    expect(() => createClient({ url: 'http://a', key })).toThrow(error);
     const { sent, postern } = createFaked(() => new Response(null), { key: () => key });
-    await expect(postern.show('x')).rejects.toThrow(new TypeError(message));
+    await expect(postern.show('x')).rejects.toThrow(error);
     expect(sent).toEqual([]);
-  });
-});
+  },
+);
 
 test.each(['', '127.0.0.1:7301', 'ftp://a', 'http://u:secret@a', 'http://a?x=secret', 'http://a#'])(
   'url: %j is rejected',
@@ -213,4 +195,61 @@ test('url: may have a path, with or without a slash at its end', async () => {
     await postern.revoke('x');
     expect(sent[0]?.url).toBe('http://a/postern/tokens/x');
   }
+});
+
+type Env = { Variables: { user?: { id: string } } };
+
+/** An application whose session is the header X-User. */
+function createSite(postern: Parameters<typeof redirectToFile>[0]) {
+  const app = new Hono<Env>();
+  app.use(async (c, next) => {
+    const id = c.req.header('x-user');
+    if (id) c.set('user', { id });
+    return next();
+  });
+  const redirect = redirectToFile<Env, '/files/:name'>(postern, (c) => {
+    const user = c.get('user');
+    expectTypeOf(c.req.param('name')).toBeString();
+    return user && { path: `/download/${c.req.param('name')}`, subject: user.id };
+  });
+  app.get('/files/:name', redirect, (c) => c.text('log in', 401));
+  app.onError((error, c) => c.text(error instanceof PosternError ? error.code : 'other', 500));
+  return (path: string, user = 'ada') => app.request(path, { headers: { 'x-user': user } });
+}
+
+test('redirectToFile: 303 to the URL of a new token, with no-store', async () => {
+  const { postern } = createClients();
+  const response = await createSite(postern)('/files/a%20b.pdf');
+  expect(response.status).toBe(303);
+  expect(response.headers.get('location')).toMatch(/^\/download\/a%20b\.pdf\?token=ps_/);
+  expect(response.headers.get('cache-control')).toBe('no-store');
+  expect(response.headers.get('referrer-policy')).toBe('no-referrer');
+  const { tokens } = await postern.list({ subject: 'ada' });
+  expect(tokens.map(({ path }) => path)).toEqual(['/download/a b.pdf']);
+});
+
+test('redirectToFile: without a request for a token the next handler responds', async () => {
+  const { sent, postern } = createFaked(() => problem(500, 'internal_error'));
+  const response = await createSite(postern)('/files/a.pdf', '');
+  expect([response.status, await response.text()]).toEqual([401, 'log in']);
+  expect(sent).toEqual([]);
+});
+
+test('redirectToFile: 503 with Retry-After if Postern is not available', async () => {
+  const full = () => problem(503, 'unavailable', { 'Retry-After': '7' });
+  const lost = () => Promise.reject(new TypeError('fetch failed'));
+  for (const [handler, seconds] of [
+    [full, '7'],
+    [lost, '5'],
+  ] as const) {
+    const response = await createSite(createFaked(handler).postern)('/files/a.pdf');
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, seconds]);
+    expect(response.headers.get('location')).toBeNull();
+  }
+});
+
+test('redirectToFile: other errors reach onError', async () => {
+  const refused = () => problem(403, 'insufficient_scope');
+  const response = await createSite(createFaked(refused).postern)('/files/a.pdf');
+  expect([response.status, await response.text()]).toEqual([500, 'insufficient_scope']);
 });

@@ -3,11 +3,11 @@ import { createAsked, OTHER_KEY } from '../api/ask-api.ts';
 import { KEY, type PosternOptions } from '../support/postern.ts';
 
 /** Two clients of the same API, which runs in this process without a server. */
-export function createClients(options: PosternOptions = {}) {
+export function createClients(options: PosternOptions = {}, key: ClientOptions['key'] = KEY) {
   const asked = createAsked(options);
   const fetch: ClientOptions['fetch'] = async (url, init) => asked.api.request(String(url), init);
   const url = 'http://postern.example';
-  const postern = createClient({ url, key: KEY, fetch });
+  const postern = createClient({ url, key, fetch });
   const other = createClient({ url, key: OTHER_KEY, fetch });
   return { ...asked, postern, other };
 }

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { expectIssue, fileIssues, issuesOf, load, loadFile } from './load.ts';
+import { describe, expect, test } from 'vitest';
+import { errorOf, expectIssue, fileIssues, issuesOf, load, loadFile, loadWith } from './load.ts';
 
 /** An entry of the variable, or one of its fields. */
 const AT = expect.stringMatching(/^POSTERN_MOUNTS\[\d\]/);
@@ -10,11 +10,8 @@ test('config: POSTERN_MOUNTS', () => {
   expect(load({ POSTERN_MOUNTS: text }).mounts).toEqual([
     { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
     {
-      id: 'files.example/media/',
-      site: 'files.example',
-      prefix: '/media/',
-      internal: '/media-files/',
-      passArguments: [],
+      ...{ id: 'files.example/media/', site: 'files.example', prefix: '/media/' },
+      ...{ internal: '/media-files/', passArguments: [] },
     },
     { id: '_/my files/', site: '_', prefix: '/my files/', internal: '/f/', passArguments: [] },
   ]);
@@ -31,17 +28,14 @@ mounts:
 `;
   expect(loadFile(yaml).mounts).toEqual([
     {
-      id: 'files.example/download/',
-      site: 'files.example',
-      prefix: '/download/',
-      internal: '/a=b,c/',
-      pathArgument: 'file',
-      passArguments: ['start', 'end'],
+      ...{ id: 'files.example/download/', site: 'files.example', prefix: '/download/' },
+      ...{ internal: '/a=b,c/', pathArgument: 'file', passArguments: ['start', 'end'] },
     },
   ]);
 });
 
 test.each([
+  ['', 'at least one mount'],
   ['/download/', 'one ='],
   ['/download/=/a/=/b/', 'one ='],
   ['/download/=/protected/,', 'one ='],
@@ -63,8 +57,38 @@ test.each([
   ['files.example.:/download/=/protected/', 'no dot'],
   [':/download/=/protected/', 'a site'],
   ['bücher.example:/download/=/protected/', 'a site'],
+  // An invalid site is not a mount of every site.
+  ['/a/=/x/,.s:/a/=/y/', 'a site'],
+  ['/a/=/x/,/a/=/y/', 'once'],
+  ['S:/a/=/x/,s:/a/=/y/', 'once'],
+  // Loops.
+  ['/a/=/a/', 'is the same as the public prefix /a/'],
+  ['/a/=/a/b/', 'is under the public prefix /a/'],
+  ['/a/b/=/a/', 'contains the public prefix /a/b/'],
+  ['/a/=/x/,/x/y/=/z/', 'contains the public prefix /x/y/'],
+  ['/a/=/x/y/,/x/=/z/', 'is under the public prefix /x/'],
+  ['/a/=/x/,s:/x/=/z/', 'is the same as the public prefix /x/'],
+  ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
+  ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
+  // Internal prefixes that nest unlike the public ones.
+  ...['/a/=/p/,/b/=/p/sub/', '/b/=/p/sub/,/a/=/p/', '/a/=/p/,/a/b/=/p/sub/'].map(notBelow),
+  ...['/a/sub/=/p/,/a/=/p/sub/', 's:/a/=/p/,s:/b/=/p/sub/', '/a/=/p/,s:/b/=/p/sub/'].map(notBelow),
+  ...['s:/a/=/p/,/b/=/p/sub/', 's:/a/=/p/,/a/=/p/sub/'].map(notBelow),
 ])('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
-  expectIssue(issuesOf({ POSTERN_MOUNTS: value }), AT, expected);
+  const field = value === '' ? 'POSTERN_MOUNTS' : AT;
+  expectIssue(issuesOf({ POSTERN_MOUNTS: value }), field, expected);
+});
+
+function notBelow(mounts: string): [string, string] {
+  return [mounts, 'not below /p/'];
+}
+
+test.each([
+  ...['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'],
+  ...['/a/=/p/,/a/sub/=/p/sub/', '/a/=/p/,s:/a/sub/=/p/sub/', 's:/a/=/p/,t:/b/=/p/sub/'],
+  ...['/a/=/p/,/b/=/p/', '/a/=/p/,/b/=/p-sub/', `/~web/=/b/~${TOKEN}/`],
+])('config: the mounts %s are neither a loop nor nested unlike the public ones', (value) => {
+  expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
 });
 
 test.each(['_', '*.files.example', 'mail.*', '*.a.*', 'xn--bcher-kva.example', '10.0.0.1'])(
@@ -74,75 +98,13 @@ test.each(['_', '*.files.example', 'mail.*', '*.a.*', 'xn--bcher-kva.example', '
   },
 );
 
-test('config: a mount folder may begin with ~', () => {
-  expect(load({ POSTERN_MOUNTS: `/~web/=/b/~${TOKEN}/` }).mounts).toHaveLength(1);
-});
-
-test.each([
-  ['/a/=/a/', 'is the same as the public prefix /a/'],
-  ['/a/=/a/b/', 'is under the public prefix /a/'],
-  ['/a/b/=/a/', 'contains the public prefix /a/b/'],
-  ['/a/=/x/,/x/y/=/z/', 'contains the public prefix /x/y/'],
-  ['/a/=/x/y/,/x/=/z/', 'is under the public prefix /x/'],
-  ['/a/=/x/,s:/x/=/z/', 'is the same as the public prefix /x/'],
-  ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
-  ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
-])('config: the mounts %s are a loop', (value, expected) => {
-  expectIssue(issuesOf({ POSTERN_MOUNTS: value }), AT, expected);
-});
-
-test.each([
-  ...['/a/=/p/,/b/=/p/sub/', '/b/=/p/sub/,/a/=/p/', '/a/=/p/,/a/b/=/p/sub/'],
-  ...['/a/sub/=/p/,/a/=/p/sub/', 's:/a/=/p/,s:/b/=/p/sub/', '/a/=/p/,s:/b/=/p/sub/'],
-  ...['s:/a/=/p/,/b/=/p/sub/', 's:/a/=/p/,/a/=/p/sub/'],
-])('config: internal prefixes that nest unlike the public ones are an error: %s', (value) => {
-  const expected = expect.stringContaining('not below /p/');
-  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: AT, value: '"/p/sub/"', expected },
-  ]);
-});
-
-test.each([
-  ...['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'],
-  ...['/a/=/p/,/a/sub/=/p/sub/', '/a/=/p/,s:/a/sub/=/p/sub/', 's:/a/=/p/,t:/b/=/p/sub/'],
-  ...['/a/=/p/,/b/=/p/', '/a/=/p/,/b/=/p-sub/'],
-])('config: the mounts %s are neither a loop nor nested unlike the public ones', (value) => {
-  expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
-});
-
-test('config: a mount with a path argument has no mount below it', () => {
-  const outer = '{ public: /a/, internal: /p/, path_argument: file }';
-  const inner = '{ public: /a/sub/, internal: /p/sub/ }';
-  const issues = fileIssues(`mounts: [${outer}, ${inner}]`);
-  expectIssue(issues, 'mounts[1].internal', 'not below /p/');
-});
-
-test('config: every nested internal prefix is reported with the other errors', () => {
-  const value = '/a/=/p/,/b/=/p/b/,/c/=/p/c/';
-  expect(issuesOf({ POSTERN_MOUNTS: value, POSTERN_EXPIRES_IN: 'x' })).toHaveLength(3);
-});
-
-test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])(
-  'config: a duplicate mount is an error: %s',
-  (value) => {
-    expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-      { field: AT, value: '"/a/"', expected: expect.stringContaining('once') },
-    ]);
-  },
-);
-
-test('config: an invalid mount site gets only one error', () => {
-  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
-});
-
-test('config: a mount is required', () => {
-  expectIssue(issuesOf({ POSTERN_MOUNTS: '' }), 'POSTERN_MOUNTS', 'at least one mount');
-});
-
-test('config: an error in POSTERN_MOUNTS names the entry, the field and its value', () => {
-  expectIssue(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b/=y' }), 'POSTERN_MOUNTS[1].internal', '');
-  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b' })).toMatchObject([
-    { field: 'POSTERN_MOUNTS[1]', value: '"/b"' },
+test('config: each error in POSTERN_MOUNTS names the entry, the field and its value', () => {
+  const env = { POSTERN_MOUNTS: '/a/=/p/,/b/=/p/b/,/c/=/y,/d', POSTERN_EXPIRES_IN: 'x' };
+  expect(issuesOf(env).map(({ field, value }) => [field, value])).toEqual([
+    ['POSTERN_MOUNTS[2].internal', '"/y"'],
+    ['POSTERN_MOUNTS[3]', '"/d"'],
+    ['POSTERN_EXPIRES_IN', '"x"'],
+    ['POSTERN_MOUNTS[1].internal', '"/p/b/"'],
   ]);
 });
 
@@ -150,7 +112,6 @@ const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]
 
 test.each([
   ['mounts: []', 'mounts', 'at least one mount'],
-  ['mounts: /a/=/b/', 'mounts', 'a list'],
   ['mounts: { public: /a/, internal: /b/ }', 'mounts', 'a list'],
   ['mounts: [/a/=/b/]', 'mounts[0]', 'a mapping'],
   ['mounts: [{ public: /a/ }]', 'mounts[0].internal', '/protected/'],
@@ -162,12 +123,154 @@ test.each([
   [one('site: ""'), 'mounts[0].site', 'server_name'],
   [one('path_argument: token'), 'mounts[0].path_argument', 'holds the token'],
   [one('path_argument: "fi le"'), 'mounts[0].path_argument', 'such as file'],
-  [one('path_argument: [file]'), 'mounts[0].path_argument', 'such as file'],
   [one('pass_arguments: start'), 'mounts[0].pass_arguments', 'a list'],
   [one('pass_arguments: [a, token]'), 'mounts[0].pass_arguments[1]', 'holds the token'],
   [one('pass_arguments: ["a&b"]'), 'mounts[0].pass_arguments[0]', 'such as file'],
   [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
   [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
-])('%s', (yaml, field, expected) => {
+  [
+    'mounts: [{ public: /a/, internal: /p/, path_argument: f }, { public: /a/b/, internal: /p/b/ }]',
+    'mounts[1].internal',
+    'not below /p/',
+  ],
+])('config: %s is an error', (yaml, field, expected) => {
   expectIssue(fileIssues(yaml), field, expected);
+});
+
+const ENV = { AWS_ACCESS_KEY_ID: 'AKIA1', AWS_SECRET_ACCESS_KEY: 'QzSecretOfTheBucketZq' };
+const STORAGE = {
+  ...{ type: 's3', endpoint: 'https://s3.eu-central-1.amazonaws.com', region: 'eu-central-1' },
+  ...{ bucket: 'my-media', credentials: 'environment' },
+};
+
+type Fields = Record<string, string | undefined>;
+const MEDIA = { public: '/media/', internal: '/s3/' };
+
+/** A mount with this storage, and other mounts. JSON is YAML. */
+const stored = (fields: Fields = {}, more: object = {}, ...others: object[]) =>
+  JSON.stringify({
+    mounts: [{ ...MEDIA, ...more, storage: { ...STORAGE, ...fields } }, ...others],
+  });
+
+test('storage: credentials from the environment', () => {
+  const env = { ...ENV, AWS_SESSION_TOKEN: 'token/+=' };
+  const more = { prefix: 'videos/', style: 'virtual-host' };
+  const secrets = { secretAccessKey: 'QzSecretOfTheBucketZq', sessionToken: 'token/+=' };
+  const storage = { ...STORAGE, ...more, credentials: { accessKeyId: 'AKIA1', ...secrets } };
+  const mount = { id: '/media/', prefix: '/media/', internal: '/s3/', passArguments: [] };
+  expect(loadFile(stored(more), env).mounts).toEqual([{ ...mount, storage }]);
+  const [{ storage: plain } = {}] = loadFile(stored(), { ...ENV, AWS_SESSION_TOKEN: '' }).mounts;
+  expect(plain).toMatchObject({ prefix: '', style: 'path' });
+  expect(plain?.credentials).not.toHaveProperty('sessionToken');
+});
+
+test.each(['http://[::1]:9000', 'http://127.0.0.1:9000', 'http://minio:9000'])(
+  'storage: the endpoint %s is accepted',
+  (endpoint) => {
+    expect(loadFile(stored({ endpoint }), ENV).mounts[0]?.storage?.endpoint).toBe(endpoint);
+  },
+);
+
+test('storage: credentials from the environment and from files exclude each other', () => {
+  const both = stored({ access_key_id: 'AKIA2' });
+  expectIssue(fileIssues(both, ENV), 'mounts[0].storage.access_key_id', 'or no credentials');
+  // Each error is reported at once.
+  expect(fileIssues(both, {}).map(({ field }) => field)).toEqual([
+    ...['mounts[0].storage.credentials', 'mounts[0].storage.access_key_id'],
+  ]);
+});
+
+describe('storage: credentials from files', () => {
+  const own = { access_key_id: 'AKIA2', secret_access_key_file: '/run/secret' };
+  const read = (more: Fields = {}) =>
+    loadWith(
+      {
+        ...{ '/run/secret': 'QzSecretZq\n', '/run/token': 'token\r\n', '/run/empty': '' },
+        '/run/two-lines': 'QzSecretZq\nQzMoreZq\n',
+        'postern.yaml': stored({ credentials: undefined, ...own, ...more }),
+      },
+      { POSTERN_CONFIG: 'postern.yaml', POSTERN_MOUNTS: undefined },
+    );
+
+  test('a secret key and a session token', () => {
+    const [{ storage } = {}] = read({ session_token_file: '/run/token' }).mounts;
+    const secrets = { secretAccessKey: 'QzSecretZq', sessionToken: 'token' };
+    expect(storage?.credentials).toEqual({ accessKeyId: 'AKIA2', ...secrets });
+  });
+
+  test.each([
+    ['secret_access_key_file', '/run/no', 'secret_access_key_file', 'it does not exist'],
+    ['secret_access_key_file', '/run/two-lines', 'secret_access_key_file', 'on one line'],
+    ['secret_access_key_file', '/run/empty', 'secret_access_key_file', 'on one line'],
+    ['secret_access_key_file', undefined, 'secret_access_key_file', 'secret access key'],
+    ['session_token_file', '/run/no', 'session_token_file', 'it does not exist'],
+    ['access_key_id', undefined, 'credentials', 'environment; or set'],
+  ])('%s: %s is an error in %s: %s', (name, value, field, expected) => {
+    const { issues, message } = errorOf(() => read({ [name]: value }));
+    expect(issues.map((issue) => issue.field)).toContain(`mounts[0].storage.${field}`);
+    expect(message).toContain(expected);
+    expect(message + JSON.stringify(issues)).not.toMatch(/Qz/);
+  });
+});
+
+test.each([
+  ['AWS_ACCESS_KEY_ID', ''],
+  ['AWS_SECRET_ACCESS_KEY', undefined],
+  ['AWS_SECRET_ACCESS_KEY', 'Qz with spaces'],
+  ['AWS_SESSION_TOKEN', 'Qz\nline'],
+])('storage: "credentials: environment" with %s=%j is an error', (name, value) => {
+  const issues = fileIssues(stored(), { ...ENV, [name]: value });
+  const expected = expect.stringMatching(`^environment, .* in ${name}$`);
+  expect(issues).toMatchObject([{ field: 'mounts[0].storage.credentials', expected }]);
+  expect(JSON.stringify(issues)).not.toContain('Qz');
+});
+
+const HOST = { style: 'virtual-host' };
+
+test.each<[field: string, expected: string, fields: Fields]>([
+  ['type', 's3', { type: 'gcs' }],
+  ['type', 's3', { type: undefined }],
+  ['endpoint', 'https://s3.eu-central-1', { endpoint: undefined }],
+  ['endpoint', 'https://s3.eu-central-1', { endpoint: 's3.amazonaws.com' }],
+  ['endpoint', 'https://s3.eu-central-1', { endpoint: 'ftp://s3.example' }],
+  ['endpoint', 'without user, path', { endpoint: 'https://s3.example/bucket' }],
+  ['endpoint', 'without user, path', { endpoint: 'https://me:secret@s3.example' }],
+  ['endpoint', 'https://s3.eu-central-1', { endpoint: 'https://a;b{}$x' }],
+  ['region', 'eu-central-1', { region: 'a/b' }],
+  ['bucket', 'my-media', { bucket: undefined }],
+  ['bucket', 'my-media', { bucket: 'a/b' }],
+  ['bucket', 'my-media', { bucket: '..' }],
+  ['prefix', 'slash', { prefix: 'videos' }],
+  ['prefix', 'empty segment', { prefix: '/videos/' }],
+  ['prefix', 'dot segment', { prefix: '../' }],
+  ['style', 'path, virtual-host', { style: 'host' }],
+  ['secret_access_key', 'one of the keys', { secret_access_key: 'QzSecretZq' }],
+  // A bucket that cannot be part of a host name.
+  ['style', 'upper-case', { ...HOST, bucket: 'My_Bucket', endpoint: 'http://s3.example' }],
+  ['style', 'certificate', { ...HOST, bucket: 'my.media', endpoint: 'https://s3.example' }],
+  ['style', 'do not form', { ...HOST, bucket: 'media', endpoint: 'http://10.0.0.5:9000' }],
+  ['style', 'do not form', { ...HOST, bucket: 'media', endpoint: 'http://[::1]:9000' }],
+])('storage: an error in %s, which must be %s: %j', (field, expected, fields) => {
+  const issues = fileIssues(stored(fields), ENV);
+  expectIssue(issues, `mounts[0].storage.${field}`, expected);
+  expect(JSON.stringify(issues)).not.toContain('Qz');
+});
+
+test('storage: pass_arguments of its mount are an error', () => {
+  const issues = fileIssues(stored({}, { pass_arguments: ['versionId'] }), ENV);
+  expectIssue(issues, 'mounts[0].pass_arguments', 'signature');
+});
+
+test('storage: no other mount of the site has, or is below, its internal prefix', () => {
+  for (const [internal, count] of [
+    ['/s3/', 1],
+    ['/s3/b/', 2],
+  ] as const) {
+    const issues = fileIssues(stored({}, {}, { public: '/files/', internal }), ENV);
+    const found = issues.filter(({ field }) => field.endsWith('.internal'));
+    expect(found).toHaveLength(count);
+    expect(JSON.stringify(found)).toContain('no other mount has');
+  }
+  const elsewhere = { ...MEDIA, public: '/files/', site: 'b.example' };
+  expect(loadFile(stored({}, { site: 'a.example' }, elsewhere), ENV).mounts).toHaveLength(2);
 });

@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../service/config/errors.ts';
-import { SETTINGS, variableOf } from '../../service/config/settings.ts';
-import { errorOf, fileIssues, fileOf, issuesOf, load, loadFile } from './load.ts';
-import { FIELDS, PLACES } from './places.ts';
+import { documentedSettings, SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { errorOf, FIELDS, fileIssues, fileOf, issuesOf, load, loadFile, PLACES } from './load.ts';
 
 const YAML = `store: redis://:hunter2@redis.example/x
 log_level: INFO
@@ -57,23 +58,6 @@ test('config: one report lists every error: of the environment, then of the file
     expect(error.message).toContain(`\n\n  ${field}`);
     expect(error.message).toContain(`\n    expected: ${expected}`);
   }
-});
-
-test('config: the text of the report', () => {
-  const issue = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
-  const error = new ConfigError([
-    { ...issue, expected: 'a slash at the end' },
-    { field: 'POSTERN_API_KEYS', expected: 'a key' },
-  ]);
-  expect(error.message).toBe(`Postern cannot start: 2 errors in its configuration.
-
-  mounts[0].public  (/etc/postern.yaml:12)
-    is now:   "/a"
-    expected: a slash at the end
-
-  POSTERN_API_KEYS
-    expected: a key`);
-  expect(new ConfigError([{ ...issue, expected: 'b' }]).message).toContain(' 1 error in ');
 });
 
 test('config: the report shortens values and escapes control characters', () => {
@@ -158,4 +142,61 @@ describe('config: anything configured is accepted or reported', () => {
       expectAnswer(() => loadFile(put(value)));
     }
   });
+});
+
+const PATH = new URL('../../docs/reference/configuration.md', import.meta.url);
+const page = readFileSync(PATH, 'utf8');
+
+const section = (heading: string) =>
+  page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+
+function block(language: string, heading: string): string {
+  const fence = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'm');
+  return fence.exec(section(heading))?.[1] ?? expect.unreachable();
+}
+
+const example = block('yaml', 'Example');
+
+test('docs/reference/configuration.md: the example is valid, also with issuers', () => {
+  const config = loadFile(example + block('yaml', 'Issuers'));
+  const mounts = ['/download/', 'files.example/media/', '/download-logs/'];
+  expect(config.mounts.map(({ id }) => id)).toEqual(mounts);
+  expect(config.apiKeys.map(({ client }) => client.id)).toEqual(['web', 'batch']);
+  expect(config.maxExpiresIn).toBe(86_400);
+  expect(config.issuers.map(({ id, trustedFor }) => [id, trustedFor])).toEqual([
+    ['shop', 'downloads'],
+    ['login', 'clients'],
+  ]);
+});
+
+test('docs/reference/configuration.md: the error report is a real one', () => {
+  const yaml = example.replace('public: /download/\n', 'public: /download\n');
+  const env = { POSTERN_CONFIG: '/etc/postern/postern.yaml', POSTERN_LISTEN: '7300' };
+  const { message } = errorOf(() => loadFile(yaml, env));
+  expect(block('text', 'When something is wrong').trim()).toBe(message);
+});
+
+// `npx vitest run -u test/config/reports.test.ts` writes the rows.
+test('docs/reference/configuration.md: the row of each setting is that of the table in settings.ts', async () => {
+  const rows = new Map(
+    documentedSettings().map(({ title, meaning, value, standard }) => [
+      title,
+      `| \`${title}\` | ${meaning} | ${value} | ${standard} |`,
+    ]),
+  );
+  const named: string[] = [];
+  const written = page.replace(/^\| `([A-Za-z_]+)` \|.*\|.*\|.*\|$/gm, (row, title: string) => {
+    if (rows.has(title)) named.push(title);
+    return rows.get(title) ?? row;
+  });
+  expect(named.sort()).toEqual([...rows.keys()].sort());
+  await expect(written).toMatchFileSnapshot(fileURLToPath(PATH));
+});
+
+test.each([
+  ['Mounts', FIELDS.mounts],
+  ['API keys', FIELDS.api_keys],
+  ['Issuers', FIELDS.issuers],
+])('docs/reference/configuration.md: each field is in the table of %s', (heading, fields) => {
+  for (const field of fields) expect(section(heading)).toContain(`\n| \`${field}\` |`);
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createDecider, issued, post, refusal, resumeOf } from './decider.ts';
 
 const path = '/download/a b.pdf';
+const HLS = '/download/hls/';
 
 describe('confirm: GET and HEAD', () => {
   test('take no use, and get the name and the end for a page', async () => {
@@ -18,27 +19,23 @@ describe('confirm: GET and HEAD', () => {
   });
 
   test.each([
-    ['filename', { path, filename: 'report.pdf' }, '', 'report.pdf'],
-    ['the folder', { prefix: '/download/hls/' }, 'x/a.ts', 'hls'],
-    ['the mount', { prefix: '/download/' }, 'a.ts', 'download'],
-  ])('name %s on the page', async (_, request, rest, file) => {
-    const { authorize, url } = await issued({ ...request, confirm: true });
-    expect(await authorize(url + rest)).toMatchObject({ page: { file } });
-  });
-
-  test.each([
-    ['a file', { path }, '', undefined],
-    ['a file that is shown', { path, disposition: 'inline' }, '', 'file'],
-    ['a saved file', { path, disposition: 'attachment' }, '', undefined],
-    ['a file in a folder', { prefix: '/download/hls/', listing: true }, 'a.ts', undefined],
-    ['a folder', { prefix: '/download/hls/', listing: true }, '', 'folder'],
-    ['its index', { prefix: '/download/hls/', index: true, disposition: 'inline' }, '', 'folder'],
-  ] as const)('say whether the browser shows %s', async (_, request, rest, opens) => {
-    const { authorize, url } = await issued({ ...request, confirm: true });
-    const decision = await authorize(url + rest);
-    expect(decision).toMatchObject({ code: 'confirmation_required' });
-    expect('page' in decision && decision.page?.opens).toBe(opens);
-  });
+    ['a file', { path }, '', 'a b.pdf', undefined],
+    ['a filename', { path, filename: 'report.pdf' }, '', 'report.pdf', undefined],
+    ['a file that is shown', { path, disposition: 'inline' }, '', 'a b.pdf', 'file'],
+    ['a saved file', { path, disposition: 'attachment' }, '', 'a b.pdf', undefined],
+    ['a file in a folder', { prefix: HLS, listing: true }, 'x/a.ts', 'hls', undefined],
+    ['a folder', { prefix: HLS, listing: true }, '', 'hls', 'folder'],
+    ['its index', { prefix: HLS, index: true, disposition: 'inline' }, '', 'hls', 'folder'],
+    ['a mount', { prefix: '/download/' }, 'a.ts', 'download', undefined],
+  ] as const)(
+    'name %s, and say whether the browser shows it',
+    async (_, request, rest, file, opens) => {
+      const { authorize, url } = await issued({ ...request, confirm: true });
+      const decision = await authorize(url + rest);
+      expect(decision).toMatchObject({ code: 'confirmation_required', page: { file } });
+      expect('page' in decision && decision.page?.opens).toBe(opens);
+    },
+  );
 
   test('of a requester that has confirmed are allowed, as long as it may resume', async () => {
     const request = { path, confirm: true, max_uses: 1, expires_in: 60 };
@@ -80,14 +77,6 @@ describe('confirm: GET and HEAD', () => {
 });
 
 describe('confirm: POST', () => {
-  test('confirms only through the request that has its body', async () => {
-    const { authorize, store, url, id } = await issued({ path, confirm: true });
-    for (const method of ['POST', 'PUT', 'post', 'POST ', 'OPTIONS', '']) {
-      expect(await authorize(url, { method })).toMatchObject({ code: 'insufficient_scope' });
-    }
-    expect(await store.requesters(id)).toEqual([]);
-  });
-
   test('of a token without confirm is denied', async () => {
     const { issue, authorize } = createDecider();
     for (const more of [{}, { max_uses: 1 }]) {
@@ -117,7 +106,6 @@ describe('confirm: POST', () => {
     [{ fetchSite: '' }, false],
     [{ fetchSite: 'same-origin, cross-site' }, false],
     [{ origin: 'null' }, false],
-    [{ origin: '' }, false],
     [{ origin: 'https://evil.example' }, false],
     [{ origin: 'https://files.example.evil.example' }, false],
     [{ origin: 'files.example' }, false],
@@ -136,10 +124,14 @@ describe('confirm: POST', () => {
 
   test('sets the token cookie of a folder, and a stale cookie does not hide the page', async () => {
     const { issue, authorize } = createDecider();
-    const prefix = '/download/hls/';
-    const { url, token } = await issue({ prefix, confirm: true, cookie: true, bind: 'cookie' });
+    const { url, token } = await issue({
+      prefix: HLS,
+      confirm: true,
+      cookie: true,
+      bind: 'cookie',
+    });
     const decision = await authorize(`${url}a.ts`, post());
-    const tokenCookie = { value: token, path: prefix };
+    const tokenCookie = { value: token, path: HLS };
     expect(decision).toMatchObject({ confirmed: { tokenCookie } });
     const stale = (await issue({ path })).token;
     for (const cookie of [`${stale} ${token}`, `${token} ${stale}`]) {

@@ -1,6 +1,11 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { startDeadline } from '../../service/decide/deadline.ts';
-import { KeysUnavailable, StoreUnavailable, Unavailable } from '../../service/token/store.ts';
+import { type Deadline, startDeadline } from '../../service/decide/deadline.ts';
+import {
+  KeysUnavailable,
+  type Store,
+  StoreUnavailable,
+  Unavailable,
+} from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { createDecider, issued, JWT } from './decider.ts';
 
@@ -32,104 +37,68 @@ test('deadline: of many decisions, exactly those that do not end in time are lat
   for (const { endsAfter, late } of all) expect(late).toBe(endsAfter < 1000 ? 0 : 1);
 });
 
-function failing(error: Error) {
-  const find = () => Promise.reject(error);
-  return createDecider({ store: { ...createDecider().store, find } });
-}
+const down = new StoreUnavailable('it is down');
+const fail = () => Promise.reject(down);
 
 test('authorize: if the store does not answer, a token is unavailable and not invalid', async () => {
-  const cause = new StoreUnavailable('it is down');
+  const { authorize } = createDecider({ store: { ...createDecider().store, find: fail } });
   const token = newToken();
-  expect(await failing(cause).authorize(`/download/a?token=${token}`)).toEqual({
-    allow: false,
-    code: 'unavailable',
-    id: tokenId(token),
-    path: '/download/a',
-    cause,
+  expect(await authorize(`/download/a?token=${token}`)).toEqual({
+    ...{ allow: false, code: 'unavailable', id: tokenId(token), path: '/download/a', cause: down },
   });
 });
 
 test('authorize: a store that fails for the second cookie is unavailable', async () => {
-  const cause = new StoreUnavailable('it is down');
   const { store, issue } = createDecider();
   const good = await issue({ path: '/download/a' });
   const [unknown, second] = [newToken(), newToken()];
-  const find = (id: string) => (id === tokenId(second) ? Promise.reject(cause) : store.find(id));
+  const find = (id: string) => (id === tokenId(second) ? fail() : store.find(id));
   const { authorize } = createDecider({ store: { ...store, find } });
   const cookie = `${unknown} ${second} ${good.token}`;
-  expect(await authorize('/download/a', { cookie })).toMatchObject({
-    code: 'unavailable',
-    id: tokenId(second),
-  });
+  const unavailable = { code: 'unavailable', id: tokenId(second) };
+  expect(await authorize('/download/a', { cookie })).toMatchObject(unavailable);
 });
 
+/** A decision whose deadline passes during the look-up. */
+function late(store: Store) {
+  const passed = new Unavailable('too late');
+  const deadline: { late?: Unavailable; endsAt: number } = { endsAt: 0 };
+  const find = vi.fn((id: string) => {
+    deadline.late = passed;
+    return store.find(id);
+  });
+  const { authorize } = createDecider({ store: { ...store, find } });
+  const ask = (uri: string, more = {}) => authorize(uri, more, deadline as Deadline);
+  return { passed, find, ask };
+}
+
 test('authorize: after the deadline no further cookie is looked up', async () => {
-  const late = new Unavailable('too late');
-  const deadline: { late: Unavailable | undefined; endsAt: number } = {
-    late: undefined,
-    endsAt: 0,
-  };
-  let asked = 0;
-  const find = async () => {
-    asked += 1;
-    deadline.late = late;
-    return undefined;
-  };
-  const { authorize } = createDecider({ store: { ...createDecider().store, find } });
+  const { passed, find, ask } = late(createDecider().store);
   const cookie = `${newToken()} ${newToken()}`;
-  await expect(authorize('/download/a', { cookie }, deadline)).rejects.toBe(late);
-  expect(asked).toBe(1);
+  await expect(ask('/download/a', { cookie })).rejects.toBe(passed);
+  expect(find).toHaveBeenCalledOnce();
 });
 
 test('authorize: after the deadline no use is taken', async () => {
-  const late = new Unavailable('too late');
   const { store, id, url } = await issued({ path: '/download/a', max_uses: 1 });
-  const deadline: { late: Unavailable | undefined; endsAt: number } = {
-    late: undefined,
-    endsAt: 0,
-  };
-  const find = async (asked: string) => {
-    deadline.late = late;
-    return store.find(asked);
-  };
-  const { authorize } = createDecider({ store: { ...store, find } });
-  expect(await authorize(url, {}, deadline)).toMatchObject({ code: 'unavailable', cause: late });
+  const { passed, ask } = late(store);
+  expect(await ask(url)).toMatchObject({ code: 'unavailable', cause: passed });
   expect(await store.requesters(id)).toEqual([]);
 });
 
 test('authorize: if the keys of one token are unavailable, the next cookie is tried', async () => {
   const cause = new KeysUnavailable('no answer');
-  const { authorize, token } = await issued(
-    { path: '/download/a' },
-    { verify: () => Promise.reject(cause) },
-  );
-  expect(await authorize('/download/a', { cookie: `${JWT} ${token}` })).toMatchObject({
-    allow: true,
-  });
-  expect(await authorize('/download/a', { cookie: `${JWT} ${newToken()}` })).toMatchObject({
-    code: 'unavailable',
-    cause,
-  });
-});
-
-test('authorize: other errors are thrown to the caller', async () => {
-  const { authorize } = failing(new RangeError('a mistake'));
-  await expect(authorize(`/download/a?token=${newToken()}`)).rejects.toThrow(RangeError);
+  const verify = () => Promise.reject(cause);
+  const { authorize, token } = await issued({ path: '/download/a' }, { verify });
+  const withCookie = (cookie: string) => authorize('/download/a', { cookie: `${JWT} ${cookie}` });
+  expect(await withCookie(token)).toMatchObject({ allow: true });
+  expect(await withCookie(newToken())).toMatchObject({ code: 'unavailable', cause });
 });
 
 test('authorize: if the store fails to redeem, the request is denied', async () => {
-  const redeem = () => Promise.reject(new StoreUnavailable('it is down'));
-  const { authorize, url } = await issued(
-    { path: '/download/a', max_uses: 1 },
-    { store: { ...createDecider().store, redeem } },
-  );
+  const store = { ...createDecider().store, redeem: fail };
+  const { authorize, url } = await issued({ path: '/download/a', max_uses: 1 }, { store });
   for (const method of ['GET', 'HEAD']) {
     expect(await authorize(url, { method })).toMatchObject({ code: 'unavailable' });
   }
-});
-
-test('issue: if the store fails, no token is returned', async () => {
-  const issue = () => Promise.reject(new StoreUnavailable('it is down'));
-  const decider = createDecider({ store: { ...createDecider().store, issue } });
-  await expect(decider.issue({ path: '/download/a' })).rejects.toThrow(StoreUnavailable);
 });

@@ -5,25 +5,16 @@ import { brokenStore } from '../api/ask-api.ts';
 import { issueToken, mount } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
-test('auth_request: an allowed request gets 204 with the target', async () => {
+test('auth_request: an allowed request gets 204 with the target as raw UTF-8', async () => {
   const { api, authRequest } = await startGate();
-  const { url, id } = await issueToken(api, { path: '/download/a.pdf' });
+  const name = 'Q3 résumé 100%? #1 "x" \u{1f600}.pdf';
+  const { url, id } = await issueToken(api, { path: `/download/${name}` });
   const { status, headers, body } = await authRequest(url);
   expect([status, body]).toEqual([204, '']);
   expect(headers).toEqual({
-    'cache-control': 'no-store',
-    'x-accel-expires': '0',
-    'postern-target': '/protected/a.pdf',
-    'postern-token-id': id,
+    ...{ 'cache-control': 'no-store', 'x-accel-expires': '0', 'postern-token-id': id },
+    'postern-target': Buffer.from(`/protected/${name}`).toString('latin1'),
   });
-});
-
-test('auth_request: the target is sent as raw UTF-8', async () => {
-  const { api, authRequest } = await startGate();
-  const name = 'Q3 résumé 100%? #1 "x" \u{1f600}.pdf';
-  const { url } = await issueToken(api, { path: `/download/${name}` });
-  const target = String((await authRequest(url)).headers['postern-target']);
-  expect(Buffer.from(target, 'latin1').toString()).toBe(`/protected/${name}`);
 });
 
 test('auth_request: the response has every field of the grant', async () => {
@@ -31,12 +22,8 @@ test('auth_request: the response has every field of the grant', async () => {
     mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
     decisionTtl: 2,
   });
-  const { url } = await issueToken(api, {
-    path: '/download/a.mp4',
-    subject: ' Zoë 100% ',
-    limit_rate: 250_000,
-    filename: 'b.mp4',
-  });
+  const more = { subject: ' Zoë 100% ', limit_rate: 250_000, filename: 'b.mp4' };
+  const { url } = await issueToken(api, { path: '/download/a.mp4', ...more });
   const { headers } = await authRequest(`${url}&start=1.5`);
   expect(headers).toMatchObject({
     'x-accel-expires': '2',
@@ -50,36 +37,20 @@ test('auth_request: the response has every field of the grant', async () => {
 });
 
 test('X-Accel: an allowed request gets an internal redirect without a body', async () => {
-  const { api, xAccel } = await startGate({ decisionTtl: 2 });
-  const { url, id } = await issueToken(api, {
-    path: '/download/Q3 résumé?#%.pdf',
-    subject: 'user%42',
-    limit_rate: 1000,
-    disposition: 'inline',
-  });
-  const { status, headers, body } = await xAccel(url);
+  const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
+  const { api, xAccel } = await startGate({ decisionTtl: 2, mounts });
+  const more = { subject: 'user%42', limit_rate: 1000, disposition: 'inline' };
+  const { url, id } = await issueToken(api, { path: '/download/Q3 résumé?#%.pdf', ...more });
+  const { status, headers, body } = await xAccel(`${url}&start=1%0d%0aX:y`);
   expect([status, body]).toEqual([200, '']);
+  const args = 'start=1%0D%0AX%3Ay';
   expect(headers).toEqual({
-    'x-accel-expires': '0',
-    expires: '0',
-    'x-accel-redirect': '/protected/Q3%20r%C3%A9sum%C3%A9%3F%23%25.pdf',
+    ...{ 'x-accel-expires': '0', expires: '0', 'x-accel-limit-rate': '1000' },
+    'x-accel-redirect': `/protected/Q3%20r%C3%A9sum%C3%A9%3F%23%25.pdf?${args}`,
     'postern-target': Buffer.from('/protected/Q3 résumé?#%.pdf').toString('latin1'),
-    'x-accel-limit-rate': '1000',
-    'content-length': '0',
-    'postern-disposition': 'inline',
-    'postern-token-id': id,
-    'postern-subject': 'user%2542',
+    ...{ 'content-length': '0', 'postern-disposition': 'inline', 'postern-token-id': id },
+    ...{ 'postern-subject': 'user%2542', 'postern-args': args },
   });
-});
-
-test('X-Accel: passed arguments are the query of the redirect', async () => {
-  const { api, xAccel } = await startGate({
-    mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
-  });
-  const { url } = await issueToken(api, { path: '/download/a?.mp4' });
-  const { headers } = await xAccel(`${url}&start=1%0d%0aX:y`);
-  expect(headers['x-accel-redirect']).toBe('/protected/a%3F.mp4?start=1%0D%0AX%3Ay');
-  expect(headers['postern-args']).toBe('start=1%0D%0AX%3Ay');
 });
 
 describe.each(['authRequest', 'xAccel'] as const)('denials by %s', (mode) => {
@@ -124,7 +95,7 @@ describe.each(['authRequest', 'xAccel'] as const)('denials by %s', (mode) => {
     }
   });
 
-  test('a denial sets no cookie', async () => {
+  test('a denial of a token that sets cookies sets none', async () => {
     const { api, [mode]: ask } = await startGate();
     const body = { prefix: '/download/hls/', cookie: true, max_uses: 1 };
     const { url } = await issueToken(api, body);
@@ -152,7 +123,6 @@ describe('Content-Disposition', () => {
     ['a b;c.pdf', 'filename="a b;c.pdf"'],
     ['a "b".pdf', 'filename="a \\"b\\".pdf"'],
     ['résumé.pdf', 'filename="resume.pdf"; filename*=UTF-8\'\'r%C3%A9sum%C3%A9.pdf'],
-    ['50%.pdf', 'filename="50%.pdf"'],
     ['%41.pdf', 'filename="%41.pdf"; filename*=UTF-8\'\'%2541.pdf'],
     ['\u{1f600}.gif', 'filename="_.gif"; filename*=UTF-8\'\'%F0%9F%98%80.gif'],
     ["it's (1)*.txt", 'filename="it\'s (1)*.txt"'],

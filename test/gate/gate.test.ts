@@ -1,9 +1,7 @@
-import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { pageAnswer } from '../../service/gate/answer.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { isToken } from '../../service/token/token.ts';
-import { brokenStore } from '../api/ask-api.ts';
+import { brokenStore, keptLog } from '../api/ask-api.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
@@ -35,6 +33,7 @@ test.each([
   ['GET', '/tokens', 404, 'not_found'],
   ['POST', '/tokens', 405, 'method_not_allowed'],
   ['GET', '/readyz', 404, 'not_found'],
+  ['GET', '/metrics', 404, 'not_found'],
   ['POST', '/page', 405, 'method_not_allowed'],
   ['GET', '/page?code=x', 404, 'not_found'],
   ['GET', '/page/', 404, 'not_found'],
@@ -58,43 +57,28 @@ test('gate: /livez gets 200 while the store fails', async () => {
 test('gate: a response that cannot be sent closes the connection, and the gate continues', async () => {
   const store = createMemoryStore();
   const targetArgs = 'a\r\nPostern-Injected: 1';
-  const { api, ask, authRequest } = await startGate({
-    store: {
-      ...store,
-      find: async (id) => {
-        const grant = await store.find(id);
-        return grant && { ...grant, targetArgs };
-      },
-    },
-  });
-  const { url, access_token } = await issueToken(api, { path: '/download/a' });
-  expect(isToken(access_token)).toBe(true);
+  const find: typeof store.find = async (id) => {
+    const grant = await store.find(id);
+    return grant && { ...grant, targetArgs };
+  };
+  const { api, ask, authRequest } = await startGate({ store: { ...store, find } });
+  const { url } = await issueToken(api, { path: '/download/a' });
   await expect(authRequest(url)).rejects.toThrow('socket hang up');
   expect((await ask('/livez', {})).status).toBe(200);
 });
 
 test('gate: a decision that ends after its deadline gets one response, and the connection stays', async () => {
-  const memory = createMemoryStore();
-  const lines: Array<{ code: string; msg: string }> = [];
-  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const { log, parsed } = keptLog();
   let answer = () => {};
-  const { authRequest } = await startGate({
-    store: {
-      ...memory,
-      find: () =>
-        new Promise((resolve) => {
-          answer = () => resolve(undefined);
-        }),
-    },
-    decisionMs: 20,
-    log,
-  });
+  const find = () => new Promise<undefined>((resolve) => (answer = () => resolve(undefined)));
+  const store = { ...createMemoryStore(), find };
+  const { authRequest } = await startGate({ store, decisionMs: 20, log });
   const url = `/download/a?token=ps_${'A'.repeat(32)}`;
   expect((await authRequest(url)).status).toBe(503);
   answer();
   const next = await authRequest('/download/a');
   expect([next.status, next.reused]).toEqual([401, true]);
-  expect(lines.map(({ code }) => code)).toEqual(['unavailable', 'missing_token']);
+  expect(parsed().map(({ code }) => code)).toEqual(['unavailable', 'missing_token']);
 });
 
 describe('headers of the request', () => {
@@ -109,18 +93,13 @@ describe('headers of the request', () => {
     return { ...gate, token, headers, bearer: { Authorization: `Bearer ${token}` } };
   }
 
-  test('with all headers, and with a bearer token, it is allowed', async () => {
-    const { ask, headers, bearer } = await asked();
-    expect((await ask('/auth-request', headers)).status).toBe(204);
-    const plain = { ...headers, ...bearer, 'X-Original-URI': '/download/a' };
-    expect((await ask('/auth-request', plain)).status).toBe(204);
-  });
-
   test.each(['X-Original-URI', 'X-Original-Method'] as const)(
     'without %s nothing opens, nor with two or an empty one',
     async (name) => {
       const { ask, headers, bearer } = await asked();
       const { [name]: value, ...others } = headers;
+      const all = { ...headers, ...bearer, 'X-Original-URI': '/download/a' };
+      expect((await ask('/auth-request', all)).status).toBe(204);
       for (const path of ['/auth-request', '/x-accel']) {
         for (const more of [{}, { [name]: '' }, { [name]: [value, value] }]) {
           const { status } = await ask(path, { ...bearer, ...others, ...more });
@@ -129,13 +108,6 @@ describe('headers of the request', () => {
       }
     },
   );
-
-  test('two X-Original-URI headers are not joined', async () => {
-    const { ask, headers, bearer } = await asked();
-    const uris = { 'X-Original-URI': ['/download/a', '/download/b'] };
-    const reply = await ask('/auth-request', { ...headers, ...bearer, ...uris });
-    expect(reply.headers['postern-reason']).toBe('invalid_request');
-  });
 
   test('a missing or duplicate Postern-Site matches no grant', async () => {
     const { api, ask, headers } = await asked();

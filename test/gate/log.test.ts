@@ -5,7 +5,7 @@ import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
-import { issueToken, KEY } from '../support/postern.ts';
+import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
 const level = { info: 30, error: 50 };
@@ -26,15 +26,6 @@ test('log: each decision is one line', async () => {
   for (const line of withoutAudit()) {
     expect(line).toMatchObject({ request_id: 'r-1', msg: 'decision', ms: expect.any(Number) });
   }
-});
-
-test('log: a token as the subject is hidden', async () => {
-  const { log, withoutAudit } = keptLog();
-  const { api, authRequest } = await startGate({ log });
-  const { url } = await issueToken(api, { path: '/download/a', subject: newToken() });
-  await authRequest(url);
-  await authRequest(url.replace('?', 'x?'));
-  expect(withoutAudit()).toMatchObject([{ subject: '***' }, { subject: '***' }]);
 });
 
 async function sendPin(port: number, uri: string, pin: string): Promise<void> {
@@ -81,32 +72,21 @@ test('audit: a PIN that comes after the last attempt of another instance ends th
 
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
-test('log: a traceparent of the right form is logged', async () => {
+test('log: only a traceparent of the right form is logged', async () => {
   const { log, parsed } = keptLog();
   const { authRequest, xAccel } = await startGate({ log });
   for (const ask of [authRequest, xAccel]) await ask('/download/a', { traceparent: TRACE });
-  expect(parsed().map(({ traceparent }) => traceparent)).toEqual([TRACE, TRACE]);
-});
-
-test.each([
-  TRACE.toUpperCase(),
-  TRACE.replace('00-', '01-'),
-  TRACE.replace('00-', 'ff-'),
-  `${TRACE}-more`,
-  ` ${TRACE} x`,
-  `${TRACE}, ${TRACE}`,
-  TRACE.slice(0, -1),
-  TRACE.replace('4bf92f3577b34da6a3ce929d0e0e4736', '0'.repeat(32)),
-  TRACE.replace('00f067aa0ba902b7', '0'.repeat(16)),
-  `ps_${'a'.repeat(32)}`,
-  '"}',
-])('log: the traceparent %s is not logged', async (traceparent) => {
-  const { log, parsed, lines } = keptLog();
-  const { authRequest } = await startGate({ log });
-  await authRequest('/download/a', { traceparent });
-  await authRequest('/download/a', { traceparent: [TRACE, TRACE] });
-  expect(parsed()).toHaveLength(2);
-  for (const line of lines) expect(line).not.toContain('traceparent');
+  for (const traceparent of [
+    ...[TRACE.toUpperCase(), TRACE.replace('00-', '01-'), TRACE.replace('00-', 'ff-')],
+    ...[`${TRACE}-more`, ` ${TRACE} x`, `${TRACE}, ${TRACE}`, TRACE.slice(0, -1), [TRACE, TRACE]],
+    TRACE.replace('4bf92f3577b34da6a3ce929d0e0e4736', '0'.repeat(32)),
+    ...[TRACE.replace('00f067aa0ba902b7', '0'.repeat(16)), `ps_${'a'.repeat(32)}`, '"}'],
+  ]) {
+    await authRequest('/download/a', { traceparent });
+  }
+  const [first, second, ...others] = parsed().map((line) => line.traceparent);
+  expect([first, second]).toEqual([TRACE, TRACE]);
+  expect(others).toEqual(Array(12).fill(undefined));
 });
 
 test('log: a denial has the subject of the token and the requester', async () => {
@@ -148,10 +128,11 @@ test('log: a store error has a reason and no stack, an unexpected error has a st
   expect(await failing(new TypeError('a mistake'))).toMatchObject(unexpected);
 });
 
-test('log: no line contains a token or a key', async () => {
+test('log: no line of a decision contains a token', async () => {
   const { log, lines } = keptLog();
   const { api, authRequest, xAccel } = await startGate({ log });
-  const { url, access_token: token } = await issueToken(api, { prefix: '/download/' });
+  const folder = { prefix: '/download/', subject: newToken() };
+  const { url, access_token: token } = await issueToken(api, folder);
   const uris = [`${url}a`, `/download/a?token=${token}`, `/download/a/~${token}/b`, `/~${token}/a`];
   for (const line of [...uris, ...linesOf('hostile-uris.txt')]) {
     const uri = unescaped(line).replaceAll('TOKEN', token);
@@ -163,20 +144,8 @@ test('log: no line contains a token or a key', async () => {
       });
     }
   }
-  for (const [method, path] of [
-    ['GET', `/tokens/${token}`],
-    ['POST', '/introspect'],
-    ['POST', '/revoke'],
-    ['DELETE', `/tokens?subject=${token}`],
-  ] as const) {
-    const headers = {
-      authorization: `Bearer ${KEY}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    };
-    const body = method === 'POST' ? { body: `token=${token}` } : {};
-    await api.request(path, { method, headers, ...body });
-  }
   expect(lines.length).toBeGreaterThan(2 * uris.length);
-  expect(lines.join('')).not.toContain(token.slice(3, 20));
-  expect(lines.join('')).not.toContain(KEY);
+  for (const secret of [token, folder.subject]) {
+    expect(lines.join('')).not.toContain(secret.slice(3, 20));
+  }
 });

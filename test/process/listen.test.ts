@@ -7,13 +7,13 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { CannotListen, drain, limitAhead, listen } from '../../service/process/listen.ts';
-import { temporaryFolder } from '../harness/paths.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 
 const handler = () => {};
 
 test('listen: a stale socket is replaced', async () => {
-  const path = join(await temporaryFolder(), 'gate.sock');
+  const path = join(await folderForTest(), 'gate.sock');
   // As after a killed process: the socket exists, and no process listens.
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', script]);
@@ -21,8 +21,8 @@ test('listen: a stale socket is replaced', async () => {
   await drain([server], 100);
 });
 
-test('listen: a socket in use and a file that is not a socket are not replaced', async () => {
-  const folder = await temporaryFolder();
+test('listen: a socket in use, a file that is not a socket and a missing folder are errors', async () => {
+  const folder = await folderForTest();
   const used = join(folder, 'used.sock');
   const other = createServer().listen(used);
   await expect(listen(handler, { path: used }, 'POSTERN_LISTEN')).rejects.toThrow(CannotListen);
@@ -32,12 +32,9 @@ test('listen: a socket in use and a file that is not a socket are not replaced',
   await writeFile(file, 'precious');
   await expect(listen(handler, { path: file }, 'POSTERN_LISTEN')).rejects.toThrow(/precious/);
   expect(await readFile(file, 'utf8')).toBe('precious');
-});
 
-test('listen: a missing folder is reported', async () => {
-  const path = join(await temporaryFolder(), 'missing', 'gate.sock');
-  const attempt = listen(handler, { path }, 'POSTERN_LISTEN');
-  await expect(attempt).rejects.toThrow(/the folder does not exist/);
+  const path = join(folder, 'missing', 'gate.sock');
+  await expect(listen(handler, { path }, 'POSTERN_LISTEN')).rejects.toThrow(/does not exist/);
 });
 
 test('listen: a request whose body does not arrive in time ends with 408', async () => {

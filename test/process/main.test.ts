@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { chmod, chown, readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chmod, chown, stat } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -83,7 +83,7 @@ test('start: configuration errors are reported together with exit code 2, before
   for (const field of Object.keys(env)) expect(stderr).toContain(field);
 });
 
-test('metrics: /metrics contains the version and the state of the process', async () => {
+test('metrics: /metrics contains the version and the state of the process, and simultaneous scrapes share it', async () => {
   const service = await start({});
   await ask(service);
   const samples = await askMetrics(service);
@@ -94,72 +94,41 @@ test('metrics: /metrics contains the version and the state of the process', asyn
   expect(samples.get('postern_store_seconds_count{operation="find"}')).toBe(1);
   expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(1e7);
   expect(samples.has('nodejs_eventloop_lag_p99_seconds')).toBe(true);
-});
-
-test('metrics: simultaneous scrapes share one text', async () => {
-  const service = await start({});
   const scrape = async () => (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
   // Each new text has another CPU time and event loop delay.
   const texts = await Promise.all(Array.from({ length: 60 }, scrape));
   expect(new Set(texts).size).toBeLessThan(20);
 });
 
-test('gate: a control character in a header is denied and logged', async () => {
+test('start: an address in use is reported with its setting, and an invalid header is denied and logged', async () => {
   const service = await start({});
+  const api = { POSTERN_API_LISTEN: `127.0.0.1:${service.apiPort}` };
+  const failed = (await start(api).catch((error: unknown) => error)) as ExitedEarly;
+  expect(failed.exit.code).toBe(1);
+  expect(failed.stderr).toContain('POSTERN_API_LISTEN');
   const asked = requestBytes('GET', '/auth-request', { Authorization: 'Bearer a\x01' });
   expect(await sendRaw(service.gatePort, asked)).toMatchObject({ status: 403 });
   await waitFor(() => service.stdout().includes('"invalid_request"'), { what: 'its line' });
 });
 
-test('start: an address in use is reported with its setting', async () => {
-  const first = await start({});
-  const failed = await start({ POSTERN_API_LISTEN: `127.0.0.1:${first.apiPort}` }).catch(
-    (error: unknown) => error,
-  );
-  expect((failed as ExitedEarly).exit.code).toBe(1);
-  expect((failed as ExitedEarly).stderr).toContain('POSTERN_API_LISTEN');
-});
-
-/** The TCP addresses on which a process listens, as /proc/net/tcp has them. */
-async function listening(pid: number): Promise<string[]> {
-  const own = await readdir(`/proc/${pid}/fd`);
-  const links = await Promise.all(
-    own.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')),
-  );
-  const tables = await Promise.all(
-    ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8').catch(() => '')),
-  );
-  const LISTEN = '0A';
-  return tables.flatMap((table) =>
-    table.split('\n').flatMap((line) => {
-      const [, address = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-      return state === LISTEN && links.includes(`socket:[${inode}]`) ? [address] : [];
-    }),
-  );
-}
-
 describe('POSTERN_API_LISTEN=off', () => {
   const OFF = { POSTERN_API_LISTEN: 'off' };
 
-  test.runIf(existsSync('/proc/self/net/tcp'))(
-    'starts the gate and no second listener',
-    async () => {
-      expect(await listening((await start({})).pid)).toHaveLength(2);
-      const service = await start(OFF);
-      const port = service.gatePort.toString(16).toUpperCase().padStart(4, '0');
-      expect(await listening(service.pid)).toEqual([expect.stringMatching(`:${port}$`)]);
-      expect((await ask(service)).status).toBe(401);
-    },
-  );
-
-  test('the log says so, and the gate serves /livez but not the paths of the API', async () => {
-    const service = await start(OFF);
+  test('needs no API key, the gate serves /livez but not the paths of the API, and SIGINT ends it', async () => {
+    const service = await start({ ...OFF, POSTERN_API_KEYS: '' });
     await waitFor(() => service.stdout().includes('"listening"'), { what: 'its line' });
     const line = service.stdout().split('\n')[0] ?? '';
     expect(JSON.parse(line)).toMatchObject({ api: 'off', msg: 'listening' });
+    expect((await ask(service)).status).toBe(401);
+    // No key was created, and no second listener.
+    expect(service.stderr()).toBe('');
+    await expect(openRaw(service.apiPort)).rejects.toThrow('ECONNREFUSED');
     for (const [path, status] of Object.entries({ livez: 200, readyz: 404, metrics: 404 })) {
       expect((await fetch(`http://127.0.0.1:${service.gatePort}/${path}`)).status).toBe(status);
     }
+    service.signal('SIGINT');
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    await waitFor(() => service.stdout().includes('"stopped"'), { what: 'its last line' });
   });
 
   test('metrics can have their own listener, also on a Unix socket', async () => {
@@ -177,19 +146,6 @@ describe('POSTERN_API_LISTEN=off', () => {
     for (const path of ['/metrics', '/readyz', '/livez']) expect(await ask(path)).toBe(200);
     expect(await ask('/tokens')).toBe(404);
     expect((await stat(socketPath)).mode & 0o777).toBe(0o660);
-  });
-
-  test('needs no API key, and creates none', async () => {
-    const service = await start({ ...OFF, POSTERN_API_KEYS: '' });
-    expect((await ask(service)).status).toBe(401);
-    expect(service.stderr()).toBe('');
-  });
-
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the service with 0', async (signal) => {
-    const service = await start(OFF);
-    service.signal(signal);
-    expect(await service.stop()).toEqual({ code: 0, signal: null });
-    await waitFor(() => service.stdout().includes('"stopped"'), { what: 'its last line' });
   });
 });
 

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hashSecret } from '../../service/token/client.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askGate } from './ask-service.ts';
+import { askGate, askMetrics } from './ask-service.ts';
 import { folderForTest, forTest } from './for-test.ts';
 import { KEY } from './postern.ts';
-import { samplesOf } from './samples.ts';
 
-export const sha256 = (secret: string) =>
-  `sha256:${createHash('sha256').update(secret).digest('hex')}`;
+export const sha256 = (secret: string) => `sha256:${hashSecret(secret).toString('hex')}`;
 
 /** A configuration as its file has it. */
 export type FileConfig = Record<string, unknown>;
@@ -49,11 +47,6 @@ export async function startReloadable(config?: FileConfig, env: Record<string, s
   const file = await configFile(config);
   const service = await forTest(startService({ env: { POSTERN_CONFIG: file.path, ...env } }));
   const { apiPort, stdout, signal } = service;
-  const api = (path: string, init: RequestInit = {}, key = KEY) =>
-    fetch(`http://127.0.0.1:${apiPort}${path}`, {
-      ...init,
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    });
   async function reload(): Promise<Line> {
     const before = reloads(stdout()).length;
     signal('SIGHUP');
@@ -68,11 +61,13 @@ export async function startReloadable(config?: FileConfig, env: Record<string, s
       await file.write(next);
       return reload();
     },
-    issue: (json: object, key?: string) =>
-      api('/tokens', { method: 'POST', body: JSON.stringify(json) }, key),
+    issue: (json: object, key = KEY) =>
+      fetch(`http://127.0.0.1:${apiPort}/tokens`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(json),
+      }),
     gate: async (uri: string) => (await askGate(service, uri)).status,
-    async metric(name: string): Promise<number | undefined> {
-      return samplesOf(await (await api('/metrics')).text()).get(name);
-    },
+    metric: async (name: string) => (await askMetrics(service)).get(name),
   };
 }

@@ -29,18 +29,6 @@ test('queue: the pieces of two clients alternate, and a client finishes its olde
   expect(order.join(' ')).toBe('a1 b1 a1 b1 a1 b2 a1 a2 a2');
 });
 
-test('queue: a client with one request waits for one piece of each other client', async () => {
-  const { add, order } = createPieces();
-  const all = [...Array(40).keys()].map((i) => add('a', ['a'], 3 + (i % 2)));
-  all.push(add('b', ['b'], 200));
-  await turn();
-  const before = order.length;
-  const asked = add('c', ['c'], 3);
-  await asked;
-  expect(order.slice(before).length).toBeLessThanOrEqual(9);
-  await Promise.all(all);
-});
-
 test('queue: clients that come again and again do not keep out another one', async () => {
   const { add, order } = createPieces();
   const again = async (name: string) => {
@@ -51,39 +39,6 @@ test('queue: clients that come again and again do not keep out another one', asy
   for (let i = 0; i < 30; i += 3) {
     expect(order.slice(i, i + 3).toSorted()).toEqual(['a', 'b', 'c']);
   }
-});
-
-test('queue: within a first key, the second one alternates', async () => {
-  const { add, order } = createPieces();
-  await Promise.all([
-    ...Array.from({ length: 3 }, () => add('x', ['net', 'x'], 1)),
-    ...Array.from({ length: 2 }, () => add('y', ['net', 'y'], 1)),
-    add('z', ['other', 'z'], 1),
-  ]);
-  expect(order.join(' ')).toBe('x z y x y x');
-});
-
-test('queue: a request with a key that had a turn waits behind one whose keys had none', async () => {
-  const { add, order } = createPieces();
-  const flood = [1, 2, 3, 4].map((i) => add(`flood ${i}`, [`network ${i}`, 'token'], 1));
-  await Promise.all([...flood, add('person', ['network 5', 'another token'], 1)]);
-  expect(order.indexOf('person')).toBe(1);
-});
-
-test('queue: the event loop has a turn between two pieces', async () => {
-  const { add, order } = createPieces();
-  const turns: number[] = [];
-  let isDone = false;
-  const count = () => {
-    turns.push(order.length);
-    if (!isDone) setImmediate(count);
-  };
-  setImmediate(count);
-  await Promise.all([add('a', ['a'], 5), add('b', ['b'], 5)]);
-  isDone = true;
-  // From one turn of the event loop to the next, there is at most one piece more.
-  const steps = turns.slice(1).map((count, i) => count - (turns[i] ?? 0));
-  expect(Math.max(...steps)).toBe(1);
 });
 
 test('queue: work that is done alone lets no other piece begin, also if it fails', async () => {
@@ -152,15 +107,6 @@ test('queue: a place that becomes free is not wasted', async () => {
   await turn();
   add('a3', ['a']);
   expect(await full()).toEqual([]);
-});
-
-test('queue: if first keys hold the same, the second key decides', async () => {
-  const { add, full } = createHolding(3);
-  for (const i of [1, 2, 3]) add(`flood ${i}`, [`network ${i}`, 'token']);
-  add('person', ['network 4', 'another token']);
-  expect(await full()).toEqual(['flood 3']);
-  add('flood 5', ['network 5', 'token']);
-  expect(await full()).toEqual(['flood 3', 'flood 5']);
 });
 
 test('queue: a request that works or that has changed something keeps its place', async () => {

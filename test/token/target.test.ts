@@ -45,7 +45,6 @@ test.each([
   ['the public path', '/download/a'],
   ['a name that goes on', '/protected-not/a'],
   ['dots', '/protected/../etc/passwd'],
-  ['an absolute URI', 'http://127.0.0.1/'],
   ['a named location', '@fallback'],
   ['a query', '/protected?a'],
   ['a folder for a file', '/protected/a/'],
@@ -53,8 +52,9 @@ test.each([
   ['a line feed', '/protected/a\nb'],
   ['nothing', ''],
 ])('target: %s is malformed for every client: %j', (_, target) => {
-  expect(errorOf(target, client)).toMatchObject({ forbidden: false });
-  expect(errorOf(target, { ...client, targets: ['/'] })).toMatchObject({ forbidden: false });
+  for (const of of [client, { ...limited, targets: ['/'] }]) {
+    expect(errorOf(target, of)).toMatchObject({ forbidden: false });
+  }
 });
 
 test('target: a prefix needs a folder as target', () => {
@@ -77,12 +77,11 @@ test('target: a limited client may name paths below its targets', () => {
   const more = { ...limited, targets: ['/videos/trailers/'] };
   expect(errorOf('/videos/trailers/a', more)).toBeUndefined();
   expect(errorOf('/videos/trailers/', more, true)).toBeUndefined();
+  for (const site of ['a.example', 'b.example']) {
+    expect(errorOf('/videos/trailers/a', more, false, mounts, site)).toBeUndefined();
+  }
   expect(errorOf('/videos/full/a', more)).toMatchObject({ forbidden: true });
   expect(errorOf('/videos/trailers-old/a', more)).toMatchObject({ forbidden: true });
-});
-
-test('target: a target of a client must be under a mount', () => {
-  expect(errorOf('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ forbidden: false });
 });
 
 describe('target: one internal prefix on two sites with different files', () => {
@@ -134,13 +133,6 @@ describe('target: one internal prefix on two sites with different files', () => 
     expect(errorOf('/protected/x', of([undefined, '/download/']), false, all)).toBeUndefined();
     expect(errorOf('/elsewhere/x', client, false, all)).toMatchObject({ forbidden: false });
   });
-});
-
-test('target: the targets of a client are checked on every site of the token', () => {
-  const named = { ...limited, targets: ['/videos/'] };
-  for (const site of [undefined, 'a.example', 'b.example']) {
-    expect(errorOf('/videos/a', named, false, mounts, site)).toBeUndefined();
-  }
 });
 
 test('target: the mount of a site needs a client that may issue for the site', () => {

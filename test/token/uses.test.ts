@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { digest } from '../../service/token/token.ts';
 import { identify } from '../../service/token/uses.ts';
@@ -32,7 +32,7 @@ test('uses: HEAD takes no use and gets no cookie', async () => {
 });
 
 describe('uses: no use is taken by', () => {
-  const refused = [
+  test.each([
     ['a declared prefetch', { prefetch: true }, 'prefetch'],
     ['a prefetching HEAD', { prefetch: true, method: 'HEAD' }, 'prefetch'],
     ['the script of a service worker', { serviceWorker: true }, 'prefetch'],
@@ -41,9 +41,7 @@ describe('uses: no use is taken by', () => {
     ['no address', { address: undefined }, 'insufficient_scope'],
     ['no IP address', { address: 'unix:' }, 'insufficient_scope'],
     ['another site', { site: 'other.example' }, 'insufficient_scope'],
-  ] as const;
-
-  test.each(refused)('%s', async (_, more, code) => {
+  ] as const)('%s', async (_, more, code) => {
     const { issue, authorize, store } = createDecider();
     const counted = { path, max_uses: 1, site: 'files.example', ip: ['192.0.2.0/24'] };
     const { url, id } = await issue(counted);
@@ -65,22 +63,14 @@ describe('uses: no use is taken by', () => {
   });
 });
 
-test('uses: a used-up or expired token is invalid_token for new requesters', async () => {
-  const { authorize, clock, token } = await issued({ path, max_uses: 1 });
-  await authorize(`${path}?token=${token}`);
-  const asked = [
-    [{ method: 'POST' }, ''],
-    [{}, 'x'],
-    [{ prefetch: true }, ''],
-    [{ serviceWorker: true }, ''],
-  ] as const;
-  for (const ms of [0, 130_000]) {
-    clock.now += ms;
-    for (const [more, suffix] of asked) {
-      const stranger = { address: '198.51.100.1', ...more };
-      const decision = await authorize(`${path}${suffix}?token=${token}`, stranger);
-      expect(decision).toMatchObject({ code: 'invalid_token' });
-    }
+test('uses: an expired token that can be resumed is invalid_token for new requesters', async () => {
+  const { authorize, clock, url } = await issued({ path, max_uses: 2 });
+  await authorize(url);
+  clock.now += 130_000;
+  expect(await authorize(url)).toMatchObject({ allow: true, redeemed: 'known' });
+  for (const more of [{}, { method: 'POST' }, { prefetch: true }, { serviceWorker: true }]) {
+    const stranger = { address: '198.51.100.1', ...more };
+    expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
   }
 });
 
@@ -94,14 +84,15 @@ test('uses: a prefetch is allowed for a token that does not distinguish requeste
 
 test('uses: a requester is recognized by its IPv4 address or its IPv6 /64', async () => {
   const { issue, authorize } = createDecider();
-  const four = await issue({ path, max_uses: 1 });
-  expect(await authorize(four.url, { address: '192.0.2.1' })).toMatchObject({ allow: true });
-  expect(await authorize(four.url, { address: '::ffff:192.0.2.1' })).toMatchObject({ allow: true });
-  expect(await authorize(four.url, { address: '192.0.2.2' })).toMatchObject({ allow: false });
-  const six = await issue({ path, max_uses: 1 });
-  expect(await authorize(six.url, { address: '2001:db8::1' })).toMatchObject({ allow: true });
-  expect(await authorize(six.url, { address: '2001:db8::ffff' })).toMatchObject({ allow: true });
-  expect(await authorize(six.url, { address: '2001:db8:0:1::1' })).toMatchObject({ allow: false });
+  for (const [other, ...same] of [
+    ['192.0.2.2', '192.0.2.1', '::ffff:192.0.2.1'],
+    ['2001:db8:0:1::1', '2001:db8::1', '2001:db8::ffff'],
+  ]) {
+    const { url } = await issue({ path, max_uses: 1 });
+    const allows = async (address = '') => (await authorize(url, { address })).allow;
+    for (const address of same) expect(await allows(address)).toBe(true);
+    expect(await allows(other)).toBe(false);
+  }
 });
 
 test('uses: requests over a Unix socket are not one requester', async () => {
@@ -114,22 +105,16 @@ test('uses: requests over a Unix socket are not one requester', async () => {
 
 test('uses: a counted grant costs two store operations, a plain grant one', async () => {
   const store = createMemoryStore();
-  const asked: string[] = [];
-  const find: typeof store.find = (id) => {
-    asked.push('find');
-    return store.find(id);
-  };
-  const redeem: typeof store.redeem = (...args) => {
-    asked.push('redeem');
-    return store.redeem(...args);
-  };
+  const [find, redeem] = [vi.fn(store.find), vi.fn(store.redeem)];
   const { issue, authorize } = createDecider({ store: { ...store, find, redeem } });
-  const urls = [(await issue({ path })).url, (await issue({ path, max_uses: 1 })).url];
-  await authorize(urls[0] ?? '');
-  expect(asked.splice(0)).toEqual(['find']);
-  await authorize(urls[1] ?? '');
-  await authorize(urls[1] ?? '');
-  expect(asked).toEqual(['find', 'redeem', 'find', 'redeem']);
+  const calls = () => [find.mock.calls.length, redeem.mock.calls.length];
+  await authorize((await issue({ path })).url);
+  expect(calls()).toEqual([1, 0]);
+  const { url } = await issue({ path, max_uses: 1 });
+  for (const count of [1, 2]) {
+    await authorize(url);
+    expect(calls()).toEqual([1 + count, count]);
+  }
 });
 
 describe('uses: the resume cookie', () => {

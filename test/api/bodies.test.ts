@@ -1,16 +1,80 @@
+import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import { parseJson } from '../../service/api/http.ts';
+import { splitArray } from '../../service/api/json.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { Refused } from '../../service/token/refused.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { createPostern, KEY } from '../support/postern.ts';
-import { createAsked } from './ask-api.ts';
+import { forTest } from '../support/for-test.ts';
+import { apiListener, createPostern, KEY, listening } from '../support/postern.ts';
+import { createAsked, keptLog } from './ask-api.ts';
+
+const split = (text: string, max: number) => [...splitArray(Buffer.from(text), max)];
+
+/** The elements of a text after splitting, as one value. */
+const joined = (text: string): unknown => split(text, 1000).map((element) => parseJson(element));
+
+/** The value; undefined for a text that is rejected. */
+function outcome(read: (text: string) => unknown, text: string): { readonly value?: unknown } {
+  try {
+    return { value: read(text) };
+  } catch (error) {
+    if (error instanceof Refused || error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+const jsonText = fc
+  .array(fc.jsonValue({ maxDepth: 3 }), { minLength: 1, maxLength: 5 })
+  .map((values) => JSON.stringify(values));
+
+test('JSON: splitting an array gives the same values as JSON.parse', () => {
+  const broken = fc
+    .tuple(jsonText, fc.nat(), fc.constantFrom(...'[]{}",:\\ \n\u00a01a'), fc.nat({ max: 2 }))
+    .map(([text, at, put, without]) => {
+      const place = at % (text.length + 1);
+      return text.slice(0, place) + put + text.slice(place + without);
+    });
+  fc.assert(
+    fc.property(fc.oneof(jsonText, broken), (text) => {
+      const parsed = outcome(JSON.parse, text);
+      const [first] = Array.isArray(parsed.value) ? parsed.value : [];
+      // Of all valid texts, only arrays with an element are accepted.
+      const expected = first === undefined ? {} : parsed;
+      expect(outcome(joined, text)).toEqual(expected);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test.each([
+  ...['[1}', '[{]}', '[{"a":[}]', '[1] 2', '[1],[2]', '[1,]', '[,1]', '[1', '["\\"]', '[1]\u00a0'],
+  ...['\ufeff[1]', ']', '', '{}', '1', '"[1]"', '[]'],
+])('JSON: %j is rejected', (text) => {
+  expect(() => joined(text)).toThrow(Refused);
+});
+
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+const listOf = (length: number) => JSON.stringify(Array.from({ length }, () => 1));
+
+// Whole values: a text that ends too early is rejected without these bounds, too.
+test.each([
+  ['is nested more than 8 deep', nested(7), nested(8)],
+  ['has more than 128 fields and list entries', listOf(128), listOf(129)],
+])('JSON: a request that %s is rejected', (detail, most, more) => {
+  const put = (value: string) => `[{},{"ip":${value}},{}]`;
+  expect(joined(put(most))).toEqual(JSON.parse(put(most)));
+  const errors = [{ pointer: '/1', detail }];
+  expect(() => joined(put(more))).toThrow(expect.objectContaining({ errors }));
+});
 
 const MEGABYTE = 1024 * 1024;
 const json = { 'content-type': 'application/json' };
+const CHUNKED = { 'transfer-encoding': 'chunked' };
 const unknown = (count: number) =>
   `{${Array.from({ length: count }, (_, i) => `"u${i}":1`).join(',')}}`;
-const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
-const withPins = Array.from({ length: 20 }, () => {
+const withPins = Array.from({ length: 8 }, () => {
   return { path: '/download/a', confirm: true, pin: '4711' };
 });
 
@@ -50,50 +114,83 @@ test('issue: a batch is read only up to its fiftieth error', async () => {
   expect(reply.body.errors).toHaveLength(50);
 });
 
+test.each([
+  ['with its length', false],
+  ['in chunks', true],
+])(
+  'API: a batch of one megabyte %s is accepted, and one more byte is not',
+  async (_, isChunked) => {
+    const { log, withoutAudit } = keptLog();
+    const { port } = await forTest(listening(apiListener(createPostern({ log }).api)));
+    const headers = { authorization: `Bearer ${KEY}`, ...json };
+    const post = (bytes: number) => {
+      const body = new Blob(['[{"path":"/download/a"}]'.padEnd(bytes)]);
+      const sent = {
+        method: 'POST',
+        headers,
+        body: isChunked ? body.stream() : body,
+        duplex: 'half',
+      };
+      return fetch(`http://127.0.0.1:${port}/tokens/batch`, sent as RequestInit);
+    };
+    expect((await post(MEGABYTE)).status).toBe(201);
+    const refused = await post(MEGABYTE + 1);
+    expect([refused.status, refused.headers.get('cache-control')]).toEqual([413, 'no-store']);
+    expect(await refused.json()).toMatchObject({ status: 413, code: 'content_too_large' });
+    expect(withoutAudit()).toEqual([]);
+  },
+);
+
 test('issue: a batch of 1000 requests with long texts is accepted', async () => {
   const { ask } = createAsked();
   const requests = Array.from({ length: 1000 }, (_, i) => ({
     path: `/download/${String(i).padEnd(291, 'p')}`,
-    subject: String(i).padEnd(256, 's'),
-    filename: String(i).padEnd(255, 'f'),
-    expires_in: 3600,
-    max_uses: 3,
-    disposition: 'attachment',
+    ...{ subject: String(i).padEnd(256, 's'), filename: String(i).padEnd(255, 'f') },
+    ...{ expires_in: 3600, max_uses: 3, disposition: 'attachment' },
   }));
   expect(JSON.stringify(requests).length).toBeGreaterThan(0.85 * MEGABYTE);
   expect((await ask('POST /tokens/batch', { json: requests })).status).toBe(201);
 });
 
+const FORM = 'application/x-www-form-urlencoded';
+
 test.each([
   ['POST /tokens', 'application/json'],
-  ['POST /introspect', 'application/x-www-form-urlencoded'],
-  ['POST /revoke', 'application/x-www-form-urlencoded'],
   ['PATCH /tokens/AAAAAAAAAAAAAAAAAAAAAA', 'application/json'],
-])('API: %s accepts a body of at most 32 KiB', async (line, type) => {
+  ['POST /introspect', FORM],
+  ['POST /revoke', FORM],
+])('API: %s accepts a body of at most 32 KiB, also in chunks', async (line, type) => {
   const { ask } = createAsked();
-  const headers = { 'content-type': type, 'content-length': String(32 * 1024 + 1) };
-  const reply = await ask(line, { body: 'a'.repeat(32 * 1024 + 1), headers });
-  expect(reply).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
+  const body = 'a'.repeat(32 * 1024 + 1);
+  for (const headers of [{ 'content-length': `${body.length}` }, CHUNKED]) {
+    const reply = await ask(line, { body, headers: { 'content-type': type, ...headers } });
+    expect(reply).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
+  }
+});
+
+test('OAuth: a form of 32 KiB is read, and a longer one is rejected before the client is authenticated', async () => {
+  const { ask } = createAsked();
+  const post = (bytes: number, client_secret: string) => {
+    const form = new URLSearchParams({ client_id: 'test', client_secret, token: 'x', more: '' });
+    const body = `${form}`.padEnd(bytes, 'a');
+    const headers = { 'content-type': FORM, 'content-length': `${bytes}` };
+    return ask('POST /introspect', { key: '', body, headers });
+  };
+  expect((await post(32 * 1024, KEY)).status).toBe(200);
+  expect((await post(32 * 1024 + 1, 'wrong')).status).toBe(413);
 });
 
 test.each([
-  ['small', 10, 400],
-  ['large', 40_000, 413],
-])('issue: POST /tokens sends a %s array to /tokens/batch', async (_, count, status) => {
+  ['small', 10, 400, {}],
+  ['large', 40_000, 413, {}],
+  ['chunked', 20_000, 413, CHUNKED],
+])('issue: POST /tokens sends a %s array to /tokens/batch', async (_, count, status, more) => {
   const { ask } = createAsked();
   const body = `[${'{},'.repeat(count)}{}]`;
-  const headers = { ...json, 'content-length': String(body.length) };
-  const reply = await ask('POST /tokens', { body, headers });
+  const length = more === CHUNKED ? more : { 'content-length': String(body.length) };
+  const reply = await ask('POST /tokens', { body, headers: { ...json, ...length } });
   expect(reply.status).toBe(status);
   expect(reply.text).toContain('/tokens/batch');
-});
-
-test('issue: POST /tokens sends an array of unknown length to /tokens/batch', async () => {
-  const { ask } = createAsked();
-  const headers = { ...json, 'transfer-encoding': 'chunked' };
-  const reply = await ask('POST /tokens', { body: `[${'{},'.repeat(20_000)}{}]`, headers });
-  expect(reply).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
-  expect(reply.body.detail).toContain('/tokens/batch');
 });
 
 test('issue: an entry of a batch has at most 32 KiB, as the body of a single request', async () => {
@@ -135,10 +232,7 @@ test('issue: the store saves a large batch in pieces, and a client gets no token
   };
   const { ask } = createAsked({ store: { ...memory, issue } });
   const batch = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
-  expect(await ask('POST /tokens/batch', { json: batch })).toMatchObject({
-    status: 503,
-    body: { code: 'unavailable' },
-  });
+  expect((await ask('POST /tokens/batch', { json: batch })).status).toBe(503);
   expect(pieces).toHaveLength(3);
   expect(Math.max(...pieces)).toBeLessThanOrEqual(26);
 });

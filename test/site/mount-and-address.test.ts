@@ -2,6 +2,47 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressRangeError, isWithin, networkOf } from '../../service/site/address.ts';
+import { createMounts, mountId } from '../../service/site/mount.ts';
+import { mount } from '../support/postern.ts';
+
+const mounts = createMounts([
+  mount('/', '/all/'),
+  mount('/download/', '/protected/'),
+  mount('a.example:/download/', '/a/'),
+  mount('/download/video/', '/videos/'),
+  mount('b.example:/', '/b/'),
+]);
+
+test.each([
+  ['the longest public prefix', 'x', '/download/video/a', '/videos/'],
+  ['the longest public prefix', 'x', '/download/a', '/protected/'],
+  ['the longest public prefix', 'x', '/a', '/all/'],
+  ['with the same prefix the mount of the site', 'a.example', '/download/a', '/a/'],
+  ['with the same prefix the mount of the site', 'b.example', '/a', '/b/'],
+  ['a longer prefix before the mount of the site', 'a.example', '/download/video/a', '/videos/'],
+  ['a longer prefix before the mount of the site', 'b.example', '/download/a', '/protected/'],
+  ['a prefix of whole folders', 'x', '/download', '/all/'],
+  ['a prefix of whole folders', 'x', '/downloads/a', '/all/'],
+])('mount: %s is used: %s%s', (_, site, path, internal) => {
+  expect(mounts.find(site, path)?.internal).toBe(internal);
+});
+
+test('mount: all mounts above a path, longest first, on any site', () => {
+  expect(mounts.over('/download/video/a').map((over) => over.internal)).toEqual([
+    ...['/videos/', '/a/', '/protected/', '/b/', '/all/'],
+  ]);
+  expect(createMounts([mount('/download/', '/p/')]).over('/other')).toEqual([]);
+});
+
+test('mount: the order of the configuration has no effect', () => {
+  const turned = createMounts([...mounts.all].reverse());
+  expect(turned.all.map(({ id }) => id)).toEqual(mounts.all.map(({ id }) => id));
+});
+
+test('mount: the ID is the site and the prefix', () => {
+  expect(mountId('a.example', '/download/')).toBe('a.example/download/');
+  expect(mountId(undefined, '/download/')).toBe('/download/');
+});
 
 const octet = fc.integer({ min: 0, max: 255 });
 const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));

@@ -1,0 +1,246 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../service/config/config.ts';
+import { EVENT_TYPES } from '../../service/webhooks/event.ts';
+import { selfSigned } from '../support/certificate.ts';
+import { writeFiles } from '../support/files.ts';
+import { folderForTest } from '../support/for-test.ts';
+import { type Env, errorOf, issuesOf, load, loadWith, MOUNTS } from './load.ts';
+
+test.each([
+  ...['memory:', 'redis://127.0.0.1', 'redis://127.0.0.1:6379/', 'redis://redis.example:6379/15'],
+  ...['redis://[::1]:6379/0', 'redis://user:p%40ss%2Fword@redis.example:6379/0'],
+  ...['redis://:p@ss@redis.example', 'rediss://redis.example:6380'],
+  ...['redis+sentinel://user:p%40ss@a.example,b.example:26380/main/1'],
+  ...['rediss+cluster://a.example,[::1]:7000', 'redis+unix:///run/redis.sock'],
+  ...['redis+unix://user:p%40ss@/run/redis/a.sock'],
+])('config: the store URL %s is accepted', (url) => {
+  expect(load({ POSTERN_STORE: url }).store.url).toBe(url);
+});
+
+test.each([
+  ['memory', 'memory:'],
+  ['127.0.0.1:6379', 'redis://'],
+  ['http://redis.example', 'redis://'],
+  // The client would connect without TLS.
+  ['REDISS://a:6379', 'rediss://'],
+  ['redis:/redis.example', 'redis://'],
+  ['redis://', 'one host'],
+  ['redis:///0', 'one host'],
+  ['redis://a:0', 'port'],
+  ['redis://a:65536', 'a URL'],
+  ['redis://a:b', 'a URL'],
+  ['redis://a/b', 'number'],
+  ['redis://a/0?db=1', '%3F'],
+  ['redis://a/0#b', '%23'],
+  ['redis://a/0 ', 'spaces'],
+  ['redis://:secret@redis.example:6379/x', 'number'],
+  ['redis://:sec/ret@redis.example:6379/0', 'percent'],
+  ['redis://:sec#ret@redis.example', 'percent'],
+  ['redis://:%zz@redis.example', '%25'],
+  ['rediss+unix:///run/redis.sock', 'without TLS'],
+  ['redis+unix://run/redis.sock', 'three slashes'],
+  ['redis+unix://:secret@/', 'path of a socket'],
+  ['redis+unix:///run/redis.sock/', 'path of a socket'],
+  ['redis+unix:///run/redis.sock?db=1', '%3F'],
+  ['redis+sentinel://:secret@a,b', "master's name"],
+  ['redis+sentinel://a,b', "master's name"],
+  ['redis+sentinel://a,b/x y', 'spaces'],
+  ['redis+sentinel://a,b/é', "master's name"],
+  ['redis+sentinel://a,b/main/x', 'database number'],
+  ['redis+sentinel://a,,b/main', 'commas'],
+  ['redis+sentinel://a:0,b/main', '65535'],
+  ['redis+sentinel:///main', 'commas'],
+  ['redis+cluster://a,b?x', '%3F'],
+  ['redis+cluster://', 'commas'],
+  ['redis+cluster://se/cret@a', 'percent'],
+  ['redis+cluster://:%zz@a', '%25'],
+  ['redis+Cluster://a', 'redis+cluster://'],
+  ['redis+sentinels://a/main', 'redis+sentinel://'],
+  ['redis+cluster://a,b/0', 'no database numbers'],
+])('config: the store URL %s is rejected, and not shown', (url, expected) => {
+  const issues = issuesOf({ POSTERN_STORE: url });
+  expect(issues).toEqual([{ field: 'POSTERN_STORE', expected: expect.stringContaining(expected) }]);
+  expect(JSON.stringify(issues)).not.toMatch(/cret|zz/);
+});
+
+describe('config: files of the store', () => {
+  const [one, other] = [selfSigned('redis.example'), selfSigned('redis.example')];
+  const FILES = {
+    ...{ 'password.txt': 'pass wörd\n', 'empty.txt': '\n', 'text.pem': 'secret-text' },
+    ...{ 'two-lines.txt': 'secret-a\nsecret-b\n', 'ca.pem': other.certificate + one.certificate },
+    ...{ 'client.pem': one.certificate, 'client.key': one.key, 'other.key': other.key },
+  };
+
+  function loaded(env: Record<string, string>) {
+    const variables = Object.entries(env).map(([name, value]) => [`POSTERN_${name}`, value]);
+    return loadWith(FILES, Object.fromEntries(variables)).store;
+  }
+
+  test('are read, and the password is without its line break', () => {
+    const url = 'rediss+sentinel://user@a,b/main';
+    const files = {
+      ...{ STORE_PASSWORD_FILE: 'password.txt', STORE_CA_FILE: 'ca.pem' },
+      ...{ STORE_CERT_FILE: 'client.pem', STORE_KEY_FILE: 'client.key' },
+    };
+    const names = { STORE_SERVER_NAME: 'redis.example', SENTINEL_USERNAME: 'watcher' };
+    const store = loaded({ STORE: url, ...files, ...names, SENTINEL_PASSWORD: 'p' });
+    const pem = { ca: FILES['ca.pem'], cert: FILES['client.pem'], key: FILES['client.key'] };
+    expect(store).toEqual({
+      ...{ url, prefix: 'postern:', timeoutMs: 250, replicas: 0, password: 'pass wörd' },
+      tls: { ...pem, serverName: 'redis.example' },
+      sentinel: { username: 'watcher', password: 'p' },
+    });
+  });
+
+  const TLS = { STORE: 'rediss://a' };
+  const PLAIN = { STORE: 'redis://a' };
+  const WATCHED = { STORE: 'redis+sentinel://a/main' };
+  const PASSWORD = { STORE_PASSWORD_FILE: 'password.txt' };
+  const CERT = { ...TLS, STORE_CERT_FILE: 'client.pem' };
+  test.each<[Record<string, string>, string, RegExp]>([
+    [{ ...PLAIN, STORE_CA_FILE: 'ca.pem' }, 'STORE_CA_FILE', /begins with rediss/],
+    [{ STORE: 'redis+cluster://a', STORE_SERVER_NAME: 'a' }, 'STORE_SERVER_NAME', /rediss/],
+    [{ STORE: 'redis+cluster://a', SENTINEL_PASSWORD: 'p' }, 'SENTINEL_PASSWORD', /\+sentinel/],
+    [{ ...WATCHED, SENTINEL_USERNAME: 'p' }, 'SENTINEL_USERNAME', /POSTERN_SENTINEL_PASSWORD/],
+    [{ STORE_REPLICAS: '1' }, 'STORE_REPLICAS', /0, or a URL of Redis/],
+    [PASSWORD, 'STORE_PASSWORD_FILE', /URL of Redis/],
+    [{ STORE: 'redis://:p@a', ...PASSWORD }, 'STORE_PASSWORD_FILE', /without a password/],
+    [{ ...PLAIN, STORE_PASSWORD_FILE: 'none' }, 'STORE_PASSWORD_FILE', /does not exist/],
+    [{ ...PLAIN, STORE_PASSWORD_FILE: 'empty.txt' }, 'STORE_PASSWORD_FILE', /one line/],
+    [{ ...PLAIN, STORE_PASSWORD_FILE: 'two-lines.txt' }, 'STORE_PASSWORD_FILE', /one line/],
+    [{ ...TLS, STORE_CA_FILE: 'text.pem' }, 'STORE_CA_FILE', /PEM/],
+    [CERT, 'STORE_KEY_FILE', /needs its key/],
+    [{ ...TLS, STORE_KEY_FILE: 'client.key' }, 'STORE_CERT_FILE', /needs its key/],
+    [{ ...CERT, STORE_KEY_FILE: 'other.key' }, 'STORE_KEY_FILE', /of POSTERN_STORE_CERT_FILE/],
+    [{ ...CERT, STORE_KEY_FILE: 'client.pem' }, 'STORE_KEY_FILE', /private key/],
+    [{ ...TLS, STORE_SERVER_NAME: 'a b' }, 'STORE_SERVER_NAME', /host name/],
+  ])('%j is rejected', (env, name, message) => {
+    const error = errorOf(() => loaded(env));
+    const expected = expect.stringMatching(message);
+    expect(error.issues).toEqual([expect.objectContaining({ field: `POSTERN_${name}`, expected })]);
+    expect(error.message).not.toMatch(/secret-|pass wörd/);
+  });
+});
+
+describe('config: events', () => {
+  const SECRET = `whsec_${Buffer.alloc(24, 'a').toString('base64')}`;
+  const OTHER = `whsec_${Buffer.alloc(64, 'b').toString('base64')}`;
+  const URL = { POSTERN_WEBHOOK_URL: 'https://app.example/events?key=hidden' };
+  const FILE = { POSTERN_WEBHOOK_SECRET_FILE: '/run/secrets/webhook' };
+  const BOTH = { ...URL, ...FILE };
+
+  const withFile = (env: Env, file = `${SECRET}\n`) =>
+    loadWith({ [FILE.POSTERN_WEBHOOK_SECRET_FILE]: file }, env).events;
+
+  test('a webhook gets all events, and its file has a secret on each line', () => {
+    const secrets = [Buffer.alloc(24, 'a'), Buffer.alloc(64, 'b')];
+    const webhook = { url: URL.POSTERN_WEBHOOK_URL, secrets, allow: [] };
+    const events = withFile(BOTH, `${SECRET}\r\n\n${OTHER}\n`);
+    expect(events).toEqual({ types: EVENT_TYPES, webhook });
+  });
+
+  test('a webhook can get some events, at addresses that are not public', () => {
+    const events = withFile({
+      ...FILE,
+      POSTERN_WEBHOOK_URL: 'http://127.0.0.1:8000/',
+      POSTERN_WEBHOOK_ALLOW: '127.0.0.1, 10.0.0.0/8,fd00::/8',
+      POSTERN_EVENTS: 'token.revoked',
+    });
+    expect(events.types).toEqual(['token.revoked']);
+    expect(events.webhook?.allow).toEqual(['127.0.0.1', '10.0.0.0/8', 'fd00::/8']);
+  });
+
+  test.each<[Record<string, string>, string | undefined, string, RegExp]>([
+    [URL, undefined, 'WEBHOOK_SECRET_FILE', /whsec_/],
+    [BOTH, '\n', 'WEBHOOK_SECRET_FILE', /whsec_/],
+    [BOTH, 'whsec_YQ==', 'WEBHOOK_SECRET_FILE', /24 to 64 bytes/],
+    [BOTH, `${SECRET}\nx`, 'WEBHOOK_SECRET_FILE', /24 to 64 bytes/],
+    [FILE, undefined, 'WEBHOOK_SECRET_FILE', /no value, or a URL/],
+    [{ POSTERN_WEBHOOK_ALLOW: '10.0.0.0/8' }, undefined, 'WEBHOOK_ALLOW', /no value/],
+    [{ ...FILE, POSTERN_WEBHOOK_URL: 'HTTP://a.example/' }, undefined, 'WEBHOOK_URL', /POSTERN_W/],
+    [{ POSTERN_EVENTS: 'token.lost' }, undefined, 'EVENTS', /one of token.issued/],
+    [{ ...BOTH, POSTERN_WEBHOOK_ALLOW: '10.0.0.1/8' }, undefined, 'WEBHOOK_ALLOW', /ranges/],
+    ...[
+      'ftp://a.example/',
+      'https://u:hidden@a.example/',
+      'a.example',
+      'https://a.example/#hidden',
+    ].map((url): [Record<string, string>, undefined, string, RegExp] => [
+      { ...FILE, POSTERN_WEBHOOK_URL: url },
+      undefined,
+      'WEBHOOK_URL',
+      /^an https URL.* such as/,
+    ]),
+  ])('%j with a file %j is an error', (env, file, name, message) => {
+    const error = errorOf(() => withFile(env, file));
+    const expected = expect.stringMatching(message);
+    expect(error.issues).toMatchObject([{ field: `POSTERN_${name}`, expected }]);
+    expect(error.message).not.toMatch(/hidden|YWFh|YmJi/);
+  });
+});
+
+describe('config: pages', () => {
+  async function pagesOf(files: Record<string, string>) {
+    const folder = await folderForTest();
+    await writeFiles(folder, files);
+    const env = { ...MOUNTS, POSTERN_PAGE_FOLDER: folder };
+    return () => loadConfig(env, (path) => readFileSync(path, 'utf8'), { onTerminal: true }).pages;
+  }
+
+  test('links are texts and URLs', () => {
+    const links = 'Imprint & more=https://a.example/?q=1,Mail=mailto:a@b.example,Help=/help';
+    expect(load({ POSTERN_PAGE_LINKS: links }).pages.links).toEqual([
+      { text: 'Imprint & more', url: 'https://a.example/?q=1' },
+      { text: 'Mail', url: 'mailto:a@b.example' },
+      { text: 'Help', url: '/help' },
+    ]);
+  });
+
+  test.each([
+    ['LINKS', 'https://a.example/'],
+    ['LINKS', 'Run=javascript:alert(1)'],
+    ['LINKS', 'Run=data:text/html;x'],
+    ['LINKS', 'Other=//a.example/'],
+    ['LINKS', 'Help=/a"b'],
+    ['FOLDER', '/nowhere/pages'],
+  ])('POSTERN_PAGE_%s=%s is an error', (name, value) => {
+    const field = `POSTERN_PAGE_${name}`;
+    expect(issuesOf({ [field]: value })).toMatchObject([{ field }]);
+  });
+
+  test('a folder has a logo, languages and pages, and hidden files are ignored', async () => {
+    const pages = await pagesOf({
+      'logo.svg': '<svg/>',
+      'fr.json': '{"denied": ["Non", "Demandez."], "download": "T\u00e9l\u00e9charger"}',
+      'denied.html': '<p>{{title}}</p>',
+      'pin_required.fr.html': 'PIN',
+      '.gitkeep': '',
+    });
+    expect(pages()).toMatchObject({
+      logo: 'data:image/svg+xml;base64,PHN2Zy8+',
+      texts: { fr: { denied: ['Non', 'Demandez.'], download: 'T\u00e9l\u00e9charger' } },
+      files: { denied: '<p>{{title}}</p>', 'pin_required.fr': 'PIN' },
+    });
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ 'readme.txt': '' }, 'not readme.txt'],
+    [{ 'listing.html': '', 'other.html': '' }, 'not listing.html, other.html'],
+    [{ 'denied.fr.html': '' }, 'the texts fr.json for denied.fr.html'],
+    [{ 'denied.html': '{{token}}' }, 'denied.html with the placeholders'],
+    [{ 'denied.html': '{{ title }}' }, 'denied.html with the placeholders'],
+    [{ 'fr.json': '{"titel": "x"}' }, 'fr.json with texts'],
+    [{ 'fr.json': '{"denied": "x"}' }, 'fr.json with texts as in'],
+    [{ 'fr.json': '{"denied": []}' }, 'fr.json with texts as in'],
+    [{ 'fr.json': '{' }, 'fr.json as valid JSON'],
+    [{ 'logo.svg': 'x'.repeat(65_537) }, 'logo.svg with at most 65536 characters'],
+    // Each problem is in the message.
+    [{ 'logo.svg': 'x'.repeat(65_537), 'fr.json': '{' }, 'fr.json as valid JSON; logo.svg with'],
+  ])('files in the folder that are an error: %j', async (files, message) => {
+    const expected = expect.stringContaining(message);
+    expect(errorOf(await pagesOf(files)).issues).toMatchObject([
+      { field: 'POSTERN_PAGE_FOLDER', expected },
+    ]);
+  });
+});
