@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { grantsTable, liveTable } from '../../bench/report/scaling.ts';
 import { aligned, fillIn, report, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
 import { NONE, SOME } from './results.ts';
@@ -64,5 +65,14 @@ test('scaling: the cores of a step are its CPU time for 100,000 requests', () =>
   expect(stepsTable(SOME.serve)).toEqual([
     expect.any(Array),
     ['one Redis', '10', '20', '–', '1.0', '2.0', '–'],
+  ]);
+});
+
+test('scaling: many tokens need memory by the largest kind, and traffic by the busiest', () => {
+  const small = { title: 'small', memory: 100, issue: 200, use: undefined, revoke: 50 };
+  const counted = { title: 'counted', memory: 300, issue: 200, use: 700, revoke: 100 };
+  expect(grantsTable([small, counted]).at(-1)).toEqual(['counted', '300', '200', '700', '100']);
+  expect(liveTable([small, counted]).at(-1)).toEqual([
+    ...['1,000,000,000', '100.0', '300.0', '30', '277,778', '277.8'],
   ]);
 });
