@@ -1,15 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClient, type IssuedToken, type PosternClient } from '../client/client.ts';
 import { projectRoot } from '../test/harness/paths.ts';
 import { ask, type Redis, startRedis } from '../test/harness/redis.ts';
 import { type ServiceProcess, startService } from '../test/harness/service.ts';
 import { waitFor } from '../test/harness/wait.ts';
 import { EXPIRES_IN, KEY } from './backend.ts';
+import { BATCH, type Issued, issueBatch } from './peers/postern/start.ts';
 import { grantsTable, liveTable, type PerGrant } from './report/scaling.ts';
 import { fillIn } from './report/tables.ts';
-
-const BATCH = 1000;
 
 /** Tokens of one kind. */
 const COUNT = 50_000;
@@ -34,25 +32,33 @@ const KINDS: readonly Kind[] = [
   { title: 'with `max_uses`, used once', grant: () => ({ max_uses: 1 }), used: true },
 ];
 
-async function issueAll(postern: PosternClient, { grant }: Kind, count: number) {
-  const issued: IssuedToken[] = [];
+async function issueAll({ apiPort }: ServiceProcess, { grant }: Kind, count: number) {
+  const issued: Issued[] = [];
   while (issued.length < count) {
-    const grants = Array.from({ length: BATCH }, (_, i) => {
+    const size = Math.min(BATCH, count - issued.length);
+    const grants = Array.from({ length: size }, (_, i) => {
       const at = issued.length + i;
       return { path: path(at), ...grant(at), expires_in: EXPIRES_IN };
     });
-    issued.push(...(await postern.issueMany(grants)));
+    issued.push(...(await issueBatch(apiPort, grants)));
   }
   return issued;
 }
 
-async function use({ gatePort }: ServiceProcess, { url }: IssuedToken): Promise<void> {
+async function use({ gatePort }: ServiceProcess, { url }: Issued): Promise<void> {
   const headers = {
     ...{ 'X-Original-URI': url, 'X-Original-Method': 'GET' },
     ...{ 'X-Real-IP': '192.0.2.1', 'Postern-Site': 'files.example' },
   };
   const { status } = await fetch(`http://127.0.0.1:${gatePort}/auth-request`, { headers });
   if (status !== 204) throw new Error(`a use was denied: ${status}`);
+}
+
+async function revoke({ apiPort }: ServiceProcess, { id }: Issued): Promise<void> {
+  const headers = { authorization: `Bearer ${KEY}` };
+  const url = `http://127.0.0.1:${apiPort}/tokens/${id}`;
+  const { status } = await fetch(url, { method: 'DELETE', headers });
+  if (status !== 204) throw new Error(`a token was not revoked: ${status}`);
 }
 
 async function info({ port }: Redis, section: string, field: string): Promise<number> {
@@ -72,14 +78,11 @@ async function each(read: () => Promise<number>, count: number, act: () => Promi
   return ((await read()) - before) / count;
 }
 
-async function all(items: readonly IssuedToken[], act: (item: IssuedToken) => Promise<unknown>) {
+async function all(items: readonly Issued[], act: (item: Issued) => Promise<void>): Promise<void> {
   for (let i = 0; i < items.length; i += 20) await Promise.all(items.slice(i, i + 20).map(act));
 }
 
-async function withService<R>(
-  redis: Redis,
-  work: (service: ServiceProcess, postern: PosternClient) => Promise<R>,
-) {
+async function withService<R>(redis: Redis, work: (service: ServiceProcess) => Promise<R>) {
   const service = await startService({
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
@@ -93,8 +96,7 @@ async function withService<R>(
   try {
     const ready = async () => (await fetch(`http://127.0.0.1:${service.apiPort}/readyz`)).ok;
     await waitFor(ready, { what: 'the store to take a write' });
-    const url = `http://127.0.0.1:${service.apiPort}`;
-    return await work(service, createClient({ url, key: KEY }));
+    return await work(service);
   } finally {
     await service.stop();
   }
@@ -104,10 +106,10 @@ async function withService<R>(
 async function memoryOf(kind: Kind): Promise<number> {
   const redis = await startRedis();
   try {
-    return await withService(redis, (service, postern) => {
+    return await withService(redis, (service) => {
       const used = () => memory(redis);
       return each(used, COUNT, async () => {
-        const issued = await issueAll(postern, kind, COUNT);
+        const issued = await issueAll(service, kind, COUNT);
         if (kind.used) await all(issued, (one) => use(service, one));
       });
     });
@@ -124,16 +126,16 @@ async function trafficOf(kind: Kind): Promise<Omit<PerGrant, 'title' | 'memory'>
     const isLinked = async () =>
       (await ask(replica.port, 'INFO replication'))?.includes('master_link_status:up');
     await waitFor(isLinked, { what: 'the replica to follow', deadline: 30_000 });
-    return await withService(master, async (service, postern) => {
+    return await withService(master, async (service) => {
       const sent = () => offset(master);
-      let issued: IssuedToken[] = [];
+      let issued: Issued[] = [];
       const costOf = (act: () => Promise<unknown>) => each(sent, FEW, act);
       return {
         issue: await costOf(async () => {
-          issued = await issueAll(postern, kind, FEW);
+          issued = await issueAll(service, kind, FEW);
         }),
         use: kind.used && (await costOf(() => all(issued, (one) => use(service, one)))),
-        revoke: await costOf(() => all(issued, ({ id }) => postern.revoke(id))),
+        revoke: await costOf(() => all(issued, (one) => revoke(service, one))),
       };
     });
   } finally {

@@ -7,7 +7,12 @@ import { residentBytes } from '../../processes.ts';
 import { onGate } from './site.ts';
 
 /** The maximum number of tokens in one request. */
-const BATCH = 1000;
+export const BATCH = 1000;
+
+export interface Issued {
+  readonly id: string;
+  readonly url: string;
+}
 
 /** Concurrent requests, so that the service does not wait for the client. */
 const AT_ONCE = 2;
@@ -89,16 +94,20 @@ async function issueTokens(apiPort: number, grant: object, count: number): Promi
     while (asked < count) {
       const size = Math.min(BATCH, count - asked);
       asked += size;
-      const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens/batch`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-        body: JSON.stringify(Array(size).fill(grant)),
-      });
-      if (reply.status !== 201) throw new Error(`no token: ${reply.status} ${await reply.text()}`);
-      const issued = (await reply.json()) as { readonly url: string }[];
+      const issued = await issueBatch(apiPort, Array(size).fill(grant));
       paths.push(...issued.filter((_, i) => i % every === 0).map(({ url }) => url));
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, issueMore));
   return paths;
+}
+
+export async function issueBatch(apiPort: number, grants: readonly object[]): Promise<Issued[]> {
+  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens/batch`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(grants),
+  });
+  if (reply.status !== 201) throw new Error(`no token: ${reply.status} ${await reply.text()}`);
+  return (await reply.json()) as Issued[];
 }
