@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { mount } from '../../support/postern.ts';
 import { FILE, get, type Trap, testTraps, urlOf, withToken } from './trap.ts';
 
-// Traps at the public location, in logs and error pages: each one is shown on nginx, found by file and line, and fixed.
+// Traps at the public location, in logs and error pages that a request shows: each one is shown on nginx, found by file and line, and fixed.
 // test/doctor/leaks.test.ts has others.
 
 const IN_WWW = { files: { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE } };
@@ -34,12 +34,6 @@ const logged: Trap['ask'] = async (site) => {
   await expect.poll(read).toContain('200');
   return (await read()).includes(url);
 };
-
-const OWN_LIMIT = 'limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;';
-
-const MEDIA = [mount('/download/', '/protected/'), mount('/media/', '/protected/')];
-const PRIVATE = [mount('/download/', '/private/')];
-const NAMED = [mount('files.example:/download/', '/protected/')];
 
 testTraps({
   'a public location inside one without ^~, and a regex location that wins': {
@@ -111,63 +105,10 @@ testTraps({
     ask: get('/index.html'),
     sees: [401, 'the front page'],
   },
-  // Early data can be replayed: RFC 8446, section 8.
-  'early data': {
-    found: ['early-data: ssl_early_data on;'],
-    broken: { server: 'ssl_early_data on;' },
-    fixed: { server: 'ssl_early_data on; if ($ssl_early_data) { return 425; }' },
-  },
   'a configuration that never asks the gate': {
     found: ['no-gate: http {'],
     broken: { only: 'location /download/ { alias $files/; }' },
     ...OPEN,
-  },
-  'a mount without a public location': {
-    mounts: MEDIA,
-    found: ['mounts: server {'],
-    both: { mounts: MEDIA },
-    broken: {},
-    fixed: { locations: `location ^~ /media/ { ${PROTECT} }` },
-    ask: withToken('/media/a.txt'),
-    sees: [404, FILE],
-  },
-  'a mount whose public location does not ask the gate': {
-    mounts: MEDIA,
-    found: ['mounts: location /media/ {'],
-    broken: { locations: 'location /media/ { alias $files/../www/; }' },
-    fixed: { locations: `location ^~ /media/ { ${PROTECT} }` },
-    ask: get('/media/index.html'),
-    sees: ['the front page', 401],
-  },
-  'a mount without an internal location, and the reverse': {
-    mounts: PRIVATE,
-    found: ['mounts: server {', 'mounts: location ^~ /protected/ {'],
-    both: { mounts: PRIVATE },
-    broken: {},
-    fixed: {
-      only: `location ^~ /download/ { ${PROTECT} }${INTERNAL.replace('protected', 'private')}`,
-    },
-    ask: withToken(A),
-    sees: [404, FILE],
-  },
-  'a public location that has only a mount of another site': {
-    mounts: [mount('media.example:/download/', '/protected/')],
-    found: [
-      'mounts: http {',
-      'mounts: location ^~ /download/ {',
-      'mounts: location ^~ /protected/ {',
-    ],
-    broken: {},
-    fixed: { serverName: 'media.example files.example' },
-  },
-  'a mount of a name that is not the first of its server block': {
-    mounts: NAMED,
-    found: ['mounts: server {'],
-    both: { mounts: NAMED },
-    broken: { serverName: 'www.files.example files.example' },
-    fixed: { serverName: 'files.example www.files.example' },
-    ask: withToken(A),
-    sees: [403, FILE],
   },
   'an internal location that only its mount names': {
     mounts: [mount('/download/', '/protected/')],
@@ -222,12 +163,5 @@ testTraps({
       [503, false, '5'],
       [503, true, undefined],
     ],
-  },
-  // test/nginx/limits.test.ts shows that nginx then drops the limit.
-  'a limit_conn that replaces the limit of a token': {
-    found: ['limit-conn: limit_conn own 100;'],
-    both: { http: OWN_LIMIT },
-    broken: { server: 'limit_conn own 100;' },
-    fixed: { locations: 'location / { limit_conn own 100; }' },
   },
 });

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { mount } from '../../support/postern.ts';
 import { diagnosed } from './trap.ts';
 
 // Rules that the text of a configuration shows.
@@ -178,6 +179,45 @@ test.each([
     const lines = found('real-ip', { ...parts, http: `${parts.http ?? ''}\n${other}` });
     expect(lines).toEqual(is ? [expect.stringContaining(line)] : []);
   }
+});
+
+const TLS = 'listen 443 ssl;';
+const LIMIT = 'limit_conn postern_connections 8;';
+
+// Early data can be replayed: RFC 8446, section 8. test/nginx/limits.test.ts shows that nginx drops the limit.
+test.each<[string, Parts, string?]>([
+  ['early-data', { server: `${TLS}\nssl_early_data on;` }, 'ssl_early_data on;'],
+  ['early-data', { server: `${TLS}\nssl_early_data on; if ($ssl_early_data) { return 425; }` }],
+  ['limit-conn', { http: LIMIT, server: `${TLS}\nlimit_conn own 100;` }, 'limit_conn own 100;'],
+  ['limit-conn', { http: LIMIT, server: `${TLS}\nlocation / { limit_conn own 100; }` }],
+])('doctor --config, %s: of %j it reports %s', (rule, parts, line) => {
+  expect(found(rule, parts)).toEqual(line === undefined ? [] : [line]);
+});
+
+const asks = (path: string) =>
+  `location ^~ ${path} { auth_request /.postern/auth-request; try_files "" @postern_deliver; }`;
+const keeps = (path: string) => `location ^~ ${path} { internal; set $postern_target a; }`;
+const SITE = [asks('/download/'), keeps('/protected/')];
+const MEDIA = [mount('/download/', '/protected/'), mount('/media/', '/protected/')];
+const PRIVATE = [mount('/download/', '/private/')];
+const OTHER = [mount('media.example:/download/', '/protected/')];
+const NAMED = [mount('files.example:/download/', '/protected/')];
+const OPEN = 'location /media/ { alias /srv/www/; }';
+
+test.each([
+  ['a public location lacks', MEDIA, 'files.example', SITE, ['server {']],
+  ['a public location does not ask', MEDIA, 'files.example', [...SITE, OPEN], [OPEN]],
+  ['all ask', MEDIA, 'files.example', [...SITE, asks('/media/')], []],
+  ['two internals', PRIVATE, 'files.example', SITE, ['server {', keeps('/protected/')]],
+  ['one internal', PRIVATE, 'files.example', [asks('/download/'), keeps('/private/')], []],
+  ['another site', OTHER, 'files.example', SITE, ['http {', ...SITE]],
+  ['both sites', OTHER, 'media.example files.example', SITE, []],
+  ['a second name', NAMED, 'www.files.example files.example', SITE, ['server {']],
+  ['a first name', NAMED, 'files.example www.files.example', SITE, []],
+])('doctor --config compares the mounts with the locations: %s', (_, mounts, names, has, lines) => {
+  const text = `http {\nserver {\nserver_name ${names};\n${has.join('\n')}\n}\n}`;
+  const mismatches = diagnosed(text, { mounts }).filter(({ rule }) => rule === 'mounts');
+  expect(mismatches.map(({ line }) => text.split('\n')[line - 1])).toEqual(lines);
 });
 
 const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';
