@@ -123,7 +123,7 @@ const issuer = mapping({
   client: id.exactOptional(),
 });
 
-export const issuerList = listOf('issuers', issuer);
+export const issuerList = listOf('issuers', issuer).min(1, 'at least one issuer');
 
 export function checkApiKeys({ valid, add }: Checked): void {
   // Clients with the same ID would own each other's tokens. Only one of two clients with the same secret would be found.

@@ -131,6 +131,7 @@ test('config: an issuer for downloads and an issuer for clients', () => {
 test.each([
   ['api_keys: web', 'api_keys', 'a list'],
   ['api_keys: []', 'api_keys', 'at least one'],
+  ['issuers: []', 'issuers', 'at least one'],
   [`api_keys: ["web:${SECRET}!"]`, 'api_keys[0]', 'a mapping'],
   ['issuers: shop', 'issuers', 'a list'],
   ['issuers: [shop]', 'issuers[0]', 'a mapping'],
