@@ -1,13 +1,14 @@
 import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { RawAnswer } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
 import { BROWSER, links, withListing } from './listed.ts';
 
 // That of nginx.
 vi.stubEnv('TZ', 'Asia/Tokyo');
+afterAll(() => void vi.unstubAllEnvs());
 
 const SCRIPT = 'the script of a list';
 const SECRET = 'a secret';

@@ -5,7 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { freePorts } from '../../harness/ports.ts';
 import { forTest } from '../../support/for-test.ts';
 import { KEY, listening } from '../../support/postern.ts';
-import { asked, at, done, fails, folder, gate, run } from './service.ts';
+import { asked, at, done, fails, folder, gate, run, useService } from './service.ts';
+
+useService();
 
 describe('API key', () => {
   test('--key-file has priority over POSTERN_API_KEY', async () => {

@@ -5,7 +5,9 @@ import { grantOptions } from '../../../cli/token/command.ts';
 import { grantRequest } from '../../../service/api/schema.ts';
 import { KEY, listening } from '../../support/postern.ts';
 import { program } from '../postern.ts';
-import { asked, at, done, fails, issued, run, service, stateOf } from './service.ts';
+import { asked, at, done, fails, issued, run, service, stateOf, useService } from './service.ts';
+
+useService();
 
 /** An API that keeps what it is sent, and the option that names it. */
 async function recorded() {

@@ -14,27 +14,30 @@ export let folder: string;
 /** The requests of the test. */
 export const asked: string[] = [];
 
-beforeAll(async () => {
-  const apiKeys = [
-    ...[apiKey(KEY), apiKey(OTHER, { id: 'other' })],
-    apiKey(ADMIN, { id: 'ops', admin: true }),
-  ];
-  const made = createPostern({ apiKeys });
-  const answer = getRequestListener(made.api.fetch);
-  service = await listening((request, response) => {
-    asked.push(`${request.method} ${request.url}`);
-    answer(request, response);
+/** Starts the service for the tests of a file. */
+export function useService(): void {
+  beforeAll(async () => {
+    const apiKeys = [
+      ...[apiKey(KEY), apiKey(OTHER, { id: 'other' })],
+      apiKey(ADMIN, { id: 'ops', admin: true }),
+    ];
+    const made = createPostern({ apiKeys });
+    const answer = getRequestListener(made.api.fetch);
+    service = await listening((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      answer(request, response);
+    });
+    gate = await listening(made.gate);
+    folder = await temporaryFolder();
   });
-  gate = await listening(made.gate);
-  folder = await temporaryFolder();
-});
-beforeEach(() => {
-  asked.length = 0;
-});
-afterAll(async () => {
-  await Promise.all([service.stop(), gate.stop()]);
-  await rm(folder, { recursive: true });
-});
+  beforeEach(() => {
+    asked.length = 0;
+  });
+  afterAll(async () => {
+    await Promise.all([service.stop(), gate.stop()]);
+    await rm(folder, { recursive: true });
+  });
+}
 
 export const at = (port: number) => `http://127.0.0.1:${port}`;
 

@@ -1,7 +1,20 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { stateText } from '../../../cli/token/show.ts';
 import { listening } from '../../support/postern.ts';
-import { ADMIN, asked, at, done, fails, issued, OTHER, run, stateOf } from './service.ts';
+import {
+  ADMIN,
+  asked,
+  at,
+  done,
+  fails,
+  issued,
+  OTHER,
+  run,
+  stateOf,
+  useService,
+} from './service.ts';
+
+useService();
 
 describe('token show', () => {
   test('prints the state as a table, with times in UTC', async () => {

@@ -129,7 +129,7 @@ test('key rotation: no wrong decision under load, and tokens of a removed key en
   await reload(each);
   const fresh = (await Promise.all(each.map(issueBoth))).flat();
   tokens.push(...fresh);
-  await load.answered(500);
+  await load.answered(200);
   expect(await load.end()).toEqual({ 204: expect.any(Number) });
 
   const [next, before] = await file.keys();
@@ -164,7 +164,7 @@ test('key rotation: a new key that is first added as the second key is known on 
   ]) {
     await file.write(keys);
     await reload(each);
-    await load.answered(300);
+    await load.answered(100);
   }
   expect(await load.end()).toEqual({ 204: expect.any(Number) });
 });
