@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
+import { bytes } from '../support/names.ts';
 import { type IssuedToken, mount } from '../support/postern.ts';
 import { reconnecting, requestBytes } from '../support/raw.ts';
 import { gateSnippet, modes, useSite } from '../support/site.ts';
-import { bytes } from '../support/spellings.ts';
 
 // Generated request lines, for differential tests: a server in front of the gate must
 // serve only the file that a token in the line or in a header covers.

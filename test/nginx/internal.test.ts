@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BESIDE, bytes, CLASSES, LEGAL } from '../support/names.ts';
 import { gateSnippet, modes, siteForTest, useSite } from '../support/site.ts';
-import { BESIDE, bytes, CLASSES, LEGAL } from '../support/spellings.ts';
 
 const URLS = `
   /protected/a.txt /protected/ /protected //protected/a.txt ///protected///a.txt

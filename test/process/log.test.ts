@@ -38,12 +38,11 @@ async function startLogging(file: string) {
   await waitFor(() => status('/livez').catch(() => undefined), { what: 'the service' });
   return {
     live: () => status('/livez'),
-    /** A decision whose line is 2 KB long. */
+    /** A decision whose line is 10 KB long. */
     decide: () =>
       status('/auth-request', {
-        'X-Original-URI': `/download/${'a'.repeat(2000)}`,
-        'X-Original-Method': 'GET',
-        'Postern-Site': 'files.example',
+        ...{ 'X-Original-URI': '/download/a', 'X-Original-Method': 'GET' },
+        'Postern-Site': 'a'.repeat(10_000),
       }),
     async lost() {
       const samples = await askMetrics({ apiPort: api });
