@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { SLOTS, slotOf } from '../../service/store/connection/library.ts';
+import { SLOTS, slotOf } from '../../service/store/connection/ioredis.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 import { ask, type Redis, startRedis } from '../harness/redis.ts';

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { Connection } from '../../service/store/connection/connection.ts';
-import { slotOf } from '../../service/store/connection/library.ts';
+import { slotOf } from '../../service/store/connection/ioredis.ts';
+import { createKeys } from '../../service/store/redis/key-names.ts';
 import { createReplicas } from '../../service/store/redis/replicas.ts';
 import { createAddDelivered } from '../../service/store/redis/sent-bytes.ts';
-import { createKeys, type Shared } from '../../service/store/redis/shared.ts';
+import type { Shared } from '../../service/store/redis/shared.ts';
 import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { sent } from './contract-delivered.ts';
 import { newId } from './grants.ts';

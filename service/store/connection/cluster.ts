@@ -10,7 +10,7 @@ import {
   waiting,
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply } from './failure.ts';
-import { isAddress, SLOTS, serverOptions, slotOf, unexpected } from './library.ts';
+import { isAddress, SLOTS, serverOptions, slotOf, unexpected } from './ioredis.ts';
 import type { StoreUrl } from './url.ts';
 
 /** From the loss of a connection until the attempt to connect again. */

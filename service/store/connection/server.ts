@@ -11,7 +11,7 @@ import {
   waiting,
 } from './connection.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
-import { MasterConnector, type ServerOptions, serverOptions, tlsOptions } from './library.ts';
+import { MasterConnector, type ServerOptions, serverOptions, tlsOptions } from './ioredis.ts';
 import { checkedUrl, type StoreAccess, type StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */

@@ -9,7 +9,7 @@ import {
   StoreUnavailable,
 } from '../../token/store.ts';
 import type { Found } from '../connection/connection.ts';
-import { unexpected } from '../connection/library.ts';
+import { unexpected } from '../connection/ioredis.ts';
 import { decodeRecord, decodeRequesters, REVOKED } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';

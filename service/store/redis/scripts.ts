@@ -1,6 +1,6 @@
 /**
- * Lua scripts: changes that must be atomic and use Redis' own clock. The keys of a record are those of
- * record.ts. A grant's key ends with its token ID in braces.
+ * Lua scripts: changes that must be atomic and use Redis' own clock. record.ts has the fields of a record, key-names.ts
+ * the keys of Redis. A grant's key ends with its token ID in braces.
  *
  * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and

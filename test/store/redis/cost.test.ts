@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { slotOf } from '../../../service/store/connection/library.ts';
+import { slotOf } from '../../../service/store/connection/ioredis.ts';
 import type { Uses } from '../../../service/token/grant.ts';
 import type { Requester } from '../../../service/token/uses.ts';
 import { createAsked } from '../../api/ask-api.ts';

@@ -1,8 +1,9 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../service/store/connection/server.ts';
 import { createIssues } from '../../../service/store/redis/grants.ts';
+import { createKeys } from '../../../service/store/redis/key-names.ts';
 import type { Replicas } from '../../../service/store/redis/replicas.ts';
-import { createKeys, type Shared } from '../../../service/store/redis/shared.ts';
+import type { Shared } from '../../../service/store/redis/shared.ts';
 import { type Entry, StoreUnavailable } from '../../../service/token/store.ts';
 import { ask, type Redis, startRedis } from '../../harness/redis.ts';
 import { grantAt, issueTo, newId } from '../grants.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { slotOf } from '../../../service/store/connection/library.ts';
+import { slotOf } from '../../../service/store/connection/ioredis.ts';
 import type { Cursor } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { ServerConnector } from '../../../service/store/connection/library.ts';
+import { ServerConnector } from '../../../service/store/connection/ioredis.ts';
 import type { StoreTls } from '../../../service/store/connection/url.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';

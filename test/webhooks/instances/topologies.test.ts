@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { slotOf } from '../../../service/store/connection/library.ts';
+import { slotOf } from '../../../service/store/connection/ioredis.ts';
 import { createRedisEvents } from '../../../service/store/redis/events.ts';
 import { ask } from '../../harness/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
