@@ -61,6 +61,8 @@ export default defineConfig({
             ...INSTALL,
           ],
           globalSetup,
+          // Each module is imported once, not once for each file.
+          isolate: false,
         },
       },
       { extends: true, test: { name: 'races', include: [RACES], globalSetup } },
