@@ -15,8 +15,8 @@ import { sameListen } from './values.ts';
 function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Location[] {
   const written = resolve(folder, serverFile(site));
   return (existing?.http.servers ?? []).filter(
-    ({ at, names }) =>
-      at.file !== written && names.some((name) => site.names.includes(name.toLowerCase())),
+    ({ file, names }) =>
+      file !== written && names.some((name) => site.names.includes(name.toLowerCase())),
   );
 }
 
@@ -74,17 +74,17 @@ export function collisions(plan: Plan): string[] {
   for (const site of plan.sites) {
     const servers = serversOf(plan, site);
     const prefixes = [...site.publics, ...site.internals];
-    for (const { at, path, modifier } of servers.flatMap(({ locations }) => locations)) {
-      const isSame = ['', '^~'].includes(modifier) && prefixes.includes(path);
+    for (const at of servers.flatMap(({ locations }) => locations)) {
+      const isSame = at.isPrefix && prefixes.includes(at.path);
       if (isSame && at.file !== resolve(folder, siteFile(site))) {
-        found.push(`${place(at)}: location ${path} exists: remove it`);
+        found.push(`${place(at)}: location ${at.path} exists: remove it`);
       }
     }
     if (!plan.server) continue;
     const asked = [...plan.listens, ...plan.redirects].map(sameListen);
     for (const server of servers) {
       for (const listen of server.listens.filter((one) => asked.includes(sameListen(one)))) {
-        found.push(`${place(server.at)}: a server block for ${site.name} listens on ${listen}`);
+        found.push(`${place(server)}: a server block for ${site.name} listens on ${listen}`);
       }
     }
   }
@@ -108,9 +108,9 @@ export function remaining(plan: Plan): string[] {
       left.push(`${place(at)} writes tokens: change it to ${line}`);
     }
     const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
-    if (all.some(({ at }) => at.file === written)) continue;
+    if (all.some(({ file }) => file === written)) continue;
     const include = `include ${word(siteFile(site))};`;
-    const where = servers.map(({ at }) => place(at)).join(', ');
+    const where = servers.map(place).join(', ');
     const which = where || (site.name === '_' ? 'your site' : site.name);
     left.push(
       existing !== undefined && site.name !== '_' && serversOf(plan, site).length === 0
@@ -126,7 +126,7 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
   const { existing, folder } = plan;
   if (existing === undefined) return [];
   const ours = plan.sites.map((site) => resolve(folder, siteFile(site)));
-  const others = existing.http.blocks.filter(({ at }) => !ours.includes(at.file));
+  const others = existing.http.blocks.filter(({ file }) => !ours.includes(file));
   const disk = createDisk();
   const found = plan.sites.flatMap((site) => {
     const text = files.get(siteFile(site)) ?? '';

@@ -47,6 +47,11 @@ export class Directive implements Position {
     return [this.name, ...this.args].join(' ');
   }
 
+  /** The same with its position: `location /a/ (nginx.conf:12)`. */
+  get titleAt(): string {
+    return `${this.words} (${this.file}:${this.line})`;
+  }
+
   /** The directive as text that nginx reads as the same words. */
   get text(): string {
     return `${[this.name, ...this.args.map(quoted)].join(' ')};`;
@@ -76,25 +81,13 @@ export function quoted(word: string): string {
 }
 
 /** A block and the block that it inherits from: a location, its server, the http block. */
-export class Context {
-  readonly at: Directive;
+export class Context extends Directive {
+  declare readonly block: readonly Directive[];
   readonly parent: Context | undefined;
 
   constructor(at: Directive, parent?: Context) {
-    this.at = at;
+    super(at.name, at.args, at, at.block ?? []);
     this.parent = parent;
-  }
-
-  get block(): readonly Directive[] {
-    return this.at.block ?? [];
-  }
-
-  own(...names: string[]): readonly Directive[] {
-    return this.at.own(...names);
-  }
-
-  has(name: string): boolean {
-    return this.at.has(name);
   }
 
   /** The directives of these names that apply here: the nearest level that has any replaces all levels above. */
@@ -115,15 +108,6 @@ export class Context {
   /** The directive that turns something on here, if there is one. */
   turnedOn(name: string): Directive | undefined {
     return this.firstWord(name) === 'off' ? undefined : this.inForce(name);
-  }
-
-  get title(): string {
-    return this.at.words;
-  }
-
-  /** The same with its position: `location /a/ (nginx.conf:12)`. */
-  get titleAt(): string {
-    return `${this.title} (${this.at.file}:${this.at.line})`;
   }
 }
 

@@ -52,7 +52,7 @@ function leadsToFiles({ args }: Directive, { server }: Location): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {
     const named = server.locations.find(({ path }) => path === to);
-    return named !== undefined && !to.startsWith('@postern_') && !named.at.isHandled;
+    return named !== undefined && !to.startsWith('@postern_') && !named.isHandled;
   }
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
 }

@@ -17,7 +17,7 @@ export const tooOld: Rule = ({ http, version }) => {
   const [, why] = NEEDED.find(([since]) => version && isBefore(version.numbers, since)) ?? [];
   if (version === undefined || why === undefined) return [];
   const fix = 'nginx 1.22 or newer, with the security fixes of your distribution';
-  return [{ at: http.at, seen: version.text, why, fix }];
+  return [{ at: http, seen: version.text, why, fix }];
 };
 
 /** Snippets of another version than this command and the service that comes with it. */
@@ -64,7 +64,7 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
   if (named.length === 0 && alias !== undefined) {
     const [first = ''] = alias.names;
     return {
-      at: alias.at,
+      at: alias,
       seen: `the mount ${shown} names ${mount.site}, which is another name of this server block`,
       why: `Postern knows a server block by its first name, ${first}: it denies each request for this mount.`,
       fix: `POSTERN_MOUNTS=${first}:${mount.prefix}=${mount.internal}`,
@@ -72,7 +72,7 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
   }
   if (asking.length === 0) {
     return {
-      at: pointOf(named[0], mount.prefix) ?? http.at,
+      at: pointOf(named[0], mount.prefix) ?? http,
       seen: `the mount ${shown} has no location for ${mount.prefix}`,
       why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
       fix: `in the server block: location ^~ ${mount.prefix} { include postern/protect.conf; }`,
@@ -81,7 +81,7 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
   return asking
     .filter((server) => !leadsTo(server, mount.internal, internals))
     .map((server) => ({
-      at: pointOf(server, mount.internal) ?? server.at,
+      at: pointOf(server, mount.internal) ?? server,
       seen: `the mount ${shown} has no location for ${mount.internal}`,
       why: 'nginx redirects allowed requests to a location that is not an internal location: it serves no file, or serves it without the checks of internal.conf.',
       fix: `in the server block: location ^~ ${mount.internal} { include postern/internal.conf; alias /…/; }`,
@@ -95,7 +95,7 @@ function hasName({ names }: Location, { site }: Mount): boolean {
 /** The location that matches the prefix now, if it is not `/`. */
 function pointOf(server: Location | undefined, prefix: string) {
   const now = server?.prefixMatch(prefix);
-  return now === undefined || now.path === '/' ? server?.at : now.at;
+  return now === undefined || now.path === '/' ? server : now;
 }
 
 /** Locations that no mount has on this side. */
@@ -105,15 +105,15 @@ function unmounted(
   mounts: readonly Mount[],
 ): readonly Trap[] {
   return locations.flatMap((location) => {
-    const { path, at, server } = location;
+    const { path, server } = location;
     // For a mount with another name of the server block, there is a finding already.
     const here = mounts.filter((mount) => mount.site === undefined || hasName(server, mount));
     const prefixes = here.map((mount) => mount[side]);
     if (prefixes.some((one) => one.startsWith(path) || path.startsWith(one))) return [];
     const [name = 'the site'] = server.names;
     return {
-      at,
-      seen: `${location.title} has no mount on ${name}`,
+      at: location,
+      seen: `${location.words} has no mount on ${name}`,
       why:
         side === 'prefix'
           ? 'The gate answers each request of this location with 403: Postern issues no tokens for it.'

@@ -8,7 +8,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
     const seen = 'no location uses Postern';
     const why = 'nginx serves all files of this configuration without a token.';
     const fix = 'in the server block: location ^~ /download/ { include postern/protect.conf; }';
-    return gates.length > 0 ? [] : [{ at: http.at, seen, why, fix }];
+    return gates.length > 0 ? [] : [{ at: http, seen, why, fix }];
   },
   'missing-caret': ({ gates, internals }) =>
     [...gates, ...internals].flatMap((location) => withoutCaret(location)),
@@ -23,7 +23,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
       const words = at.args.map((word) => word || '""').join(' ');
       return {
         at,
-        seen: `${at.name} ${words} in the ${context.at.name} block`,
+        seen: `${at.name} ${words} in the ${context.name} block`,
         why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
         fix: 'delete this line, and include postern/protect.conf; in the public location',
       };
@@ -37,18 +37,18 @@ export const locationRules: Readonly<Record<string, Rule>> = {
  * regex locations beside it, so each location around it needs it, too: `level` is the location, or one around it.
  */
 function withoutCaret(location: Location, level = location): readonly Trap[] {
-  const { modifier, path, at, server } = location;
+  const { modifier, path, server } = location;
   if (level === server || modifier === '=') return [];
   if (!location.isPrefix) {
-    const seen = `${location.title} is a regex location`;
+    const seen = `${location.words} is a regex location`;
     const why =
       'nginx uses the first regex location that matches, even if the request is for another one.';
-    return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
+    return [{ at: location, seen, why, fix: 'location ^~ /…/ { … }' }];
   }
   const outside = level.parent as Location;
   if (level.modifier === '^~') return withoutCaret(location, outside);
   const isInside = level !== location;
-  const which = isInside ? `${location.title} is inside ${level.title}, which` : level.title;
+  const which = isInside ? `${location.words} is inside ${level.words}, which` : level.words;
   const rivals = outside
     .regexRivals(path)
     .map((one) => one.titleAt)
@@ -56,7 +56,7 @@ function withoutCaret(location: Location, level = location): readonly Trap[] {
   const line = `location ^~ ${quoted(path)} {`;
   return [
     {
-      at,
+      at: location,
       seen: `${which} has no ^~${rivals && `: nginx prefers ${rivals}`}`,
       why: 'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.',
       fix: isInside ? `in the server block: ${line} … }` : `instead of this line: ${line}`,
@@ -74,7 +74,7 @@ function nested(site: SiteConfig): readonly Trap[] {
       .filter((at) => !isXAccel || at.name === 'location' || goesElsewhere(at))
       .map((at) => ({
         at,
-        seen: `${at.words} inside ${gate.title}`,
+        seen: `${at.words} inside ${gate.words}`,
         why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
         fix:
           at.name === 'location'
@@ -91,7 +91,7 @@ function goesElsewhere({ block = [] }: Directive): boolean {
 function blocksIn(location: Location, site: SiteConfig): readonly Trap[] {
   return inside(location, site).map((at) => ({
     at,
-    seen: `${at.words} inside ${location.title}`,
+    seen: `${at.words} inside ${location.words}`,
     why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
     fix: 'delete this block; an `if` that always returns is harmless',
   }));
@@ -100,7 +100,7 @@ function blocksIn(location: Location, site: SiteConfig): readonly Trap[] {
 function rewritesIn(location: Location): readonly Trap[] {
   return location.own('rewrite').map((at) => ({
     at,
-    seen: `${at.words} in ${location.title}`,
+    seen: `${at.words} in ${location.words}`,
     why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
     fix: 'delete this line: the mount maps the public prefix to the internal prefix',
   }));
@@ -127,7 +127,7 @@ function alwaysReturns({ block = [] }: Directive): boolean {
 /** A missing slash in any location of the site, which can give access to the folder of the files. */
 function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
   return http.blocks.flatMap((location): Trap | readonly Trap[] => {
-    const { modifier, path, at } = location;
+    const { modifier, path } = location;
     const [alias] = location.own('alias');
     if (alias === undefined || !location.isPrefix) return [];
     const [folder = ''] = alias.args;
@@ -135,8 +135,8 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
     const isInternal = internals.includes(location);
     if (!path.endsWith('/') && (folderEnds || isInternal)) {
       return {
-        at,
-        seen: `${location.title} { alias ${folder}; }`,
+        at: location,
+        seen: `${location.words} { alias ${folder}; }`,
         why: `The location does not end with a slash: ${beside(path, folder)}`,
         fix: `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`,
       };
@@ -144,7 +144,7 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
     if (!isInternal || folderEnds) return [];
     return {
       at: alias,
-      seen: `alias ${folder} in ${location.title}`,
+      seen: `alias ${folder} in ${location.words}`,
       why: `The folder does not end with a slash: ${beside(path, folder)}`,
       fix: `instead of this line: alias ${quoted(`${folder}/`)};`,
     };

@@ -33,7 +33,7 @@ export function urlsOf(
     });
     if (first === undefined) return [];
     const { at, link, uri } = first;
-    const where = context === context.server ? 'the server block' : context.title;
+    const where = context === context.server ? 'the server block' : context.words;
     const rest = link !== undefined && more.length > 0 ? ` and ${more.length} more` : '';
     // A link to a folder above it has any number of URLs.
     const isLoop = link !== undefined && folder.own.path.startsWith(first.tree.path);
@@ -118,7 +118,7 @@ function uriOf(files: string, { tree, own }: Folder): string | undefined {
 
 /** Whether a client gets a file there without any check. */
 function serves(context: Context): boolean {
-  if (context.at.isHandled) return false;
+  if (context.isHandled) return false;
   const isOn = (name: string) => context.turnedOn(name) !== undefined;
   const wantsPassword = isOn('auth_basic') && context.inForce('auth_basic_user_file') !== undefined;
   const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
@@ -179,9 +179,7 @@ export function unclear(context: Location): readonly string[] {
     at === undefined ||
     from === undefined ||
     (/^\/[^$]*$/.test(at.args[0] ?? '') && !isUnclearAlias(context, at, from));
-  return [...inIf, ...(isClear ? [] : [at])].map(
-    (line) => `files below ${line.words} (${line.file}:${line.line})`,
-  );
+  return [...inIf, ...(isClear ? [] : [at])].map((line) => `files below ${line.titleAt}`);
 }
 
 /** The links in a folder that nginx follows, as folders. */

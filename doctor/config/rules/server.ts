@@ -22,11 +22,11 @@ export const serverRules: Readonly<Record<string, Rule>> = {
       if (gate === undefined || isRedirect || isBehindProxy(server)) return [];
       const lines = server.own('listen');
       // If there is none, nginx listens on port 80 of all addresses.
-      return (lines.length > 0 ? lines : [server.at])
+      return (lines.length > 0 ? lines : [server])
         .filter(({ args }) => !isPrivate(args))
         .map((at) => ({
           at,
-          seen: `${at === server.at ? 'server without a listen' : at.words}: ${gate.title} is served over plain HTTP`,
+          seen: `${at === server ? 'server without a listen' : at.words}: ${gate.words} is served over plain HTTP`,
           why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
           fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
         }));
@@ -83,7 +83,7 @@ function withoutLog(server: Location): readonly Trap[] {
   if (server.effective('access_log').length > 0) return [];
   const why = 'nginx then writes its default log, with the request line and every token in it.';
   const fix = `in ${server.titleAt}: access_log /var/log/nginx/access.log postern;`;
-  return [{ at: server.at, seen: 'server without an access_log', why, fix }];
+  return [{ at: server, seen: 'server without an access_log', why, fix }];
 }
 
 /** The access logs of these blocks that contain tokens. */

@@ -29,8 +29,8 @@ function missing(site: SiteConfig): readonly Trap[] {
   const { http, servers, passing, gates, internals, mounts } = site;
   const need = (context: Context, name: keyof typeof WHY): readonly Trap[] => {
     if (includes(site, context, name)) return [];
-    const seen = `${context.title} does not include postern/${name}`;
-    return [{ at: context.at, seen, why: WHY[name], fix: including(site, context, name) }];
+    const seen = `${context.words} does not include postern/${name}`;
+    return [{ at: context, seen, why: WHY[name], fix: including(site, context, name) }];
   };
   const isProxy = (context: Context) => context.has('proxy_pass');
   // If the mounts are known, they lead to the internal location.
@@ -42,7 +42,7 @@ function missing(site: SiteConfig): readonly Trap[] {
     ...internals.flatMap((one) =>
       need(one, isProxy(one) ? 'internal-proxy.conf' : 'internal.conf'),
     ),
-    ...lacking.map(({ at }) => ({
+    ...lacking.map((at) => ({
       at,
       seen: 'a server block without an internal location',
       why: WHY['internal.conf'],

@@ -37,8 +37,7 @@ function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): r
   if (listen === undefined) return [];
   const seen = `${name} has no server at POSTERN_LISTEN`;
   const why = 'nginx does not reach this gate: each download fails, or another server decides.';
-  const where = `${name} (${upstream.file}:${upstream.line})`;
-  return [{ at: upstream, seen, why, fix: `in ${where}: ${fix}` }];
+  return [{ at: upstream, seen, why, fix: `in ${upstream.titleAt}: ${fix}` }];
 }
 
 /** A name can have any address, and a gate can listen on every address. */
