@@ -119,6 +119,18 @@ test('Cluster: after a master was killed, its replica answers', async () => {
   expect((await outcomes(store, ids)).absent).toEqual(ids);
 });
 
+test('Cluster: while all masters are gone, no reply of a replica is used', async () => {
+  const { cluster, store } = await started();
+  const ids = await issued(store);
+  await Promise.all(cluster.masters.map((master) => master.kill()));
+  // Until then, the replicas answer their readers.
+  const isDown = async () => {
+    expect(await outcomes(store, ids)).toEqual({ found: [], absent: [], failed: ids });
+    return (await ask(cluster.replicas[0]?.port ?? 0, 'CLUSTER INFO'))?.includes('state:fail');
+  };
+  await waitFor(isDown, { what: 'the cluster to be down' });
+});
+
 const nodes = await startRedisCluster({ replicas: 0 });
 afterAll(nodes.stop);
 

@@ -24,6 +24,7 @@ interface Library {
   readonly connectionPool: {
     /** By their names in the table of slots. */
     readonly nodes: { readonly master: Readonly<Record<string, Redis>> };
+    getSampleInstance(role: string): Redis | undefined;
   };
   handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
 }
@@ -70,6 +71,10 @@ export function connectCluster(
 
   let redirections = 0;
   const library = cluster as unknown as Library;
+  const pool = library.connectionPool;
+  const { getSampleInstance } = pool;
+  // Without a master, the library would ask a replica, whose reply may be older than a revocation.
+  pool.getSampleInstance = () => getSampleInstance.call(pool, 'master');
   const handleError = library.handleError.bind(cluster);
   library.handleError = (error, left, handlers) => {
     if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
@@ -82,9 +87,9 @@ export function connectCluster(
   };
 
   /** The master with this name in the table of slots. */
-  const masterAt = (name: string): Redis | undefined => library.connectionPool.nodes.master[name];
+  const masterAt = (name: string): Redis | undefined => pool.nodes.master[name];
 
-  const connected = () => new Map(Object.entries(library.connectionPool.nodes.master));
+  const connected = () => new Map(Object.entries(pool.nodes.master));
 
   /** A node without a connection connects when it gets its first command. */
   const isOpen = (node: Redis | undefined) => node?.status === 'ready' || node?.status === 'wait';
