@@ -24,6 +24,7 @@ interface Library {
   readonly connectionPool: {
     /** By their names in the table of slots. */
     readonly nodes: { readonly master: Readonly<Record<string, Redis>> };
+    getInstanceByKey(name: string): Redis | undefined;
     getSampleInstance(role: string): Redis | undefined;
   };
   handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
@@ -72,9 +73,15 @@ export function connectCluster(
   let redirections = 0;
   const library = cluster as unknown as Library;
   const pool = library.connectionPool;
+
+  /** The master with this name in the table of slots. */
+  const masterAt = (name: string): Redis | undefined => pool.nodes.master[name];
+
+  // If a slot has no master, the library would ask a replica, whose reply may be older than a revocation.
   const { getSampleInstance } = pool;
-  // Without a master, the library would ask a replica, whose reply may be older than a revocation.
   pool.getSampleInstance = () => getSampleInstance.call(pool, 'master');
+  pool.getInstanceByKey = masterAt;
+
   const handleError = library.handleError.bind(cluster);
   library.handleError = (error, left, handlers) => {
     if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
@@ -85,9 +92,6 @@ export function connectCluster(
     }
     handleError(error, left, handlers);
   };
-
-  /** The master with this name in the table of slots. */
-  const masterAt = (name: string): Redis | undefined => pool.nodes.master[name];
 
   const connected = () => new Map(Object.entries(pool.nodes.master));
 

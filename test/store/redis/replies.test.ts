@@ -184,6 +184,26 @@ test.each(['MOVED 1', 'MOVED 1 nowhere', 'ASK 1', 'ASK 1 nowhere', 'ASK'])(
   },
 );
 
+// Redis names no host of a master that was restarted with another ID.
+test('Redis replies: a replica whose master has no host in CLUSTER SLOTS is not asked', async () => {
+  const { url, node } = await startFakeCluster(RECORD);
+  const { store } = opened(url);
+  await answers(store);
+  expect(await store.find(newId())).toBeDefined();
+  const replica = list(bulk('127.0.0.1'), `:${node.port}\r\n`);
+  const slots = list(list(':0\r\n', ':16383\r\n', list('$-1\r\n', ':0\r\n'), replica));
+  let isReplica = false;
+  const restore = overridden(node, ([name]) => {
+    isReplica ||= name === 'readonly';
+    return name === 'cluster' ? slots : undefined;
+  });
+  await waitFor(() => isReplica, { what: 'the new table of slots' });
+  await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
+  restore();
+  await answers(store);
+  expect(await store.find(newId())).toBeDefined();
+});
+
 const ROUNDS = 25;
 
 const word = fc.constantFrom(
