@@ -47,29 +47,29 @@ export function planOf(
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
   errors: ConfigErrors,
 ) {
-  const one = <T>(name: string, text: string | undefined, read: values.Read<T>) =>
-    text === undefined ? undefined : read(given(name, text), errors);
-  const each = (name: string, texts: readonly string[] = [], read: values.Read<string>) =>
-    texts.flatMap((text) => one(name, text, read) ?? []);
+  const one = (name: string, text: string | undefined, schema: values.Schema<string>) =>
+    text === undefined ? undefined : values.read(given(name, text), schema, errors);
+  const each = (name: string, texts: readonly string[] = [], schema: values.Schema<string>) =>
+    texts.flatMap((text) => one(name, text, schema) ?? []);
 
-  const instances = one('--instances', options.instances, values.readCount(MAX_INSTANCES, 2));
+  const instances = one('--instances', options.instances, values.countTo(MAX_INSTANCES, 2));
   const upstreams = [
     ...Array.from(
       { length: Number(instances ?? 0) },
       (_, i) => `unix:/run/postern-${i + 1}/gate.sock`,
     ),
-    ...each('--upstream', options.upstream, values.readUpstream),
+    ...each('--upstream', options.upstream, values.gateAddress),
   ];
   if (options.instances === undefined && !options.upstream?.length) {
     const own = given('POSTERN_LISTEN (or --upstream)', addressOf(listen));
-    upstreams.push(values.readUpstream(own, errors) ?? '');
+    upstreams.push(values.read(own, values.gateAddress, errors) ?? '');
   }
-  const readPem = values.readPath('a file in PEM, such as /etc/ssl/files.example.pem');
+  const pem = values.pathOf('a file in PEM, such as /etc/ssl/files.example.pem');
   const { tlsCertificate, tlsKey, files, proxyTarget } = options;
   const isTls = tlsCertificate !== undefined || tlsKey !== undefined;
-  const certificate = one('--tls-certificate', isTls ? (tlsCertificate ?? '') : undefined, readPem);
-  const key = one('--tls-key', isTls ? (tlsKey ?? '') : undefined, readPem);
-  const listens = each('--listen', options.listen, values.readListenAddress);
+  const certificate = one('--tls-certificate', isTls ? (tlsCertificate ?? '') : undefined, pem);
+  const key = one('--tls-key', isTls ? (tlsKey ?? '') : undefined, pem);
+  const listens = each('--listen', options.listen, values.nginxListen);
   if (listens.length === 0) listens.push(isTls ? '443' : '80');
   if (new Set(listens.map(values.sameListen)).size < listens.length) {
     errors.add(given('--listen', listens.join(' ')), 'each address once');
@@ -79,8 +79,8 @@ export function planOf(
   const isRedirected = isTls && options.redirect !== false;
   const sites = planSites(mounts, options.serverName ?? [], errors);
   const storages = storagesOf(mounts);
-  const resolvers = each('--resolver', options.resolver, values.readResolver);
-  const readLog = values.readPath('a log, such as /var/log/nginx/access.log, or off');
+  const resolvers = each('--resolver', options.resolver, values.dnsServer);
+  const log = values.pathOf('a log, such as /var/log/nginx/access.log, or off');
   const cacheFolder = options.cache === true ? CACHE_FOLDER : options.cache;
   return {
     upstreams,
@@ -93,14 +93,14 @@ export function planOf(
     /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
     resolvers,
     /** The access log, or `off`. Undefined: the usual one, unless the operator's server block has one. */
-    log: options.log === 'off' ? 'off' : one('--log', options.log, readLog),
-    login: one('--login', options.login, values.readLogin(publicUrl)),
-    cache: one('--cache', cacheFolder, values.readPath(`a folder, such as ${CACHE_FOLDER}`)),
-    limitConn: one('--limit-conn', options.limitConn, values.readCount(MAX_LIMIT_CONN, 8)),
+    log: options.log === 'off' ? 'off' : one('--log', options.log, log),
+    login: one('--login', options.login, values.loginUrl(publicUrl)),
+    cache: one('--cache', cacheFolder, values.pathOf(`a folder, such as ${CACHE_FOLDER}`)),
+    limitConn: one('--limit-conn', options.limitConn, values.countTo(MAX_LIMIT_CONN, 8)),
     sources: readFileSources({ files, proxyTarget }, sites, storages, errors),
     /** One for each upstream block. */
     storages: resolvers.length > 0 ? [] : storages.all,
-    origins: [...new Set(each('--cors', options.cors, values.readOrigin))],
+    origins: [...new Set(each('--cors', options.cors, values.corsOrigin))],
     /** nginx's own folder, in which postern/ is. */
     folder: '/etc/nginx',
     listing: options.listing === true,

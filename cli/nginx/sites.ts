@@ -1,10 +1,10 @@
-import { type Given, given } from '../../common/config.ts';
+import { given } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import { siteName } from '../../service/config/mounts.ts';
 import { storageUrl } from '../../service/s3/sign.ts';
 import type { Mount } from '../../service/site/mount.ts';
-import { type FileSource, readFolder, readTarget } from './values.ts';
+import { type FileSource, filesFolder, read, targetUrl } from './values.ts';
 
 export interface ServerPlan {
   /** The first name of its server block. For Postern this is the name of the site. */
@@ -34,7 +34,7 @@ export function planSites(
   errors: ConfigErrors,
 ): readonly ServerPlan[] {
   const named = serverNames.map((text) =>
-    text.split(',').flatMap((name) => readServerName(given('--server-name', name), errors) ?? []),
+    text.split(',').flatMap((name) => read(given('--server-name', name), serverName, errors) ?? []),
   );
   const all = named.flat();
   if (new Set(all).size < all.length) {
@@ -43,7 +43,7 @@ export function planSites(
   const sites = new Map(named.map((names) => [names[0], names]));
   for (const site of new Set(mounts.flatMap((mount) => mount.site ?? []))) {
     const value = given('the site of a mount', site);
-    const name = readServerName(value, errors);
+    const name = read(value, serverName, errors);
     if (name === undefined || sites.has(name)) continue;
     if (all.includes(name)) errors.add(value, 'the first name of a --server-name');
     sites.set(name, [name]);
@@ -74,15 +74,9 @@ export function planSites(
 const MAX_LENGTH = 253;
 
 /** The first name of a server block, `$server_name`. Stricter than the site of a mount. */
-function readServerName(value: Given, errors: ConfigErrors): string | undefined {
-  const { data: name, error } = siteName.safeParse(value.value);
-  if (error) return errors.add(value, error.issues[0]?.message ?? '');
-  if (name.startsWith('*.') && name.endsWith('.*')) {
-    return errors.add(value, 'a name with at most one *: *.files.example or files.*');
-  }
-  if (name.length <= MAX_LENGTH) return name;
-  return errors.add(value, `a name of at most ${MAX_LENGTH} characters`);
-}
+const serverName = siteName
+  .refine((name) => !/^\*.*\*$/.test(name), 'a name with at most one *: *.files.example or files.*')
+  .max(MAX_LENGTH, `a name of at most ${MAX_LENGTH} characters`);
 
 /** A text that nginx reads as one word without quotes. */
 const BARE = /^[A-Za-z0-9_./:*\-[\]]+$/;
@@ -149,7 +143,7 @@ export function readFileSources(
   const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
   const sources = new Map<string, FileSource | undefined>();
 
-  function read(option: string, text: string, example: string, parse: typeof readFolder): void {
+  function add(option: string, text: string, example: string, schema: typeof filesFolder) {
     const value = given(option, text);
     const key = keys.find((one) => text.startsWith(`${one}=`));
     const at = key ?? prefixes[0] ?? '';
@@ -162,11 +156,11 @@ export function readFileSources(
       errors.add(value, `only one folder or URL for ${at}`);
     } else {
       const own = key === undefined ? text : text.slice(key.length + 1);
-      sources.set(at, parse({ ...value, value: own }, errors));
+      sources.set(at, read({ ...value, value: own }, schema, errors));
     }
   }
-  for (const text of files) read('--files', text, '/srv/files', readFolder);
-  for (const text of proxyTarget) read('--proxy-target', text, STORAGE, readTarget);
+  for (const text of files) add('--files', text, '/srv/files', filesFolder);
+  for (const text of proxyTarget) add('--proxy-target', text, STORAGE, targetUrl);
 
   const keyOf = (site: string, prefix: string) =>
     [`${site}:${prefix}`, prefix].find((key) => sources.has(key));

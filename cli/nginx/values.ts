@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Given } from '../../common/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
+import { parsed } from '../../service/config/values.ts';
 
 /** What serves an internal prefix. */
 export type FileSource = { readonly folder: string } | { readonly url: string };
@@ -13,37 +14,45 @@ const SOCKET = /^unix:(\/[A-Za-z0-9._-]+)+$/;
 /** The size of sockaddr_un on every system, and of `unix:` before it. */
 const MAX_SOCKET_BYTES = 103 + 5;
 
-export type Read<T> = (value: Given, errors: ConfigErrors) => T | undefined;
+export type Schema<T> = Pick<ReturnType<typeof parsed<T>>, 'safeParse'>;
 
-function reader(isValid: (text: string) => boolean, expected: string): Read<string> {
-  return (value, errors) => {
-    const text = value.value;
-    return isValid(text) ? text : errors.add(value, expected);
-  };
+/** Adds an error and returns undefined if the value is invalid. */
+export function read<T>(given: Given, schema: Schema<T>, errors: ConfigErrors): T | undefined {
+  const { data, error } = schema.safeParse(given.value);
+  return error ? errors.add(given, error.issues[0]?.message ?? '') : data;
 }
 
+const valid = (expected: string, isValid: (text: string) => boolean) =>
+  parsed(expected, (text) => (isValid(text) ? text : undefined));
+
 /** A server of an upstream: `127.0.0.1:7300`, `[::1]:7300`, `gate:7300`, `unix:/run/gate.sock`. */
-export const readUpstream = reader(
-  (text) => isSocket(text) || (split(text) !== undefined && isHost(text)),
+export const gateAddress = valid(
   'the address of a gate: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
+  (text) => isSocket(text) || (split(text) !== undefined && isHost(text)),
 );
 
 /** A DNS server: `127.0.0.53`, `[::1]:5353`. */
-export const readResolver = reader((text) => {
-  const { host, port } = split(text) ?? { host: text, port: '53' };
-  return isAddress(host) && isPort(port);
-}, 'the address of a DNS server, such as 127.0.0.53 or [::1]:53');
+export const dnsServer = valid(
+  'the address of a DNS server, such as 127.0.0.53 or [::1]:53',
+  (text) => {
+    const { host, port } = split(text) ?? { host: text, port: '53' };
+    return isAddress(host) && isCount(port);
+  },
+);
 
 /** An address that nginx listens on: `80`, `*:80`, `127.0.0.1:80`, `[::]:80`, `unix:/run/site.sock`. */
-export const readListenAddress = reader((text) => {
-  const { host, port } = split(text) ?? { host: '*', port: text };
-  return isSocket(text) || ((host === '*' || isAddress(host)) && isPort(port));
-}, 'an address for nginx to listen on: 80, 127.0.0.1:8080 or [::]:80');
+export const nginxListen = valid(
+  'an address for nginx to listen on: 80, 127.0.0.1:8080 or [::]:80',
+  (text) => {
+    const { host, port } = split(text) ?? { host: '*', port: text };
+    return isSocket(text) || ((host === '*' || isAddress(host)) && isCount(port));
+  },
+);
 
 /** The host of a URL, with or without a port. */
 function isHost(text: string): boolean {
   const { host, port } = split(text) ?? { host: text, port: '80' };
-  return (isAddress(host) || isName(host)) && isPort(port);
+  return (isAddress(host) || isName(host)) && isCount(port);
 }
 
 /** nginx rejects the same address twice: `80`, `*:80` and `0.0.0.0:80` are the same. */
@@ -66,8 +75,9 @@ function split(text: string): { readonly host: string; readonly port: string } |
   return host !== undefined && port !== undefined ? { host, port } : undefined;
 }
 
-function isPort(text: string): boolean {
-  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535;
+/** By default, whether the text is a port. */
+function isCount(text: string, max = 65_535): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= max;
 }
 
 /** IPv4, or IPv6 in brackets as nginx reads it: without a zone, and `::` replaces at least two groups. */
@@ -105,29 +115,27 @@ export function isPath(path: string): boolean {
 const SIGNS = 'with only letters, digits, spaces and . _ + @ , ~ - in its names';
 
 /** A folder for `alias`. It ends with a slash: without it `/x../` leaves the folder. */
-export const readFolder: Read<FileSource> = (value, errors) => {
-  const bare = value.value.replace(/\/$/, '');
-  // The root of the machine is not allowed.
-  if (isPath(bare)) return { folder: `${bare}/` };
-  return errors.add(value, `the absolute path of a folder, such as /srv/files, ${SIGNS}`);
-};
+export const filesFolder = parsed<FileSource>(
+  `the absolute path of a folder, such as /srv/files, ${SIGNS}`,
+  (text) => {
+    const bare = text.replace(/\/$/, '');
+    // The root of the machine is not allowed.
+    return isPath(bare) ? { folder: `${bare}/` } : undefined;
+  },
+);
 
 /** A file or folder. No spaces: nginx reads the text after a space as another word, such as a log format. */
-export function readPath(what: string): Read<string> {
-  return reader(
-    (path) => isPath(path) && /^[\x21-\x7e]+$/.test(path),
-    `the absolute path of ${what}`,
-  );
-}
+export const pathOf = (what: string) =>
+  valid(`the absolute path of ${what}`, (path) => isPath(path) && /^[\x21-\x7e]+$/.test(path));
 
 const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/;
 
 /** An origin exactly as a browser sends it: lower case, Punycode, no default port, no path. */
-export const readOrigin = reader(
-  (text) =>
-    ORIGIN.test(text) && text.length <= 300 && URL.canParse(text) && new URL(text).origin === text,
+export const corsOrigin = valid(
   'an origin as browsers send it, such as https://app.example or http://localhost:3000: ' +
     'without path and *, in lower case, in Punycode (xn--…) for other scripts',
+  (text) =>
+    ORIGIN.test(text) && text.length <= 300 && URL.canParse(text) && new URL(text).origin === text,
 );
 
 /** The unencoded characters of a URL (RFC 3986), except those with a meaning for nginx. */
@@ -140,45 +148,35 @@ const MAX_URL_LENGTH = 1024;
  * The URL of the login page, up to the requested URL: `/login?return=`. A URL that ends with `=` names its
  * own parameter. A page on another host also receives the public URL of this site, if it is known.
  */
-export function readLogin(publicUrl = ''): Read<string> {
-  const expected =
+export const loginUrl = (publicUrl = '') =>
+  parsed(
     'a path of this site or a whole URL, such as /login or https://login.example/?next=, ' +
-    'without user and #, and with every other character than letters, digits and ._~:@!*(),+- percent-encoded';
-  return (given, errors) => {
-    const text = given.value;
-    const [found, host, path = ''] = LOGIN_URL.exec(text) ?? [];
-    // A URL that begins with two slashes contains a host.
-    const legal = host === undefined ? /^\/(?!\/)/.test(path) : isHost(host);
-    const isShort = text.length <= MAX_URL_LENGTH;
-    if (found === undefined || !legal || !isShort || BROKEN_PERCENT.test(text)) {
-      return errors.add(given, expected);
-    }
-    const page = text.endsWith('=') ? text : `${text}${text.includes('?') ? '&' : '?'}return=`;
-    return host === undefined ? page : page + encodeURIComponent(publicUrl);
-  };
-}
+      'without user and #, and with every other character than letters, digits and ._~:@!*(),+- percent-encoded',
+    (text) => {
+      const [found, host, path = ''] = LOGIN_URL.exec(text) ?? [];
+      // A URL that begins with two slashes contains a host.
+      const legal = host === undefined ? /^\/(?!\/)/.test(path) : isHost(host);
+      const isShort = text.length <= MAX_URL_LENGTH;
+      if (found === undefined || !legal || !isShort || BROKEN_PERCENT.test(text)) return undefined;
+      const page = text.endsWith('=') ? text : `${text}${text.includes('?') ? '&' : '?'}return=`;
+      return host === undefined ? page : page + encodeURIComponent(publicUrl);
+    },
+  );
 
 /** No query, no user, and no character that is special to nginx or in a URL. */
 const TARGET_URL = /^(https?):\/\/([^/]+)((?:\/[A-Za-z0-9._~-]+)*\/?)$/;
 
 /** The URL that an internal location proxies to. It ends with a slash; the path of the file follows. */
-export const readTarget: Read<FileSource> = (value, errors) => {
-  const url = value.value;
-  const [, , authority = '', path = ''] = TARGET_URL.exec(url) ?? [];
-  const dots = /\/\.\.?(\/|$)/.test(path);
-  if (isHost(authority) && !dots && url.length <= MAX_URL_LENGTH) {
+export const targetUrl = parsed<FileSource>(
+  'the URL of the files, such as https://bucket.store.example or ' +
+    'http://127.0.0.1:9000/bucket/: without user, query, % and ..',
+  (url) => {
+    const [, , authority = '', path = ''] = TARGET_URL.exec(url) ?? [];
+    const dots = /\/\.\.?(\/|$)/.test(path);
+    if (!isHost(authority) || dots || url.length > MAX_URL_LENGTH) return undefined;
     return { url: url.endsWith('/') ? url : `${url}/` };
-  }
-  return errors.add(
-    value,
-    'the URL of the files, such as https://bucket.store.example or ' +
-      'http://127.0.0.1:9000/bucket/: without user, query, % and ..',
-  );
-};
+  },
+);
 
-export function readCount(max: number, example: number): Read<string> {
-  return reader(
-    (text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= max,
-    `a whole number from 1 to ${max}, such as ${example}`,
-  );
-}
+export const countTo = (max: number, example: number) =>
+  valid(`a whole number from 1 to ${max}, such as ${example}`, (text) => isCount(text, max));
