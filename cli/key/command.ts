@@ -1,9 +1,10 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, generateKeySync, randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import type { JWK } from 'jose';
 import { Failure } from '../../common/errors.ts';
 import { example } from '../../common/options.ts';
 import { quote } from '../../service/config/errors.ts';
-import { type Jwk, readKeySet, writeKeyFile } from './file.ts';
+import { readKeySet, writeKeyFile } from './file.ts';
 
 const ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
@@ -66,7 +67,7 @@ export async function generateKey({ alg, out, rotate, json }: GenerateOptions): 
     const key = newKey(alg ?? algorithmOf(out, set.keys[0]));
     return { ...set, keys: [key, ...set.keys] };
   });
-  const made = keys[0] as Jwk;
+  const made = keys[0] as JWK;
   if (json) {
     return `${JSON.stringify({ file: out, kid: made.kid, alg: made.alg, keys: keys.length })}\n`;
   }
@@ -76,7 +77,7 @@ export async function generateKey({ alg, out, rotate, json }: GenerateOptions): 
   return `${out}: key ${made.kid} signs with ${made.alg}.\n${next}\n`;
 }
 
-function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
+function algorithmOf(file: string, first: JWK | undefined): Algorithm {
   if (first === undefined) return 'EdDSA';
   const known = ALGORITHMS.find((alg) => alg === first.alg);
   if (known !== undefined) return known;
@@ -84,22 +85,18 @@ function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
 }
 
 /** Generates a key with a random `kid` of 16 characters. */
-export function newKey(alg: Algorithm) {
+export function newKey(alg: Algorithm): JWK {
   const kid = randomBytes(12).toString('base64url');
-  return { kid, alg, use: 'sig', ...MAKE[alg]() };
+  return { kid, alg, use: 'sig', ...MAKE[alg]().export({ format: 'jwk' }) };
 }
 
-const MAKE: Readonly<Record<Algorithm, () => Jwk>> = {
+const MAKE = {
   // RFC 8037. Libraries support Ed25519 more often than Ed448.
-  EdDSA: () => exported(generateKeyPairSync('ed25519').privateKey),
-  ES256: () => exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+  EdDSA: () => generateKeyPairSync('ed25519').privateKey,
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
   // RFC 7518, section 3.2: as long as the hash.
-  HS256: () => ({ kty: 'oct', k: randomBytes(32).toString('base64url') }),
+  HS256: () => generateKeySync('hmac', { length: 256 }),
 };
-
-function exported(key: KeyObject): Jwk {
-  return key.export({ format: 'jwk' }) as Jwk;
-}
 
 /** The keys of a file, as text to print. The text contains no part of a key. */
 async function listKeys(file: string, json?: true): Promise<string> {
@@ -121,7 +118,7 @@ async function listKeys(file: string, json?: true): Promise<string> {
   return table.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
-function isPrivate({ kty, d, k }: Jwk): boolean {
+function isPrivate({ kty, d, k }: JWK): boolean {
   return typeof (kty === 'oct' ? k : d) === 'string';
 }
 

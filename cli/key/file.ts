@@ -1,26 +1,16 @@
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import type { JSONWebKeySet, JWK } from 'jose';
 import { Failure, systemReason, tryTo } from '../../common/errors.ts';
-
-/** A key of a key file (RFC 7517), with its private part. */
-export interface Jwk {
-  readonly kty: string;
-  readonly [member: string]: unknown;
-}
-
-/** The first key signs, all keys verify. */
-interface KeySet {
-  readonly keys: readonly Jwk[];
-}
 
 const OWNER_ONLY = 0o600;
 const GROUP_READS = 0o040;
 
-/** The keys of a file, at least one. @throws Failure, whose message contains nothing of the file */
-export async function readKeySet(path: string): Promise<KeySet> {
+/** The keys of a file, at least one: the first signs, all verify. @throws Failure, whose message contains nothing of the file */
+export async function readKeySet(path: string): Promise<JSONWebKeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
-  const set = tryTo(() => JSON.parse(text) as Partial<KeySet> | null);
+  const set = tryTo(() => JSON.parse(text) as Partial<JSONWebKeySet> | null);
   const keys: unknown = set?.keys;
-  const isKey = (key: unknown) => typeof (key as Jwk | null)?.kty === 'string';
+  const isKey = (key: unknown) => typeof (key as JWK | null)?.kty === 'string';
   if (Array.isArray(keys) && keys.length > 0 && keys.every(isKey)) return { ...set, keys };
   throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
 }
@@ -35,8 +25,8 @@ export async function readKeySet(path: string): Promise<KeySet> {
 export async function writeKeyFile(
   path: string,
   rotate: true | undefined,
-  change: (keys: KeySet) => KeySet,
-): Promise<KeySet> {
+  change: (keys: JSONWebKeySet) => JSONWebKeySet,
+): Promise<JSONWebKeySet> {
   const unreadable = (error: unknown) => fail(path, 'cannot be read', error);
   // Follow a symbolic link instead of replacing it.
   const target = rotate ? await realpath(path).catch(unreadable) : path;
