@@ -1,5 +1,5 @@
 import { serviceEnvironment, textOfFile } from '../common/config.ts';
-import { escapeControls, jsonLine, print } from '../common/terminal.ts';
+import { count, escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import { ConfigError } from '../service/config/errors.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/jwt.ts';
@@ -33,7 +33,6 @@ async function checked(env: NodeJS.ProcessEnv) {
 }
 
 function summary({ mounts, apiKeys, issuers }: Config): string {
-  const count = (list: readonly unknown[], what: string) =>
-    `${list.length} ${what}${list.length === 1 ? '' : 's'}`;
-  return [count(mounts, 'mount'), count(apiKeys, 'API key'), count(issuers, 'issuer')].join(', ');
+  const keys = count(apiKeys.length, 'API key');
+  return [count(mounts.length, 'mount'), keys, count(issuers.length, 'issuer')].join(', ');
 }

@@ -7,13 +7,9 @@ export class StdoutClosed extends Error {
 process.stdout.on('error', () => {});
 
 /** Writes to standard output, and waits until the text is written. @throws StdoutClosed */
-export function print(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
-      if (error) reject(new StdoutClosed(error.message));
-      else resolve();
-    });
-  });
+export async function print(text: string): Promise<void> {
+  const error = await new Promise((resolve) => process.stdout.write(text, resolve));
+  if (error) throw new StdoutClosed();
 }
 
 /** Characters that control a terminal, or change how it displays the text around them. */
@@ -22,6 +18,10 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** A text on one line, with control characters escaped. */
 export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 /** A value as a line of JSON, with control characters escaped. */

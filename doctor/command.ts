@@ -109,11 +109,7 @@ async function doctorStorage({ storage, json }: Options, env: NodeJS.ProcessEnv)
 }
 
 /** Tests a site, prints the results, and returns the exit code. */
-async function doctorSite(
-  url: string,
-  options: SiteOptions,
-  env: NodeJS.ProcessEnv,
-): Promise<number> {
+async function doctorSite(url: string, options: SiteOptions, env: NodeJS.ProcessEnv) {
   const { files, path, internal } = options;
   if (!/^\/([^/]+\/)*[^/]+$/.test(path)) {
     throw new UsageError('--path: expected the path of a file, such as /download/canary.txt');

@@ -1,12 +1,6 @@
 import { escapeControls } from '../common/terminal.ts';
 import { withoutTokens } from '../service/token/without-tokens.ts';
 
-/** What a doctor prints, and whether it found nothing. */
-export interface Diagnosis {
-  readonly ok: boolean;
-  readonly text: string;
-}
-
 /**
  * A text that a site, an object store or a configuration contains, without tokens and without characters that
  * control a terminal. Everything that a doctor prints goes through this function.

@@ -3,14 +3,14 @@ import { UsageError } from '../common/errors.ts';
 import { escapeControls, jsonLine } from '../common/terminal.ts';
 import type { StorageSettings } from '../service/config/mounts.ts';
 import { createSign, storageUrl } from '../service/s3/sign.ts';
-import { type Diagnosis, formatFinding } from './finding.ts';
+import { formatFinding } from './finding.ts';
 
-/** Checks the object store of each mount. `object` is the name of an object below the prefix of the mount. */
+/** Checks the object stores, and returns the text to print. `object` is the name of an object below the prefix of the mount. */
 export async function diagnoseStorages(
   object: string | undefined,
   json: true | undefined,
   env: NodeJS.ProcessEnv,
-): Promise<Diagnosis> {
+) {
   const mounts = serviceConfig(env).mounts.flatMap(({ id, storage }) =>
     storage === undefined ? [] : [{ id, storage }],
   );
@@ -69,8 +69,6 @@ const TEXTS = {
   },
 };
 
-type StorageFindings = ReturnType<typeof finding>;
-
 function finding(id: keyof typeof TEXTS, saw: string, more: Partial<typeof TEXTS.region> = {}) {
   return [{ id, saw, ...TEXTS[id], ...more }];
 }
@@ -84,7 +82,7 @@ const TIMEOUT_MS = 10_000;
  * Requests an object from an object store, without and with a signature. Without a name, the object does not exist.
  * It changes nothing, and reads at most one byte of the object.
  */
-async function checkStorage(storage: StorageSettings, name?: string): Promise<StorageFindings> {
+async function checkStorage(storage: StorageSettings, name?: string) {
   const sign = createSign(storage, storage.credentials, Date.now);
   const { object, args } = sign(name ?? `postern-doctor-${Date.now()}`);
   const url = `${storageUrl(storage)}${object}`;

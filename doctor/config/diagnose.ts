@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemReason, tryTo, UsageError } from '../../common/errors.ts';
-import { escapeControls } from '../../common/terminal.ts';
-import { type Diagnosis, formatFinding, harmless } from '../finding.ts';
+import { count, escapeControls } from '../../common/terminal.ts';
+import { formatFinding, harmless } from '../finding.ts';
 import { Http } from './context.ts';
 import { createDisk } from './disk.ts';
 import { diskFiles, dumpedFiles, load, readRegular, withoutMessages } from './load.ts';
@@ -29,7 +29,7 @@ const STDIN = 0;
  * @param name a file with the output of `nginx -VT` or `nginx -T`, or an nginx.conf; `-` is standard input
  * @throws UsageError if it is not a configuration, with file and line
  */
-export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis {
+export function diagnoseConfig(name: string, options: DoctorOptions) {
   let text: string;
   try {
     text = readFileSync(name === '-' ? STDIN : name, 'utf8');
@@ -81,10 +81,6 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
   const result = `${ok ? nothing : count(traps.length, 'finding')} (${numbers})`;
   const last = `not checked: ${unchecked.join('; ')}`;
   return { ok, text: `${[...paragraphs, result, last].join('\n\n')}\n` };
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 /** Ordered by damage: exposed files, exposed tokens, failed requests. */

@@ -1,4 +1,4 @@
-import { type Dirent, lstatSync, opendirSync, realpathSync } from 'node:fs';
+import { type Dir, lstatSync, opendirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemReason, tryTo } from '../../common/errors.ts';
 
@@ -41,25 +41,20 @@ export function createDisk(maxNames = MAX_NAMES) {
     const folders = [top];
     // The loop also visits the folders that are added to the list.
     for (const folder of folders) {
-      for (const entry of entries(folder)) {
-        left -= 1;
-        if (left < 0) return void unseen.add(`links below ${top} after ${maxNames} names`);
-        if (entry.isDirectory()) folders.push(join(folder, entry.name));
-        if (entry.isSymbolicLink()) yield join(folder, entry.name);
-      }
-    }
-  }
-
-  function* entries(folder: string): Generator<Dirent> {
-    try {
-      const all = opendirSync(folder);
+      let open: Dir | undefined;
       try {
-        for (let one = all.readSync(); one !== null; one = all.readSync()) yield one;
+        open = opendirSync(folder);
+        for (let one = open.readSync(); one !== null; one = open.readSync()) {
+          left -= 1;
+          if (left < 0) return void unseen.add(`links below ${top} after ${maxNames} names`);
+          if (one.isDirectory()) folders.push(join(folder, one.name));
+          if (one.isSymbolicLink()) yield join(folder, one.name);
+        }
+      } catch (error) {
+        failed(`links below ${folder}`, error);
       } finally {
-        all.closeSync();
+        open?.closeSync();
       }
-    } catch (error) {
-      failed(`links below ${folder}`, error);
     }
   }
 

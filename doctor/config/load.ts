@@ -77,9 +77,9 @@ const MESSAGE =
   /^(?:\w+: (?:(?:the )?configuration file |\[\w+\])|[\d/]+ [\d:]+ \[\w+\]|\w+ version: |built (?:by|on|with) |TLS SNI support |configure arguments:).*$/gm;
 
 /** The text without these lines, and the first of them that is an error. */
-export function withoutMessages(printed: string): { text: string; error?: string } {
+export function withoutMessages(printed: string) {
   const error = /^[^\n]*\[emerg\] (?:\d+#\d+: )?(.*)$/m.exec(printed)?.[1];
-  return { text: printed.replace(MESSAGE, ''), ...(error !== undefined && { error }) };
+  return { text: printed.replace(MESSAGE, ''), error };
 }
 
 const MARK = /^# configuration file (.+):\r?$/gm;

@@ -18,17 +18,7 @@ export interface Known {
 }
 
 /** A configuration, and the parts of it that belong to Postern. */
-export interface SiteConfig extends Known {
-  readonly http: Http;
-  /** The public locations, and those of them that ask the gate by X-Accel. */
-  readonly gates: readonly Location[];
-  readonly passing: readonly Location[];
-  /** The locations that serve the files that a gate allowed. */
-  readonly internals: readonly Location[];
-  /** The server blocks with a gate. */
-  readonly servers: readonly Location[];
-  readonly snippets: readonly SnippetFile[];
-}
+export type SiteConfig = ReturnType<typeof siteOf>;
 
 export type SnippetFile = ReturnType<typeof snippetOf>[number];
 
@@ -46,11 +36,13 @@ export function includes({ snippets }: SiteConfig, { block }: Context, name: str
   return snippets.some((one) => one.name === name && block.some(({ file }) => file === one.file));
 }
 
-export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Known): SiteConfig {
+export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Known) {
   const { mounts = [] } = known;
   const locations = http.servers.flatMap((server) => server.locations.flatMap((one) => one.nested));
+  // The public locations, and below those of them that ask the gate by X-Accel.
   const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
   const servers = http.servers.filter((server) => gates.some((gate) => gate.server === server));
+  // The locations that serve the files that a gate allowed.
   const internals = servers.flatMap((server) => {
     const others = server.locations
       .flatMap((one) => one.nested)

@@ -103,9 +103,9 @@ type Lines = readonly { readonly text: string; readonly words: string; readonly 
 
 function linesOf(block: readonly Directive[], outside = ''): Lines {
   return block.flatMap((one) => {
-    const text = one.text;
+    const { text, line } = one;
     const words = outside + text;
-    return [{ text, words, line: one.line }, ...linesOf(one.block ?? [], words)];
+    return [{ text, words, line }, ...linesOf(one.block ?? [], words)];
   });
 }
 
