@@ -7,13 +7,9 @@ const TIMEOUT_MS = 2000;
 
 /** Asks `/livez` on each listener of the configuration. @throws Failure, which names those that do not answer */
 export async function checkHealth(env: NodeJS.ProcessEnv): Promise<void> {
-  const config = serviceConfig(env);
-  const listeners: Array<[string, Listen | 'off' | undefined]> = [
-    ['gate', config.listen],
-    ['API', config.apiListen],
-    ['metrics listener', config.metricsListen],
-  ];
-  const messages = listeners.map(async ([name, where]) => {
+  const { listen: gate, apiListen: API, metricsListen } = serviceConfig(env);
+  const listeners = { gate, API, 'metrics listener': metricsListen };
+  const messages = Object.entries(listeners).map(async ([name, where]) => {
     if (where === undefined || where === 'off') return [];
     const reason = await problem(where);
     const address = 'path' in where ? `unix:${where.path}` : `${where.host}:${where.port}`;

@@ -51,9 +51,7 @@ export function createProgram(env: NodeJS.ProcessEnv, settingsHelp = ''): Comman
     .description('Run the service, configured by POSTERN_* variables and the file POSTERN_CONFIG.')
     .addHelpText('after', settingsHelp)
     .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern serve'))
-    .action(async () => {
-      await import('../service/main.ts');
-    });
+    .action(async () => void (await import('../service/main.ts')));
   program
     .command('check')
     .description('Check the configuration and the key files as the service reads them, and exit.')

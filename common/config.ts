@@ -45,18 +45,13 @@ export function resolveMounts(option: string | undefined, env: NodeJS.ProcessEnv
 }
 
 /** The addresses of the gate and the API, if the environment or the file POSTERN_CONFIG has them. */
-export function resolveListens({
-  POSTERN_CONFIG,
-  POSTERN_LISTEN,
-  POSTERN_API_LISTEN,
-}: NodeJS.ProcessEnv) {
+export function resolveListens(all: NodeJS.ProcessEnv) {
+  const { POSTERN_CONFIG, POSTERN_LISTEN, POSTERN_API_LISTEN } = all;
   const env = { POSTERN_CONFIG, POSTERN_LISTEN, POSTERN_API_LISTEN };
   return withErrors('the addresses cannot be read', (errors) => {
     const { values } = readSources({ env, readFile: textOfFile }, errors);
-    const [listen, apiListen] = [values.listen, values.api_listen].map(
-      (value) => listenAddress.safeParse(value).data,
-    );
-    return { listen, apiListen };
+    const read = (value: unknown) => listenAddress.safeParse(value).data;
+    return { listen: read(values.listen), apiListen: read(values.api_listen) };
   });
 }
 

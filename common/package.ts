@@ -19,8 +19,5 @@ export function version(): string {
 }
 
 function rootOf(folder: string): string {
-  if (existsSync(join(folder, 'package.json'))) return folder;
-  const parent = dirname(folder);
-  if (parent === folder) throw new Error('there is no package.json above this file');
-  return rootOf(parent);
+  return existsSync(join(folder, 'package.json')) ? folder : rootOf(dirname(folder));
 }

@@ -158,8 +158,7 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
 
 /** The log that a server block inherits, if its lines have another format. */
 function oldLogs({ parent }: Location): string[] {
-  const lines = parent === undefined ? [] : parent.own('access_log');
-  return lines
+  return (parent?.own('access_log') ?? [])
     .filter(({ args: [file, format] }) => file !== 'off' && format !== 'postern')
     .map((line) => `${line.text} of ${place(line)}: the format of its log changes`);
 }

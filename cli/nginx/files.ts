@@ -99,7 +99,9 @@ export async function writeFiles(
     const unchanged: string[] = [];
     for (const [name, text] of files) {
       const path = join(folder, name);
-      await requireFolders(folder, path);
+      for (let at = dirname(path); at.length > join(folder).length; at = dirname(at)) {
+        if ((await entry(at))?.isSymbolicLink()) throw isLink(at);
+      }
       const existing = await read(path);
       if (text === existing) unchanged.push(path);
       else written.set(path, { text, isNew: existing === undefined });
@@ -142,13 +144,6 @@ export async function writeFiles(
 /** A temporary name in the same folder, because rename works only within a file system. */
 function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
-}
-
-/** @throws Failure if a folder between these two is a symbolic link */
-async function requireFolders(folder: string, path: string): Promise<void> {
-  for (let at = dirname(path); at.length > join(folder).length; at = dirname(at)) {
-    if ((await entry(at))?.isSymbolicLink()) throw isLink(at);
-  }
 }
 
 function isLink(path: string): Failure {

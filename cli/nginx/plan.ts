@@ -15,12 +15,9 @@ export type NginxOptions = Readonly<
 > & { readonly redirect?: false; readonly cache?: true | string };
 
 /** The options that say where the files go. */
-export interface Output {
+export type Output = Readonly<Partial<Record<'force' | 'json' | 'upgrade', true | undefined>>> & {
   readonly out?: string | undefined;
-  readonly force?: true | undefined;
-  readonly json?: true | undefined;
-  readonly upgrade?: true | undefined;
-}
+};
 
 /** In memory, because the files contain tokens. */
 const CACHE_FOLDER = '/run/postern-decisions';
@@ -77,6 +74,7 @@ export function planOf(
   const plain = listens.find((listen) => isTls && /(^|:)80$/.test(listen));
   if (plain !== undefined) errors.add(given('--listen', plain), 'with TLS, another port than 80');
   const isRedirected = isTls && options.redirect !== false;
+  const secure = listens.filter((listen) => isRedirected && /(^|:)443$/.test(listen));
   const sites = planSites(mounts, options.serverName ?? [], errors);
   const storages = storagesOf(mounts);
   const resolvers = each('--resolver', options.resolver, values.dnsServer);
@@ -88,7 +86,7 @@ export function planOf(
     listens,
     tls: certificate && key ? { certificate, key } : undefined,
     /** The addresses of the redirect to HTTPS. */
-    redirects: isRedirected ? listens.flatMap((listen) => values.plainListen(listen) ?? []) : [],
+    redirects: secure.map((listen) => listen.replace(/443$/, '80')),
     sites,
     /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
     resolvers,

@@ -2,7 +2,6 @@ import { isBefore } from '../../doctor/config/version.ts';
 import { hasOwnLog, keptHeaders } from './existing.ts';
 import type { Plan } from './plan.ts';
 import { type ServerPlan, type StorageSource, siteFile, word } from './sites.ts';
-import type { FileSource } from './values.ts';
 
 type Include = (snippet: string) => string;
 
@@ -17,17 +16,14 @@ export function renderHttp(plan: Plan, include: Include): string {
     include('http.conf'),
     limitConn && `limit_conn postern_connections ${limitConn};`,
     cache && `${cachePath(cache)}\n\n${include('cache.conf')}`,
-    origins.length > 0 && map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)]),
-    login && map('""', 'login_page', [`"${login}$postern_return"`]),
+    origins.length > 0 &&
+      block('map $http_origin $postern_cors_origin', ['default "";', ...origins.map(origin)]),
+    login && block('map "" $postern_login_page', [`default "${login}$postern_return";`]),
     '# Your settings, after the others: nginx uses the last map with a name. This file is never replaced.\ninclude postern/local.conf;',
     namesHash(plan),
     upstream(plan.upstreams),
     ...plan.storages.map(storageUpstream),
   ).join('\n\n');
-}
-
-function map(from: string, name: string, [first = '', ...lines]: readonly string[]): string {
-  return block(`map ${from} $postern_${name}`, [`default ${first};`, ...lines]);
 }
 
 function cachePath(folder: string): string {
@@ -76,9 +72,9 @@ export function renderSite(plan: Plan, site: ServerPlan, include: Include): stri
       include('auth-request.conf'),
       plan.origins.length > 0 && include('cors-headers.conf'),
     ).join('\n'),
-    ...site.publics.map((prefix) => location(prefix, [include(mode)])),
+    ...site.publics.map((prefix) => block(`location ^~ ${word(prefix)}`, [include(mode)])),
     ...site.internals.map((prefix) =>
-      location(prefix, internal(plan.sources(site.name, prefix), plan, site, include)),
+      block(`location ^~ ${word(prefix)}`, internal(prefix, plan, site, include)),
     ),
   ].join('\n\n');
 }
@@ -115,12 +111,8 @@ export function renderServer(plan: Plan, site: ServerPlan): string {
   return `${main}\n\n${redirect}`;
 }
 
-function internal(
-  source: FileSource | StorageSource,
-  plan: Plan,
-  site: ServerPlan,
-  include: Include,
-): string[] {
+function internal(prefix: string, plan: Plan, site: ServerPlan, include: Include): string[] {
+  const source = plan.sources(site.name, prefix);
   const headers = keptHeaders(plan, site);
   if ('folder' in source) {
     return present(
@@ -161,10 +153,6 @@ const VERIFY_CERTIFICATE = [
   '# The path of Debian, Ubuntu and Alpine.',
   'proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;',
 ];
-
-function location(prefix: string, lines: readonly string[]): string {
-  return block(`location ^~ ${word(prefix)}`, lines);
-}
 
 /** The longest name that fits into nginx's default hash of names. */
 const MAX_DEFAULT_NAME = 40;

@@ -6,13 +6,7 @@ import { storageUrl } from '../../service/s3/sign.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import { type FileSource, filesFolder, read, targetUrl } from './values.ts';
 
-export interface ServerPlan {
-  /** The first name of its server block. For Postern this is the name of the site. */
-  readonly name: string;
-  readonly names: readonly string[];
-  readonly publics: readonly string[];
-  readonly internals: readonly string[];
-}
+export type ServerPlan = ReturnType<typeof planSites>[number];
 
 /** The locations of a site. `*` in a name is special in an `include`. */
 export function siteFile({ name }: ServerPlan): string {
@@ -32,7 +26,7 @@ export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],
   errors: ConfigErrors,
-): readonly ServerPlan[] {
+) {
   const named = serverNames.map((text) =>
     text.split(',').flatMap((name) => read(given('--server-name', name), serverName, errors) ?? []),
   );
@@ -63,6 +57,7 @@ export function planSites(
     const [name = ''] = names;
     const own = mounts.filter(({ site }) => site === undefined || site === name);
     return {
+      /** The first name of its server block. For Postern this is the name of the site. */
       name,
       names,
       publics: [...new Set(own.map(({ prefix }) => prefix))],

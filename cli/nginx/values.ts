@@ -64,11 +64,6 @@ export function sameListen(text: string): string {
   return host.startsWith('[') && URL.canParse(url) ? `${new URL(url).hostname}:${port}` : text;
 }
 
-/** Port 80 of an address with port 443. Undefined for another port. */
-export function plainListen(text: string): string | undefined {
-  return /(^|:)443$/.test(text) ? text.replace(/443$/, '80') : undefined;
-}
-
 /** Undefined: the text has no port. */
 function split(text: string): { readonly host: string; readonly port: string } | undefined {
   const [, host, port] = /^(.*):(\d+)$/.exec(text) ?? [];
@@ -112,11 +107,9 @@ export function isPath(path: string): boolean {
   );
 }
 
-const SIGNS = 'with only letters, digits, spaces and . _ + @ , ~ - in its names';
-
 /** A folder for `alias`. It ends with a slash: without it `/x../` leaves the folder. */
 export const filesFolder = parsed<FileSource>(
-  `the absolute path of a folder, such as /srv/files, ${SIGNS}`,
+  'the absolute path of a folder, such as /srv/files, with only letters, digits, spaces and . _ + @ , ~ - in its names',
   (text) => {
     const bare = text.replace(/\/$/, '');
     // The root of the machine is not allowed.

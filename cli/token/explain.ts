@@ -9,18 +9,16 @@ import type { Verified } from '../../service/token/look-up.ts';
 import { KeysUnavailable } from '../../service/token/store.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/token/token.ts';
 
-/** Fields to print. `active` says whether the token is valid. */
-interface Explained extends Readonly<Record<string, unknown>> {
-  readonly active: boolean;
-}
-
-/** Explains what a token opens, or why Postern rejects it. Only `introspect` and an opaque token need the service. */
+/**
+ * Explains what a token opens, or why Postern rejects it, in fields to print. `active` says whether the token is
+ * valid. Only `introspect` and an opaque token need the service.
+ */
 export async function explain(
   command: 'explain' | 'introspect',
   token: string,
   openApi: () => Promise<ApiClient>,
   env: NodeJS.ProcessEnv,
-): Promise<Explained> {
+) {
   if (command === 'introspect' || isOpaque(token)) return introspect(token, await openApi());
   if (isToken(token)) return explainJwt(token, env);
   const reason = isDownloadJwt(token)
@@ -29,7 +27,7 @@ export async function explain(
   return { active: false, reason };
 }
 
-async function introspect(token: string, api: ApiClient): Promise<Explained> {
+async function introspect(token: string, api: ApiClient) {
   const form = new URLSearchParams({ token });
   const state = (await api.ask('POST', '/introspect', form)) as Record<string, unknown>;
   if (state.active === true) return { ...state, active: true };
@@ -73,7 +71,7 @@ const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
 };
 
 /** Verifies a JWT with the code, the keys and the issuers of the service. */
-async function explainJwt(token: string, env: NodeJS.ProcessEnv): Promise<Explained> {
+async function explainJwt(token: string, env: NodeJS.ProcessEnv) {
   const config = serviceConfig(env);
   try {
     const jwt = await openJwt(config, {

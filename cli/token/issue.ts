@@ -87,10 +87,7 @@ function fieldIn(lines: readonly Line[]): (pointer: string) => string {
   };
 }
 
-interface Line {
-  readonly number: number;
-  readonly text: string;
-}
+type Line = ReturnType<typeof readLine>[number];
 
 async function* batches(lines: AsyncIterable<Line>): AsyncGenerator<Line[]> {
   let batch: Line[] = [];
@@ -127,7 +124,7 @@ async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Lin
   yield* readLine(rest, number + 1);
 }
 
-function readLine(bytes: string, number: number): Line[] {
+function readLine(bytes: string, number: number) {
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   const text = tryTo(() => utf8.decode(Buffer.from(bytes, 'latin1')).trim());
   if (text === undefined) throw new Failure(`line ${number} is not UTF-8`);
