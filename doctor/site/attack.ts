@@ -4,14 +4,14 @@ import type { ApiClient } from '../../common/api-client.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../common/terminal.ts';
 import { formatFinding, harmless } from '../finding.ts';
-import type { CheckResult, Verdict } from './attempts.ts';
+import { type CheckResult, untested, type Verdict } from './attempts.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { cacheChecks, deliveryChecks, frontChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
 import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
 import { tokenChecks } from './checks/tokens.ts';
-import { NoAnswer, sendRequest } from './http.ts';
-import { endpointOf, findCanary } from './set-up.ts';
+import { endpointOf, NoAnswer, sendRequest } from './http.ts';
+import { findCanary } from './set-up.ts';
 import {
   type Check,
   type Checks,
@@ -79,10 +79,11 @@ export async function attackSite(
 async function attack(
   url: string,
   client: ApiClient,
-  { path, connect, accessLog, only, ...options }: DoctorSiteOptions,
+  options: DoctorSiteOptions,
   progress: Progress,
   signal: AbortSignal,
 ) {
+  const { path, connect, accessLog, only } = options;
   const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
   const api = createDoctorApi(client, mark);
   const endpoint = endpointOf(url, connect);
@@ -121,7 +122,7 @@ async function attack(
       );
     }
     const seconds = (Date.now() - began) / 1_000;
-    const unchecked = leftOut(rows, options.extensions, only);
+    const unchecked = leftOut(rows, options);
     const report = { url: new URL(url).origin, canary: path, not_checked: unchecked };
     return { ...report, requests, seconds, rows };
   } finally {
@@ -143,19 +144,15 @@ function selected(all: Checks, only: readonly string[] | undefined): (readonly [
 
 const MAX_TEXT = 400;
 
-function short(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-}
-
 async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {
   const { title, why, fix } = check;
-  try {
-    const result = await check.run(site);
-    return { id, title, why, fix, ...result, saw: short(harmless(result.saw)) };
-  } catch (error) {
+  const result = await check.run(site).catch((error: unknown) => {
     if (!(error instanceof NoAnswer)) throw error;
-    return { id, title, verdict: 'untested', saw: short(harmless(`no answer: ${error.message}`)) };
-  }
+    return untested(`no answer: ${error.message}`);
+  });
+  const saw = harmless(result.saw);
+  const short = saw.length > MAX_TEXT ? `${saw.slice(0, MAX_TEXT)}…` : saw;
+  return { id, title, why, fix, ...result, saw: short };
 }
 
 interface Row extends CheckResult {
@@ -165,13 +162,6 @@ interface Row extends CheckResult {
 
 type Report = Awaited<ReturnType<typeof attack>>;
 
-const MARKS: Readonly<Record<Verdict, string>> = {
-  ok: '✓',
-  failed: '✗',
-  skipped: '–',
-  untested: '–',
-};
-
 /** A table, with the reason and the fix for each failed check. */
 function formatReport({ url, canary, rows, ...rest }: Report): string {
   const { not_checked: unchecked, requests, seconds } = rest;
@@ -179,7 +169,7 @@ function formatReport({ url, canary, rows, ...rest }: Report): string {
   const lines = rows.map(({ id, verdict, title, saw, ...texts }) => {
     const start = `${title.padEnd(width)}  `;
     if (verdict === 'failed') return formatFinding(id, start + saw, texts);
-    return `${MARKS[verdict]} ${start}${verdict === 'untested' ? 'not tested: ' : ''}${saw}`;
+    return `${verdict === 'ok' ? '✓' : '–'} ${start}${verdict === 'untested' ? 'not tested: ' : ''}${saw}`;
   });
   const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
   const sum = `${count('ok')} ✓, ${count('failed')} ✗, ${count('skipped') + count('untested')} –`;
@@ -196,11 +186,7 @@ function formatReport({ url, canary, rows, ...rest }: Report): string {
 }
 
 /** What this run did not check, and what no run can. */
-function leftOut(
-  rows: readonly Row[],
-  extensions: readonly string[],
-  only: readonly string[] | undefined,
-): readonly string[] {
+function leftOut(rows: readonly Row[], { extensions, only }: DoctorSiteOptions) {
   const open = rows.filter(({ verdict }) => verdict === 'skipped' || verdict === 'untested');
   return [
     ...open.map(({ title }) => title),

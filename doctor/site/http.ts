@@ -2,16 +2,9 @@ import { once } from 'node:events';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
+import { UsageError } from '../../common/errors.ts';
 
-export interface Endpoint {
-  readonly tls: boolean;
-  readonly host: string;
-  readonly port: number;
-  /** Value of the `Host` header. */
-  readonly authority: string;
-  /** Name in the certificate. */
-  readonly name: string;
-}
+export type Endpoint = ReturnType<typeof endpointOf>;
 
 export interface Request {
   /** Default: GET. */
@@ -23,14 +16,7 @@ export interface Request {
   readonly from?: string | undefined;
 }
 
-export interface SiteResponse {
-  readonly status: number;
-  /** With names in lower case, in the order in which they were received, duplicates included. */
-  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly body: Buffer;
-  readonly localAddress: string;
-  readonly remoteAddress: string;
-}
+export type SiteResponse = Awaited<ReturnType<typeof sendRequest>>;
 
 /** The first header with this name, which is in lower case. */
 export function headerOf({ headers }: SiteResponse, name: string): string | undefined {
@@ -54,7 +40,7 @@ export async function sendRequest(
   { tls, host, port, authority, name }: Endpoint,
   { method = 'GET', target, headers, from }: Request,
   signal: AbortSignal,
-): Promise<SiteResponse> {
+) {
   const own = { Host: authority, Accept: '*/*', 'User-Agent': 'postern-doctor' };
   const sent = (tls ? requestHttps : requestHttp)({
     host,
@@ -107,8 +93,41 @@ async function bodyOf(response: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function pairs(raw: readonly string[]): Array<readonly [name: string, value: string]> {
+/** With names in lower case, in the order in which they were received, duplicates included. */
+function pairs(raw: readonly string[]) {
   return raw.flatMap((name, at) =>
     at % 2 === 0 ? [[name.toLowerCase(), raw[at + 1] ?? ''] as const] : [],
   );
+}
+
+/** Reads the URL of a site. `connect` is a `host:port` to connect to instead, like curl's --connect-to. */
+export function endpointOf(address: string, connect: string | undefined) {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    throw new UsageError(
+      `expected the URL of a site such as https://files.example/, got ${address}`,
+    );
+  }
+  const { pathname, search, hash, username, password } = url;
+  if (pathname !== '/' || search || hash || username || password) {
+    throw new UsageError(
+      'the URL of the site must not have a path, query or user; --path names the canary',
+    );
+  }
+  const tls = url.protocol === 'https:';
+  const name = url.hostname.replace(/^\[|\]$/g, '');
+  const to = connect === undefined ? undefined : /^(.+):(\d{1,5})$/.exec(connect);
+  if (connect !== undefined && !to) {
+    throw new UsageError(`--connect: expected host:port, got ${connect}`);
+  }
+  const [, host = name, port = url.port || (tls ? '443' : '80')] = to ?? [];
+  return {
+    tls,
+    host: host.replace(/^\[|\]$/g, ''),
+    port: Number(port),
+    /** Value of the `Host` header. */
+    authority: url.host,
+    /** Name in the certificate. */
+    name,
+  };
 }

@@ -1,13 +1,11 @@
 import { Problem } from '../../common/api-client.ts';
-import { Failure, UsageError } from '../../common/errors.ts';
+import { Failure } from '../../common/errors.ts';
 import { type Endpoint, headerOf, NoAnswer, type SiteResponse } from './http.ts';
-import type { CanaryMount, TestedSite, TestToken } from './tested-site.ts';
+import type { CanaryMount, TestedSite } from './tested-site.ts';
 
 /** A shorter canary could be in a response by chance. */
 const MIN_BYTES = 32;
 const MAX_BYTES = 64 << 10;
-
-type Api = TestedSite['api'];
 
 /**
  * Downloads the canary once, and finds its mount.
@@ -55,7 +53,7 @@ export async function findCanary(
   return { canary: { path, target, body }, mount };
 }
 
-async function issue(api: Api, path: string): Promise<TestToken> {
+async function issue(api: TestedSite['api'], path: string) {
   try {
     return await api.issue({ path });
   } catch (error) {
@@ -67,7 +65,7 @@ async function issue(api: Api, path: string): Promise<TestToken> {
 const CONFIG_TOO = 'Run `postern doctor --config` too.';
 
 /** In the URL of a folder, the token follows the prefix of the mount. */
-async function mountOf(api: Api, path: string, target: string) {
+async function mountOf(api: TestedSite['api'], path: string, target: string) {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const issued = await api.issueIfMay({ prefix: folder });
   if (!issued) return undefined;
@@ -101,28 +99,4 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
 function recipe(path: string, mount: CanaryMount | undefined): string {
   const rest = mount ? decodeURIComponent(mount.rest) : path.slice(path.lastIndexOf('/') + 1);
   return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
-}
-
-/** Reads the URL of a site. `connect` is a `host:port` to connect to instead, like curl's --connect-to. */
-export function endpointOf(address: string, connect: string | undefined): Endpoint {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw new UsageError(
-      `expected the URL of a site such as https://files.example/, got ${address}`,
-    );
-  }
-  const { pathname, search, hash, username, password } = url;
-  if (pathname !== '/' || search || hash || username || password) {
-    throw new UsageError(
-      'the URL of the site must not have a path, query or user; --path names the canary',
-    );
-  }
-  const tls = url.protocol === 'https:';
-  const name = url.hostname.replace(/^\[|\]$/g, '');
-  const to = connect === undefined ? undefined : /^(.+):(\d{1,5})$/.exec(connect);
-  if (connect !== undefined && !to) {
-    throw new UsageError(`--connect: expected host:port, got ${connect}`);
-  }
-  const [, host = name, port = url.port || (tls ? '443' : '80')] = to ?? [];
-  return { tls, name, authority: url.host, host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }

@@ -3,15 +3,6 @@ import { Failure } from '../../common/errors.ts';
 import { type Attempts, type CheckResult, failed, ok, untested } from './attempts.ts';
 import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
 
-/** The file that the doctor requests, with and without a valid token. */
-interface Canary {
-  /** Decoded, as in the API. */
-  readonly path: string;
-  /** Encoded, as in a request line. */
-  readonly target: string;
-  readonly body: Buffer;
-}
-
 /** The mount of the canary, encoded as in a request line. */
 export interface CanaryMount {
   readonly prefix: string;
@@ -39,7 +30,8 @@ type Expected = 'internal' | 'folders' | 'extensions' | 'decisionTtl';
 
 interface Run extends Pick<DoctorSiteOptions, Expected> {
   readonly api: ReturnType<typeof createDoctorApi>;
-  readonly canary: Canary;
+  /** The file that the doctor requests: its path is decoded, its target encoded as in a request line. */
+  readonly canary: { readonly path: string; readonly target: string; readonly body: Buffer };
   /** Undefined if the key may not issue tokens for folders. */
   readonly mount: CanaryMount | undefined;
   /** A name that no file has, different in each run. */
@@ -133,7 +125,7 @@ export function createTestedSite(run: Run) {
   }
 
   /** A token, by default for the canary. */
-  function issue(fields: object = {}): Promise<TestToken> {
+  function issue(fields: object = {}) {
     return api.issue({ ...('prefix' in fields ? {} : { path: canary.path }), ...fields });
   }
 
@@ -174,13 +166,6 @@ export function cookie(token: string): Readonly<Record<string, string>> {
   return { Cookie: `postern=${token}` };
 }
 
-export interface TestToken {
-  readonly id: string;
-  readonly token: string;
-  /** The path and query that use it. */
-  readonly target: string;
-}
-
 /** Seconds. Each check issues its own tokens. */
 const EXPIRES_IN = 60;
 
@@ -192,7 +177,7 @@ export function createDoctorApi(client: ApiClient, subject: string) {
   const issued: string[] = [];
 
   /** Throws a Failure if the API rejects the request. */
-  async function issue(fields: object): Promise<TestToken> {
+  async function issue(fields: object) {
     const asked = JSON.stringify({ expires_in: EXPIRES_IN, subject, ...fields });
     const answer = await client.ask('POST', '/tokens', asked);
     const { access_token: token, id, url } = answer as Record<string, unknown>;
@@ -200,11 +185,12 @@ export function createDoctorApi(client: ApiClient, subject: string) {
       throw new Failure('the API sent a response that is not from Postern');
     }
     issued.push(token);
+    // The target is the path and the query that use the token.
     return { token, id, target: url.replace(/^[a-z]+:\/\/[^/]+/i, '') };
   }
 
   /** Undefined if the API rejects the request: the key or the mount does not allow it. */
-  function issueIfMay(fields: object): Promise<TestToken | undefined> {
+  function issueIfMay(fields: object) {
     return issue(fields).catch(unless('invalid_request', 'insufficient_scope'));
   }
 

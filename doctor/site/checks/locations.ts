@@ -4,10 +4,6 @@ import { type Checks, type TestedSite, withToken } from '../tested-site.ts';
 
 const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
 
-function hex(character: string): string {
-  return character.charCodeAt(0).toString(16);
-}
-
 /** The canary's folder, with a token for its parent; or the reason why no token can be issued. */
 async function folderBelow({ mount, canary, api }: TestedSite) {
   const parts = mount?.rest.split('/') ?? [];
@@ -54,7 +50,7 @@ export const locationChecks: Checks = {
         '/x/..': `/x/..${inner}`,
         'up from the mount': `${mount.prefix}..${inner}`,
         'encoded up': `${mount.prefix}%2e%2e${inner}`,
-        percent: `/%${hex(internal[1] ?? '')}${inner.slice(2)}`,
+        percent: `/%${Buffer.from(inner.slice(1, 2)).toString('hex')}${inner.slice(2)}`,
         capitals: internal.toUpperCase() + mount.rest,
         absolute: `http://localhost${inner}`,
       };
