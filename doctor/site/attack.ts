@@ -101,10 +101,11 @@ async function attack(
     const log = accessLog === undefined ? {} : { [ACCESS_LOG]: await accessLogCheck(accessLog) };
     const all = selected({ ...CHECKS, ...log }, only);
     const site = createTestedSite({
+      // First: the options of the command also have an `api`, the URL.
+      ...options,
       ...(await findCanary(path, endpoint, { api, mark, ask })),
       api,
       mark,
-      ...options,
       ask,
       say: (what) => progress(`${doing}: ${what}`),
       pause: (milliseconds) => sleep(milliseconds, undefined, { signal }),

@@ -95,7 +95,7 @@ describe('doctor URL: finds nothing on a correct site', () => {
 test('doctor URL: with all options no check is skipped', async () => {
   const site = await siteToAttack();
   const log = `${site.nginx.dir}/postern.log`;
-  const { code, stdout, stderr } = await site.run('--access-log', log);
+  const { code, stdout, stderr } = await site.run('--access-log', log, '--api', site.api);
   expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; \d+ requests in /m);
   expect(stdout.match(/^✓ /gm)?.length).toBeGreaterThan(25);
   expect(stdout).toMatch(
