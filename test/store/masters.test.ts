@@ -80,12 +80,23 @@ test('replicas: only the master of the key is asked, with a write before WAIT', 
   expect(confirmations).toEqual([true]);
 });
 
-test('replicas: after a redirection during an operation, all masters are asked', async () => {
-  const { connection, replicas, server } = createReplicated();
-  await replicas.confirmed('a', async () => {
-    connection.redirections += 1;
-  });
-  expect([server('a').sent.length, server('b').sent.length]).toEqual([3, 3]);
+test.each<[string, (all: Replicated) => void]>([
+  [
+    'a redirection',
+    ({ connection }) => {
+      connection.redirections += 1;
+    },
+  ],
+  [
+    'a new table of slots',
+    ({ connection }) => {
+      connection.masterOf = () => 'b';
+    },
+  ],
+])('replicas: after %s during an operation, all masters are asked', async (_, change) => {
+  const all = createReplicated();
+  await all.replicas.confirmed('a', async () => change(all));
+  expect([all.server('a').sent.length, all.server('b').sent.length]).toEqual([3, 3]);
 });
 
 type Replicated = ReturnType<typeof createReplicated>;

@@ -28,7 +28,8 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
   /** Call this before the first command of the operation. */
   function begin(key?: string) {
     const { redirections } = connection;
-    const master = key === undefined ? undefined : connection.masterOf(key);
+    const masterNow = () => (key === undefined ? undefined : connection.masterOf(key));
+    const master = masterNow();
     const before = connection.masters();
     const confirms = new Map(
       [...before].map(([name, main]) => [name, lineOf(name, main).begin()] as const),
@@ -36,9 +37,9 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
 
     /** Call this after the last command. It rejects if too few replicas confirm. */
     return async function confirm(): Promise<void> {
-      // A command that was redirected may have changed another master than the one of the key.
-      const isHere = master !== undefined && redirections === connection.redirections;
-      const names = isHere ? [master] : connection.masterNames();
+      // A command that was redirected, or that a new table of slots sent elsewhere, may have changed another master.
+      const isHere = master === masterNow() && redirections === connection.redirections;
+      const names = master !== undefined && isHere ? [master] : connection.masterNames();
       const now = connection.masters();
       await Promise.all(
         names.map((name) => {
