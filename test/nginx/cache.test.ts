@@ -11,7 +11,7 @@ import { countAsked, siteForTest } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { cachedSite, FILES, HOSTILE, PATH, seen, snippet } from './cached-site.ts';
 
-test('decision cache: an allowed decision is reused', async () => {
+test('decision cache: an allowed decision is reused, and simultaneous requests get their own files', async () => {
   const { issue, ask, asked, log, nginx } = await cachedSite();
   const more = { filename: 'report.txt', subject: 'ada' };
   const { url, id } = await issue({ path: '/download/a.txt', ...more });
@@ -29,6 +29,20 @@ test('decision cache: an allowed decision is reused', async () => {
   const kept = join(nginx.dir, 'postern-decisions');
   expect((await stat(kept)).mode & 0o777).toBe(0o700);
   expect(await readdir(kept)).toHaveLength(1);
+
+  const issued = await Promise.all(
+    Array.from({ length: 16 }, (_, i) =>
+      issue({ path: `/download/${i % 2 ? 'b' : 'a'}.txt`, filename: `${i}.txt` }),
+    ),
+  );
+  for (let round = 0; round < 4; round += 1) {
+    const answers = await Promise.all(issued.map((one) => ask('GET', one.url)));
+    for (const [i, answer] of answers.entries()) {
+      expect(seen(answer)).toEqual([200, i % 2 ? 'file b' : 'file a']);
+      expect(answer.header('content-disposition')).toContain(`"${i}.txt"`);
+    }
+  }
+  expect(await nginx.errorLog()).not.toMatch(/\[(error|crit|alert)\]/);
 });
 
 /**
@@ -110,12 +124,17 @@ test.each([
   ['counted', { max_uses: 5 }],
   ['resumable', { resume_for: 60 }],
   ['bound to addresses', { ip: ['127.0.0.0/8'] }],
-])('decision cache: a decision for a %s token is never reused', async (_, more) => {
-  const { issue, ask, asked } = await cachedSite();
-  const { url } = await issue({ path: '/download/a.txt', ...more });
-  for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
-  expect(asked()).toBe(3);
-});
+  ['usual, with a TTL of 0,', {}, 0],
+])(
+  'decision cache: a decision for a token that is %s is never reused or kept',
+  async (_, more, decisionTtl = 60) => {
+    const { issue, ask, asked, nginx } = await cachedSite({ decisionTtl });
+    const { url } = await issue({ path: '/download/a.txt', ...more });
+    for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
+    expect(asked()).toBe(3);
+    expect(await readdir(join(nginx.dir, 'postern-decisions'))).toEqual([]);
+  },
+);
 
 test('decision cache: a response that sets a cookie is not reused', async () => {
   const { issue, ask, asked } = await cachedSite();

@@ -115,7 +115,8 @@ describe.each(modes)('fail closed: a wrong server on the port of the gate by %s'
   let reply: (response: ServerResponse) => void;
   const gate: RequestListener = (_, response) => reply(response);
   const locations = 'location = /app { proxy_pass http://postern; }';
-  const site = useSite({ mode, gate, locations, files: { 'a.txt': FILE } });
+  const files = { 'a.txt': FILE, '../secret.txt': FILE };
+  const site = useSite({ mode, gate, locations, files });
 
   async function wrongly(by: (response: ServerResponse) => void) {
     reply = by;
@@ -144,8 +145,8 @@ describe.each(modes)('fail closed: a wrong server on the port of the gate by %s'
   });
 
   const nowhere = `/ // protected/a.txt ./protected/a.txt /protected /protected/ /protected/../a.txt
-    /protected/../../etc/passwd /protected/.. /protected/. //etc/passwd ///etc/passwd
-    http://127.0.0.1/protected/a.txt @postern_failed @postern_deliver /download/a.txt
+    /protected/../../etc/passwd /protected/../secret.txt /protected/.. /protected/. //etc/passwd
+    ///etc/passwd http://127.0.0.1/protected/a.txt @postern_failed @postern_deliver /download/a.txt
     /download/~x/a.txt /PROTECTED/a.txt /protected/none.txt`.split(/\s+/);
   nowhere.push('/protected/a.txt, /protected/a.txt');
   // nginx itself cleans the URI of an X-Accel-Redirect, and refuses one that leads out.
