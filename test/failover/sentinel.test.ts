@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { Redis } from 'ioredis';
+import { Redis as Client } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
-import { ask, startRedis } from '../harness/redis.ts';
+import { ask, type Redis, startRedis } from '../harness/redis.ts';
 import {
   type SentinelOptions,
   startRedisSentinel,
@@ -31,8 +31,18 @@ async function started(
 }
 
 // test/failover/runs/ has other failures, under load.
-test('Sentinel: after the master was killed, its successor answers', async () => {
+test.each([
+  'is killed',
+  'hangs, and continues later',
+  'is replaced as planned, with one sentinel lost',
+])('Sentinel: after the master %s, its successor answers', async (what) => {
   const { redis, store, states, failovers, warnings } = await started();
+  const [old] = redis.servers as [Redis];
+  const follows = () =>
+    waitFor(async () => (await ask(old.port, 'ROLE'))?.includes('slave'), {
+      what: 'the old master to follow',
+      deadline: 30_000,
+    });
   await answers(store);
   const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
   for (const replica of redis.servers.slice(1)) {
@@ -40,15 +50,31 @@ test('Sentinel: after the master was killed, its successor answers', async () =>
     await waitFor(has, { what: 'the replica to have the grant' });
   }
   expect(failovers).toEqual([]);
-  process.kill(redis.servers[0]?.pid ?? 0, 'SIGKILL');
-  await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
-  await expect(store.find(id)).rejects.toThrow();
-  await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
-  expect(failovers).toHaveLength(1);
-  expect(failovers[0]).toBeGreaterThan(0);
+  if (what.includes('planned')) {
+    const [lost, asked] = redis.sentinels;
+    await lost?.stop();
+    const begins = async () =>
+      (await ask(asked?.port ?? 0, 'SENTINEL FAILOVER main', 5_000))?.startsWith('+OK');
+    // A sentinel promotes no replica that it has not asked yet.
+    await waitFor(begins, { what: 'the sentinel to begin' });
+    await follows();
+    await answers(store);
+  } else {
+    if (what === 'is killed') process.kill(old.pid, 'SIGKILL');
+    else old.pause();
+    await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
+    await expect(store.find(id)).rejects.toThrow();
+    await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+    expect(failovers).toHaveLength(1);
+    expect(failovers[0]).toBeGreaterThan(0);
+  }
   expect(warnings).toEqual([]);
   expect(await store.find(id)).toBeDefined();
   expect(await store.revoke(id, 'web')).toBe(true);
+  if (what.startsWith('hangs')) {
+    old.resume();
+    await follows();
+  }
   expect(await store.find(id)).toBeUndefined();
 });
 
@@ -132,7 +158,7 @@ test('Sentinel: a failover that is reported while the store connects does not en
   const { store } = storeAt(url, { timeoutMs: 1_000 });
   await answers(store);
   await says('CLIENT LIST', ' sub=1 ');
-  const listener = new Redis({ port });
+  const listener = new Client({ port });
   onTestFinished(() => listener.disconnect());
   const switched = once(listener, 'message');
   await listener.subscribe('+switch-master');

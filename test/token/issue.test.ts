@@ -38,6 +38,18 @@ test('issue: fields that were not requested, and flags that are false, are absen
   }
 });
 
+test('issue: a batch keeps its order and is one call of the store', async () => {
+  const { store } = createDecider();
+  let calls = 0;
+  const issue = async () => {
+    calls += 1;
+  };
+  const { issueAll } = createDecider({ store: { ...store, issue } });
+  const issued = await issueAll(...['a', 'b', 'c'].map((name) => ({ path: `/download/${name}` })));
+  const paths = issued.map(({ url }) => url.replace(/\?.*/, ''));
+  expect([paths, calls]).toEqual([['/download/a', '/download/b', '/download/c'], 1]);
+});
+
 test('issue: expires_in is at most the maximum of the client', async () => {
   const { issue } = createDecider({ client: { ...client, maxExpiresIn: 30 } });
   expect((await issue({ path: '/download/a' })).expiresIn).toBe(30);

@@ -1,12 +1,15 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSign, storageUrl } from '../../../service/s3/sign.ts';
+import { openBrowser, pageOf, pagesLocation, playAll } from '../../browsers/browser.ts';
+import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
+import { client, waitForLines } from '../../clients/programs.ts';
 import { tryRun } from '../../harness/run.ts';
 import { type S3, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 import { findTool } from '../../harness/tools.ts';
-import { folderForTest } from '../../support/for-test.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
 import { START_MS, type StorageSite, signFor, startStorageSite, timeOf } from './sites.ts';
@@ -33,10 +36,32 @@ describe.each(modes)('object store: objects by %s', (mode) => {
     // The content of the others is their name, so that no other object can be taken for it.
     const named = Object.fromEntries(NAMES.map((name) => [`videos/${name}`, `this is ${name}`]));
     const decoys = { 'videos/pA.txt': 'decoded twice', 'videos/a b.txt': 'a plus is a space' };
-    const objects = { 'videos/a.txt': TEXT, ...named, ...decoys };
+    const objects = { 'videos/a.txt': TEXT, 'other/b.txt': 'other', ...named, ...decoys };
     site = await startStorageSite({ media: objects }, { mode });
   }, START_MS);
   afterAll(() => site.stop());
+
+  test('the headers of the object are kept, and none names the account or the bucket', async () => {
+    const answer = await site.ask('GET', (await site.issue({ path: '/media/a.txt' })).url);
+    expect([answer.status, answer.text]).toEqual([200, TEXT]);
+    expect(answer.header('content-type')).toMatch(/^text\/plain/);
+    expect(answer.header('accept-ranges')).toBe('bytes');
+    expect(answer.header('last-modified')).toMatch(/GMT$/);
+    expect(answer.header('etag')).toMatch(/^"[0-9a-f]{32}"$/);
+    expect(answer.header('cache-control')).toBe('private, no-store');
+    const names = answer.headers.map(([name]) => name.toLowerCase());
+    expect(names.filter((name) => /^postern|^x-.*(?:meta|key|manifest)/.test(name))).toEqual([]);
+    const values = answer.headers.map(([, value]) => value);
+    expect(values.join()).not.toMatch(/amz|swift|media|videos|openstack/i);
+  });
+
+  test('a missing object is a 404 that shows nothing of the storage', async () => {
+    for (const path of ['/media/no.txt', '/media/other/b.txt']) {
+      const answer = await site.ask('GET', (await site.issue({ path })).url);
+      expect([answer.status, JSON.parse(answer.text).code]).toEqual([404, 'not_found']);
+      expect(JSON.stringify(answer.headers)).not.toMatch(/amz|xml|swift|trans/i);
+    }
+  });
 
   test('ranges and conditions are answered by the storage', async () => {
     const { url } = await site.issue({ path: '/media/a.txt' });
@@ -70,6 +95,29 @@ describe.each(modes)('object store: objects by %s', (mode) => {
     },
   );
 });
+
+test.for(modes)(
+  'Chromium: plays HLS from a private bucket with the token of a prefix by %s',
+  { timeout: START_MS },
+  async (mode, context) => {
+    const browser = await openBrowser('Chromium', context);
+    const ffmpeg = await client('ffmpeg', context);
+    const folder = join(await folderForTest(), 'hls');
+    await makePlaylist(ffmpeg, folder, fragments);
+    const media: Record<string, Buffer> = {};
+    for (const name of await readdir(folder)) {
+      media[`videos/hls/${name}`] = await readFile(join(folder, name));
+    }
+    const site = await forTest(startStorageSite({ media }, { mode, locations: pagesLocation }));
+    const { id, url } = await site.issue({ prefix: '/media/hls/' });
+    const page = await browser.open(await pageOf(site, 'A page of the site'));
+    expect(await page.evaluate(playAll(`${url}index.m3u8`))).toBeCloseTo(SECONDS);
+    const count = Object.keys(media).length;
+    const lines = await waitForLines(site, id, ({ length }) => length >= count);
+    expect(new Set(lines.map(({ code }) => code))).toEqual(new Set(['allow']));
+    expect(JSON.stringify(lines)).not.toMatch(/X-Amz|videos/);
+  },
+);
 
 // The other tests prove something only if this server refuses a wrong signature.
 describe('the S3 server of the tests', () => {

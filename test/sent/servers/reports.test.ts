@@ -65,6 +65,20 @@ async function send(port: number, text: string): Promise<void> {
   sender.close();
 }
 
+test('delivery: two instances on one Redis count together, and one of them reports the whole file', async () => {
+  const redis = await forTest(startRedis());
+  const [one, other] = [await startInstance(redis.url), await startInstance(redis.url)];
+  const { id } = await one.issue({ path: '/download/a', expires_in: 300 });
+  await send(one.port, `<190>x: ${id} 206 50 50 bytes 0-49/100`);
+  await send(other.port, `<190>x: ${id} 206 50 50 bytes 50-99/100`);
+  await waitFor(async () => (await other.delivered(id))?.whole, { what: 'the whole file' });
+  expect(await one.delivered(id)).toMatchObject({ requests: 2, bytes: 100, size: 100 });
+  const logs = () => one.stdout() + other.stdout();
+  await waitFor(() => logs().includes('"msg":"delivered"'), { what: 'the log line' });
+  await Promise.all([one.stop(), other.stop()]);
+  expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
+});
+
 test.each(['is killed and started again', 'hangs'])(
   'delivery: reports that come while Redis %s are counted once, for max_bytes too',
   async (how) => {

@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { openEventStore } from '../../../service/store/open.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../../support/for-test.ts';
 import { type Answer, bulk, list, startFakeRedis } from '../fake-redis.ts';
 import { from, issueTo, newId } from '../grants.ts';
 import { storeOfService } from '../open-redis.ts';
@@ -48,6 +50,26 @@ function opened(url: string) {
   }
   return { shown, parsed };
 }
+
+const withLogin = `:${PASSWORD}@`;
+
+// Redis quotes the arguments of a command that it does not know.
+test.each([
+  ['AUTH', ['AUTH', 'HELLO'], `redis+sentinel://${withLogin}`, '/main', /is not a sentinel/],
+  ['AUTH', ['AUTH', 'HELLO'], `redis://${withLogin}`, '/0', /ERR to AUTH/],
+  ['SET', ['SET'], 'redis://', '/0', /ERR to SET/],
+  ['EVAL', ['EVAL'], 'redis://', '/0', /ERR to EVAL/],
+])('Redis errors: nothing that a real server without %s quotes is shown', async (...row) => {
+  const [, commands, start, path, expected] = row;
+  const args = commands.flatMap((name) => ['--rename-command', name, '']);
+  const { port } = await forTest(startRedis({ args }));
+  const { shown } = opened(`${start}127.0.0.1:${port}${path}`);
+  // On a busy machine the first replies come too late, and an operation fails without them.
+  await expect.poll(shown).toMatch(expected);
+  const all = await shown();
+  expect(all).not.toMatch(SECRETS);
+  expect(all).not.toMatch(/\\*"v\\*"/);
+});
 
 const quoted = (command: readonly string[]) =>
   `with args beginning with: ${command.map((word) => `'${word}'`).join(' ')}`;
