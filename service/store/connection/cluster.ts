@@ -55,15 +55,17 @@ export function connectCluster(
 ): Connection {
   const attempt = createAttempt(options.timeoutMs);
   attempt.begin();
-  const cluster = new Cluster([...url.addresses], {
+  const cluster: Cluster = new Cluster([...url.addresses], {
     enableOfflineQueue: false,
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     enableReadyCheck: false,
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
-    // Once. After that, a node connects when the library learns about it again, at most a second later.
-    clusterNodeRetryStrategy: (count) => (count > 1 ? null : RETRY_MS),
+    // Once. After that, a node connects when the library learns about it again, at most a second later. Not while the
+    // cluster connects: the library would wait forever for the end of a node that waits.
+    clusterNodeRetryStrategy: (count) =>
+      count > 1 || cluster.status !== 'ready' ? null : RETRY_MS,
     clusterRetryStrategy: (count) => Math.min(RETRY_MS * count, 1000),
     // Keep names: certificates contain them, not their addresses.
     dnsLookup: (name, callback) => callback(null, name),

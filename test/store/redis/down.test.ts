@@ -50,6 +50,19 @@ test('Redis down: while Redis hangs every call fails, and afterwards the grants 
   expect(await store.find(id)).toBeDefined();
 });
 
+test('Redis down: stores that start before their cluster use it as soon as it is there', async () => {
+  const redis = await forTest(
+    startRedis({ args: '--cluster-enabled yes --cluster-announce-ip 127.0.0.1'.split(' ') }),
+  );
+  await redis.stop();
+  const url = `redis+cluster://127.0.0.1:${redis.port}`;
+  const stores = Array.from({ length: 16 }, () => storeAt(url).store);
+  await Promise.all(stores.map(allFail));
+  await redis.restart();
+  await tell(redis, 'CLUSTER ADDSLOTSRANGE 0 16383');
+  for (const store of stores) await answers(store);
+});
+
 test('Redis down: while Redis is gone no call waits, and the store reconnects', async () => {
   const { redis, store, states, id } = await started();
   await redis.stop();
