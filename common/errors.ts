@@ -18,7 +18,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted for this user or on this file system',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
-  // Only standard input is read without blocking.
+  // Postern reads only standard input without blocking.
   EAGAIN: 'standard input is empty',
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'the server closed the connection',

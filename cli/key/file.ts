@@ -30,7 +30,7 @@ export async function writeKeyFile(
   const unreadable = (error: unknown) => fail(path, 'cannot be read', error);
   // Follow a symbolic link instead of replacing it.
   const target = rotate ? await realpath(path).catch(unreadable) : path;
-  // Only one process at a time can create this file. Otherwise the second of two rotations would undo the first.
+  // One process at a time can create this file. Otherwise the second of two rotations would undo the first.
   const next = `${target}.lock`;
   const file = await open(next, 'wx', OWNER_ONLY).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') return fail(path, 'cannot be written', error);

@@ -42,7 +42,7 @@ const OF_TOKENS = [
 /** Requests to the site in one run; more is a bug in the doctor. */
 const MAX_REQUESTS = 600;
 const FAILED = 1;
-/** Also if no check failed, but one could not finish. */
+/** The doctor returns this also if no check failed, but one could not finish. */
 const UNFINISHED = 2;
 const INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;

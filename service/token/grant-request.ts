@@ -213,7 +213,7 @@ export function checkTarget(
 ): undefined {
   const invalid = isFolder(covers) ? prefixError(target) : pathError(target);
   if (invalid !== undefined) return errors.add('target', invalid);
-  // Without a site: all sites except those on which another mount has the path.
+  // A token without a site opens on all sites except those on which another mount has the path.
   const sites =
     site === undefined
       ? [undefined, ...mounts.sites].filter((one) => mounts.find(one, covers) === mount)

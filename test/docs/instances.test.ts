@@ -145,7 +145,7 @@ test('instances: each of two gates opens a token of the API, also if the other i
     const replies = await Promise.all(Array.from({ length: count }, () => ask(url)));
     expect(replies).toEqual(replies.map(() => [200, 'file a']));
   };
-  /** Also after a restart, when nginx has to notice that the gate is back. */
+  /** Both gates allow, also after a restart, when nginx has to notice that the gate is back. */
   const bothAllow = async () => {
     const before = gates.map((gate) => gate.allowed());
     const more = async () => {

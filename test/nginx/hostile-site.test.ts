@@ -99,7 +99,7 @@ const OTHERS: Readonly<Record<string, Other>> = {
     'satisfy any; deny all;',
     gets('a.txt', 403, /problem|403/),
   ],
-  // Only another filter can undo an inherited one.
+  // The snippets cannot undo an inherited filter, except by another filter.
   'filters of the body change the delivered bytes': [
     'sub_filter file FILE; sub_filter_types *; add_before_body /index.html; addition_types *;',
     gets('a.txt', 200, /this is FILE a/),

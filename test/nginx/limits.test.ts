@@ -79,7 +79,7 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
   test('a ninth download from an object store gets 429, whatever limit_conn_status the site has', async () => {
     const site = await start({
       server: 'limit_conn_status 503;',
-      // Without a rate of its own, whose response nginx would pass on late.
+      // The store sets no rate: nginx would pass on a slow response late.
       locations: 'location ^~ /open/ { alias $files/; }',
       internal: 'include postern/internal-proxy.conf; proxy_pass http://127.0.0.1:$port/open/;',
     });

@@ -39,7 +39,7 @@ test('JWT with several instances: revocations and uses are known immediately on 
 
 test('JWT with several instances: without Redis or its data, only tokens without a record are allowed', async () => {
   const { redis, one, each } = await startTwo();
-  // Only the last one has no record.
+  // The store has no record of the last one.
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
   const issued = await Promise.all(bodies.map((body) => one.issue(body)));
   const tokens = issued.map(({ access_token: token }) => token);

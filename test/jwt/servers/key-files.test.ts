@@ -31,7 +31,7 @@ test('key file: what one instance signs with a key of postern key generate opens
   expect(opaque).toMatch(/^ps_/);
   expect(await one.statusOf(opaque)).toBe(204);
 
-  // Only the public half of each key is published, and nothing of a shared secret.
+  // The service publishes the public half of each key, and nothing of a shared secret.
   const url = new URL(`http://127.0.0.1:${one.apiPort}/.well-known/jwks.json`);
   const response = await fetch(url);
   expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
