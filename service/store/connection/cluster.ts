@@ -62,8 +62,8 @@ export function connectCluster(
     enableReadyCheck: false,
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
-    // Once. After that, a node connects when the library learns about it again, at most a second later. Not while the
-    // cluster connects: the library would wait forever for the end of a node that waits.
+    // A lost node is tried once more. After that, it connects when the library learns about it again, at most a second
+    // later. While the cluster connects, no node may wait: the library would wait forever for its end.
     clusterNodeRetryStrategy: (count) =>
       count > 1 || cluster.status !== 'ready' ? null : RETRY_MS,
     clusterRetryStrategy: (count) => Math.min(RETRY_MS * count, 1000),
