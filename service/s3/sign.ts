@@ -20,7 +20,7 @@ export interface StorageLocation {
   readonly style: 'path' | 'virtual-host';
 }
 
-/** How long a storage accepts a signature. */
+/** How long a storage accepts a signature: a minute. */
 const VALID_SECONDS = 2 * MAX_SIGNATURE_REUSE;
 
 /** The URL of the objects, with a slash at the end. */
