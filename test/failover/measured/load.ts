@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../../harness/wait.ts';
 import type { Operation, Revoke } from './checker.ts';
 import type { Client, Issued } from './client.ts';
+import { GAP_MS } from './row.ts';
 import { FILES } from './site.ts';
 
 /** How many live, revoked and redeemed tokens are asked for again and again. */
@@ -163,7 +164,11 @@ export async function startLoad(client: Client, perSecond: number) {
       const isSettled = () => {
         const own = history.slice(Math.max(from, history.length - 20 * SETTLED)).filter(isOf);
         const last = own.slice(-SETTLED);
-        return last.length === SETTLED && last.every(({ outcome }) => outcome !== 'unknown');
+        if (last.length < SETTLED || last.some(({ outcome }) => outcome === 'unknown'))
+          return false;
+        // Otherwise the next failure would count as the same outage.
+        const failed = history.findLast((one) => isOf(one) && one.outcome === 'unknown');
+        return performance.now() > (failed?.end ?? 0) + GAP_MS;
       };
       await waitFor(isSettled, { what: 'answers', deadline: 120_000 });
     },

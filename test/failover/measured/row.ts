@@ -24,7 +24,7 @@ export interface Row {
 }
 
 /** Failures with less than this between them are one outage. */
-const GAP_MS = 1000;
+export const GAP_MS = 1000;
 
 /** A revocation, or a request with a single-use token. Where replicas confirm, they confirm these. */
 export function isConfirmed(operation: Operation): boolean {
