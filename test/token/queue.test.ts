@@ -41,6 +41,17 @@ test('queue: clients that come again and again do not keep out another one', asy
   }
 });
 
+test('queue: requests of many clients with the same second key do not delay one with another', async () => {
+  const { add, order } = createPieces();
+  await Promise.all([
+    add('a', ['a', 'token'], 1),
+    add('b', ['b', 'token'], 1).then(() => add('e', ['e', 'other'], 1)),
+    add('c', ['c', 'token'], 1),
+    add('d', ['d', 'token'], 1),
+  ]);
+  expect(order.join(' ')).toBe('a b e c d');
+});
+
 test('queue: work that is done alone lets no other piece begin, also if it fails', async () => {
   const enqueue = createQueue(10);
   const running: string[] = [];
