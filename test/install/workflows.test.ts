@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -182,6 +182,38 @@ test('workflows: push-chart.sh pushes the chart of the version, and prints its d
     'push release/assets/postern-chart-0.2.0.tgz oci://ghcr.io/owner/charts\n',
   );
   expect(output).toBe(`name=ghcr.io/owner/charts/postern\ndigest=${DIGEST}\n`);
+});
+
+/** Imitates GitHub's program: which packages the release `apt` has, and whether it can be downloaded. */
+const GH = `#!/bin/sh
+printf '%s\\n' "$*" >> calls
+case "$2 $3 $4" in
+  'view apt --json') echo "$EARLIER" ;;
+  'download apt '*) exit "$STATUS" ;;
+esac
+`;
+
+test.each([
+  ['adds to the earlier packages', 'postern_0.1.0_all.deb', '0', true],
+  ['ends if it cannot download the earlier packages', 'postern_0.1.0_all.deb', '1', false],
+  ['begins with the first package', '', '1', true],
+])('workflows: the apt repository %s', async (_, earlier, status, uploads) => {
+  const { steps = [] } = workflow('release.yml').jobs.apt ?? {};
+  const script = steps.find(({ run }) => run !== undefined)?.run;
+  const folder = await folderForTest();
+  await mkdir(join(folder, 'dev', 'build'), { recursive: true });
+  await writeFile(join(folder, 'gh'), GH, { mode: 0o755 });
+  await writeFile(join(folder, 'dev', 'build', 'apt.sh'), '#!/bin/sh\n', { mode: 0o755 });
+  const env = {
+    ...{ PATH: `${folder}:${process.env.PATH}`, GITHUB_REF_NAME: 'v0.2.0' },
+    ...{ EARLIER: earlier, STATUS: status },
+  };
+  // GitHub runs a script with bash -e.
+  const { ok, output } = await tryRun('bash', ['-ec', `cd "${folder}"\n${script}`], env);
+  expect(ok, output).toBe(uploads);
+  const calls = await readFile(join(folder, 'calls'), 'utf8');
+  expect(calls.includes('release download apt ')).toBe(earlier !== '');
+  expect(calls.includes('release upload apt ')).toBe(uploads);
 });
 
 test('security-insights.yml has the required fields, and links to files that exist', () => {
