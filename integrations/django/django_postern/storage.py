@@ -13,6 +13,8 @@ PARAMETERS = frozenset(
     "not_before pin resume_for subject".split()
 )
 
+MAX_FILENAME_LENGTH = 255
+
 
 class PosternStorage(FileSystemStorage):
     """Keeps files as FileSystemStorage does. A URL is a link that Postern allows for a short time."""
@@ -109,6 +111,16 @@ class PosternStorage(FileSystemStorage):
             "path": self._path(name),
             "expires_in": self.expire if expire is None else expire,
         }
+        filename = request["filename"]
+        # Postern rejects a token with another filename, and a user would see it first. It counts
+        # as JavaScript does.
+        is_legal = filename is None or (
+            re.fullmatch(r"[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+", filename)
+            and len(filename.encode("utf-16-le")) / 2 <= MAX_FILENAME_LENGTH
+        )
+        if not is_legal:
+            expected = r"1 to 255 characters without / \ and control characters"
+            raise ValueError(f"filename: expected {expected}, got {filename!r}")
         return {field: value for field, value in request.items() if value is not None}
 
     def _path(self, name):

@@ -64,6 +64,14 @@ class Urls(TestCase):
             with self.assertRaises(TypeError, msg=name):
                 default_storage.url("a", {name: "/download/b"})
 
+    def test_a_filename_that_postern_rejects_is_an_error(self):
+        for name in ("", "a/b", "a\\b", "a\nb", "a\x85b", "\ud800", "a" * 256, "🎉" * 128):
+            with self.assertRaises(ValueError, msg=name):
+                default_storage.url("a", {"filename": name})
+        longest = "🎉" * 127 + "a"
+        _, token = claims(default_storage.url("a", {"filename": longest}))
+        self.assertEqual(token["filename"], longest)
+
     def test_options_apply_to_each_link(self):
         def basename(name):
             return name.rsplit("/", 1)[-1]
