@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
 import { docsBlock } from '../docs/blocks.ts';
 import { findHelm } from '../harness/helm.ts';
@@ -14,78 +14,11 @@ import { startService } from '../harness/service.ts';
 import { askApi } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
-import { type Manifest, misfits } from './manifests.ts';
+import { ALL, CHART, one, REQUIRED, render, template } from './chart.ts';
+import { misfits } from './manifests.ts';
 
-const CHART = join(projectRoot, 'deploy', 'helm', 'postern');
-
-/** What has no default. */
-const REQUIRED = {
-  image: { repository: 'ghcr.io/example/postern' },
-  secret: 'postern',
-  files: { persistentVolumeClaim: { claimName: 'files', readOnly: true } },
-};
-
-/** Each optional part. */
-const ALL = {
-  ...REQUIRED,
-  image: { ...REQUIRED.image, digest: `sha256:${'0'.repeat(64)}` },
-  imagePullSecrets: [{ name: 'registry' }],
-  config: { decision_ttl: 2, public_url: 'https://files.example' },
-  nginx: {
-    trustedProxies: ['10.0.0.0/8'],
-    httpConfig: 'gzip on;',
-    extraConfig: 'location = /robots.txt { return 410; }',
-  },
-  networkPolicy: {
-    siteFrom: [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }],
-    egress: [{ ports: [{ port: 6379 }], to: [{ podSelector: { matchLabels: { app: 'redis' } } }] }],
-  },
-  httpRoute: {
-    enabled: true,
-    parentRefs: [{ name: 'gateway', namespace: 'gateways' }],
-    annotations: { note: 'x' },
-  },
-  ingress: {
-    enabled: true,
-    className: 'traefik',
-    annotations: { note: 'x' },
-    tls: [{ hosts: ['files.example'], secretName: 'files-tls' }],
-  },
-  serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
-  podLabels: { team: 'files' },
-  podAnnotations: { note: 'x' },
-  nodeSelector: { 'kubernetes.io/os': 'linux' },
-  tolerations: [{ key: 'files', operator: 'Exists' }],
-  affinity: { podAntiAffinity: {} },
-};
-
-let helm: string;
-beforeAll(async () => {
-  helm = await findHelm();
-}, 180_000);
-
-async function template(values: object) {
-  const folder = await folderForTest();
-  const file = join(folder, 'values.json');
-  await writeFile(file, JSON.stringify(values));
-  const lint = await tryRun(helm, ['lint', '--strict', CHART, '--values', file]);
-  const { ok, output } = await tryRun(helm, ['template', 'test', CHART, '--values', file]);
-  // Helm reports that the snippets are a link.
-  const text = output.replace(/^level=INFO .*\n/gm, '');
-  return { ok: ok && lint.ok, text };
-}
-
-async function render(values: object): Promise<Manifest[]> {
-  const { ok, text } = await template(values);
-  expect(ok, text).toBe(true);
-  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
-}
-
-function one(manifests: readonly Manifest[], kind: string, name = 'test-postern'): Manifest {
-  const found = manifests.filter((one) => one.kind === kind && one.metadata.name === name);
-  expect(found, `${kind} ${name}`).toHaveLength(1);
-  return found[0] as Manifest;
-}
+// Helm is downloaded if it is not installed.
+beforeAll(findHelm, 180_000);
 
 test('Helm: the version of the chart is the version of Postern', () => {
   const { version, appVersion } = parse(readFileSync(join(CHART, 'Chart.yaml'), 'utf8'));

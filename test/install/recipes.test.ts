@@ -10,8 +10,8 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/guides/recipes.md and of integrations/examples/. The test adds what they leave to the reader: the rules, a
-// login, and a server.
+// Runs the programs of docs/guides/recipes.md and of integrations/examples/. The test adds what they leave to the reader:
+// the rules, a login, and a server.
 
 let blocks: Block[];
 let folder: string;
@@ -78,6 +78,9 @@ function recipe(words: string): string {
 
 const example = (name: string) =>
   readFile(join(projectRoot, 'integrations', 'examples', name), 'utf8');
+/** What the test adds to an example. */
+const addition = (name: string) =>
+  readFile(join(projectRoot, 'test', 'install', 'recipes', name), 'utf8');
 const client = () => readFile(join(projectRoot, 'integrations/python/postern.py'), 'utf8');
 
 const settings = () => ({
@@ -189,48 +192,15 @@ async function logsReason(visit: Visit): Promise<void> {
 const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
 
 test('integrations/examples/django', async (context) => {
-  const settingsFile = `import os
-
-SECRET_KEY = os.environ["SESSION_SECRET"]
-ALLOWED_HOSTS = ["127.0.0.1"]
-ROOT_URLCONF = "site_urls"
-INSTALLED_APPS = [f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")]
-SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", "site_urls.user"]
-`;
-  const urls = `from types import SimpleNamespace
-from django.http import HttpResponse
-from django.urls import path
-from app.views import download
-
-def user(get_response):
-    def middleware(request):
-        pk = request.session.get("user")
-        request.user = SimpleNamespace(pk=pk, is_authenticated=pk is not None)
-        return get_response(request)
-    return middleware
-
-def login(request):
-    request.session["user"] = 42
-    return HttpResponse()
-
-urlpatterns = [path("files/<str:name>", download), path("test-login", login)]
-`;
-  const main = `import os
-from django.core.wsgi import get_wsgi_application
-from wsgiref.simple_server import make_server
-
-make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_forever()
-`;
   const visit = await startApplication(join(folder, 'django'), {
     files: {
       'app/__init__.py': '',
       'app/views.py': await example('django/views.py'),
       'postern.py': await client(),
       'app/rules.py': pythonRules,
-      'settings.py': settingsFile,
-      'site_urls.py': urls,
-      'main.py': main,
+      'settings.py': await addition('django/settings.py'),
+      'site_urls.py': await addition('django/site_urls.py'),
+      'main.py': await addition('django/main.py'),
     },
     tool: await needTool('python3-django', context),
     args: ['main.py'],
@@ -241,23 +211,12 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
 });
 
 test('integrations/examples/flask', async (context) => {
-  const main = `import os
-from app import app
-from flask import session
-
-@app.get("/test-login")
-def login():
-    session["user_id"] = 42
-    return ""
-
-app.run("127.0.0.1", int(os.environ["PORT"]))
-`;
   const visit = await startApplication(join(folder, 'flask'), {
     files: {
       'app.py': await example('flask/app.py'),
       'postern.py': await client(),
       'rules.py': pythonRules,
-      'main.py': main,
+      'main.py': await addition('flask/main.py'),
     },
     tool: await needTool('python3-flask', context),
     args: ['main.py'],
@@ -286,35 +245,10 @@ test('integrations/examples/php', async (context) => {
 });
 
 test('integrations/examples/go', { timeout: 300_000 }, async (context) => {
-  const main = `package main
-
-import (
-	"net/http"
-	"os"
-)
-
-func userOf(r *http.Request) string {
-	cookie, err := r.Cookie("user")
-	if err != nil {
-		return ""
-	}
-	return cookie.Value
-}
-
-func mayRead(user, name string) bool { return user == "42" && name == "hello.txt" }
-
-func main() {
-	http.HandleFunc("GET /files/{name}", download)
-	http.HandleFunc("GET /test-login", func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "user", Value: "42"})
-	})
-	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
-}
-`;
   const files = {
     'go.mod': 'module files\n\ngo 1.22\n',
     'files.go': await example('go/files.go'),
-    'main.go': main,
+    'main.go': await addition('go/main.go'),
   };
   const application = {
     files,
