@@ -152,7 +152,7 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
     reply: (command) => command(),
     run: (script, names, args) => interrupted.redis.eval(script, names.length, ...names, ...args),
   } as Partial<Shared> as Shared;
-  const { issue } = createIssues(shared, store.find);
+  const { issue } = createIssues(shared);
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
   // Before the grant, and before each of its three indexes.

@@ -30,14 +30,15 @@ interface Encoded {
 const MAX_BYTES = 24 * 1024;
 const GRANT_BYTES = 320;
 
-/** `later`: nothing has changed yet, because the new end is a later one. */
-type Changed = { readonly grant: Grant; readonly isEarlier: boolean } | 'later' | undefined;
+/** `unchanged`: not yet, because the new end is a later one. */
+interface Changed {
+  readonly grant: Grant;
+  readonly end: 'earlier' | 'later' | 'unchanged';
+}
 
 /** Stores grants with their entries in the indexes, and changes when a grant ends. */
-export function createIssues(
-  { connection, keys, reply, run, replicas, confirmed, now }: Shared,
-  find: Store['find'],
-): Pick<Store, 'issue' | 'prolong'> {
+export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
+  const { connection, keys, reply, run, replicas, confirmed, now } = shared;
   const { isCluster, redis } = connection;
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const entryLifeOf = (grant: Grant) => lifeOf(grant) + latestEndOf(grant) - grant.expiresAt;
@@ -114,33 +115,29 @@ export function createIssues(
   async function prolong(id: string, client: string, expiresAt: number) {
     const key = keys.grant(id);
     const leftMs = () => Math.max(1, expiresAt - now());
-    let before: Grant | undefined;
 
-    async function change(mayBeLater: boolean): Promise<Changed> {
-      before ??= await find(id);
-      if (before?.client !== client) return undefined;
+    async function change(mayBeLater: boolean): Promise<Changed | undefined> {
       const flags = [Number(replicas !== undefined), Number(mayBeLater)];
       const args = [client, expiresAt, leftMs(), ...flags];
       const changed = await run(PROLONG, [key, keys.uses(id)], args);
-      if (changed === 'later') return changed;
       if (!Array.isArray(changed)) return undefined;
-      const [record, isEarlier] = changed;
-      return { grant: decodeRecord(record) as Grant, isEarlier: isEarlier === 1 };
+      const [record, end] = changed;
+      return { grant: decodeRecord(record) as Grant, end };
     }
 
-    const isNeeded = (changed: Changed) =>
-      changed === undefined || (changed !== 'later' && changed.isEarlier);
+    const isNeeded = (changed?: Changed) => changed === undefined || changed.end === 'earlier';
     const confirmedChange = (mayBeLater: boolean) =>
       confirmed(key, () => change(mayBeLater), isNeeded);
 
     let changed = await confirmedChange(false);
-    if (changed === 'later' && before !== undefined) {
+    if (changed?.end === 'unchanged') {
+      const { grant } = changed;
       // The entries come first, because the grant must not outlive them.
-      const entry = [id, leftMs() + latestEndOf(before) - before.expiresAt];
-      await Promise.all(keys.indexes(before).map((index) => enter(index, entry)));
+      const entry = [id, leftMs() + latestEndOf(grant) - grant.expiresAt];
+      await Promise.all(keys.indexes(grant).map((index) => enter(index, entry)));
       changed = await confirmedChange(true);
     }
-    if (changed === undefined || changed === 'later') return undefined;
+    if (changed === undefined) return undefined;
     // Nobody waits for it: if the mark stays, the next change of the end is confirmed without need.
     if (replicas) run(END_CONFIRMED, [key, keys.uses(id)], [expiresAt]).catch(() => {});
     return changed.grant;

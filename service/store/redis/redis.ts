@@ -21,7 +21,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const reads = createReads(shared, endPiece);
   return {
     ...reads,
-    ...createIssues(shared, reads.find),
+    ...createIssues(shared),
     ...revocations,
     addDelivered: createAddDelivered(shared, async (master) => {
       assertUsable();

@@ -219,8 +219,8 @@ end
 /**
  * KEYS: the grant and its requesters. ARGV[2]: the new end; ARGV[3]: milliseconds until then; ARGV[4]: 1 if replicas
  * confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one, which needs an entry in the indexes
- * first. Returns the record, and 1 if a replica may still have a later end; 'later' if nothing was changed; nil if the
- * grant is gone or the token is external.
+ * first. Returns the record, and 'earlier' if a replica may still have a later end, 'later', or 'unchanged'; nil if the
+ * grant is gone, belongs to another client, or is external.
  */
 export const PROLONG = `${NOW}${OWN}
 if grant.y then return false end
@@ -228,7 +228,7 @@ local left = tonumber(ARGV[3])
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
 local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 0))
 local isEarlier = now + left < latest
-if not isEarlier and ARGV[5] == '0' then return 'later' end
+if not isEarlier and ARGV[5] == '0' then return {record, 'unchanged'} end
 grant.x = tonumber(ARGV[2])
 if isEarlier and ARGV[4] == '1' then
   redis.call('HSET', KEYS[2], 'we', string.format('%.0f', latest))
@@ -242,7 +242,7 @@ end
 redis.call('PEXPIRE', KEYS[2], left)
 record = cjson.encode(grant)
 redis.call('SET', KEYS[1], record, 'PX', left)
-return {record, isEarlier and 1 or 0}
+return {record, isEarlier and 'earlier' or 'later'}
 `;
 
 /** KEYS: the grant and its requesters. ARGV[1]: its end, which replicas have confirmed. Another one may have followed. */

@@ -153,7 +153,7 @@ test('Redis records: a key of another type allows nothing and is not changed', a
   await tell(redis, `LPUSH postern:grant:{${id}} x`);
   expect(await store.find(id)).toBeUndefined();
   await expect(store.revoke(id, 'web')).rejects.toThrow(StoreUnavailable);
-  expect(await store.prolong(id, 'web', Date.now() + 1000)).toBeUndefined();
+  await expect(store.prolong(id, 'web', Date.now() + 1000)).rejects.toThrow(StoreUnavailable);
   expect(await tell(redis, `TYPE postern:grant:{${id}}`)).toContain('list');
 });
 
@@ -190,7 +190,7 @@ test('prolong: an earlier end is confirmed again, although another one was confi
     ...{ connection, keys, confirmed, now: Date.now, replicas: {} },
     run: (script, names, args) => commands.eval(script, names.length, ...names, ...args),
   } as Partial<Shared> as Shared;
-  const { prolong } = createIssues(shared, store.find);
+  const { prolong } = createIssues(shared);
 
   const now = Date.now();
   const id = await issueTo(store, { expiresAt: now + 600_000 });
