@@ -1,5 +1,5 @@
 import type { Tool } from '../test/harness/find-on-path.ts';
-import type { Group } from './processes.ts';
+import type { Group } from '../test/harness/usage.ts';
 
 /** The parts of nginx's configuration that a variant adds. */
 export interface Site {
@@ -29,7 +29,7 @@ export interface Backend {
   readonly startMs?: number;
   /** Memory of the service's processes before the first token is issued. */
   readonly idleBytes?: number;
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
 }
 
 export interface Wanted {

@@ -4,12 +4,14 @@ import { loadavg } from 'node:os';
 import { temporaryFolder } from '../test/harness/paths.ts';
 import { machine } from './machine.ts';
 import { readOptions, USAGE } from './options.ts';
+import { writePages } from './report/page.ts';
 import { aligned, report } from './report/tables.ts';
 import { run } from './run.ts';
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) return void process.stdout.write(USAGE);
+  if (options.page !== undefined) return writePages(options.page);
   const load = loadavg()[0] ?? 0;
   const where = { ...(await machine()), load: load.toFixed(1) };
   if (load > 0.5) {

@@ -5,14 +5,7 @@ const WORKLOADS = ['serve', 'quiet', 'issue', 'download', 'growth'] as const;
 
 export type Workload = (typeof WORKLOADS)[number];
 
-export interface Options {
-  readonly quick: boolean;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly variants: readonly string[];
-  readonly workloads: readonly Workload[];
-  readonly json: string | undefined;
-}
+export type Options = NonNullable<ReturnType<typeof readOptions>>;
 
 /** The systems that ratios compare with. */
 const BASES = ['static', 'ceiling'];
@@ -20,6 +13,7 @@ const BASES = ['static', 'ceiling'];
 const ids = VARIANTS.map(({ id }) => id);
 
 export const USAGE = `npm run bench -- [--rounds N] [--quick] [--only ID,…] [--json FILE]
+npm run bench -- --page FILE
 
   --rounds N    how often each system is measured (11)
   --quick       loads of one second, small downloads, no million tokens, one round by default
@@ -28,10 +22,12 @@ export const USAGE = `npm run bench -- [--rounds N] [--quick] [--only ID,…] [-
                 systems: ${ids.join(', ')}
                 ${BASES.join(' and ')} always run, because ratios need them
   --json FILE   also write all results to a file
+  --page FILE   measure nothing, but write the results of --json to docs/: performance.md with
+                its charts, and scaling.md
 `;
 
 /** Throws a TypeError for an invalid option. Returns undefined for --help. */
-export function readOptions(args: readonly string[]): Options | undefined {
+export function readOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -39,11 +35,12 @@ export function readOptions(args: readonly string[]): Options | undefined {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       json: { type: 'string' },
+      page: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return undefined;
-  const { quick, json } = values;
+  const { quick, json, page } = values;
   const rounds = values.rounds ?? (quick ? '1' : '11');
   if (!/^[1-9]\d*$/.test(rounds)) throw new TypeError('--rounds must be a whole number from 1');
   const only = values.only?.split(',') ?? [];
@@ -60,5 +57,6 @@ export function readOptions(args: readonly string[]): Options | undefined {
     variants: variants.length > 0 ? [...BASES, ...variants] : ids,
     workloads: workloads.length > 0 ? workloads : WORKLOADS,
     json,
+    page,
   };
 }

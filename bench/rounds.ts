@@ -25,7 +25,9 @@ export async function inRounds<R>(
   const failed: Failure[] = [];
   const results: Record<string, R[]> = Object.fromEntries(steps.map(({ id }) => [id, []]));
   for (let round = 1; round <= rounds; round += 1) {
-    for (const { id, title, run } of shuffled(steps.filter(({ id }) => id in results))) {
+    const left = steps.filter(({ id }) => id in results);
+    const drawn = left.map((step) => ({ ...step, at: Math.random() })).sort((a, b) => a.at - b.at);
+    for (const { id, title, run } of drawn) {
       begin(`round ${round} of ${rounds}: ${title}`);
       try {
         results[id]?.push(await run());
@@ -36,16 +38,6 @@ export async function inRounds<R>(
     }
   }
   return { rounds: results, failed };
-}
-
-/** In random order (Fisher and Yates). */
-export function shuffled<T>(items: readonly T[], random = Math.random): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i -= 1) {
-    const j = Math.floor(random() * (i + 1));
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
-  }
-  return result;
 }
 
 /** One figure of each round. Empty if it was not measured. */

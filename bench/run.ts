@@ -3,56 +3,79 @@ import { join } from 'node:path';
 import { NAME, type Variant } from './backend.ts';
 import type { Options, Workload } from './options.ts';
 import { VARIANTS } from './peers/all.ts';
-import type { Measured } from './processes.ts';
 import { type Failure, inRounds, type Rounds, type Step } from './rounds.ts';
-import { BY_NGINX, DOWNLOADERS, type Downloaded, downloading } from './workloads/download.ts';
-import { ISSUERS, type Issued, issuing } from './workloads/issue.ts';
-import { growing, QUIET, quietly, type Served, serving } from './workloads/serve.ts';
+import { steps } from './running.ts';
+import * as work from './workloads.ts';
 
 /** All results by variant, in the order of the rounds. A workload that was not run is empty. */
 export interface Results {
-  readonly serve: Rounds<Served>;
+  readonly serve: Rounds<work.Served>;
   /** The same without logs. */
-  readonly quiet: Rounds<Measured>;
-  readonly issue: Rounds<Issued>;
+  readonly quiet: Rounds<work.Measured>;
+  readonly issue: Rounds<work.Issued>;
   /** Smaller files, which the streaming applications can send in a reasonable time. */
-  readonly download: Rounds<Downloaded>;
+  readonly download: Rounds<work.Downloaded>;
   /** The whole file, once, from nginx without and with Postern. */
-  readonly downloadWhole: Rounds<Downloaded>;
+  readonly downloadWhole: Rounds<work.Downloaded>;
   /** By the number of live tokens. */
-  readonly growth: Rounds<Measured>;
+  readonly growth: Rounds<work.Measured>;
   /** Steps that failed. They have no other results. */
   readonly failed: readonly Failure[];
 }
 
-const SMALL = 1024;
+/** The systems that the targets compare without logs. */
+const QUIET = ['static', 'ceiling', 'bare', 'lua', 'memory', 'redis', 'cache'];
+
+/** The systems that issue tokens over HTTP. */
+const ISSUERS = ['django', 'express', 'memory', 'redis', 'jwt-eddsa'];
+
+const DOWNLOADERS = ['static', 'django-stream', 'express', 'redis'];
+
+/** The growing numbers of live tokens. To issue a million takes longer than the rest of a quick run. */
+const SIZES = [1_000, 100_000, 1_000_000];
 
 /** Runs the chosen measurements, with files below `folder`. */
 export async function run(options: Options, folder: string): Promise<Results> {
   const { rounds, seconds, quick, workloads } = options;
   const ready = await prepared(VARIANTS.filter(({ id }) => options.variants.includes(id)));
   const among = (ids: readonly string[]) => ready.filter(({ id }) => ids.includes(id));
-  // The streaming applications would need hours for the whole file.
-  const [part, whole] = quick ? [20e6, 20e6] : [100e6, 2000e6];
-  const [small = '', partFile = '', wholeFile = ''] = await Promise.all(
-    [SMALL, part, whole].map((bytes) => fileOf(folder, bytes)),
-  );
+  const files = await fileOf(folder, 1024);
   const failed: Failure[] = [];
-  async function measure<R>(workload: Workload, steps: readonly Step<R>[], times = rounds) {
+
+  async function measure<R>(workload: Workload, todo: readonly Step<R>[], times = rounds) {
     if (!workloads.includes(workload)) return {};
-    const done = await inRounds(steps, times, (what) => process.stderr.write(`${what}\n`));
+    const done = await inRounds(todo, times, (what) => process.stderr.write(`${what}\n`));
     failed.push(...done.failed);
     return done.rounds;
   }
+
+  async function downloads(ids: readonly string[], bytes: number, times?: number) {
+    const wanted = { files: await fileOf(folder, bytes), tokens: work.USERS };
+    const what = `${work.USERS} × ${bytes / 1e6} MB`;
+    const todo = steps(among(ids), what, wanted, (one) => work.download(one, bytes));
+    return measure('download', todo, times);
+  }
+
+  const serving = steps(ready, '1 KiB', { files }, (one) => work.serve(one, seconds));
+  const quietly = steps(among(QUIET), 'without logs', { files, quiet: true }, (one) =>
+    work.load(one, 32, seconds),
+  );
+  const issuing = steps(among(ISSUERS), 'fresh tokens', { files }, (one) =>
+    work.issue(one, seconds),
+  );
+  const growing = SIZES.slice(0, quick ? 2 : 3).flatMap((tokens) =>
+    steps(among(['redis']), `${tokens} live tokens`, { files, tokens }, (one) =>
+      work.serveSome(one, seconds),
+    ).map((step) => ({ ...step, id: String(tokens) })),
+  );
   return {
-    serve: await measure('serve', serving(ready, small, seconds)),
-    quiet: await measure('quiet', quietly(among(QUIET), small, seconds)),
-    issue: await measure('issue', issuing(among(ISSUERS), small, seconds)),
-    download: await measure('download', downloading(among(DOWNLOADERS), partFile, part)),
-    downloadWhole: quick
-      ? {}
-      : await measure('download', downloading(among(BY_NGINX), wholeFile, whole), 1),
-    growth: await measure('growth', growing(among(['redis']), small, seconds, quick)),
+    serve: await measure('serve', serving),
+    quiet: await measure('quiet', quietly),
+    issue: await measure('issue', issuing),
+    // The streaming applications would need hours for the whole file.
+    download: await downloads(DOWNLOADERS, quick ? 20e6 : 100e6),
+    downloadWhole: quick ? {} : await downloads(work.BY_NGINX, 2000e6, 1),
+    growth: await measure('growth', growing),
     failed,
   };
 }

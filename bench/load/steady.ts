@@ -1,14 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 
-export interface Latency {
-  /** The requested rate, per second. */
-  readonly rate: number;
-  readonly requests: number;
-  readonly p50: number;
-  readonly p99: number;
-}
-
 /** Seconds that are not measured: connections open, and this code is compiled. */
 const WARM_UP = 0.5;
 

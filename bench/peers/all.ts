@@ -1,9 +1,8 @@
 import type { Variant } from '../backend.ts';
-import { BARE } from './bare.ts';
 import { DJANGO } from './django/start.ts';
 import { EXPRESS } from './express/start.ts';
 import { LUA } from './lua/start.ts';
 import { NGINX } from './nginx.ts';
 import { POSTERN } from './postern/variants.ts';
 
-export const VARIANTS: readonly Variant[] = [...NGINX, BARE, LUA, ...DJANGO, EXPRESS, ...POSTERN];
+export const VARIANTS: readonly Variant[] = [...NGINX, LUA, ...DJANGO, EXPRESS, ...POSTERN];

@@ -1,9 +1,10 @@
-import { type RequestOptions, request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { Running } from '../../test/harness/process.ts';
 import { startRedis } from '../../test/harness/redis.ts';
+import { residentBytes } from '../../test/harness/usage.ts';
 import { type Backend, EXPIRES_IN, KEY, NAME, type Site, type Wanted } from '../backend.ts';
-import { residentBytes } from '../processes.ts';
 
 const issue = {
   path: '/generate-media-token/',
@@ -54,18 +55,13 @@ async function issueOne(where: Where): Promise<string> {
 }
 
 /** A port or a Unix socket of this machine. */
-type Where = Required<Pick<RequestOptions, 'port'>> | Required<Pick<RequestOptions, 'socketPath'>>;
+type Where = Pick<RequestOptions, 'port' | 'socketPath'>;
 
 /** fetch() does not support Unix sockets. No agent: an idle connection would delay the stop. */
-export function ask(where: Where, path: string, headers = {}, body?: string) {
+async function ask(where: Where, path: string, headers = {}, body?: string) {
   const method = body === undefined ? 'GET' : 'POST';
-  return new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const asked = request({ ...where, path, method, headers, agent: false, timeout: 5_000 });
-    asked.on('response', (reply) => {
-      text(reply).then((said) => resolve({ status: reply.statusCode ?? 0, body: said }), reject);
-    });
-    asked.on('timeout', () => asked.destroy(new Error('no response within 5 s')));
-    asked.on('error', reject);
-    asked.end(body);
-  });
+  const signal = AbortSignal.timeout(5_000);
+  const asked = request({ ...where, path, method, headers, agent: false, signal }).end(body);
+  const [reply] = (await once(asked, 'response')) as [IncomingMessage];
+  return { status: reply.statusCode, body: await text(reply) };
 }

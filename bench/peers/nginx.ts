@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { startNginx } from '../../test/harness/nginx.ts';
+import { projectRoot } from '../../test/harness/paths.ts';
+import { onFreePorts } from '../../test/harness/ports.ts';
+import { launch } from '../../test/harness/process.ts';
 import { type Backend, EXPIRES_IN, NAME, type Variant } from '../backend.ts';
 import { onGate, PROTECTED } from './postern/site.ts';
 
@@ -39,31 +43,54 @@ const secureLink: Variant = {
   },
 };
 
-/** The minimum cost of any service: a second nginx with one fixed response. */
-const ceiling: Variant = {
-  id: 'ceiling',
-  title: 'auth_request, second nginx',
-  start: async ({ files }) => {
-    const second = await startNginx({
-      config: ({ port }) => `
-        server {
-          listen 127.0.0.1:${port};
-          access_log off;
-          keepalive_requests 1000000000;
-          location / {
-            add_header Postern-Target ${PROTECTED}${NAME};
-            return 204;
-          }
-        }`,
-    });
-    const path = `/download/${NAME}?token=${SHAM_TOKEN}`;
-    return {
-      site: onGate(files, [`127.0.0.1:${second.port}`]),
-      path,
-      processes: { service: second.pid },
-      stop: second.stop,
-    };
-  },
-};
+interface Gate {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<unknown>;
+}
 
-export const NGINX: readonly Variant[] = [staticFile, secureLink, ceiling];
+/** A gate that has one fixed response. The difference to Postern is Postern's own cost. */
+const onFixedGate = (files: string, { port, pid, stop }: Gate): Backend => ({
+  site: onGate(files, [`127.0.0.1:${port}`]),
+  path: `/download/${NAME}?token=${SHAM_TOKEN}`,
+  processes: { service: pid },
+  stop,
+});
+
+const secondNginx = () =>
+  startNginx({
+    config: ({ port }) => `
+      server {
+        listen 127.0.0.1:${port};
+        access_log off;
+        keepalive_requests 1000000000;
+        location / {
+          add_header Postern-Target ${PROTECTED}${NAME};
+          return 204;
+        }
+      }`,
+  });
+
+const nodeServer = () =>
+  onFreePorts(1, async ([port = 0]) => {
+    const server = join(projectRoot, 'dist', 'bench', 'peers', 'bare-server.js');
+    const args = [server, String(port), `${PROTECTED}${NAME}`];
+    const started = await launch({ name: 'bare', path: process.execPath, args, env: {} });
+    await started.ready(() => started.stdout() !== '', { what: 'the bare server to listen' });
+    return { ...started, port };
+  });
+
+export const NGINX: readonly Variant[] = [
+  staticFile,
+  secureLink,
+  {
+    id: 'ceiling',
+    title: 'auth_request, second nginx',
+    start: async ({ files }) => onFixedGate(files, await secondNginx()),
+  },
+  {
+    id: 'bare',
+    title: 'auth_request, bare Node server',
+    start: async ({ files }) => onFixedGate(files, await nodeServer()),
+  },
+];

@@ -2,7 +2,7 @@ import { loadPackage } from '../../test/harness/packages.ts';
 import { VARIANTS } from '../peers/all.ts';
 import { figures, median, type Rounds, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
-import { USERS } from '../workloads/download.ts';
+import { USERS } from '../workloads.ts';
 import { shown } from './tables.ts';
 import { extrapolated } from './targets.ts';
 
@@ -58,23 +58,21 @@ export async function pictures(results: Results): Promise<Record<string, string>
       barsOf(senders, (id) => {
         const value = median(figures(senders, id, (each) => extrapolated(each, to))) ?? 0;
         const how = senders[id]?.[0]?.bytes === to ? '' : ', extrapolated';
-        return [value, `${shown(value)} s${how}`];
+        return { value, note: `${shown(value)} s${how}` };
       }),
     ),
   };
   return Object.fromEntries(Object.entries(drawn).filter(([, svg]) => svg !== ''));
 }
 
-function rateAndRatio(values: readonly number[], base: readonly number[]): [number, string] {
+function rateAndRatio(values: readonly number[], base: readonly number[]) {
   const value = median(values) ?? 0;
-  return [value, `${shown(value, 0)}  (× ${shown(median(ratios(values, base)))})`];
+  return { value, note: `${shown(value, 0)}  (× ${shown(median(ratios(values, base)))})` };
 }
 
-function barsOf(rounds: Rounds<unknown>, bar: (id: string) => [number, string]): Bar[] {
-  return VARIANTS.filter(({ id }) => id in rounds).map(({ id, title }) => {
-    const [value, note] = bar(id);
-    return { label: title, value, note };
-  });
+function barsOf(rounds: Rounds<unknown>, bar: (id: string) => Omit<Bar, 'label'>): Bar[] {
+  const measured = VARIANTS.filter(({ id }) => id in rounds);
+  return measured.map(({ id, title }) => ({ label: title, ...bar(id) }));
 }
 
 /** Horizontal bars as SVG, the first at the top, each followed by its value as text. */

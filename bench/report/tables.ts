@@ -1,10 +1,14 @@
 import { VARIANTS } from '../peers/all.ts';
-import type { Measured } from '../processes.ts';
 import { figures, median, type Rounds, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
-import { BY_NGINX, type Downloaded, USERS } from '../workloads/download.ts';
-import type { Issued } from '../workloads/issue.ts';
-import type { Served } from '../workloads/serve.ts';
+import {
+  BY_NGINX,
+  type Downloaded,
+  type Issued,
+  type Measured,
+  type Served,
+  USERS,
+} from '../workloads.ts';
 import { extrapolated, isReached, type Target, targets } from './targets.ts';
 
 /** The head, and one line for each system. The first column is its name. */
@@ -20,20 +24,19 @@ export function report(results: Results): Record<string, Table> {
   const { serve, quiet, issue, download, downloadWhole, growth } = results;
   const whole = Object.values(downloadWhole).flat()[0] ?? Object.values(download).flat()[0];
   const at32 = ({ at32: measured }: Served) => measured;
+  const at256 = middle('256 conn.', serve, (each) => each.at256.perSecond, 0);
   const itself = (measured: Measured) => measured;
+  const bases = { '÷ static': 'static', '÷ ceiling': 'ceiling' };
+  const applications = { '÷ Django': 'django', '÷ Express': 'express' };
+  const issued = (title: string, of: (each: Issued) => Measured) =>
+    table(title, issue, loads('per second', issue, of, applications));
   const sizes = Object.keys(growth).map((id) => [id, shown(Number(id), 0)] as const);
+  const first = { '÷ first row': sizes[0]?.[0] ?? '' };
   const tables = {
-    serve: table('1 KiB file', serve, [
-      ...speed(serve, 'requests/s', at32, { '÷ static': 'static', '÷ ceiling': 'ceiling' }),
-      middle('256 conn.', serve, (each) => each.at256.perSecond, 0),
-      ...cpu(serve, at32),
-    ]),
-    quiet: table('1 KiB file, no logs', quiet, [
-      ...speed(quiet, 'requests/s', itself, { '÷ static': 'static', '÷ ceiling': 'ceiling' }),
-      ...cpu(quiet, itself),
-    ]),
-    single: issued('issued only', issue, (each) => each.single),
-    fresh: issued('issued and used once', issue, (each) => each.fresh),
+    serve: table('1 KiB file', serve, loads('requests/s', serve, at32, bases, at256)),
+    quiet: table('1 KiB file, no logs', quiet, loads('requests/s', quiet, itself, bases)),
+    single: issued('issued only', ({ single }) => single),
+    fresh: issued('issued and used once', ({ fresh }) => fresh),
     cost: table('at half of that rate', serve, [
       middle('requests/s', serve, (each) => each.half.rate, 0),
       middle('p50 ms', serve, (each) => each.half.p50),
@@ -44,15 +47,7 @@ export function report(results: Results): Record<string, Table> {
     ]),
     download: downloads(download, whole?.bytes ?? 0),
     downloadWhole: downloads(downloadWhole, whole?.bytes ?? 0),
-    growth: table(
-      'live tokens',
-      growth,
-      [
-        ...speed(growth, 'requests/s', itself, { '÷ first row': sizes[0]?.[0] ?? '' }),
-        ...cpu(growth, itself),
-      ],
-      sizes,
-    ),
+    growth: table('live tokens', growth, loads('requests/s', growth, itself, first), sizes),
     targets: targetTable(targets(results)),
   };
   // Drop tables that have only a head.
@@ -64,10 +59,7 @@ function table(
   title: string,
   rounds: Rounds<unknown>,
   columns: readonly Column[],
-  rows: ReadonlyArray<readonly [id: string, title: string]> = VARIANTS.map((one) => [
-    one.id,
-    one.title,
-  ]),
+  rows: ReadonlyArray<readonly [string, string]> = VARIANTS.map((one) => [one.id, one.title]),
 ): Table {
   const lines = rows
     .filter(([id]) => id in rounds)
@@ -88,31 +80,25 @@ function ratio<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, base: stri
   return [head, (id) => shown(median(ratios(of(id), of(base))))];
 }
 
-/** The rate, and its ratios to other variants. */
-function speed<R>(
-  rounds: Rounds<R>,
+/** The rate, its ratios to other rows, more columns, and the CPU time of each request by process. */
+function loads<R>(
   head: string,
+  rounds: Rounds<R>,
   of: (measured: R) => Measured,
   bases: Readonly<Record<string, string>>,
+  ...more: readonly Column[]
 ): Column[] {
   const rate = (measured: R) => of(measured).perSecond;
+  const cpu = ['nginx', 'service', 'redis'].map((name) =>
+    middle(`${name} µs`, rounds, (measured) => of(measured).cpu[name], 0),
+  );
   return [
     middle(head, rounds, rate, 0),
     range(rounds, rate),
     ...Object.entries(bases).map(([title, base]) => ratio(title, rounds, rate, base)),
+    ...more,
+    ...cpu,
   ];
-}
-
-/** CPU time of each request, by process. */
-function cpu<R>(rounds: Rounds<R>, of: (measured: R) => Measured): Column[] {
-  return ['nginx', 'service', 'redis'].map((name) =>
-    middle(`${name} µs`, rounds, (measured) => of(measured).cpu[name], 0),
-  );
-}
-
-function issued(title: string, rounds: Rounds<Issued>, of: (each: Issued) => Measured): Table {
-  const bases = { '÷ Django': 'django', '÷ Express': 'express' };
-  return table(title, rounds, [...speed(rounds, 'per second', of, bases), ...cpu(rounds, of)]);
 }
 
 /** `to`: the file size in bytes that CPU seconds are extrapolated to. */
@@ -156,23 +142,19 @@ const STEPS: Readonly<Record<string, string>> = {
   'jwt-eddsa': 'JWTs without a store',
 };
 
-/** Cores that a rate takes: 100,000 requests in 1 s, at the CPU time of each request. */
-const RATE = 100_000;
+/** Cores for 100,000 requests per second, at one microsecond of CPU time for each. */
+const CORES = 0.1;
 
 /** CPU time of each request by process, and the cores for 100,000 requests per second. */
 export function stepsTable(serve: Results['serve']): Table {
-  const cpu = (id: string, name: string) =>
-    median(figures(serve, id, ({ at32 }) => at32.cpu[name]));
-  const processes = ['nginx', 'service', 'redis'];
-  const lines = Object.entries(STEPS)
-    .filter(([id]) => (serve[id] ?? []).length > 0)
-    .map(([id, title]) => {
-      const spent = processes.map((name) => cpu(id, name));
-      const cores = spent.map((micros) => micros && (micros * RATE) / 1e6);
-      return [title, ...spent.map((micros) => shown(micros, 0)), ...cores.map((n) => shown(n, 1))];
+  const names = { nginx: 'nginx', service: 'Postern', redis: 'Redis' };
+  const columns = (unit: string, factor: number, digits: number) =>
+    Object.entries(names).map(([process, name]) => {
+      const spent = ({ at32: { cpu } }: Served) => cpu[process] && cpu[process] * factor;
+      return middle(`${name} ${unit}`, serve, spent, digits);
     });
-  const head = ['nginx µs', 'Postern µs', 'Redis µs', 'nginx cores', 'Postern cores'];
-  return [['1 KiB file', ...head, 'Redis cores'], ...lines];
+  const both = [...columns('µs', 1, 0), ...columns('cores', CORES, 1)];
+  return table('1 KiB file', serve, both, Object.entries(STEPS));
 }
 
 const spread = (values: readonly number[], digits: number) =>

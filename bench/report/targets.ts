@@ -1,9 +1,6 @@
-import type { Measured } from '../processes.ts';
 import { figures, median, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
-import type { Downloaded } from '../workloads/download.ts';
-import type { Issued } from '../workloads/issue.ts';
-import type { Served } from '../workloads/serve.ts';
+import type { Downloaded, Issued, Measured, Served } from '../workloads.ts';
 
 export interface Target {
   readonly what: string;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseWrk } from '../../bench/load/wrk.ts';
 import { readOptions } from '../../bench/options.ts';
-import { inRounds, median, ratios, shuffled } from '../../bench/rounds.ts';
+import { inRounds, median, ratios } from '../../bench/rounds.ts';
 
 const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
   1 threads and 32 connections
@@ -92,11 +92,4 @@ test('stats: the ratio is taken within each round, so a slow round does not chan
   expect(ratios([50, 5, 51], [100, 10, 100])).toEqual([0.5, 0.5, 0.51]);
   expect(ratios([1], [])).toEqual([]);
   expect(() => ratios([1], [1, 2])).toThrow(TypeError);
-});
-
-test('stats: shuffled returns the same items in another order and does not change the list', () => {
-  const items = [1, 2, 3, 4];
-  expect(shuffled(items, () => 0)).toEqual([2, 3, 4, 1]);
-  expect(shuffled(items).sort()).toEqual(items);
-  expect(items).toEqual([1, 2, 3, 4]);
 });

@@ -1,12 +1,11 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Backend } from '../../bench/backend.ts';
 import { VARIANTS } from '../../bench/peers/all.ts';
-import { ask } from '../../bench/peers/application.ts';
 import { fileOf } from '../../bench/run.ts';
-import { running } from '../../bench/workloads/running.ts';
-import { temporaryFolder } from '../harness/paths.ts';
+import { running } from '../../bench/running.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { without } from '../support/need-tool.ts';
 
 const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache', 'storage'];
@@ -16,9 +15,7 @@ test.for(PEERS)('%s serves the file only with its token', async (id, context) =>
   const variant = VARIANTS.find((each) => each.id === id);
   if (variant === undefined) throw new Error(`there is no ${id}`);
   await variant.prepare?.().catch((error: Error) => without(error.message, context));
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const files = await fileOf(folder, 1024);
+  const files = await fileOf(await folderForTest(), 1024);
   await running(variant, { files, tokens: 2 }, async ({ backend, nginx }) => {
     const log = await readFile(join(nginx.dir, 'served.log'), 'utf8');
     expect(log).toMatch(backend.site.log === 'postern' ? /"code":"allow"/ : /"GET .* 200 /);
@@ -27,14 +24,16 @@ test.for(PEERS)('%s serves the file only with its token', async (id, context) =>
     expect(await status(otherToken(backend))).toBeOneOf([401, 403]);
     if (backend.issue === undefined) return;
     const { path, authorization, body } = backend.issue;
-    const headers = { authorization, 'content-type': 'application/json' };
-    const issued = await ask({ port: nginx.port }, path, headers, body);
+    const ask = (key: string) => {
+      const headers = { authorization: key, 'content-type': 'application/json' };
+      return fetch(nginx.url(path), { method: 'POST', headers, body });
+    };
+    const issued = await ask(authorization);
     expect(issued.status).toBe(201);
-    const { url } = JSON.parse(issued.body) as { url: string };
+    const { url } = (await issued.json()) as { url: string };
     expect(backend.paths).not.toContain(url);
     expect(await status(url)).toBe(200);
-    const stranger = { ...headers, authorization: `${authorization}x` };
-    expect((await ask({ port: nginx.port }, path, stranger, body)).status).toBe(401);
+    expect((await ask(`${authorization}x`)).status).toBe(401);
   });
 });
 

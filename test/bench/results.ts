@@ -1,6 +1,5 @@
 import type { Results } from '../../bench/run.ts';
-import type { Downloaded } from '../../bench/workloads/download.ts';
-import type { Served } from '../../bench/workloads/serve.ts';
+import type { Downloaded, Served } from '../../bench/workloads.ts';
 
 const EMPTY = { serve: {}, quiet: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
 /** Of a benchmark that measured nothing. */

@@ -187,7 +187,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'bench/',
-    imports: ['service/', 'cli/', 'test/harness/'],
+    imports: ['test/harness/'],
     packages: ['node:'],
     why: 'The benchmark compares the built service with others.',
   },

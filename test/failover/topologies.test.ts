@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { VARIANTS } from '../../bench/peers/all.ts';
 import { fileOf } from '../../bench/run.ts';
-import { running } from '../../bench/workloads/running.ts';
+import { running } from '../../bench/running.ts';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { connect } from '../../service/store/connection/server.ts';
 import { createIssues } from '../../service/store/redis/grants.ts';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from './paths.ts';
 import { onFreePorts } from './ports.ts';
 import { type Exit, launch } from './process.ts';
+import { waitFor } from './wait.ts';
 
 export interface ServiceOptions {
   /**
@@ -58,6 +59,12 @@ async function start(main: string, ports: number[], options: ServiceOptions) {
   });
   const [gatePort = 0, apiPort = 0] = [gate, api].map((one) => address(one).port || 0);
   return { gatePort, apiPort, pid, stdout, stderr, signal, stop };
+}
+
+/** Waits until the store takes a write. */
+export async function storeReady({ apiPort }: Pick<ServiceProcess, 'apiPort'>): Promise<void> {
+  const ready = async () => (await fetch(`http://127.0.0.1:${apiPort}/readyz`)).ok;
+  await waitFor(ready, { what: 'the store to take a write' });
 }
 
 /** The forms of POSTERN_LISTEN. */

@@ -1,5 +1,9 @@
-import { type ServiceOptions, type ServiceProcess, startService } from '../harness/service.ts';
-import { waitFor } from '../harness/wait.ts';
+import {
+  type ServiceOptions,
+  type ServiceProcess,
+  startService,
+  storeReady,
+} from '../harness/service.ts';
 import { forTest } from './for-test.ts';
 import { type IssuedToken, KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
@@ -66,8 +70,7 @@ export async function startReady(
   more: Omit<ServiceOptions, 'env'> = {},
 ): Promise<ServiceProcess> {
   const service = await startService({ env: { ...ENV, ...env }, ...more });
-  const ready = async () => (await askApi(service, 'GET /readyz')).status === 200;
-  await waitFor(ready, { what: 'the store to take a write' });
+  await storeReady(service);
   return service;
 }
 

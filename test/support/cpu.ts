@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { cpuSeconds } from '../../bench/processes.ts';
+import { cpuSeconds } from '../harness/usage.ts';
 import type { Site } from './site.ts';
 
 const REQUESTS = 20;

@@ -1,64 +1,79 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../../../test/harness/paths.ts';
-import { type ServiceProcess, startService } from '../../../test/harness/service.ts';
-import { waitFor } from '../../../test/harness/wait.ts';
-import { type Backend, EXPIRES_IN, KEY, NAME, type Wanted } from '../../backend.ts';
-import { residentBytes } from '../../processes.ts';
-import { onGate } from './site.ts';
+import { type ServiceProcess, startService, storeReady } from '../../../test/harness/service.ts';
+import { type Group, residentBytes } from '../../../test/harness/usage.ts';
+import { type Backend, EXPIRES_IN, KEY, NAME, type Variant, type Wanted } from '../../backend.ts';
+import { onApi, onGate } from './site.ts';
 
-/** The maximum number of tokens in one request. */
-export const BATCH = 1000;
+type Environment = Readonly<Record<string, string>>;
 
-export interface Issued {
-  readonly id: string;
+/** A store on one server or several. */
+export interface Servers {
   readonly url: string;
+  /** Process groups whose CPU time is reported as that of Redis. */
+  readonly pids: Group;
+  stop(): Promise<void>;
 }
 
-/** Concurrent requests, so that the service does not wait for the client. */
-const AT_ONCE = 2;
-
-/** The maximum number of paths to keep, evenly distributed over all issued tokens. */
-const KEPT = 12_000;
-
-export interface StartOptions {
+interface PosternOptions {
+  /** Absent: in memory. */
+  readonly store?: () => Promise<Servers>;
+  /** Further settings. The folder is for files that they name. */
+  readonly env?: (folder: string) => Promise<Environment>;
+  /** Further lines of nginx's http block. */
+  readonly http?: string;
   readonly revocable?: boolean;
   /** More than one needs a store that they share. */
   readonly instances?: number;
+  /** Instead of the wanted number. */
+  readonly tokens?: number;
 }
 
-/** Starts the service and issues the tokens. */
-export async function startPostern(
-  env: Record<string, string>,
-  { files, tokens = 1, quiet = false }: Wanted,
-  { revocable = true, instances = 1 }: StartOptions = {},
-): Promise<Backend> {
+export function postern(id: string, title: string, options: PosternOptions = {}): Variant {
+  return { id, title, start: (wanted) => startPostern({ ...wanted, ...options }) };
+}
+
+/** Starts the store and the service, and issues the tokens. */
+async function startPostern(wanted: Wanted & PosternOptions): Promise<Backend> {
+  const { files, tokens = 1, quiet, store, env, http = '', revocable = true } = wanted;
   const services: ServiceProcess[] = [];
-  const stop = async () => void (await Promise.all(services.map((service) => service.stop())));
   const folder = await temporaryFolder();
-  const gates = Array.from({ length: instances }, (_, i) => `unix:${join(folder, `${i}.sock`)}`);
-  const all = { POSTERN_LOG_LEVEL: quiet ? 'silent' : 'info', ...env };
+  const servers = await store?.();
+  async function stop(): Promise<void> {
+    await Promise.all(services.map((service) => service.stop()));
+    await servers?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+  const gate = (i: number) => `unix:${join(folder, `${i}.sock`)}`;
+  const gates = Array.from({ length: wanted.instances ?? 1 }, (_, i) => gate(i));
   try {
+    const all = {
+      POSTERN_LOG_LEVEL: quiet ? 'silent' : 'info',
+      POSTERN_SOCKET_MODE: '0666',
+      ...(servers && { POSTERN_STORE: servers.url }),
+      ...(await env?.(folder)),
+    };
+    const start = (listen: string) => startInstance({ POSTERN_LISTEN: listen, ...all });
+    const [first = '', ...others] = gates;
     const began = performance.now();
-    const first = await startOne(gates[0] ?? '', all);
+    services.push(await start(first));
     const startMs = performance.now() - began;
-    services.push(first);
-    for (const gate of gates.slice(1)) services.push(await startOne(gate, all));
-    const { apiPort } = first;
+    for (const other of others) services.push(await start(other));
+    await Promise.all(services.map(storeReady));
     const pids = services.map(({ pid }) => pid);
-    for (const one of services) {
-      const ready = async () => (await fetch(`http://127.0.0.1:${one.apiPort}/readyz`)).ok;
-      await waitFor(ready, { what: 'the store to take a write' });
-    }
     const idleBytes = residentBytes(pids);
+    const { apiPort = 0 } = services[0] ?? {};
     const grant = { path: `/download/${NAME}`, expires_in: EXPIRES_IN, revocable };
-    const paths = await issueTokens(apiPort, grant, tokens);
+    const paths = (await issueTokens(apiPort, tokens, () => grant)).map(({ url }) => url);
+    const api = onApi(apiPort);
     return {
-      site: { ...onGate(files, gates, apiPort), log: 'postern' },
+      site: { ...onGate(files, gates, { ...api, http: `${api.http} ${http}` }), log: 'postern' },
       path: paths[0] ?? '',
       paths,
-      refused: `/download/${NAME}`,
+      refused: grant.path,
       issue: { path: '/tokens', authorization: `Bearer ${KEY}`, body: JSON.stringify(grant) },
-      processes: { service: pids },
+      processes: { service: pids, ...(servers && { redis: servers.pids }) },
       startMs,
       idleBytes,
       stop,
@@ -69,14 +84,12 @@ export async function startPostern(
   }
 }
 
-/** Its log goes to /dev/null. */
-function startOne(gate: string, env: Record<string, string>): Promise<ServiceProcess> {
+/** One instance with a mount and an API key. Its log goes to /dev/null. */
+export function startInstance(env: Environment): Promise<ServiceProcess> {
   return startService({
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `bench:${KEY}`,
-      POSTERN_LISTEN: gate,
-      POSTERN_SOCKET_MODE: '0666',
       // A pause of the machine must not count as an error.
       POSTERN_STORE_TIMEOUT_MS: '5000',
       ...env,
@@ -85,29 +98,39 @@ function startOne(gate: string, env: Record<string, string>): Promise<ServicePro
   });
 }
 
-/** Issues tokens and returns the paths of up to 12,000 of them. */
-async function issueTokens(apiPort: number, grant: object, count: number): Promise<string[]> {
-  const paths: string[] = [];
-  const every = Math.ceil(count / KEPT);
+export interface Issued {
+  readonly id: string;
+  readonly url: string;
+}
+
+/** The maximum number of tokens in one request. */
+const BATCH = 1000;
+
+/** Concurrent requests, so that the service does not wait for the client. */
+const AT_ONCE = 2;
+
+export async function issueTokens(apiPort: number, count: number, grant: (i: number) => object) {
+  const issued: Issued[] = [];
   let asked = 0;
   async function issueMore(): Promise<void> {
     while (asked < count) {
-      const size = Math.min(BATCH, count - asked);
-      asked += size;
-      const issued = await issueBatch(apiPort, Array(size).fill(grant));
-      paths.push(...issued.filter((_, i) => i % every === 0).map(({ url }) => url));
+      const from = asked;
+      asked = Math.min(count, from + BATCH);
+      const grants = Array.from({ length: asked - from }, (_, i) => grant(from + i));
+      issued.push(...(await issueBatch(apiPort, grants)));
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, issueMore));
-  return paths;
+  return issued;
 }
 
-export async function issueBatch(apiPort: number, grants: readonly object[]): Promise<Issued[]> {
+async function issueBatch(apiPort: number, grants: readonly object[]): Promise<Issued[]> {
   const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens/batch`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify(grants),
   });
   if (reply.status !== 201) throw new Error(`no token: ${reply.status} ${await reply.text()}`);
-  return (await reply.json()) as Issued[];
+  // The rest of each response is dropped: there may be a million.
+  return ((await reply.json()) as Issued[]).map(({ id, url }) => ({ id, url }));
 }

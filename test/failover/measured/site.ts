@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { residentBytes } from '../../../bench/processes.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { residentBytes } from '../../harness/usage.ts';
 import { startFront } from '../../races/site.ts';
 import { startReady } from '../../support/ask-service.ts';
 

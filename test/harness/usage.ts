@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Load } from './load/wrk.ts';
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -8,7 +7,7 @@ const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: '
 export type Group = number | readonly number[];
 
 /**
- * CPU seconds that a process group has used: proc(5), utime and stime. The harness starts each program in its
+ * CPU seconds that a process group has used: proc(5), utime and stime. `launch` starts each program in its
  * own group, so nginx's workers count with their master.
  */
 export function cpuSeconds(group: Group): number {
@@ -52,31 +51,4 @@ function read(pid: string, file: string): string {
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
-}
-
-export interface Measured extends Load {
-  /** CPU microseconds per request, by process. */
-  readonly cpu: Readonly<Record<string, number>>;
-}
-
-export type Groups = Readonly<Record<string, Group>>;
-
-/** Runs a load, and measures the CPU time of each process group. */
-export async function measured(groups: Groups, load: () => Promise<Load>): Promise<Measured> {
-  const { result, cpu } = await spending(groups, load);
-  const each = Object.entries(cpu).map(([name, seconds]) => {
-    return [name, (seconds / result.requests) * 1e6];
-  });
-  return { ...result, cpu: Object.fromEntries(each) };
-}
-
-/** Does some work. Returns its result, and the CPU seconds of each process group during it. */
-export async function spending<R>(groups: Groups, work: () => Promise<R>) {
-  const now = () =>
-    Object.entries(groups).map(([name, group]) => [name, cpuSeconds(group)] as const);
-  const before = new Map(now());
-  const result = await work();
-  const spent = now().map(([name, seconds]) => [name, seconds - (before.get(name) ?? 0)]);
-  const cpu: Readonly<Record<string, number>> = Object.fromEntries(spent);
-  return { result, cpu };
 }

@@ -1,14 +1,31 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Nginx, startNginx } from '../../test/harness/nginx.ts';
-import { type Backend, NAME, type Site, type Variant, type Wanted } from '../backend.ts';
-import type { Groups } from '../processes.ts';
+import { type Nginx, startNginx } from '../test/harness/nginx.ts';
+import type { Group } from '../test/harness/usage.ts';
+import { type Backend, NAME, type Site, type Variant, type Wanted } from './backend.ts';
+import type { Step } from './rounds.ts';
+
+export type Groups = Readonly<Record<string, Group>>;
 
 export interface Running {
   readonly backend: Backend;
   readonly nginx: Nginx;
   /** nginx, and the service and Redis if the variant has them. */
   readonly groups: Groups;
+}
+
+/** A step for each variant. */
+export function steps<R>(
+  variants: readonly Variant[],
+  what: string,
+  wanted: Wanted,
+  work: (running: Running) => Promise<R>,
+): Step<R>[] {
+  return variants.map((variant) => ({
+    id: variant.id,
+    title: `${what}: ${variant.title}`,
+    run: () => running(variant, wanted, work),
+  }));
 }
 
 /** Starts a variant and nginx, does the work, and stops both. */
