@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withLock } from './debian/lock.ts';
+import { makeOnce } from './make-once.ts';
 import { projectRoot } from './paths.ts';
 import { run } from './run.ts';
 
@@ -29,29 +27,15 @@ const ARCHES: Readonly<Record<string, string>> = {
   'workerd x64': '64',
 };
 
-const cache = join(projectRoot, '.cache', 'npm');
-
 /** The path of a program or module. It is downloaded into .cache/ once, and not installed. */
 export async function findNpmProgram(name: NpmProgram): Promise<string> {
   const [template, file] = PROGRAMS[name];
   const spec = template.replace('<arch>', ARCHES[`${name} ${process.arch}`] ?? process.arch);
-  const folder = join(cache, `${name}-${process.arch}`);
-  const path = join(folder, 'node_modules', spec.replace(/@[^@/]*$/, ''), file);
-  if (existsSync(path)) return path;
-  await mkdir(cache, { recursive: true });
-  await withLock(join(cache, 'lock'), async () => {
-    // The previous holder of the lock may have downloaded it.
-    if (existsSync(path)) return;
+  const folder = join(projectRoot, '.cache', 'npm', `${name}-${process.arch}`);
+  await makeOnce(folder, async (work) => {
     process.stderr.write(`fetching ${spec} with npm into .cache/ (once, not installed) …\n`);
-    const work = await mkdtemp(join(cache, 'fetch-'));
-    try {
-      const options = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
-      await run('npm', ['install', ...options, '--prefix', work, spec]);
-      // Only a complete folder gets the name.
-      await rename(work, folder);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
+    const options = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
+    await run('npm', ['install', ...options, '--prefix', work, spec]);
   });
-  return path;
+  return join(folder, 'node_modules', spec.replace(/@[^@/]*$/, ''), file);
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, realpath } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { withLock } from './debian/lock.ts';
+import { makeOnce } from './make-once.ts';
 import { projectRoot } from './paths.ts';
 import { run } from './run.ts';
 
@@ -20,18 +19,10 @@ export async function installPackages(set: PackageSet): Promise<string> {
   await mkdir(cache, { recursive: true });
   // npm and VitePress need a path without a symbolic link.
   const folder = join(await realpath(cache), `${set}-${hash.digest('hex').slice(0, 12)}`);
-  if (existsSync(folder)) return folder;
-  await withLock(`${folder}.lock`, async () => {
-    // The previous holder of the lock may have installed them.
-    if (existsSync(folder)) return;
+  await makeOnce(folder, async (work) => {
     process.stderr.write(`installing the packages of dev/packages/${set} into .cache/ (once) …\n`);
-    const half = `${folder}.part`;
-    await rm(half, { recursive: true, force: true });
-    await mkdir(half);
-    for (const name of ['package.json', LOCK]) await copyFile(join(source, name), join(half, name));
-    await run('npm', ['ci', '--prefix', half, '--ignore-scripts', '--no-audit', '--no-fund']);
-    // Only a complete folder gets the name.
-    await rename(half, folder);
+    for (const name of ['package.json', LOCK]) await copyFile(join(source, name), join(work, name));
+    await run('npm', ['ci', '--prefix', work, '--ignore-scripts', '--no-audit', '--no-fund']);
   });
   return folder;
 }
