@@ -20,20 +20,6 @@ test('issue: one request returns one token', async () => {
   });
 });
 
-test('issue: an array of requests returns an array of tokens', async () => {
-  const { ask } = createAsked();
-  expect((await ask('POST /tokens/batch', { json: [{ path: '/download/a' }] })).body).toHaveLength(
-    1,
-  );
-  const json = [{ path: '/download/a' }, { prefix: '/download/b/', expires_in: 10 }];
-  const { status, body } = await ask('POST /tokens/batch', { json });
-  expect(status).toBe(201);
-  expect(body).toMatchObject([
-    { expires_in: 120, url: `/download/a?token=${body[0].access_token}` },
-    { expires_in: 10, url: `/download/~${body[1].access_token}/b/` },
-  ]);
-});
-
 test('issue: URLs start with the public URL, and with cookie there is one whose relative links use the cookie', async () => {
   const { ask } = createAsked({ publicUrl: 'https://files.example' });
   const json = { prefix: '/download/Q3 é/', cookie: true };

@@ -30,7 +30,7 @@ test('list: returns the tokens of a subject page by page, those of a path, and a
   const { postern, other } = createClients();
   const requests = ['a', 'b', 'c'].map((name) => ({ path: `/download/${name}`, subject: SUBJECT }));
   const issued = await postern.issueMany(requests);
-  await postern.issue({ prefix: '/download/b/' });
+  await postern.issue({ path: '/download/b' });
   await other.issue({ path: '/download/a' });
   const first = await postern.list({ subject: SUBJECT, limit: 2 });
   expect(first.tokens).toHaveLength(2);
@@ -38,7 +38,8 @@ test('list: returns the tokens of a subject page by page, those of a path, and a
   const ids = [...first.tokens, ...second.tokens].map(({ id }) => id);
   expect(ids.sort()).toEqual(issued.map(({ id }) => id).sort());
   expect(second.next_cursor).toBeUndefined();
-  expect((await postern.list({ path: '/download/a', subject: undefined })).tokens).toHaveLength(1);
+  expect((await postern.list({ path: '/download/b', subject: undefined })).tokens).toHaveLength(2);
+  expect((await postern.list({ path: '/download/b', subject: SUBJECT })).tokens).toHaveLength(1);
   expect((await postern.list()).tokens).toHaveLength(4);
 });
 

@@ -7,22 +7,6 @@ import { sent } from '../store/contract-delivered.ts';
 import { mount } from '../support/postern.ts';
 import { createDecider, issued } from './decider.ts';
 
-test('authorize: a token opens its file', async () => {
-  const { authorize, store, id, url } = await issued({ path: '/download/a b.pdf' });
-  expect(await authorize(url)).toEqual({
-    ...{ allow: true, id, grant: await store.find(id), args: '', reuseFor: 0 },
-    ...{ path: '/download/a b.pdf', target: '/protected/a b.pdf' },
-  });
-});
-
-test('authorize: a target serves a file, and the files below a folder', async () => {
-  const { issue, authorize } = createDecider();
-  const file = await issue({ path: '/download/a', target: '/protected/x y' });
-  expect(await authorize(file.url)).toMatchObject({ target: '/protected/x y' });
-  const folder = await issue({ prefix: '/download/a/', target: '/protected/x/' });
-  expect(await authorize(`${folder.url}b/c`)).toMatchObject({ target: '/protected/x/b/c' });
-});
-
 test('authorize: a target has at most 2048 bytes of UTF-8', async () => {
   const { issue, authorize } = createDecider();
   const target = `/protected/${'é'.repeat(500)}/`;

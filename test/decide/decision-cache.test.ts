@@ -34,14 +34,6 @@ test.each([{ max_bytes: 10 }, { ip: ['192.0.2.1'] }, { max_uses: 1 }])(
   },
 );
 
-test('decision cache: a response that sets the cookie is not reused, a later one is', async () => {
-  const request = { prefix: '/download/a/', cookie: true };
-  const { authorize, url, token } = await issued(request, { decisionTtl: 2 });
-  const uri = `${url}x.ts`;
-  expect(await authorize(uri)).toMatchObject({ tokenCookie: { value: token }, reuseFor: 0 });
-  expect(await authorize(uri, { cookie: token })).toMatchObject({ allow: true, reuseFor: 2 });
-});
-
 // No store says when such a token ends, and the clock of this instance may be late by the leeway.
 test.each([
   ['never', 20, 60_000, 20],

@@ -120,12 +120,8 @@ describe('Content-Disposition', () => {
 
   test.each([
     ['a.pdf', 'filename="a.pdf"'],
-    ['a b;c.pdf', 'filename="a b;c.pdf"'],
-    ['a "b".pdf', 'filename="a \\"b\\".pdf"'],
     ['résumé.pdf', 'filename="resume.pdf"; filename*=UTF-8\'\'r%C3%A9sum%C3%A9.pdf'],
-    ['%41.pdf', 'filename="%41.pdf"; filename*=UTF-8\'\'%2541.pdf'],
     ['\u{1f600}.gif', 'filename="_.gif"; filename*=UTF-8\'\'%F0%9F%98%80.gif'],
-    ["it's (1)*.txt", 'filename="it\'s (1)*.txt"'],
     ['é\'"%20.txt', 'filename="e\'\\"%20.txt"; filename*=UTF-8\'\'%C3%A9%27%22%2520.txt'],
   ])('%s is an attachment with %s', (filename, expected) => {
     expect(dispositionOf({ ...grant, filename })).toBe(`attachment; ${expected}`);

@@ -1,4 +1,4 @@
-import { Agent, get } from 'node:http';
+import { Agent, request as requestHttp } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { createPostern, listening, type PosternOptions } from '../support/postern.ts';
 
@@ -27,19 +27,20 @@ export async function startGate(
     await postern.store.close();
   });
 
-  function ask(path: string, headers: Headers, method = 'GET'): Promise<GateReply> {
+  function ask(path: string, headers: Headers, method = 'GET', body = ''): Promise<GateReply> {
     return new Promise((resolve, reject) => {
-      const request = get({ port, agent, path, headers, method }, (response) => {
-        let body = '';
+      const options = { port, agent, path, headers, method };
+      const request = requestHttp(options, (response) => {
+        let text = '';
         response.setEncoding('latin1').on('data', (chunk: string) => {
-          body += chunk;
+          text += chunk;
         });
         response.on('end', () => {
           const { statusCode: status = 0, headers: told } = response;
-          resolve({ status, headers: told, body, reused: request.reusedSocket });
+          resolve({ status, headers: told, body: text, reused: request.reusedSocket });
         });
       });
-      request.on('error', reject);
+      request.on('error', reject).end(body);
     });
   }
 
@@ -56,9 +57,9 @@ export async function startGate(
     ask,
     authRequest: (uri: string, more?: Headers) => ask('/auth-request', about(uri, more)),
     xAccel: (uri: string, more?: Headers) => ask('/x-accel', about(uri, more)),
-    confirm: (uri: string, more?: Headers) => {
+    confirm: (uri: string, more?: Headers, body?: string) => {
       const posted = { 'X-Original-Method': 'POST', 'Postern-Host': 'files.example', ...more };
-      return ask('/confirm', about(uri, posted), 'POST');
+      return ask('/confirm', about(uri, posted), 'POST', body);
     },
   };
 }

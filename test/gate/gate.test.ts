@@ -5,19 +5,6 @@ import { brokenStore, keptLog } from '../api/ask-api.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
-test('gate: one connection serves several requests, including denials', async () => {
-  const { api, authRequest, xAccel } = await startGate();
-  const { url } = await issueToken(api, { path: '/download/a' });
-  const replies = [
-    await authRequest(url),
-    await authRequest('/download/a'),
-    await xAccel('/download/a'),
-    await xAccel(url),
-    await authRequest('/download/../a'),
-  ];
-  expect(replies.map(({ reused }) => reused)).toEqual([false, true, true, true, true]);
-});
-
 test('gate: HEAD gets the same response as GET', async () => {
   const { ask } = await startGate();
   const { status, headers, body } = await ask('/x-accel', {}, 'HEAD');

@@ -28,26 +28,19 @@ test('log: each decision is one line', async () => {
   }
 });
 
-async function sendPin(port: number, uri: string, pin: string): Promise<void> {
-  const headers = {
-    ...{ 'X-Original-URI': uri, 'X-Original-Method': 'POST', 'Postern-Site': 'files.example' },
-    ...{ 'Postern-Host': 'files.example', 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' },
-  };
-  const body = new URLSearchParams({ pin });
-  await (await fetch(`http://127.0.0.1:${port}/confirm`, { method: 'POST', headers, body })).text();
-}
+const FROM = { 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' };
 
 test('audit: the wrong PIN that revokes a token is one line, without PIN and token', async () => {
   const { log, parsed, lines } = keptLog();
-  const { api, port, store } = await startGate({ log });
+  const { api, confirm, store } = await startGate({ log });
   const pinned = { confirm: true, pin: '12345678', subject: 'ada' };
   const issued = await issueToken(api, { path: '/download/é', ...pinned });
   const { url, id, access_token: token } = issued;
   for (let i = 2; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
   const revocations = () => parsed().filter(({ action }) => action === 'token.revoked');
-  await sendPin(port, url, '87654321');
+  await confirm(url, FROM, 'pin=87654321');
   expect(revocations()).toEqual([]);
-  for (let i = 0; i < 3; i += 1) await sendPin(port, url, '87654321');
+  for (let i = 0; i < 3; i += 1) await confirm(url, FROM, 'pin=87654321');
   expect(revocations()).toEqual([
     {
       ...{ level: level.info, time: expect.any(Number), msg: 'audit' },
@@ -61,10 +54,10 @@ test('audit: the wrong PIN that revokes a token is one line, without PIN and tok
 
 test('audit: a PIN that comes after the last attempt of another instance ends the token with a line', async () => {
   const { log, parsed } = keptLog();
-  const { api, port, store } = await startGate({ log });
+  const { api, confirm, store } = await startGate({ log });
   const { url, id } = await issueToken(api, { prefix: '/download/', confirm: true, pin: '1234' });
   for (let i = 0; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
-  for (let i = 0; i < 2; i += 1) await sendPin(port, `${url}a`, '1234');
+  for (let i = 0; i < 2; i += 1) await confirm(`${url}a`, FROM, 'pin=1234');
   expect(parsed().filter(({ action }) => action === 'token.revoked')).toMatchObject([
     { by: 'pin', token_id: id, prefix: '/download/' },
   ]);

@@ -5,29 +5,6 @@ import { client, createDecider, type DeciderOptions, issued, refusal } from '../
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { mount } from '../support/postern.ts';
 
-test('issue: with a path argument the path is at the end of the URL', async () => {
-  const mounts = [mount('/logs/', '/protected/', { pathArgument: 'file' })];
-  const { issue } = createDecider({ mounts });
-  const file = await issue({ path: '/logs/a&b/c.log' });
-  expect(file.url).toBe(`/logs/?token=${file.token}&file=a%26b/c.log`);
-  const folder = await issue({ prefix: '/logs/a/' });
-  expect(folder.url).toBe(`/logs/?token=${folder.token}&file=a/`);
-});
-
-test('issue: the grant contains the requested and the derived fields', async () => {
-  const { issue, store, clock } = createDecider();
-  const same = { subject: 'user-42', target: '/protected/b/', filename: 'é.pdf' };
-  const both = { ...same, disposition: 'inline' } as const;
-  const { id } = await issue({
-    ...{ prefix: '/download/a/', site: 'Files.Example', expires_in: 60, limit_rate: 1000 },
-    ...both,
-  });
-  expect(await store.find(id)).toEqual({
-    ...{ client: 'test', mount: '/download/', site: 'files.example', covers: '/download/a/' },
-    ...{ ...both, limitRate: 1000, issuedAt: clock.now, expiresAt: clock.now + 60_000 },
-  });
-});
-
 test('issue: fields that were not requested, and flags that are false, are absent', async () => {
   const { issue, store, clock } = createDecider();
   const grant = { client: 'test', mount: '/download/', covers: '/download/a/' };
@@ -36,18 +13,6 @@ test('issue: fields that were not requested, and flags that are false, are absen
     const { id } = await issue({ prefix: '/download/a/', ...off });
     expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
   }
-});
-
-test('issue: a batch keeps its order and is one call of the store', async () => {
-  const { store } = createDecider();
-  let calls = 0;
-  const issue = async () => {
-    calls += 1;
-  };
-  const { issueAll } = createDecider({ store: { ...store, issue } });
-  const issued = await issueAll(...['a', 'b', 'c'].map((name) => ({ path: `/download/${name}` })));
-  const paths = issued.map(({ url }) => url.replace(/\?.*/, ''));
-  expect([paths, calls]).toEqual([['/download/a', '/download/b', '/download/c'], 1]);
 });
 
 test('issue: expires_in is at most the maximum of the client', async () => {

@@ -82,27 +82,6 @@ test('uses: a prefetch is allowed for a token that does not distinguish requeste
   expect(await authorize(resumable.url, { prefetch: true })).toMatchObject({ code: 'prefetch' });
 });
 
-test('uses: a requester is recognized by its IPv4 address or its IPv6 /64', async () => {
-  const { issue, authorize } = createDecider();
-  for (const [other, ...same] of [
-    ['192.0.2.2', '192.0.2.1', '::ffff:192.0.2.1'],
-    ['2001:db8:0:1::1', '2001:db8::1', '2001:db8::ffff'],
-  ]) {
-    const { url } = await issue({ path, max_uses: 1 });
-    const allows = async (address = '') => (await authorize(url, { address })).allow;
-    for (const address of same) expect(await allows(address)).toBe(true);
-    expect(await allows(other)).toBe(false);
-  }
-});
-
-test('uses: requests over a Unix socket are not one requester', async () => {
-  const { authorize, url } = await issued({ path, max_uses: 1 });
-  const first = await authorize(url, { address: 'unix:' });
-  expect(await authorize(url, { address: 'unix:' })).toMatchObject({ code: 'invalid_token' });
-  const resume = first.allow ? first.resumeCookie?.value : undefined;
-  expect(await authorize(url, { address: 'unix:', resume })).toMatchObject({ allow: true });
-});
-
 test('uses: a counted grant costs two store operations, a plain grant one', async () => {
   const store = createMemoryStore();
   const [find, redeem] = [vi.fn(store.find), vi.fn(store.redeem)];

@@ -1,13 +1,13 @@
-import { createServer, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { expect, onTestFinished, test } from 'vitest';
-
+import { expect, test } from 'vitest';
 import {
   AddressRefused,
   createWebhookSend,
   isPublic,
   signatureHeaders,
 } from '../../service/webhooks/send.ts';
+import { tcpForTest } from '../support/for-test.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from './receiver.ts';
 
 const bytesOf = (secret: string) => Buffer.from(secret.slice('whsec_'.length), 'base64');
@@ -111,13 +111,11 @@ test('webhook: these addresses are public', () => {
 /** A TCP server on the loopback that counts connections. */
 async function startTrap() {
   let connections = 0;
-  const server = createServer((socket) => {
+  const port = await tcpForTest((socket) => {
     connections += 1;
     socket.destroy();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  return { port: (server.address() as { port: number }).port, connections: () => connections };
+  return { port, connections: () => connections };
 }
 
 test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'localhost'])(
