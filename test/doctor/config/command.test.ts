@@ -1,9 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { postern, posternHere, type With } from '../../cli/postern.ts';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { writeFiles } from '../../support/files.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
 import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
@@ -31,12 +33,8 @@ const run = (words: readonly string[], more: With = {}) =>
 let dir: string;
 beforeAll(async () => {
   dir = await temporaryFolder();
-  await writeFile(join(dir, 'dump'), DUMP);
-  await mkdir(join(dir, 'folder'));
-  await writeFile(
-    join(dir, 'postern.yaml'),
-    'mounts:\n  - public: /media/\n    internal: /protected/\n',
-  );
+  const yaml = 'mounts:\n  - public: /media/\n    internal: /protected/\n';
+  await writeFiles(dir, { dump: DUMP, 'postern.yaml': yaml });
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -82,7 +80,7 @@ test('doctor --config: mounts come from --mounts, POSTERN_MOUNTS or POSTERN_CONF
 
 test.each([
   ['no such file', () => ['--config', join(dir, 'none')], 'no such file'],
-  ['a folder', () => ['--config', join(dir, 'folder')], 'it is a folder'],
+  ['a folder', () => ['--config', dir], 'it is a folder'],
   ['nothing on standard input', () => ['--config'], 'standard input is empty'],
   ['invalid mounts', () => ['--config', join(dir, 'dump'), '--mounts', 'x'], '--mounts'],
   ['nested mounts', () => ['--config', '-', '--mounts', '/a/=/p/,/b/=/p/sub/'], 'not below /p/'],
@@ -166,7 +164,7 @@ test.each<string[]>([
   ['--cache', '--cors', 'https://app.example', '--login', '/login', '--limit-conn', '4'],
   ['--proxy-target', '/protected/=https://s3.example/b/', '--log', 'off'],
 ])('doctor --config finds nothing in the output of postern nginx %s', async (...options) => {
-  const dir = await temporaryFolder();
+  const dir = await folderForTest();
   const env = {
     POSTERN_MOUNTS: '/download/=/protected/,media.example:/media/=/media-files/',
     POSTERN_DECISION_TTL: '2',
@@ -178,7 +176,6 @@ test.each<string[]>([
   const server = ['--out', dir, '--server', '--listen', '127.0.0.1:80'];
   const made = await posternHere(['nginx', ...server, ...words, ...options], dir, { env });
   expect(made.code, made.stderr).toBe(0);
-  await mkdir(join(dir, 'conf.d'), { recursive: true });
   await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');
   const { code, stdout } = await posternHere(['doctor', '--config', join(dir, 'nginx.conf')], dir, {
     env,

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { mount } from '../../support/postern.ts';
 import { FILE, get, type Trap, testTraps, urlOf, withToken } from './trap.ts';
 
 // Traps at the public location, in logs and error pages that a request shows: each one is shown on nginx, found by file and line, and fixed.
@@ -109,15 +108,6 @@ testTraps({
     found: ['no-gate: http {'],
     broken: { only: 'location /download/ { alias $files/; }' },
     ...OPEN,
-  },
-  'an internal location that only its mount names': {
-    mounts: [mount('/download/', '/protected/')],
-    found: ['missing-snippet: location ^~ /protected/ {'],
-    broken: {
-      only: `location ^~ /download/ { ${PROTECT} }\nlocation ^~ /protected/ { alias $files/; }`,
-    },
-    ask: get('/protected/a.txt'),
-    sees: [FILE, 404],
   },
   'tokens in the log': {
     found: ['log: access_log own.log telling;'],

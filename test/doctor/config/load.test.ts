@@ -1,8 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Directive } from '../../../doctor/config/context.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../../doctor/config/load.ts';
+import { writeFiles } from '../../support/files.ts';
 import { folderForTest } from '../../support/for-test.ts';
 
 const flat = (block: readonly Directive[]): string[] =>
@@ -135,12 +135,10 @@ test('load: an include of a device, which has no end, is not available', () => {
 
 test('load: reads nginx.conf from the disk, with its includes', async () => {
   const dir = await folderForTest();
-  await mkdir(join(dir, 'conf.d'));
-  await mkdir(join(dir, 'more'));
-  await writeFile(join(dir, 'conf.d', 'b.conf'), 'b;');
-  await writeFile(join(dir, 'conf.d', 'a.conf'), 'include more/c;');
-  await writeFile(join(dir, 'conf.d', '.d.conf'), 'd;');
-  await writeFile(join(dir, 'more', 'c'), 'c;');
+  await writeFiles(dir, {
+    ...{ 'conf.d/b.conf': 'b;', 'conf.d/a.conf': 'include more/c;' },
+    ...{ 'conf.d/.d.conf': 'd;', 'more/c': 'c;' },
+  });
   const text = `include con?.[^e-z]/*.conf; include none/*; include ${dir}/more/c;`;
   const { root } = load(diskFiles(join(dir, 'nginx.conf'), text));
   expect(flat(root)).toEqual([

@@ -98,8 +98,12 @@ test.each([
 });
 
 test.each([
-  ['nginx/1.26.3', true],
+  ['nginx/1.29.6', true],
   ['nginx/1.29.7', false],
+  ['nginx/1.31.4', false],
+  ['nginx/2.0.0', false],
+  ['openresty/1.31.1.1', false],
+  ['freenginx/1.31.4', true],
   // Without the version, the doctor assumes an old nginx.
   ['', true],
 ])('doctor --config reports an upstream without keepalive, with %s: %s', (version, is) => {

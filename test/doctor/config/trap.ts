@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
-import type { Mount } from '../../../service/site/mount.ts';
 import { nginxArgs } from '../../harness/nginx-conf.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
@@ -69,16 +68,15 @@ export interface Trap {
   readonly ask?: Ask;
   /** Shows that the broken site leaks, or fails, and that the fixed one does not. */
   readonly sees?: readonly [broken: unknown, fixed: unknown];
-  readonly mounts?: readonly Mount[];
 }
 
 /** Breaks each site, sees it leak and the doctor report it, fixes it, and sees neither. */
 export function testTraps(traps: Readonly<Record<string, Trap>>): void {
   test.each(Object.entries(traps))('doctor --config reports: %s', async (_, trap) => {
-    const { found, both = {}, broken, fixed, ask, sees = [], mounts } = trap;
+    const { found, both = {}, broken, fixed, ask, sees = [] } = trap;
     const site = await started({ ...both, ...broken });
     expect(await ask?.(site)).toEqual(sees[0]);
-    const findings = diagnosed(await dumpOf(site), { mounts });
+    const findings = diagnosed(await dumpOf(site));
     expect(await Promise.all(findings.map(shownLine))).toEqual(
       found.map((line) => {
         const [rule = '', ...at] = line.split(': ');
@@ -88,7 +86,7 @@ export function testTraps(traps: Readonly<Record<string, Trap>>): void {
     for (const { why, fix } of findings) expect([why, fix]).not.toContain('');
     const whole = await started({ ...both, ...fixed });
     expect(await ask?.(whole)).toEqual(sees[1]);
-    expect(diagnosed(await dumpOf(whole), { mounts })).toEqual([]);
+    expect(diagnosed(await dumpOf(whole))).toEqual([]);
   });
 }
 

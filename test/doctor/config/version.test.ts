@@ -63,17 +63,6 @@ test.each([
   expect(found('old-nginx', unknown)).toEqual([]);
 });
 
-test.each([
-  ['nginx/1.29.6', false],
-  ['nginx/1.29.7', true],
-  ['nginx/1.31.4', true],
-  ['nginx/2.0.0', true],
-  ['openresty/1.31.1.1', true],
-  ['freenginx/1.31.4', false],
-])('keepsConnections: %s %s', (text, expected) => {
-  expect(keepsConnections(versionIn(printed(text)))).toBe(expected);
-});
-
 test('doctor --config reads the output of Angie, before and after its messages', () => {
   const start = ANGIE.indexOf('# configuration file');
   for (const text of [ANGIE, ANGIE.slice(start) + ANGIE.slice(0, start)]) {

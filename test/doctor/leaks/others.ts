@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { waitFor } from '../../harness/wait.ts';
 import { issueToken } from '../../support/postern.ts';
-import { type BrokenSite, CANARY, type Doctored } from '../site/site.ts';
+import { BEHIND, type BrokenSite, CANARY, type Doctored } from '../site/site.ts';
 
 export interface Leak {
   readonly broken: BrokenSite;
@@ -52,7 +52,6 @@ const INTERNAL = 'include postern/internal.conf;\nalias $files/;';
 const NOBODY = '192.0.2.1';
 const FRONT = `proxy_set_header Host files.example;
   proxy_set_header X-Forwarded-For $remote_addr;`;
-const BEHIND = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
 
 /** Leaks of locations, snippets, caches, addresses, CORS and logs. */
 export const OTHERS: Readonly<Record<string, Leak>> = {

@@ -4,20 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
 import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
-import { type BrokenSite, type Case, change, siteToAttack, trap } from './site.ts';
+import { BEHIND, type BrokenSite, type Case, change, FRONT, siteToAttack, trap } from './site.ts';
 
 const INTERNAL = 'include postern/internal.conf;';
 const HEADERS = readFileSync(join(projectRoot, 'nginx/snippets/file.conf'), 'utf8')
   .match(/^add_header .*;$/gm)
   ?.join('\n');
-const FRONT = `
-  proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
-  location / { proxy_pass http://127.0.0.1:$port; }`;
-const BEHIND = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
-
-/** A correct nginx behind a front with these lines. */
-const behind = (failed: string, lines: string) =>
-  trap(failed, { server: BEHIND, front: `${FRONT} ${lines}` });
 
 /** nginx's name for the variable of a header. */
 const variable = (header: string) => header.toLowerCase().replaceAll('-', '_');
@@ -63,9 +55,6 @@ const COMMON: Readonly<Record<string, Case>> = {
     },
     /^405: \.jpg, \.png$/,
   ),
-  'no internal': trap('internal-prefix', {
-    edit: { internal: (text) => text.replace(/^internal;$/m, '').replace(/if \([^}]*\}/, '') },
-  }),
   'a redirect that shows the internal prefix': trap(
     'folder-redirect',
     { edit: { internal: change('try_files $uri =404;') } },
@@ -117,15 +106,11 @@ const COMMON: Readonly<Record<string, Case>> = {
     failed: 'traversal folder-redirect',
     saw: { traversal: /^200 and the file: %252e%252e/ },
   },
-  'a front that drops ranges': behind('ranges', 'proxy_set_header Range "";'),
-  'a front that compresses': behind(
-    'gzip',
-    'gzip on; gzip_proxied any; gzip_types *; gzip_min_length 1;',
-  ),
-  'a front that redirects a folder to another port, with the token': behind(
-    'folder-redirect',
-    'rewrite ^(/download/[^.]*[^/.])$ http://files.example:8080$1/ permanent;',
-  ),
+  'a front that redirects a folder to another port, with the token': trap('folder-redirect', {
+    server: BEHIND,
+    front: `${FRONT}
+      rewrite ^(/download/[^.]*[^/.])$ http://files.example:8080$1/ permanent;`,
+  }),
   'a front that passes on the address that a client claims': {
     broken: { server: BEHIND, front: FRONT.replace(/proxy_set_header X-\S+ \S+/, '') },
     failed: 'address spoofed-address',

@@ -1,21 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newKey } from '../../../cli/key/command.ts';
+import { CHECKS } from '../../../doctor/site/attack.ts';
+import { ACCESS_LOG } from '../../../doctor/site/checks/access-log.ts';
 import { openJwt } from '../../../service/jwt/jwt.ts';
 import { createMounts } from '../../../service/site/mount.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { writeFiles } from '../../support/files.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { KEY, mount } from '../../support/postern.ts';
 import { modes } from '../../support/site.ts';
 import { CACHE_CONF, corsFor } from '../../support/snippet.ts';
-import { type BrokenSite, doctor, siteToAttack } from './site.ts';
-
-const FRONT = `
-  proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
-  location / { proxy_pass http://127.0.0.1:$port; }`;
+import { BEHIND, type BrokenSite, doctor, FRONT, siteToAttack } from './site.ts';
 
 function signing() {
   const readFile = () => JSON.stringify({ keys: [newKey('EdDSA')] });
@@ -46,7 +44,7 @@ const SITES: Readonly<Record<string, BrokenSite>> = {
     server: 'if ($request_method !~ ^(GET|HEAD)$) { return 405; }',
   },
   'behind a balancer with real_ip': {
-    server: 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;',
+    server: BEHIND,
     front: FRONT,
   },
   'whose files come from a storage': {
@@ -104,13 +102,10 @@ test('doctor URL: with all options no check is skipped', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('docs/operate/doctor.md lists each check', async () => {
-  const site = await siteToAttack();
-  const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
-  const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
-  expect(ids.length).toBeGreaterThan(25);
+test('docs/operate/doctor.md lists each check', () => {
   const page = readFileSync(join(projectRoot, 'docs', 'operate/doctor.md'), 'utf8');
-  for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
+  for (const id of [...Object.keys(CHECKS), ACCESS_LOG])
+    expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 
 test('doctor URL --extensions: tries only these, and names them', async () => {
@@ -137,8 +132,7 @@ test('doctor URL --connect: tests a TLS site under its name at another address',
   const folder = await folderForTest();
   const file = (name: string) => join(folder, name);
   const { certificate, key } = selfSigned('files.example');
-  await writeFile(file('cert.pem'), certificate);
-  await writeFile(file('key.pem'), key);
+  await writeFiles(folder, { 'cert.pem': certificate, 'key.pem': key });
   const site = await siteToAttack({
     server: `listen 127.0.0.1:$front ssl;
         ssl_certificate ${file('cert.pem')}; ssl_certificate_key ${file('key.pem')};`,

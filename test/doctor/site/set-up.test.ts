@@ -1,17 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openApi } from '../../../common/api-client.ts';
-import { attackSite } from '../../../doctor/site/attack.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { posternHere, program } from '../../cli/postern.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { launch } from '../../harness/process.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest, tcpForTest } from '../../support/for-test.ts';
 import { apiKey, KEY, listening, mount } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
-import { type BrokenSite, CANARY, type Doctored, siteToAttack } from './site.ts';
+import { type BrokenSite, type Doctored, siteToAttack } from './site.ts';
 
 /** Sites that cannot be tested, with options and variables, and the message. */
 const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], RegExp]>> = {
@@ -187,15 +184,12 @@ const HOSTILE: Readonly<Record<string, (token: string) => string>> = {
 test.for(Object.entries(HOSTILE))(
   'doctor URL: its error about %s of the site shows no token and no control character',
   async ([, respond]) => {
-    const server = createServer((socket) => {
+    const port = await tcpForTest((socket) => {
       socket.once('data', (request) => {
         const [, token = ''] = /token=([\w-]+)/.exec(String(request)) ?? [];
         socket.end(respond(token), 'latin1');
       });
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as AddressInfo;
+    });
     const site = await siteToAttack();
     for (const words of [[], ['--json']]) {
       const { code, stdout, stderr } = await site.run('--connect', `127.0.0.1:${port}`, ...words);
@@ -224,44 +218,26 @@ test('doctor URL: changes nothing on a site that allows WebDAV methods', async (
 
 test('doctor URL: shows its progress on a terminal', async () => {
   const site = await siteToAttack();
-  const api = await openApi({ api: site.api }, { POSTERN_API_KEY: KEY });
-  const shown: string[] = [];
-  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    shown.push(String(text));
-    return true;
-  });
-  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((_, done?: unknown) => {
-    (done as () => void)();
-    return true;
-  });
   const { isTTY } = process.stderr;
   process.stderr.isTTY = true;
   onTestFinished(() => {
     process.stderr.isTTY = isTTY;
-    stderr.mockRestore();
-    stdout.mockRestore();
   });
-  const options = {
-    ...{ path: CANARY, folders: [], extensions: [] },
-    ...{ decisionTtl: 10, only: ['expired-token'] },
-  };
-  expect(await attackSite(site.url, async () => api, options)).toBe(0);
-  expect(shown.join('')).toContain('[1/1] an expired token: waiting for a token to expire');
-  expect(shown.at(-1)?.endsWith('\u001b[K')).toBe(true);
+  const env = { POSTERN_API: site.api, POSTERN_API_KEY: KEY };
+  const words = ['doctor', site.url, '--only', 'expired-token'];
+  const { code, stderr } = await posternHere(words, projectRoot, { env });
+  expect([code, stderr.endsWith('\u001b[K')]).toEqual([0, true]);
+  expect(stderr).toContain('[1/1] an expired token: waiting for a token to expire');
 });
 
 test('doctor URL: revokes its tokens when it is stopped', async () => {
   const site = await siteToAttack();
-  const child = spawn(process.execPath, [program, 'doctor', site.url], {
-    env: { PATH: process.env.PATH, POSTERN_API: site.api, POSTERN_API_KEY: KEY },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = new Promise((resolve) =>
-    child.on('exit', (code, signal) => resolve([code, signal])),
-  );
+  const env = { PATH: process.env.PATH, POSTERN_API: site.api, POSTERN_API_KEY: KEY };
+  const command = { path: process.execPath, args: [program, 'doctor', site.url], env };
+  const child = await forTest(launch({ name: 'postern doctor', ...command }));
   await waitFor(async () => site.asked() > 10, { what: 'the attack' });
-  child.kill('SIGINT');
-  expect(await ended).toEqual([130, null]);
+  child.signal('SIGINT');
+  expect(await child.exited).toEqual({ code: 130, signal: null });
   await everyTokenIsRevoked(site);
 });
 
@@ -278,11 +254,12 @@ test('doctor URL: works with a key for only the folder of the canary', async () 
 
 test('doctor URL: sends the API key only to the API', async () => {
   const seen: string[] = [];
-  const other = await listening((request, reply) => {
-    seen.push(JSON.stringify(request.headers));
-    reply.end();
-  });
-  onTestFinished(other.stop);
+  const other = await forTest(
+    listening((request, reply) => {
+      seen.push(JSON.stringify(request.headers));
+      reply.end();
+    }),
+  );
   const site = await siteToAttack();
   await site.run('--connect', `127.0.0.1:${other.port}`);
   expect(seen.length).toBeGreaterThan(0);

@@ -4,13 +4,7 @@ import { onTestFinished } from 'vitest';
 import { type Ended, postern as runPostern } from '../../cli/postern.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { apiListener, KEY, listening } from '../../support/postern.ts';
-import {
-  countAsked,
-  gateSnippet,
-  type Site,
-  type SiteOptions,
-  startSite,
-} from '../../support/site.ts';
+import { countAsked, gateSnippet, type SiteOptions, startSite } from '../../support/site.ts';
 
 export interface BrokenSite
   extends Omit<Partial<SiteOptions>, 'files' | 'gate' | 'internal' | 'only'> {
@@ -25,6 +19,12 @@ export interface BrokenSite
   /** nginx's upstream is the API. */
   readonly asksApi?: true;
 }
+
+/** A balancer that says whose request it is, and the nginx behind it that believes it. */
+export const FRONT = `
+  proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
+  location / { proxy_pass http://127.0.0.1:$port; }`;
+export const BEHIND = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
 
 /** A broken site, and what the doctor finds. */
 export interface Case {
@@ -49,25 +49,7 @@ export const change =
   (text: string) =>
     text.replace(from, to);
 
-export interface Doctored extends Pick<Site, 'nginx' | 'files' | 'postern'> {
-  readonly url: string;
-  readonly api: string;
-  /** The report of the doctor, with `--json`. */
-  examine(...words: readonly string[]): Promise<Examined>;
-  /** The same, without options. */
-  examineAlone(): Promise<Examined>;
-  /** The doctor itself, as a person runs it. */
-  run(...words: readonly string[]): Promise<Ended>;
-  readonly asked: () => number;
-}
-
-export interface Examined extends Ended {
-  readonly requests: number;
-  /** The verdict of each check, by its id, and what was seen. */
-  readonly verdicts: Readonly<Record<string, string>>;
-  readonly saw: Readonly<Record<string, string>>;
-  readonly fix: Readonly<Record<string, string>>;
-}
+export type Doctored = Awaited<ReturnType<typeof siteToAttack>>;
 
 const FILE = 'postern-doctor/canary.txt';
 export const CANARY = `/download/${FILE}`;
@@ -82,7 +64,7 @@ export const doctor = (words: readonly string[], env: Readonly<Record<string, st
 export async function siteToAttack(
   { gate, asksApi, ...options }: BrokenSite = {},
   onFinished: (stop: () => Promise<void>) => void = onTestFinished,
-): Promise<Doctored> {
+) {
   const { mode = 'auth_request', front, http = '' } = options;
   const { within = 'include postern/internal.conf; alias $files/;' } = options;
   const { inner = `location ^~ /protected/ { ${within} }` } = options;
@@ -106,15 +88,20 @@ export async function siteToAttack(
   const run = (...words: readonly string[]) =>
     doctor([url, '--internal', '/protected/', '--files', files, ...words], env);
   return {
-    ...{ nginx, files, postern, url, run },
+    ...{ nginx, files, postern, url },
     api: address,
     asked: countAsked(site),
-    examine: async (...words) => examined(await run('--json', ...words)),
+    /** The doctor itself, as a person runs it. */
+    run,
+    /** The report of the doctor, with `--json`. */
+    examine: async (...words: readonly string[]) => examined(await run('--json', ...words)),
+    /** The same, without options. */
     examineAlone: async () => examined(await doctor([url, '--json'], env)),
   };
 }
 
-function examined(ended: Ended): Examined {
+/** The report, with the verdict of each check, by its id, and what was seen. */
+function examined(ended: Ended) {
   if (ended.stdout === '') throw new Error(`exit ${ended.code}: ${ended.stderr}`);
   const { checks, requests } = JSON.parse(ended.stdout) as {
     checks: readonly { id: string; verdict: string; saw: string; fix?: string }[];
