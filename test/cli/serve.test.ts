@@ -5,6 +5,7 @@ import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { type Command, ExitedEarly, launch } from '../harness/process.ts';
 import { startService } from '../harness/service.ts';
+import { ENV } from '../support/ask-service.ts';
 import { forTest } from '../support/for-test.ts';
 import { CONFIG, configFile } from '../support/reloading.ts';
 import { postern, program } from './postern.ts';
@@ -17,8 +18,7 @@ async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
     args,
     env: {
       PATH: process.env.PATH,
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: 'web:a-key-for-the-tests-only',
+      ...ENV,
       POSTERN_LISTEN: `127.0.0.1:${ports[0]}`,
       POSTERN_API_LISTEN: `127.0.0.1:${ports[1]}`,
       ...env,
@@ -28,14 +28,6 @@ async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
   await running.ready(() => running.stdout().includes('"listening"'), { what: 'the service' });
   return { ...running, api: `http://127.0.0.1:${ports[1]}` };
 }
-
-test('serve: answers requests, and exits with 0 on SIGTERM', async () => {
-  const service = await serve({});
-  expect((await fetch(`${service.api}/readyz`)).status).toBe(200);
-  service.signal('SIGTERM');
-  expect(await service.exited).toEqual({ code: 0, signal: null });
-  expect(service.stderr()).toBe('');
-});
 
 test('serve: reports configuration errors, and exits with 2', async () => {
   const failed = await serve({ POSTERN_MOUNTS: '/a/=/a/' }).catch((error: unknown) => error);
@@ -47,16 +39,19 @@ test('serve: reports configuration errors, and exits with 2', async () => {
 test.each([
   ['postern serve', [program, 'serve']],
   ['dist/service/main.js', [join(projectRoot, 'dist', 'service', 'main.js')]],
-])('serve: SIGUSR1 does not start the debugger of %s', async (_, args) => {
-  const service = await serve({}, args);
-  service.signal('SIGUSR1');
-  // Node would print the port of the debugger.
-  for (let i = 0; i < 20; i += 1) expect((await fetch(`${service.api}/livez`)).status).toBe(200);
-  expect(service.stderr()).toBe('');
-  service.signal('SIGTERM');
-  expect(await service.exited).toEqual({ code: 0, signal: null });
-  expect(service.stderr()).toBe('');
-});
+])(
+  '%s: answers requests, exits with 0 on SIGTERM, and SIGUSR1 does not start the debugger',
+  async (_, args) => {
+    const service = await serve({}, args);
+    service.signal('SIGUSR1');
+    // Node would print the port of the debugger.
+    for (let i = 0; i < 20; i += 1) expect((await fetch(`${service.api}/livez`)).status).toBe(200);
+    expect(service.stderr()).toBe('');
+    service.signal('SIGTERM');
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    expect(service.stderr()).toBe('');
+  },
+);
 
 test('health: exits with 0 if each listener answers, and names those that do not', async () => {
   const { folder, path } = await configFile(CONFIG);

@@ -40,13 +40,7 @@ export function imageEnvironment(instructions: readonly Instruction[]): Record<s
   );
 }
 
-export interface Copy {
-  readonly from: string | undefined;
-  readonly sources: readonly string[];
-  readonly target: string;
-}
-
-export function readCopy(text: string): Copy {
+export function readCopy(text: string) {
   const words = text.split(/\s+/);
   const from = words[0]?.startsWith('--from=') ? words.shift()?.slice('--from='.length) : undefined;
   return { from, sources: words.slice(0, -1), target: words.at(-1) as string };

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { directives, parseNginx, placed, printed, written } from '../cli/nginx/machine.ts';
+import { directives, parseNginx, placed, printed, program, written } from '../cli/nginx/machine.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { startRedis } from '../harness/redis.ts';
 import { startService } from '../harness/service.ts';
@@ -37,28 +37,11 @@ test('docs/operate/scaling.md: the files are valid for both instances', () => {
 test('docs/operate/scaling.md: the rolling restart waits for each gate, and stops if one does not start', async (context) => {
   const curl = await needTool('curl', context);
   const folder = await folderForTest();
-  for (const i of [1, 2]) {
-    await mkdir(join(folder, `postern-${i}`));
-    await forTest(
-      startService({
-        env: {
-          POSTERN_LISTEN: `unix:${folder}/postern-${i}/gate.sock`,
-          POSTERN_API_LISTEN: 'off',
-          POSTERN_MOUNTS: '/download/=/protected/',
-        },
-      }),
-    );
-  }
+  for (const name of ['1', '2']) await startGate(name, folder, 'memory:');
   const log = join(folder, 'log');
-  const program = async (name: string, script: string) => {
-    const path = join(folder, 'bin', name);
-    await writeFile(path, `#!/bin/sh\n${script}\n`);
-    await chmod(path, 0o755);
-  };
-  await mkdir(join(folder, 'bin'));
-  await program('sleep', `echo sleep "$@" >> '${log}'`);
+  await program(join(folder, 'bin/sleep'), `echo sleep "$@" >> '${log}'`);
   const run = async (fails: string, [from, to] = ['', '']) => {
-    await program('systemctl', `echo "$@" >> '${log}'; test "$2" != '${fails}'`);
+    await program(join(folder, 'bin/systemctl'), `echo "$@" >> '${log}'; test "$2" != '${fails}'`);
     await writeFile(log, '');
     const script = block('systemctl restart').replaceAll('/run/', `${folder}/`).replace(from, to);
     const path = [join(folder, 'bin'), dirname(curl.path), process.env.PATH].join(delimiter);
@@ -83,14 +66,7 @@ test('docs/operate/scaling.md: the rolling restart waits for each gate, and stop
 const start = (env: Record<string, string>) =>
   forTest(startService({ env: { ...ENV, POSTERN_STORE_TIMEOUT_MS: '10000', ...env } }));
 
-interface Gate {
-  /** The number of requests that it has allowed since its start. */
-  allowed(): number;
-  kill(): Promise<void>;
-  start(): Promise<void>;
-}
-
-async function startGate(name: string, folder: string, store: string): Promise<Gate> {
+async function startGate(name: string, folder: string, store: string) {
   await mkdir(join(folder, `postern-${name}`));
   const begin = () =>
     start({
@@ -101,6 +77,7 @@ async function startGate(name: string, folder: string, store: string): Promise<G
     });
   let service = await begin();
   return {
+    /** The number of requests that it has allowed since its start. */
     allowed: () => service.stdout().split('"code":"allow"').length - 1,
     async kill() {
       service.signal('SIGKILL');

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished } from 'vitest';
 import { renderFiles } from '../../../cli/nginx/files.ts';
 import { type NginxOptions, planOf } from '../../../cli/nginx/plan.ts';
@@ -8,7 +8,7 @@ import { withErrors } from '../../../common/config.ts';
 import type { Directive } from '../../../doctor/config/context.ts';
 import { parse } from '../../../doctor/config/parse.ts';
 import type { Mount } from '../../../service/site/mount.ts';
-import { type ConfigContext, nginxFolder } from '../../harness/nginx-conf.ts';
+import { type ConfigContext, completeConfig, nginxFolder } from '../../harness/nginx-conf.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { findTool } from '../../harness/tools.ts';
 import { writeFiles } from '../../support/files.ts';
@@ -49,44 +49,25 @@ export function inFolder() {
   };
 }
 
-export interface Machine {
-  readonly folder: string;
-  run(words: readonly string[], path?: string): Promise<Ended>;
-  read(name: string): Promise<string>;
-  write(name: string, text: string): Promise<void>;
-}
-
 /** A folder such as /etc/nginx, with the folder of the files, and a program `nginx` that uses its log files. */
-export async function machine(sites: string): Promise<Machine> {
+export async function machine(sites: string) {
   const nginx = await findTool('nginx');
   const folder = await nginxFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await rm(join(folder, 'postern'), { recursive: true });
   const write = (name: string, text: string) => writeFiles(folder, { [name]: text });
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  await write(
-    'nginx.conf',
-    `error_log ${folder}/error.log;
-    pid ${folder}/nginx.pid;
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    events { worker_connections 4096; }
-    http {
-      ${temporary.map((name) => `${name}_temp_path ${folder}/temp-${name};`).join('\n')}
-      access_log ${folder}/access.log;
-      include conf.d/*.conf;
-      include sites-enabled/*;
-    }`,
-  );
+  const includes = 'include conf.d/*.conf;\ninclude sites-enabled/*;';
+  await write('nginx.conf', completeConfig(includes, folder));
   const shop = sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`);
   await write('sites-enabled/shop', shop.replaceAll('$folder', folder));
   await mkdir(join(folder, 'srv', 'files'), { recursive: true });
   await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
-  const env = { ...nginx.env, POSTERN_MOUNTS: '/download/=/protected/' };
+  const env = { ...nginx.env, ...USUAL };
   return {
     folder,
     write,
-    read: (name) => readFile(join(folder, name), 'utf8'),
-    run: (words, path = `${folder}/bin:${process.env.PATH}`) => {
+    read: (name: string) => readFile(join(folder, name), 'utf8'),
+    run: (words: readonly string[], path = `${folder}/bin:${process.env.PATH}`) => {
       const here = words.map((word) => word.replace(/^\/srv\//, `${folder}/srv/`));
       return postern(['nginx', '--out', folder, ...here], folder, { env: { ...env, PATH: path } });
     },
@@ -94,8 +75,7 @@ export async function machine(sites: string): Promise<Machine> {
 }
 
 export async function program(path: string, script: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await writeFiles(dirname(path), { [basename(path)]: `#!/bin/sh\n${script}\n` });
   await chmod(path, 0o755);
 }
 
@@ -113,18 +93,9 @@ export async function snapshot(folder: string): Promise<Record<string, string>> 
 export const notes = ({ stderr }: Ended) =>
   [...stderr.matchAll(/^postern: note: (.*)$/gm)].map(([, note = '']) => note);
 
-const OPTIONS: NginxOptions = { files: ['/srv/files'], server: true };
-
 export const MOUNTS: readonly Mount[] = [mount('/download/', '/protected/')];
 
 const LISTEN = { path: '/run/postern/gate.sock' };
-
-function plan(options: Partial<NginxOptions>, mounts: readonly Mount[]) {
-  const asked = { ...OPTIONS, ...options };
-  return withErrors('no files were written', (errors) =>
-    planOf(asked, { mounts, listen: LISTEN }, errors),
-  );
-}
 
 /** What `postern nginx --out` writes. */
 export function written(
@@ -132,7 +103,11 @@ export function written(
   mounts = MOUNTS,
   line = 'postern nginx',
 ): ReadonlyMap<string, string> {
-  return renderFiles(plan(options, mounts), line);
+  const asked: NginxOptions = { files: ['/srv/files'], server: true, ...options };
+  const plan = withErrors('no files were written', (errors) =>
+    planOf(asked, { mounts, listen: LISTEN }, errors),
+  );
+  return renderFiles(plan, line);
 }
 
 /** The generated files as the content of one http block: each site in place of its include. */

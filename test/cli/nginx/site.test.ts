@@ -1,10 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
-import { type Nginx, startNginx, testNginx } from '../../harness/nginx.ts';
+import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startService } from '../../harness/service.ts';
+import { writeFiles } from '../../support/files.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { KEY, listening, mount } from '../../support/postern.ts';
 import { postern } from '../postern.ts';
@@ -23,12 +23,7 @@ const LOOKALIKES = [
 const UNUSUAL = `/d "é" 日;{$uri}'#~*?%41.(x)|[y]/`;
 const UNUSUAL_INTERNAL = `/i '"; return 200; # $args\u2028/`;
 
-interface Site {
-  readonly nginx: Nginx;
-  readonly stopService: () => Promise<unknown>;
-  issue(...words: string[]): Promise<string>;
-  ask(path: string, headers?: Record<string, string>): Promise<Response>;
-}
+type Site = Awaited<ReturnType<typeof start>>;
 
 /** The service, nginx as `postern nginx` sets it up, and files below `$files`: all from the command line. */
 async function start(words: readonly string[], settings: Readonly<Record<string, string>> = {}) {
@@ -41,7 +36,13 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
     ],
   };
   // JSON is YAML.
-  await writeFile(join(folder, 'postern.yaml'), JSON.stringify(yaml));
+  await writeFiles(folder, {
+    'postern.yaml': JSON.stringify(yaml),
+    ...Object.fromEntries(
+      ['a', 'unusual', 'stored'].map((name) => [`the files/${name}/file.txt`, name]),
+    ),
+    'the files/a/large.bin': Buffer.alloc(300_000),
+  });
   const env = {
     POSTERN_CONFIG: join(folder, 'postern.yaml'),
     POSTERN_API_KEYS: `test:${KEY}`,
@@ -49,12 +50,6 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
   };
   const service = await forTest(startService({ env }));
   const files = join(folder, 'the files');
-  for (const name of ['a', 'unusual', 'stored']) {
-    await mkdir(join(files, name), { recursive: true });
-    await writeFile(join(files, name, 'file.txt'), name);
-  }
-  await writeFile(join(files, 'a', 'large.bin'), Buffer.alloc(300_000));
-
   const own = { ...env, POSTERN_LISTEN: `127.0.0.1:${service.gatePort}` };
   const places = [`/protected/=${files}/a`, `${UNUSUAL_INTERNAL}=${files}/unusual`];
   if (!words.includes('--proxy-target')) places.push(`/s3/=${files}/stored`);
@@ -70,19 +65,19 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
   const texts = Object.entries<string>(JSON.parse(made.stdout).files);
   const nginx = await forTest(startNginx({ config: (context) => placed(texts, context) }));
   const client = { POSTERN_API: `http://127.0.0.1:${service.apiPort}`, POSTERN_API_KEY: KEY };
-  const site: Site = {
+  return {
     nginx,
     stopService: service.stop,
-    async issue(...more) {
+    async issue(...more: string[]): Promise<string> {
       const issued = await postern(['token', 'issue', ...more], folder, { env: client });
       // A name can contain a "?", so it is not an error.
       const note = expect.stringMatching(/^postern: note: Paths are not URL-encoded: .*\n$/);
       expect(issued).toMatchObject({ code: 0, stderr: more.join().includes('?') ? note : '' });
       return issued.stdout.trim();
     },
-    ask: (path, headers = {}) => fetch(nginx.url(path), { redirect: 'manual', headers }),
+    ask: (path: string, headers: Record<string, string> = {}) =>
+      fetch(nginx.url(path), { redirect: 'manual', headers }),
   };
-  return site;
 }
 
 const encoded = (path: string) => path.split('/').map(encodeURIComponent).join('/');
@@ -124,12 +119,13 @@ describe('nginx: real nginx serves the generated site', () => {
   });
 
   test('with all options', async () => {
-    const store = await listening((request, response) => {
-      expect(request.headers.authorization).toBeUndefined();
-      response.statusCode = request.url === '/bucket/file.txt' ? 200 : 404;
-      response.end('stored');
-    });
-    onTestFinished(store.stop);
+    const store = await forTest(
+      listening((request, response) => {
+        expect(request.headers.authorization).toBeUndefined();
+        response.statusCode = request.url === '/bucket/file.txt' ? 200 : 404;
+        response.end('stored');
+      }),
+    );
     const [dead, gate] = await freePorts(2);
     const words = [
       ...['--cache', '--limit-conn', '2', '--listen', '80', '--disable-symlinks'],

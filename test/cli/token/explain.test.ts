@@ -6,6 +6,7 @@ import { jwtId, newToken } from '../../../service/token/token.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { foreigner } from '../../jwt/issuers.ts';
 import { createSigned } from '../../jwt/signed.ts';
+import { writeFiles } from '../../support/files.ts';
 import { issueToken, KEY, type Listening, listening } from '../../support/postern.ts';
 import { posternHere } from '../postern.ts';
 
@@ -23,9 +24,8 @@ beforeAll(async () => {
   signed.clock.now = Date.now();
   service = await listening(getRequestListener(signed.api.fetch));
   opaque = await issueToken(signed.api, { path: '/download/a', subject: 'ada' });
-  await writeFile(join(folder, 'own.json'), signed.files.own ?? '');
-  await writeFile(join(folder, 'app.json'), app.file.app ?? '');
-  await writeFile(join(folder, 'postern.yaml'), CONFIG);
+  const [own = '', other = ''] = [signed.files.own, app.file.app];
+  await writeFiles(folder, { 'own.json': own, 'app.json': other, 'postern.yaml': CONFIG });
 });
 afterAll(async () => {
   await service.stop();

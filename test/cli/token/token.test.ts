@@ -1,5 +1,6 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { stateText } from '../../../cli/token/show.ts';
+import { forTest } from '../../support/for-test.ts';
 import { listening } from '../../support/postern.ts';
 import {
   ADMIN,
@@ -85,12 +86,13 @@ describe('token revoke and token list', () => {
 
   test('token show, token revoke: take an ID that begins with a hyphen after --', async () => {
     const seen: Array<string | undefined> = [];
-    const other = await listening((request, response) => {
-      seen.push(`${request.method} ${request.url}`);
-      if (request.method === 'GET') response.end('{"id":"x"}');
-      else response.writeHead(204).end();
-    });
-    onTestFinished(other.stop);
+    const other = await forTest(
+      listening((request, response) => {
+        seen.push(`${request.method} ${request.url}`);
+        if (request.method === 'GET') response.end('{"id":"x"}');
+        else response.writeHead(204).end();
+      }),
+    );
     const api = ['--api', at(other.port)];
     for (const id of [`-h${'a'.repeat(20)}`, `--${'a'.repeat(20)}`, `-${'-'.repeat(21)}`]) {
       await done(['show', ...api, '--json', '--', id]);
@@ -169,8 +171,7 @@ describe('token revoke and token list', () => {
 
   test('token revoke: says which JWTs of issuers end', async () => {
     const answer = '{"revoked":2,"signed_before":60}';
-    const other = await listening((_, response) => void response.end(answer));
-    onTestFinished(other.stop);
+    const other = await forTest(listening((_, response) => void response.end(answer)));
     const words = ['revoke', '--subject', 'u', '--api', at(other.port)];
     const signed = 'JWTs that issuers signed before 1970-01-01T00:01:00Z end.';
     expect(await done(words)).toBe(`2 revoked. ${signed}\n`);
