@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, type TestContext } from 'vitest';
 import {
@@ -15,6 +14,8 @@ import { projectRoot } from '../harness/paths.ts';
 import type { BrowserContext, Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
 import { withListing } from '../nginx/listed.ts';
+import { writeFiles } from '../support/files.ts';
+import { tcpForTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 import { modes, type Site, type SiteMode, type SiteOptions, siteForTest } from '../support/site.ts';
 
@@ -90,9 +91,7 @@ export const pagesLocation = 'location /pages/ { alias $files/../pages/; }';
 
 /** Writes the page; returns its URL. */
 export async function pageOf(site: Site, html: string, name = 'index.html'): Promise<string> {
-  const pages = join(site.files, '..', 'pages');
-  await mkdir(pages, { recursive: true });
-  await writeFile(join(pages, name), `<!doctype html>${html}`);
+  await writeFiles(join(site.files, '..', 'pages'), { [name]: `<!doctype html>${html}` });
   return site.nginx.url('/pages/');
 }
 
@@ -192,7 +191,7 @@ const CUT_AT = 1_000_000;
 /** Forwards connections to a port, and cuts the first that carries more than a megabyte. */
 export async function startCutter(port: number) {
   let isCut = false;
-  const server = createServer((client) => {
+  const front = await tcpForTest((client) => {
     const upstream = connect(port, '127.0.0.1');
     let bytes = 0;
     upstream.on('data', (chunk) => {
@@ -211,9 +210,6 @@ export async function startCutter(port: number) {
       one.on('error', () => other.destroy());
       one.on('close', () => other.end());
     }
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { origin, isCut: () => isCut };
+  });
+  return { origin: `http://127.0.0.1:${front}`, isCut: () => isCut };
 }

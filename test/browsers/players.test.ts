@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
 import { fragments, makePlaylist, SECONDS } from '../clients/hls.ts';
@@ -8,6 +8,7 @@ import { packageFile } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { selfSigned } from '../support/certificate.ts';
+import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { without } from '../support/need-tool.ts';
 import { mount } from '../support/postern.ts';
@@ -78,8 +79,7 @@ async function openFilm(
   const origin = `https://site.test:${port}`;
   const { certificate, key } = selfSigned('localhost');
   const folder = await folderForTest();
-  await writeFile(join(folder, 'tls.pem'), certificate);
-  await writeFile(join(folder, 'tls.key'), key);
+  await writeFiles(folder, { 'tls.pem': certificate, 'tls.key': key });
   const tls = `listen 127.0.0.1:${port} ssl;
     ssl_certificate ${folder}/tls.pem; ssl_certificate_key ${folder}/tls.key;`;
   const media = configuration
@@ -98,8 +98,7 @@ async function openFilm(
 
   const segments = await makePlaylist(ffmpeg, join(site.files, 'film'), fragments);
   const issued = await site.issue({ prefix: '/media/film/', cookie });
-  await mkdir(join(folder, 'api'));
-  await writeFile(join(folder, 'api', 'film'), JSON.stringify(issued));
+  await writeFiles(folder, { 'api/film': JSON.stringify(issued) });
   await copyFile(
     join(projectRoot, 'integrations/examples/player/index.html'),
     join(folder, 'index.html'),

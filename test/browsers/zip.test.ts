@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
+import { open, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
 import { client, stateOf, usedOnceFrom, waitForLines } from '../clients/programs.ts';
 import type { Page } from '../harness/puppeteer.ts';
+import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
 import {
   browsers,
@@ -198,9 +199,8 @@ test.for(browsers)('ZIP, %s: asks before it needs much memory', async (name, con
   await save(page);
   const limits = 'The limits are 10,000 files, 50 GB and 20 levels of folders.';
   await expectStatus(page, limits);
-  const deep = join(site.files, 'deep', ...Array.from({ length: 21 }, (_, i) => `${i}`));
-  await mkdir(deep, { recursive: true });
-  await writeFile(join(deep, 'a.txt'), 'a');
+  const deep = Array.from({ length: 21 }, (_, i) => `${i}`).join('/');
+  await writeFiles(join(site.files, 'deep'), { [`${deep}/a.txt`]: 'a' });
   const other = await site.issue({ prefix: '/download/deep/', listing: true });
   await page.goto(site.nginx.url(other.url));
   await page.evaluate(withoutPicker);

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { request } from 'node:https';
-import { delimiter, dirname, join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { delimiter, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { program } from '../cli/nginx/machine.ts';
 import { fencedBlocks, plain } from '../docs/blocks.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
@@ -11,6 +12,7 @@ import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askApi } from '../support/ask-service.ts';
 import { selfSigned } from '../support/certificate.ts';
+import { writeFiles } from '../support/files.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
 
@@ -77,11 +79,7 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
       .replaceAll(' -g www-data', '')
       .replaceAll('127.0.0.1:3000', `127.0.0.1:${app.port}`)
       .replaceAll(`https://${HOST}/ `, `https://${HOST}/ --connect 127.0.0.1:${https} `);
-  const write = async (name: string, text: string) => {
-    const path = join(dir, name);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  };
+  const write = (name: string, text: string) => writeFiles(dir, { [name]: text });
   for (const name of ['var/log/nginx', 'run', 'srv'])
     await mkdir(join(dir, name), { recursive: true });
   await chmod(dir, 0o755);
@@ -105,18 +103,14 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
   const enabled = join(dir, 'etc/nginx/sites-enabled/shop');
   await symlink('../sites-available/shop', enabled);
 
-  const program = async (name: string, script: string) => {
-    await write(`bin/${name}`, `#!/bin/sh\n${script}\n`);
-    await chmod(join(dir, 'bin', name), 0o755);
-  };
   const conf = `${dir}/etc/nginx/nginx.conf`;
   await program(
-    'nginx',
+    join(dir, 'bin/nginx'),
     `exec '${nginx.path}' -e '${dir}/var/log/nginx/error.log' -c '${conf}' "$@"`,
   );
-  await program('systemctl', `[ "$*" = 'reload nginx' ] && exec nginx -s reload`);
+  await program(join(dir, 'bin/systemctl'), `[ "$*" = 'reload nginx' ] && exec nginx -s reload`);
   const cli = join(projectRoot, 'dist', 'cli', 'postern.js');
-  await program('postern', `exec '${process.execPath}' '${cli}' "$@"`);
+  await program(join(dir, 'bin/postern'), `exec '${process.execPath}' '${cli}' "$@"`);
   const env = {
     ...plain(),
     ...nginx.env,
@@ -126,13 +120,8 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
     POSTERN_API_LISTEN: `127.0.0.1:${api}`,
   };
 
-  const server = await launch({
-    name: 'nginx',
-    path: join(dir, 'bin', 'nginx'),
-    args: ['-g', 'daemon off;'],
-    env,
-  });
-  onTestFinished(async () => void (await server.stop()));
+  const path = join(dir, 'bin', 'nginx');
+  const server = await forTest(launch({ name: 'nginx', path, args: ['-g', 'daemon off;'], env }));
 
   /** A request over TLS, by one of the names of the site. */
   const get = (path: string, name = HOST) =>
@@ -201,13 +190,8 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
       }
       continue;
     }
-    const service = await launch({
-      name: 'postern',
-      path: 'bash',
-      args: ['-c', `exec env ${command.replace(/ &$/, '')}`],
-      env,
-    });
-    onTestFinished(async () => void (await service.stop()));
+    const args = ['-c', `exec env ${command.replace(/ &$/, '')}`];
+    const service = await forTest(launch({ name: 'postern', path: 'bash', args, env }));
     await service.ready(() => service.stdout().includes('"listening"'), { what: 'Postern' });
   }
 

@@ -8,6 +8,7 @@ import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { findTool, type ToolName } from '../harness/tools.ts';
 import { selfSigned } from '../support/certificate.ts';
+import { writeFiles } from '../support/files.ts';
 import { sendRaw } from '../support/raw.ts';
 
 // The proxies of docs/guides/behind-another-proxy.md, with the blocks of the page.
@@ -171,9 +172,8 @@ export async function startFront(name: FrontName, site: { gate: number; files: s
   });
   const folder = await temporaryFolder();
   const { certificate, key } = selfSigned(HOST);
-  await writeFile(join(folder, 'cert.pem'), certificate);
-  await writeFile(join(folder, 'key.pem'), key);
-  await writeFile(join(folder, 'both.pem'), certificate + key);
+  const both = certificate + key;
+  await writeFiles(folder, { 'cert.pem': certificate, 'key.pem': key, 'both.pem': both });
   const [port = 0, tlsPort = 0] = await freePorts(2);
   const front = await kind.start({ backend: nginx.port, port, tlsPort, folder });
   return {

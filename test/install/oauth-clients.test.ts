@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createClient, type PosternClient } from '../../client/client.ts';
 import { findNpmProgram } from '../harness/npm-programs.ts';
@@ -43,46 +42,6 @@ const isLive = () =>
   );
 
 const MINUTE = 60_000;
-
-test.each(['ClientSecretBasic', 'ClientSecretPost'])(
-  'OAuth: oauth4webapi introspects and revokes with %s',
-  async (method) => {
-    const require = createRequire(await findNpmProgram('openid-client'));
-    const oauth = await import(require.resolve('oauth4webapi'));
-    const insecure = { [oauth.allowInsecureRequests]: true };
-    const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure });
-    const server = await oauth.processDiscoveryResponse(issuer, found);
-    const client = { client_id: 'web' };
-    const [auth, wrong] = [oauth[method](KEY), oauth[method](`${KEY}.`)];
-
-    async function introspect(as: unknown) {
-      const response = await oauth.introspectionRequest(server, client, as, token, insecure);
-      return oauth.processIntrospectionResponse(server, client, response);
-    }
-    async function revoke(as: unknown) {
-      const response = await oauth.revocationRequest(server, client, as, token, insecure);
-      return oauth.processRevocationResponse(response);
-    }
-
-    expect(await introspect(auth)).toMatchObject({ active: true, sub: 'é', client_id: 'web' });
-    const scheme = method === 'ClientSecretBasic' ? 'basic' : 'bearer';
-    for (const refused of [introspect(wrong), revoke(wrong)]) {
-      await expect(refused).rejects.toMatchObject({ status: 401, cause: [{ scheme }] });
-    }
-    expect(await isLive()).toBe(true);
-    expect(await revoke(auth)).toBeUndefined();
-    expect(await isLive()).toBe(false);
-    expect(await introspect(auth)).toEqual({ active: false });
-    const both = { ...insecure, additionalParameters: { client_secret: KEY } };
-    if (method !== 'ClientSecretBasic') return;
-    const twice = await oauth.introspectionRequest(server, client, auth, token, both);
-    await expect(oauth.processIntrospectionResponse(server, client, twice)).rejects.toMatchObject({
-      status: 400,
-      error: 'invalid_request',
-    });
-  },
-  MINUTE,
-);
 
 test(
   'OAuth: openid-client finds the endpoints, introspects and revokes',

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OpenapiTools, openapiTools } from '../../dev/build/openapi/tools.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import type { Ran } from '../harness/run.ts';
-import { type ServiceProcess, startService } from '../harness/service.ts';
+import { startService } from '../harness/service.ts';
+import { ENV } from '../support/ask-service.ts';
+import { forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 
 let folder: string;
@@ -61,29 +63,19 @@ test('OpenAPI: a generated client issues, shows and revokes tokens', async () =>
   expect(compiled.ok, compiled.output).toBe(true);
   const { Api } = await import(join(out, 'client.js'));
 
-  const env = {
-    POSTERN_STORE: 'memory:',
-    POSTERN_MOUNTS: '/download/=/protected/',
-    POSTERN_API_KEYS: `web:${KEY}`,
-    POSTERN_LOG_LEVEL: 'silent',
-  };
-  const service: ServiceProcess = await startService({ env });
-  try {
-    const { tokens, revoke } = new Api({
-      baseUrl: `http://127.0.0.1:${service.apiPort}`,
-      baseApiParams: { headers: { authorization: `Bearer ${KEY}` } },
-    });
-    const { data: one } = await tokens.issueToken({ path: '/download/a' });
-    const { data: many } = await tokens.issueTokens([
-      { prefix: '/download/b/' },
-      { path: '/download/c' },
-    ]);
-    expect(many).toHaveLength(2);
-    expect((await tokens.showToken(one.id)).data).toMatchObject({ path: '/download/a' });
-    expect((await tokens.revokeToken(one.id)).status).toBe(204);
-    await expect(tokens.showToken(one.id)).rejects.toMatchObject({ error: { code: 'not_found' } });
-    expect(revoke).toBeDefined();
-  } finally {
-    await service.stop();
-  }
+  const service = await forTest(startService({ env: ENV }));
+  const { tokens, revoke } = new Api({
+    baseUrl: `http://127.0.0.1:${service.apiPort}`,
+    baseApiParams: { headers: { authorization: `Bearer ${KEY}` } },
+  });
+  const { data: one } = await tokens.issueToken({ path: '/download/a' });
+  const { data: many } = await tokens.issueTokens([
+    { prefix: '/download/b/' },
+    { path: '/download/c' },
+  ]);
+  expect(many).toHaveLength(2);
+  expect((await tokens.showToken(one.id)).data).toMatchObject({ path: '/download/a' });
+  expect((await tokens.revokeToken(one.id)).status).toBe(204);
+  await expect(tokens.showToken(one.id)).rejects.toMatchObject({ error: { code: 'not_found' } });
+  expect(revoke).toBeDefined();
 }, 180_000);

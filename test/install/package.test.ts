@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placed } from '../cli/nginx/machine.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
@@ -28,17 +28,8 @@ beforeAll(async () => {
 }, 3 * MINUTE);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-interface User {
-  /** A folder of the user, empty except for `bin/node`. */
-  readonly home: string;
-  readonly env: Record<string, string>;
-  /** A command line of the user, as root would start it. */
-  command(words: readonly string[]): { path: string; args: string[] };
-  run(...words: string[]): Promise<string>;
-}
-
-/** An ordinary user: nobody, if the tests run as root. */
-async function createUser(program: NpmProgram): Promise<User> {
+/** An ordinary user, nobody if the tests run as root, with a folder that is empty except for `bin/node`. */
+async function createUser(program: NpmProgram) {
   const home = await mkdtemp(join(folder, `${program}-`));
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await chown(home, NOBODY, NOBODY);
@@ -47,12 +38,13 @@ async function createUser(program: NpmProgram): Promise<User> {
   await copyFile(await findNpmProgram(program), join(bin, 'node'));
   await chmod(join(bin, 'node'), 0o755);
   // npm and npx start with the first `node` on the PATH.
-  const env = {
+  const env: Record<string, string> = {
     HOME: home,
     PATH: `${bin}:/usr/local/bin:/usr/bin:/bin`,
     npm_config_offline: 'true',
   };
   const other = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+  /** A command line of the user, as root would start it. */
   const command = (words: readonly string[]) => {
     const [path = '', ...args] = [...(isRoot ? other : []), ...words];
     return { path, args };
@@ -127,13 +119,8 @@ describe.sequential.each<NpmProgram>(['node-20', 'node-22', 'node-24', 'node-26'
         );
 
         const { POSTERN_API, POSTERN_API_KEY, ...settings } = env as Record<string, string>;
-        const service = await launch({
-          name: 'npx postern serve',
-          ...command([...npx, 'serve']),
-          env: settings,
-          cwd: home,
-        });
-        onTestFinished(async () => void (await service.stop()));
+        const serve = { name: 'npx postern serve', ...command([...npx, 'serve']) };
+        const service = await forTest(launch({ ...serve, env: settings, cwd: home }));
         await service.ready(() => service.stdout().includes('"listening"'), {
           what: 'postern serve to listen',
           deadline: MINUTE,

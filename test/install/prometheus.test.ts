@@ -1,6 +1,6 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { docsBlock } from '../docs/blocks.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts, onFreePorts } from '../harness/ports.ts';
@@ -8,7 +8,8 @@ import { launch } from '../harness/process.ts';
 import { tryRun } from '../harness/run.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { folderForTest } from '../support/for-test.ts';
+import { askGate, ENV } from '../support/ask-service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const RULES = join(projectRoot, 'deploy', 'prometheus', 'postern.rules.yaml');
@@ -28,28 +29,17 @@ test('alerts: promtool accepts the rules, and each alert fires only for its caus
 
 test('Prometheus reads each metric, and evaluates each alert', async (context) => {
   const [delivery] = await freePorts(1);
-  const postern = await startService({
-    env: {
-      POSTERN_DELIVERY_LISTEN: `127.0.0.1:${delivery}`,
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${'k'.repeat(16)}`,
-    },
-  });
-  onTestFinished(async () => void (await postern.stop()));
-  await fetch(`http://127.0.0.1:${postern.gatePort}/auth-request`, {
-    headers: { 'x-original-uri': '/download/a.txt', 'x-original-method': 'GET' },
-  });
+  const env = { ...ENV, POSTERN_DELIVERY_LISTEN: `127.0.0.1:${delivery}` };
+  const postern = await forTest(startService({ env }));
+  await askGate(postern, '/download/a.txt');
 
   const prometheus = await startPrometheus(postern.apiPort, context);
   type Rule = { name: string; health: string; lastError?: string; state: string };
-  const { groups } = await prometheus.get<{ groups: Array<{ rules: Rule[] }> }>('rules');
-  const rules = groups.flatMap((group) => group.rules);
-  expect(rules.length).toBeGreaterThan(5);
   const evaluated = await waitFor(
     async () => {
       const { groups } = await prometheus.get<{ groups: Array<{ rules: Rule[] }> }>('rules');
       const all = groups.flatMap((group) => group.rules);
-      return all.every(({ health }) => health !== 'unknown') && all;
+      return all.length > 5 && all.every(({ health }) => health !== 'unknown') && all;
     },
     { what: 'Prometheus to evaluate the alerts' },
   );
@@ -95,17 +85,13 @@ async function startPrometheus(target: number, context: Parameters<typeof needTo
     ];
     await writeFile(join(folder, 'prometheus.yml'), text.join('\n'));
     await cp(RULES, join(folder, 'postern.rules.yaml'));
-    const prometheus = await launch({
-      name: 'prometheus',
-      path,
-      args: [
-        `--config.file=${folder}/prometheus.yml`,
-        `--storage.tsdb.path=${folder}/data`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      env: { ...process.env, ...env },
-    });
-    onTestFinished(async () => void (await prometheus.stop()));
+    const args = [
+      `--config.file=${folder}/prometheus.yml`,
+      `--storage.tsdb.path=${folder}/data`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ];
+    const running = launch({ name: 'prometheus', path, args, env: { ...process.env, ...env } });
+    const prometheus = await forTest(running);
     async function get<T>(path: string): Promise<T> {
       const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`);
       return ((await response.json()) as { data: T }).data;

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
+import { ENV } from '../support/ask-service.ts';
+import { forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { pack } from './packed.ts';
 
@@ -23,9 +25,7 @@ beforeAll(async () => {
   const modules = join(folder, 'node_modules', 'postern');
   await mkdir(modules, { recursive: true });
   await promisify(execFile)('tar', ['-xzf', tarball, '-C', modules, '--strip-components=1']);
-  service = await startService({
-    env: { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` },
-  });
+  service = await startService({ env: ENV });
 }, 3 * MINUTE);
 afterAll(async () => {
   await service?.stop();
@@ -111,14 +111,10 @@ test(
        ],
      );`,
     );
-    const running = await launch({
-      name: 'workerd',
-      path: await findNpmProgram('workerd'),
-      args: ['serve', 'config.capnp'],
-      env: { PATH: process.env.PATH },
-      cwd: work,
-    });
-    onTestFinished(async () => void (await running.stop()));
+    const path = await findNpmProgram('workerd');
+    const env = { PATH: process.env.PATH };
+    const args = ['serve', 'config.capnp'];
+    const running = await forTest(launch({ name: 'workerd', path, args, env, cwd: work }));
     let answer: unknown;
     const ask = async () => {
       const response = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
