@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { keptLog } from '../api/ask-api.ts';
+import { createSigned } from '../jwt/signed.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type Headers, openRaw, requestBytes } from '../support/raw.ts';
@@ -94,11 +95,12 @@ describe.each(modes)('buffers: the largest response of the gate fits by %s', (mo
   const grant = { subject: '漢'.repeat(256), filename: '漢'.repeat(255), limit_rate: 1e12 };
   const folder = `${[...'abcdefghijk'].map((letter) => letter.repeat(83)).join('/')}/`;
   const name = Array.from({ length: 3 }, () => '漢'.repeat(80)).join('/');
-  const site = useSite({
-    mode,
-    files: { [deep]: 'the whole', [`${folder}${name}`]: 'the whole' },
-    mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
-    apiKeys: [apiKey(KEY, { targets: ['/protected/'] })],
+  const site = useSite(async () => {
+    const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
+    const { jwt, clock } = await createSigned({ mounts });
+    const files = { [deep]: 'the whole', [`${folder}${name}`]: 'the whole' };
+    const apiKeys = [apiKey(KEY, { targets: ['/protected/'] })];
+    return { mode, files, mounts, apiKeys, jwt, now: () => clock.now };
   });
   async function opens(target: string, headers = {}): Promise<Response> {
     const answer = await site.fetch(target, { headers });
@@ -119,9 +121,9 @@ describe.each(modes)('buffers: the largest response of the gate fits by %s', (mo
     await opens((await site.issue({ path: `/download/${deep}`, ...grant, ...target })).url);
   });
 
-  test('with cookies', async () => {
+  test.each(['opaque', 'jwt'])('with cookies, for a token of the format %s', async (format) => {
     const prefix = `/download/${folder}`;
-    const issued = await site.issue({ prefix, ...grant, cookie: true, max_uses: 1 });
+    const issued = await site.issue({ prefix, ...grant, format, cookie: true, max_uses: 1 });
     const secrets = Array.from({ length: 9 }, (_, i) => String(i).repeat(22)).join('.');
     const target = `${issued.url}${encodeURI(name)}?start=${'+'.repeat(680)}`;
     const answer = await opens(target, { cookie: `postern_resume=${secrets}` });

@@ -146,17 +146,9 @@ test('decision cache: many URLs of one token do not grow its folder, and lose no
   expect(await nginx.errorLog()).not.toContain('ps_');
 });
 
-test('decision cache: an unusual file name is the same when it is reused', async () => {
-  const name = 'we ird?%41#ü 漢.txt';
-  const { issue, ask, asked } = await cachedSite({ files: { [name]: 'the file' } });
-  const { url } = await issue({ path: `/download/${name}`, filename: name, subject: 'ü 漢' });
-  for (let i = 0; i < 3; i += 1) expect(seen(await ask('GET', url))).toEqual([200, 'the file']);
-  expect(asked()).toBe(1);
-});
-
 // The key and the response share a buffer.
 test('decision cache: the largest response is cached with the longest key', async () => {
-  const path = Array.from({ length: 8 }, () => '漢'.repeat(75)).join('/');
+  const path = `we ird?%41#ü/${Array.from({ length: 8 }, () => '漢'.repeat(75)).join('/')}`;
   const { issue, ask, asked } = await cachedSite({ files: { [path]: 'the file' } });
   const longest = { subject: '漢'.repeat(256), filename: '漢'.repeat(255), limit_rate: 1e12 };
   const { url } = await issue({ path: `/download/${path}`, ...longest });

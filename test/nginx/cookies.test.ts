@@ -172,9 +172,4 @@ describe.each(modes)('Set-Cookie: cookies of the gate by %s', (mode) => {
       expect(JSON.stringify(answer.headers)).not.toContain('set-cookie');
     }
   });
-
-  test('are not sent with the next response', async () => {
-    expect(cookiesOf(await ask([RESUME, TOKEN], '/download/a.txt', {}))).toHaveLength(2);
-    expect(cookiesOf(await ask([], '/download/a.txt', {}))).toEqual([]);
-  });
 });

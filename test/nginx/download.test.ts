@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { NAMES } from '../support/names.ts';
-import { type Headers, openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
+import type { Headers, RawAnswer } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
@@ -63,22 +62,6 @@ describe.each(modes)(
       const open = await site.ask('GET', '/open/empty.txt');
       expect(essence(await site.ask('GET', url))).toBe(essence(open));
     });
-
-    test('a missing file gets 404 without the internal path', async () => {
-      for (const path of ['/download/none.txt', '/download/sub']) {
-        const answer = await site.ask('GET', (await site.issue({ path })).url);
-        expect(answer.status).toBe(404);
-        expect(JSON.stringify([answer.headers, answer.text])).not.toMatch(/protected|postern-/);
-      }
-    });
-
-    test('a delivery has Cache-Control: private, no-store', async () => {
-      const answer = await site.ask('GET', protectedUrl);
-      const caching = answer.headers.filter(([name]) => name === 'cache-control');
-      expect(caching).toEqual([['cache-control', 'private, no-store']]);
-      expect(answer.header('x-content-type-options')).toBe('nosniff');
-      expect(answer.header('referrer-policy')).toBe('no-referrer');
-    });
   },
 );
 
@@ -131,31 +114,5 @@ describe.each(modes)('file names: unusual ones by %s', (mode) => {
     const { access_token: token } = await site.issue({ path: '/download/日本語のファイル.txt' });
     const answer = await site.ask('GET', `/download/日本語のファイル.txt?token=${token}`);
     expect([answer.status, answer.text]).toEqual([200, 'this is 日本語のファイル.txt']);
-  });
-});
-
-const BIG = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
-
-describe.each(modes)('reload: nginx by %s', (mode) => {
-  test('a reload interrupts no download, and new requests are decided', async () => {
-    const site = await siteForTest({ mode, files: { 'big.bin': BIG, 'a.txt': 'file a' } });
-    const big = await site.issue({ path: '/download/big.bin', limit_rate: 150_000 });
-    const small = await site.issue({ path: '/download/a.txt' });
-
-    const connection = await openRaw(site.nginx.port);
-    onTestFinished(connection.close);
-    let finished = false;
-    const download = connection.send(requestBytes('GET', big.url)).then((answer) => {
-      finished = true;
-      return answer;
-    });
-    await once(connection.socket, 'data');
-    await site.nginx.reload();
-    const after = await site.ask('GET', small.url);
-    expect([after.status, after.text, finished]).toEqual([200, 'file a', false]);
-    expect((await site.ask('GET', '/download/a.txt')).status).toBe(401);
-
-    const { status, body } = await download;
-    expect([status, body.equals(BIG)]).toEqual([200, true]);
   });
 });

@@ -184,7 +184,8 @@ describe.each(modes)('object store: files by %s', (mode) => {
     for (let status = 300; status < 600; status += 1) {
       storage.answer = (_, response: ServerResponse) => {
         const Location = 'http://storage.example/?X-Amz-Signature=secret';
-        response.writeHead(status, { 'Content-Type': 'application/xml', Location }).end('secret');
+        const headers = { Location, 'X-Accel-Redirect': '/protected/other.txt' };
+        response.writeHead(status, { 'Content-Type': 'application/xml', ...headers }).end('secret');
       };
       const answer = await site.ask('GET', url).catch((error: Error) => {
         // nginx closes the connection.
@@ -197,7 +198,7 @@ describe.each(modes)('object store: files by %s', (mode) => {
         const retry = becomes(status) === 503 ? '5' : undefined;
         const seen = [status, answer.status, answer.header('retry-after')];
         expect(seen).toEqual([status, becomes(status), retry]);
-        if (status !== 304) expect(all).not.toMatch(/application\/xml|storage/);
+        if (status !== 304) expect(all).not.toMatch(/application\/xml|storage|another file/);
       }
     }
     expect(shown).toEqual([408, 499]);
@@ -236,19 +237,5 @@ describe.each(modes)('object store: files by %s', (mode) => {
       expect(answer.text, target).not.toContain('line 1');
     }
     expect(storage.requests).toEqual([]);
-  });
-
-  test('the query of one token is not used for the next one on the same connection', async () => {
-    const first = await issue();
-    const second = await issue('sub/b.txt');
-    const connection = await openRaw(site.nginx.port);
-    for (const [{ url }, name] of [
-      [first, 'a.txt'],
-      [second, 'sub/b.txt'],
-      [first, 'a.txt'],
-    ] as const) {
-      expect((await connection.send(requestBytes('GET', url))).text).toBe(CONTENT + name);
-    }
-    connection.close();
   });
 });

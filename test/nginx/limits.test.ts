@@ -2,14 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
 import { openRaw, type RawConnection, requestBytes } from '../support/raw.ts';
-import {
-  gateSnippet,
-  modes,
-  type Site,
-  type SiteOptions,
-  siteForTest,
-  useSite,
-} from '../support/site.ts';
+import { gateSnippet, modes, type Site, type SiteOptions, siteForTest } from '../support/site.ts';
 
 // So slow that no download of these tests is completed.
 const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
@@ -116,14 +109,11 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
 
 const BIG = Buffer.alloc(300_000, 'x');
 
-describe.each(modes)('by %s', (mode) => {
-  const site = useSite({ mode, files: { 'big.bin': BIG }, server: 'limit_rate 1k;' });
-
-  async function urlOf(grant: object): Promise<string> {
-    return (await site.issue({ path: '/download/big.bin', ...grant })).url;
-  }
-
-  test('limit_rate: a grant with a rate is still being sent when one without has ended, whatever the rate of the site', async () => {
+test.each(modes)(
+  'limit_rate: by %s a grant with a rate is still being sent when one without has ended, whatever the rate of the site',
+  async (mode) => {
+    const site = await siteForTest({ mode, files: { 'big.bin': BIG }, server: 'limit_rate 1k;' });
+    const path = '/download/big.bin';
     const connection = await openRaw(site.nginx.port);
     onTestFinished(connection.close);
     let received = 0;
@@ -131,12 +121,13 @@ describe.each(modes)('by %s', (mode) => {
       received += chunk.length;
     });
     // 300 s for the whole file.
-    connection.socket.write(requestBytes('GET', await urlOf({ limit_rate: 1000 })));
+    const { url } = await site.issue({ path, limit_rate: 1000 });
+    connection.socket.write(requestBytes('GET', url));
     await waitFor(() => received > 0, { what: 'the slow download to begin' });
     // At the rate of the site it would take 300 s, too.
-    const { status, body } = await site.ask('GET', await urlOf({}));
+    const { status, body } = await site.ask('GET', (await site.issue({ path })).url);
     expect([status, body.equals(BIG)]).toEqual([200, true]);
     expect(received).toBeLessThan(BIG.length);
     expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|error|crit|alert|emerg)\]/);
-  });
-});
+  },
+);

@@ -119,6 +119,7 @@ describe.each(modes)('pages: by %s', (mode) => {
     const plain = await ask(`${found},`, { Accept: '*/*' });
     expect([plain.status, plain.header('Content-Type')]).toEqual([404, 'application/problem+json']);
     expect(JSON.parse(plain.text)).toEqual({ type: 'about:blank', status: 404, code: 'not_found' });
+    expect(JSON.stringify(plain.headers)).not.toMatch(/protected|postern-/);
   });
 });
 

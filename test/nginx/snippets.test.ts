@@ -9,97 +9,24 @@ import { listening } from '../support/postern.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
 import { gateSnippet, modes, type SiteOptions, siteForTest } from '../support/site.ts';
 
-const NAMES = `
-  http cache auth-request gate cors-headers protect x-accel internal internal-proxy file listing`
-  .trim()
-  .split(/\s+/);
-type Name = (typeof NAMES)[number];
+// `npm run snippets` tests each snippet with auth-request.conf, all of them together, and the examples.
 
-const read = (name: string) => readFile(join(projectRoot, 'nginx', name), 'utf8');
+const upstream = 'upstream postern { server 127.0.0.1:7300; }';
 
-/** Each of the snippets in the context that it is for. */
-function configOf(subset: ReadonlySet<Name>, port: number): string {
-  const say = (name: Name) => (subset.has(name) ? `include postern/${name}.conf;` : '');
-  return `
-    ${say('http')}
-    ${say('cache')}
-    ${subset.has('http') ? 'access_log own.log postern;' : ''}
-    upstream postern { server 127.0.0.1:7300; keepalive 256; }
-    server {
-      listen 127.0.0.1:${port};
-      ${say('auth-request')}
-      ${say('cors-headers')}
-      location ^~ /a/ { ${say('protect')} }
-      location ^~ /b/ { ${say('x-accel')} }
-      location ^~ /f/ { ${say('file')} }
-      location ^~ /e/ { ${say('gate')} }
-      location ^~ /c/ { ${say('internal')} ${say('listing')} alias /srv/files/; }
-      location ^~ /d/ { ${say('internal-proxy')} proxy_pass http://127.0.0.1:9/; }
-    }`;
-}
-
-// A separate nginx -t for each subset, because a variable of one server block is declared for all. A snippet
-// alone shows what it lacks, and all together show duplicates. So every selection with auth-request.conf passes.
-const OTHERS = NAMES.filter((name) => name !== 'auth-request');
-const subsets = [[], ...OTHERS.map((one) => [one]), OTHERS].map(
-  (names) => new Set<Name>(['auth-request', ...names]),
+test.each(['cache', 'cors-headers', 'protect', 'x-accel', 'internal', 'internal-proxy'])(
+  'snippets: nginx rejects %s without auth-request.conf, which declares its variables',
+  async (name) => {
+    const line = `include postern/${name}.conf;`;
+    const block = name === 'cache' ? line : `server { location ^~ /a/ { ${line} } }`;
+    const { ok, output } = await testNginx(`${upstream} ${block}`);
+    expect([ok, output]).toEqual([false, expect.stringMatching(/unknown "postern_/)]);
+  },
 );
-subsets.push(...[[], ['http']].map((names) => new Set(names as Name[])));
 
-describe('nginx -t', () => {
-  test.concurrent.each(subsets.map((subset) => [[...subset].join(' ') || 'none', subset] as const))(
-    'passes with %s',
-    async (_, subset) => {
-      const { ok, output } = await testNginx(({ port }) => configOf(subset, port));
-      expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
-      expect(ok).toBe(true);
-    },
-  );
-
-  test.each(['internal', 'internal-proxy', 'cors-headers', 'protect', 'x-accel', 'cache'] as const)(
-    'fails with %s without auth-request.conf, which declares its variables',
-    async (name) => {
-      const { ok, output } = await testNginx(({ port }) => configOf(new Set([name]), port));
-      expect([ok, output]).toEqual([false, expect.stringMatching(/unknown "postern_/)]);
-    },
-  );
-
-  test.each(['nginx.conf', 'examples/seed.conf'])('passes with %s', async (name) => {
-    // The log's folder is the system's.
-    const text = (await read(name)).replaceAll('/var/log/nginx/', '');
-    const { ok, output } = await testNginx(name === 'nginx.conf' ? text : () => text);
-    expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[warn\]/)]);
-  });
-});
-
-const HEAD = 'location ^~ /.postern/ {';
-
-/** The lines between two texts of a snippet that say what a request to the gate has. */
-async function asking(name: string, from = '', to?: string): Promise<readonly string[]> {
-  const [, after = ''] = from === '' ? ['', await read(name)] : (await read(name)).split(from, 2);
-  const own = to === undefined ? after : after.slice(0, after.indexOf(to));
-  const lines = [...own.matchAll(/^ *((?:proxy_|include ).*);$/gm)].map(([, line = '']) => line);
-  // The others differ by design: the URL of the gate, the used response headers, the denials, and the cache.
-  return lines.filter((line) => /^(include|proxy_(method|set_))/.test(line)).sort();
-}
-
-test('snippets: all requests to the gate have gate.conf in common, and differ only in method and body', async () => {
-  const question = [
-    ...['include postern/gate.conf', 'include postern/public.conf', 'proxy_method GET'],
-    ...['proxy_set_body ""', 'proxy_set_header Content-Length ""'],
-  ];
-  const file = 'snippets/auth-request.conf';
-  expect(await asking(file, HEAD, '    location ')).toEqual(question);
-  expect(await asking('snippets/x-accel.conf')).toEqual(question);
-  // A separate line would replace the inherited headers.
-  expect(await asking(file, 'location = /.postern/auth-request {', '\n    }\n')).toEqual([]);
-  expect(await asking(file, 'location = /.postern/POST {', '\n    }\n')).toEqual([
-    ...['include postern/gate.conf', 'proxy_method POST'],
-    'proxy_set_body $request_body',
-    'proxy_set_header Origin $http_origin',
-    'proxy_set_header Postern-Host $host:$server_port,$http_host',
-    'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site',
-  ]);
+test('snippets: nginx accepts http.conf without the others', async () => {
+  const http = 'include postern/http.conf; access_log own.log postern;';
+  const { ok, output } = await testNginx(`${http} ${upstream}`);
+  expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[(warn|emerg)\]/)]);
 });
 
 describe.each(modes)('snippets: connections to the gate by %s', (mode) => {
