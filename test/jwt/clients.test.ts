@@ -165,13 +165,3 @@ test('client JWT: unavailable keys are not reported as a store error', async () 
   expect(status).toBe(503);
   expect(`${text} ${JSON.stringify(parsed())}`).not.toMatch(/store/);
 });
-
-test('client JWT: a user with a long name can get JWTs', async () => {
-  const { ask } = await createSigned({ issuers: [login], files });
-  const sub = '漢'.repeat(255);
-  const json = { path: `/download/users/${sub}/a`, format: 'jwt' };
-  const { status, body } = await ask('POST /tokens', { key: await bearer({ sub }), json });
-  expect(status === 201 ? body.access_token.length <= 4000 : body.code).toSatisfy(
-    (told: unknown) => told === true || told === 'invalid_request',
-  );
-});

@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import type { JWK } from 'jose';
 import { postern } from '../cli/postern.ts';
 import { startRedis } from '../harness/redis.ts';
-import { waitFor } from '../harness/wait.ts';
 import { serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
-import { type Line, reloads } from '../support/reloading.ts';
+import { reload } from '../support/reloading.ts';
 
 export const FILE = '/download/a';
 
@@ -46,13 +45,7 @@ export async function startInstance(env: Record<string, string>) {
     gate,
     statusOf,
     statusesOf: (...tokens: string[]) => Promise.all(tokens.map((token) => statusOf(token))),
-    /** Sends SIGHUP, and resolves with the log line that has the result. */
-    async reload(): Promise<Line> {
-      const before = reloads(service.stdout()).length;
-      service.signal('SIGHUP');
-      const told = () => reloads(service.stdout())[before];
-      return waitFor(told, { what: 'the configuration to be read' });
-    },
+    reload: () => reload(service),
   };
 }
 

@@ -1,7 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashSecret } from '../../service/token/client.ts';
-import { startService } from '../harness/service.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askGate, askMetrics } from './ask-service.ts';
 import { folderForTest, forTest } from './for-test.ts';
@@ -42,27 +42,28 @@ export function linesOf(stdout: string): Line[] {
 export const reloads = (stdout: string) =>
   linesOf(stdout).filter(({ msg }) => /^the configuration was/.test(msg));
 
+/** Sends SIGHUP, and returns the log line that has the result. */
+export async function reload(service: Pick<ServiceProcess, 'stdout' | 'signal'>): Promise<Line> {
+  const before = reloads(service.stdout()).length;
+  service.signal('SIGHUP');
+  return waitFor(() => reloads(service.stdout())[before], { what: 'the reload' });
+}
+
 /** The built service with a configuration file. */
 export async function startReloadable(config?: FileConfig, env: Record<string, string> = {}) {
   const file = await configFile(config);
   const service = await forTest(startService({ env: { POSTERN_CONFIG: file.path, ...env } }));
-  const { apiPort, stdout, signal } = service;
-  async function reload(): Promise<Line> {
-    const before = reloads(stdout()).length;
-    signal('SIGHUP');
-    return waitFor(() => reloads(stdout())[before], { what: 'the reload' });
-  }
   return {
     ...service,
     file,
-    reload,
+    reload: () => reload(service),
     /** Writes a configuration, reloads it, and returns the log line. */
     async apply(next: FileConfig | string): Promise<Line> {
       await file.write(next);
-      return reload();
+      return reload(service);
     },
     issue: (json: object, key = KEY) =>
-      fetch(`http://127.0.0.1:${apiPort}/tokens`, {
+      fetch(`http://127.0.0.1:${service.apiPort}/tokens`, {
         method: 'POST',
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         body: JSON.stringify(json),

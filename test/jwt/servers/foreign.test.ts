@@ -132,33 +132,3 @@ test('external JWT: with Redis no requester starts after start_by', async () => 
   }
   expect([...codes]).toEqual(['invalid_token']);
 });
-
-describe('external JWT: races with Redis', () => {
-  async function racing() {
-    const store = await openRedis(redis, { now: () => NOW * 1000 });
-    const gate = await signedGate({ issuers: [app.issuer], files: app.file, store });
-    gate.clock.now = NOW * 1000;
-    return { ...gate, sign: (claims: object) => app.sign({ iat: NOW, exp: NOW + 120, ...claims }) };
-  }
-  const each = (count: number) => Array.from({ length: count }, (_, i) => from(`192.0.2.${i}`));
-
-  test('exactly max_uses first uses are allowed', async () => {
-    const { sign, codeOf } = await racing();
-    for (let round = 0; round < 20; round += 1) {
-      const token = await sign({ max_uses: 3, jti: `r${round}` });
-      const codes = await Promise.all(each(12).map((one) => codeOf(uri(token), one)));
-      expect(codes.filter((code) => code === 'allow')).toHaveLength(3);
-    }
-  });
-
-  test('after a revocation no request is allowed', async () => {
-    const { sign, codeOf, ask } = await racing();
-    for (let round = 0; round < 20; round += 1) {
-      const token = await sign({ max_uses: 50, jti: `s${round}` });
-      const form = round % 2 ? { token } : { iss: app.issuer.issuer, jti: `s${round}` };
-      const uses = each(10).map((one) => codeOf(uri(token), one));
-      await Promise.all([...uses, ask('POST /revoke', { form })]);
-      for (const one of each(3)) expect(await codeOf(uri(token), one)).toBe('invalid_token');
-    }
-  });
-});
