@@ -108,14 +108,6 @@ const withPasswords: SentinelOptions = {
 };
 const login = (url: string) => url.replace('//', `//:${PASSWORD}@`);
 
-test('Sentinel: the servers and the sentinels have their own passwords, in the URL or beside it', async () => {
-  const sentinel = { password: SENTINEL_PASSWORD };
-  const { redis, store } = await started(withPasswords, (url) => ({ url: login(url), sentinel }));
-  await answers(store);
-  // As the password of a file, which replaces the one of the URL.
-  await answers(storeAt(redis.url, { password: PASSWORD, sentinel }).store);
-});
-
 test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>, RegExp]>([
   ['no password', withPasswords, (url) => ({ url: login(url) }), /set POSTERN_SENTINEL_PASSWORD/],
   [

@@ -1,9 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { slotOf } from '../../service/store/connection/ioredis.ts';
-import { createKeys } from '../../service/store/redis/key-names.ts';
 import { decodeRecord, encodeRecord } from '../../service/store/redis/record.ts';
 import { type Grant, KEPT_FIELDS } from '../../service/token/grant.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
@@ -71,39 +68,4 @@ test('record: no two fields have the same key', async () => {
   const keys = [...fixed, 'z', ...KEPT_FIELDS.map(({ record }) => record)];
   expect(fixed).toContain('P');
   expect(new Set(keys).size).toBe(keys.length);
-});
-
-/** The algorithm of the specification. */
-function specified(key: string): number {
-  const open = key.indexOf('{');
-  const close = open < 0 ? -1 : key.indexOf('}', open);
-  let crc = 0;
-  for (const byte of Buffer.from(close > open + 1 ? key.slice(open + 1, close) : key)) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
-    crc &= 0xffff;
-  }
-  return crc % 16_384;
-}
-
-test('the slots of all keys of a grant are those of the specification', () => {
-  // The example of the specification.
-  expect(slotOf('123456789')).toBe(0x31c3);
-  const prefix = fc.stringMatching(/^[A-Za-z0-9:._/-]{1,64}$/);
-  const id = fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/);
-  const braces = fc.string({ unit: fc.constantFrom('{', '}', '{}', 'a', 'é', '/', '😀') });
-  const client = fc.oneof(
-    id,
-    braces.map((sub) => `sso/${encodeURIComponent(sub)}`),
-  );
-  fc.assert(
-    fc.property(prefix, client, braces, (before, name, text) => {
-      const keys = createKeys(before);
-      const indexes = keys.indexes({ client: name, covers: text, subject: text });
-      for (const key of [keys.grant(name), keys.uses(name), ...indexes]) {
-        expect(slotOf(key)).toBe(specified(key));
-      }
-    }),
-    { numRuns: 500 },
-  );
 });

@@ -109,14 +109,6 @@ test.each(['is killed and started again', 'hangs'])(
   },
 );
 
-test('delivery: max_bytes needs POSTERN_DELIVERY_LISTEN', async () => {
-  const { api } = await serviceForTest();
-  const json = { path: '/download/a', max_bytes: 10 };
-  const { status, body } = await api('POST /tokens', { json });
-  expect(status).toBe(400);
-  expect(JSON.stringify(body)).toContain('POSTERN_DELIVERY_LISTEN');
-});
-
 test('delivery: an address that is in use is named', async () => {
   const socket = createSocket('udp4');
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
