@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { docsBlock } from '../../docs/blocks.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
-import { type Buckets, S3_SECRET_KEY } from '../../harness/s3.ts';
-import { START_MS, type StorageSite, startStorageSite } from './sites.ts';
+import type { Buckets } from '../../harness/s3.ts';
+import { START_MS, startStorageSite } from './sites.ts';
 
 interface HotObjectsOptions {
   /** Whether nginx keeps parts of objects. */
@@ -14,7 +14,7 @@ interface HotObjectsOptions {
 }
 
 /** A site with the cache of nginx/examples/object-cache.conf, its folder, and the number of decisions. */
-export async function startHotObjects(buckets: Buckets, options: HotObjectsOptions = {}) {
+async function startHotObjects(buckets: Buckets, options: HotObjectsOptions = {}) {
   const folder = await temporaryFolder();
   await mkdir(join(folder, 'socket'));
   const example = join(projectRoot, 'nginx', 'examples', 'object-cache.conf');
@@ -43,70 +43,31 @@ export async function startHotObjects(buckets: Buckets, options: HotObjectsOptio
   return Object.assign(state, { site });
 }
 
-describe('object store: the decision cache', () => {
-  let site: StorageSite;
-  const clock = { ahead: 0 };
-  const options = {
-    mode: 'auth_request',
-    decisionTtl: 600,
-    now: () => Date.now() + clock.ahead,
-    http: `
-      proxy_cache_path $files/../decisions levels=1:2 keys_zone=postern_decisions:512k;
-      map "" $postern_decisions { default postern_decisions; }
-      map $upstream_status $postern_not_kept { volatile; default 1; "~(^|[ :])204$" 0; }`,
-  } as const;
-  beforeAll(async () => {
-    site = await startStorageSite({ media: { 'videos/a.txt': 'the object' } }, options);
-  }, START_MS);
-  afterAll(() => site.stop());
-
-  test('a cached decision has a valid signature, for its own object only', async () => {
-    const { url } = await site.issue({ prefix: '/media/', expires_in: 3600 });
-    const answers = [];
-    for (const name of ['a.txt', 'a.txt', 'no.txt', 'a.txt']) {
-      answers.push((await site.ask('GET', url + name)).status);
-    }
-    expect(answers).toEqual([200, 200, 404, 200]);
-    const log = await site.nginx.errorLog();
-    expect(log).not.toContain(S3_SECRET_KEY);
-  });
-
-  test('a signature that has expired at the storage is a 404', async () => {
-    clock.ahead = -120_000;
-    const { url } = await site.issue({ path: '/media/a.txt', expires_in: 3600 });
-    const answer = await site.ask('GET', url);
-    clock.ahead = 0;
-    expect([answer.status, JSON.parse(answer.text).code]).toEqual([404, 'not_found']);
-  });
-});
-
-describe('docs/guides/object-store.md: the cache of hot objects', () => {
-  test(
-    'hits ask the gate, have no signature in their key, and need a token',
-    async () => {
-      const hot = await startHotObjects({ media: { 'videos/a b+c.txt': 'the object' } });
-      const { site } = hot;
-      const name = encodeURIComponent('a b+c.txt');
-      const ask = async (url: string, headers = {}) => {
-        const { status, text } = await site.ask('GET', url, headers);
-        return [status, text];
-      };
-      const first = await site.issue({ prefix: '/media/' });
-      expect(await ask(first.url + name)).toEqual([200, 'the object']);
-      // From now on, only the cache can answer.
-      await site.s3.stop();
-      const second = await site.issue({ path: '/media/a b+c.txt', max_uses: 1 });
-      expect(await ask(second.url)).toEqual([200, 'the object']);
-      expect(await ask(first.url + name, { Range: 'bytes=4-' })).toEqual([206, 'object']);
-      expect(hot.decided).toBe(3);
-      expect((await ask(`/media/${name}`))[0]).toBe(401);
-      expect((await ask(`/s3-media/${name}`))[0]).toBe(404);
-      await site.postern.store.revoke(first.id, 'test');
-      expect((await ask(first.url + name))[0]).toBe(401);
-    },
-    START_MS,
-  );
-});
+test(
+  'docs/guides/object-store.md: hits of the cache of hot objects ask the gate, have no signature in their key, and need a token',
+  async () => {
+    const hot = await startHotObjects({ media: { 'videos/a b+c.txt': 'the object' } });
+    const { site } = hot;
+    const name = encodeURIComponent('a b+c.txt');
+    const ask = async (url: string, headers = {}) => {
+      const { status, text } = await site.ask('GET', url, headers);
+      return [status, text];
+    };
+    const first = await site.issue({ prefix: '/media/' });
+    expect(await ask(first.url + name)).toEqual([200, 'the object']);
+    // From now on, only the cache can answer.
+    await site.s3.stop();
+    const second = await site.issue({ path: '/media/a b+c.txt', max_uses: 1 });
+    expect(await ask(second.url)).toEqual([200, 'the object']);
+    expect(await ask(first.url + name, { Range: 'bytes=4-' })).toEqual([206, 'object']);
+    expect(hot.decided).toBe(3);
+    expect((await ask(`/media/${name}`))[0]).toBe(401);
+    expect((await ask(`/s3-media/${name}`))[0]).toBe(404);
+    await site.postern.store.revoke(first.id, 'test');
+    expect((await ask(first.url + name))[0]).toBe(401);
+  },
+  START_MS,
+);
 
 const MIB = 1024 * 1024;
 const SIZE = 6 * MIB;
