@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
-import type { Directive, Location, Position } from '../../doctor/config/context.ts';
+import { Directive, Http, type Location, type Position } from '../../doctor/config/context.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
 import { parse } from '../../doctor/config/parse.ts';
 import { headerName } from '../../doctor/config/rules/delivery.ts';
@@ -96,7 +96,9 @@ export function remaining(plan: Plan): string[] {
   const { existing, folder, sites } = plan;
   const left: string[] = [];
   if (existing !== undefined && !existing.files.includes(resolve(folder, HTTP_FILE))) {
-    left.push(`add this line to the http block of nginx.conf: include ${HTTP_FILE};`);
+    left.push(
+      `add this line at the beginning of the http block of nginx.conf: include ${HTTP_FILE};`,
+    );
   }
   for (const site of plan.server ? [] : sites) {
     const servers = ownServers(plan, site);
@@ -121,12 +123,26 @@ export function remaining(plan: Plan): string[] {
   return left;
 }
 
+/** The http block after the operator has added the lines that `remaining` names: they close URLs of the files. */
+function withSites(plan: Plan, http: Http, files: ReadonlyMap<string, string>): Http {
+  const block = http.block.map((one) => {
+    const lines = plan.sites.flatMap((site) => {
+      const isOwn = ownServers(plan, site).some((server) => server.block === one.block);
+      const name = siteFile(site);
+      return isOwn ? parse(files.get(name) ?? '', resolve(plan.folder, name)) : [];
+    });
+    return new Directive(one.name, one.args, one, one.block && [...one.block, ...lines]);
+  });
+  return new Http(block, http.main.file);
+}
+
 /** Lines, of the files that were written or beside them, that probably do not do what the operator expects. */
 export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string[] {
   const { existing, folder } = plan;
   if (existing === undefined) return [];
   const ours = plan.sites.map((site) => resolve(folder, siteFile(site)));
-  const others = existing.http.blocks.filter(({ file }) => !ours.includes(file));
+  const { blocks } = plan.server ? existing.http : withSites(plan, existing.http, files);
+  const others = blocks.filter(({ file }) => !ours.includes(file));
   const disk = createDisk();
   const found = plan.sites.flatMap((site) => {
     const text = files.get(siteFile(site)) ?? '';
@@ -150,17 +166,17 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
     const changed = log === undefined || plan.server ? [] : ownServers(plan, site).flatMap(oldLogs);
     return [
       ...ofFiles,
-      ...changed.map((old) => `${at(log ?? '')} replaces, for that server block, ${old}`),
+      ...changed.map((old) => `${at(log ?? '')}: ${log} replaces, for that server block, ${old}`),
     ];
   });
   return [...new Set(found)];
 }
 
-/** The log that a server block inherits, if its lines have another format. */
+/** The log that a server block inherits, if it has another format. */
 function oldLogs({ parent }: Location): string[] {
   return (parent?.own('access_log') ?? [])
     .filter(({ args: [file, format] }) => file !== 'off' && format !== 'postern')
-    .map((line) => `${line.text} of ${place(line)}: the format of its log changes`);
+    .map((line) => `${line.text} of ${place(line)}`);
 }
 
 function place({ file, line }: Position): string {

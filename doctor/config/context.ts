@@ -130,9 +130,11 @@ export class Location extends Context {
     this.locations = at.own('location').map((one) => new Location(one, this, this.server));
   }
 
-  /** The names of a server block. */
+  /** The names of a server block, as in `$server_name`: without the dot of `.files.example`. */
   get names(): readonly string[] {
-    return this.own('server_name').flatMap(({ args }) => args);
+    return this.own('server_name').flatMap(({ args }) =>
+      args.map((name) => name.replace(/^\./, '')),
+    );
   }
 
   /** The addresses of a server block, each with a port or as a Unix socket. */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { Problem } from '../../common/api-client.ts';
 import { Failure } from '../../common/errors.ts';
 import { type Endpoint, headerOf, NoAnswer, type SiteResponse } from './http.ts';
@@ -98,5 +99,6 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
 
 function recipe(path: string, mount: CanaryMount | undefined): string {
   const rest = mount ? decodeURIComponent(mount.rest) : path.slice(path.lastIndexOf('/') + 1);
-  return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
+  const file = `/srv/files/${rest}`;
+  return `mkdir -p ${dirname(file)} && head -c 1500 /dev/urandom | base64 > ${file}, where /srv/files/ is the alias of the internal location`;
 }

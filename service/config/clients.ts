@@ -46,8 +46,8 @@ const limits = {
 };
 
 const KEY =
-  'sha256: and 64 hex digits, the hash of a key: to compute it, printf %s "$KEY" | sha256sum. Only POSTERN_API_KEYS ' +
-  'can contain the key itself: at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints';
+  'in POSTERN_API_KEYS at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints; ' +
+  'there and in a file the hash of such a key: sha256: and 64 hex digits, as printf %s "$KEY" | sha256sum prints';
 
 const apiKey = mapping(
   {

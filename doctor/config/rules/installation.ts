@@ -70,6 +70,14 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
       fix: `POSTERN_MOUNTS=${first}:${mount.prefix}=${mount.internal}`,
     };
   }
+  if (mount.site !== undefined && all.length === 0) {
+    return {
+      at: http,
+      seen: `the mount ${shown} names ${mount.site}, which is not the name of a server block`,
+      why: 'Postern knows a server block by its first name: it denies each request for this mount.',
+      fix: `in the server block of these files: server_name ${mount.site}; or write its first name in POSTERN_MOUNTS`,
+    };
+  }
   if (asking.length === 0) {
     return {
       at: pointOf(named[0], mount.prefix) ?? http,

@@ -62,16 +62,19 @@ describe('nginx --out: a site that exists', () => {
     const { folder, run, read } = await machine(SHOP.replace('access_log shop.log;', ''));
     const done = await run(WORDS);
     const log = `access_log ${folder}/access.log; of ${folder}/nginx.conf:`;
-    const replaced = expect.stringMatching(`${SITE}:\\d+ replaces, for that server block, ${log}`);
+    const ours = 'access_log /var/log/nginx/access.log postern;';
+    const replaced = expect.stringMatching(
+      `${SITE}:\\d+: ${ours} replaces, for that server block, ${log}`,
+    );
     expect(notes(done)).toEqual([replaced, expect.stringContaining('add this line')]);
-    expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
+    expect(await read(SITE)).toContain(ours);
 
     const two = await machine(`
       server { listen unix:a.sock; server_name files.example; access_log shop.log; }
       server { listen unix:b.sock; server_name www.files.example; }
     `);
     expect(await two.run(WORDS)).toMatchObject({ code: 0 });
-    expect(await two.read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
+    expect(await two.read(SITE)).toContain(ours);
   });
 
   const named = (more: string) => `server { listen unix:a.sock; server_name ${more} }`;
@@ -168,7 +171,7 @@ describe('nginx --out: a site that exists', () => {
     const { run, read, write } = await machine('');
     await write('nginx.conf', (await read('nginx.conf')).replace('include conf.d/*.conf;', ''));
     expect(notes(await run(WORDS))[0]).toBe(
-      `add this line to the http block of nginx.conf: include ${HTTP};`,
+      `add this line at the beginning of the http block of nginx.conf: include ${HTTP};`,
     );
   });
 });
@@ -200,6 +203,22 @@ describe('nginx --out: warns, and writes', () => {
     const place = `${folder}/sites-enabled/shop:4: ${seen.replace('$folder', folder)}: `;
     expect(note.startsWith(`${place}files of /protected/ are at ${uri}`), note).toBe(true);
     expect([done.code, more]).toEqual([0, [expect.stringContaining('add this line')]]);
+  });
+
+  test('not about the URL that the include protects, but about a location in it', async () => {
+    const words = [...WORDS.slice(2), '--files', '/srv/download'];
+    const lines = 'root $folder/srv; location ~ \\.zip$ { expires 1d; }';
+    const protectedOnly = await machine(named(lines));
+    await mkdir(join(protectedOnly.folder, 'srv', 'download'));
+    expect(notes(await protectedOnly.run(words))).toEqual([
+      expect.stringContaining('add this line'),
+    ]);
+
+    const open = await machine(named(`${lines} location ^~ /download/open/ { expires 1d; }`));
+    await mkdir(join(open.folder, 'srv', 'download', 'open'), { recursive: true });
+    expect(notes(await open.run(words))[0]).toContain(
+      'files of /protected/ are at /download/open/',
+    );
   });
 
   test('the folder does not exist', async () => {

@@ -218,10 +218,20 @@ test.each([
   ['both sites', OTHER, 'media.example files.example', SITE, []],
   ['a second name', NAMED, 'www.files.example files.example', SITE, ['server {']],
   ['a first name', NAMED, 'files.example www.files.example', SITE, []],
+  ['a name with a dot', NAMED, '.files.example', SITE, []],
 ])('doctor --config compares the mounts with the locations: %s', (_, mounts, names, has, lines) => {
   const text = `http {\nserver {\nserver_name ${names};\n${has.join('\n')}\n}\n}`;
   const mismatches = diagnosed(text, { mounts }).filter(({ rule }) => rule === 'mounts');
   expect(mismatches.map(({ line }) => text.split('\n')[line - 1])).toEqual(lines);
+});
+
+test('doctor --config reports a mount for a site that no server block has', () => {
+  const text = `http {\nserver {\nserver_name www.example;\n${SITE.join('\n')}\n}\n}`;
+  const [first] = diagnosed(text, { mounts: NAMED }).filter(({ rule }) => rule === 'mounts');
+  expect(first).toMatchObject({
+    seen: 'the mount files.example:/download/=/protected/ names files.example, which is not the name of a server block',
+    fix: expect.stringContaining('server_name files.example;'),
+  });
 });
 
 const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';

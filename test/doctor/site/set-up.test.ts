@@ -15,7 +15,7 @@ const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], Re
   'the canary is not there': [
     { canary: null },
     [],
-    /canary\.txt does not exist, or nginx may not read its folder \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt.*Run `postern doctor --config` too/,
+    /canary\.txt does not exist, or nginx may not read its folder \(404\).*mkdir -p \/srv\/files\/postern-doctor && .*base64 > \/srv\/files\/postern-doctor\/canary\.txt.*Run `postern doctor --config` too/,
   ],
   'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
   'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
