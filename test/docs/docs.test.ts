@@ -244,7 +244,7 @@ test('docs/understand/tests.md promises no more tests than there are', () => {
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 36_579;
+const MAX_WORDS = 36_577;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
