@@ -12,7 +12,7 @@ import { holdsToken } from '../token/without-tokens.ts';
 
 /**
  * Maximum length of the passed query, encoded. With the longest path, subject and file name, the response
- * still fits the snippets' buffer of 16k. nginx counts a larger response as a failure of the gate.
+ * still fits the snippets' buffer of 32k. nginx counts a larger response as a failure of the gate.
  */
 const MAX_ARGS_LENGTH = 2048;
 

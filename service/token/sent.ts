@@ -45,7 +45,7 @@ export interface Added {
   readonly lost: readonly DeliveryEntry[];
 }
 
-/** Adds two deliveries of the same token. Redis does the same in a script (store/delivered.ts). */
+/** Adds two deliveries of the same token. store/redis/sent-bytes.ts does the same in a script. */
 export function addDelivery(before: Delivery | undefined, more: Delivery): Delivery {
   if (before === undefined) return more;
   const size = more.size ?? before.size;
