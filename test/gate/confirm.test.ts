@@ -154,4 +154,11 @@ describe('POST /confirm', () => {
     expect(all).toContain('pin_wrong');
     expect(all).not.toContain('4815162');
   });
+
+  test('a form with two PINs has none', async () => {
+    const { api, confirm } = await startGate();
+    const { url } = await issueToken(api, { path, confirm: true, pin: '4711' });
+    const { headers } = await confirm(url, {}, 'pin=4711&pin=4711');
+    expect(headers['postern-reason']).toBe('pin_required');
+  });
 });
