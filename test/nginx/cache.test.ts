@@ -108,6 +108,21 @@ test.each([
   },
 );
 
+test('decision cache: a response that sets a cookie is not reused', async () => {
+  const { issue, ask, asked } = await cachedSite();
+  const { url, access_token: token } = await issue({ prefix: '/download/sub/', cookie: true });
+  for (let i = 0; i < 3; i += 1) {
+    expect((await ask('GET', `${url}a.txt`)).header('set-cookie')).toContain(`postern=${token}`);
+  }
+  expect(asked()).toBe(3);
+  // A client that has the cookie: the gate is asked once.
+  for (let i = 0; i < 3; i += 1) {
+    const answer = await ask('GET', `${url}a.txt`, { Cookie: `postern=${token}` });
+    expect([answer.status, answer.header('set-cookie')]).toEqual([200, undefined]);
+  }
+  expect(asked()).toBe(4);
+});
+
 describe('decision cache: cache directives of the site have no effect', () => {
   test.each(['http', 'server'])('in its %s block', async (place) => {
     const { issue, ask, asked, postern, files } = await cachedSite(
