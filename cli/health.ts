@@ -1,5 +1,5 @@
 import { get } from 'node:http';
-import { REACHABLE, serviceConfig } from '../common/config.ts';
+import { addressOf, REACHABLE, serviceConfig } from '../common/config.ts';
 import { Failure } from '../common/errors.ts';
 import type { Listen } from '../service/config/values.ts';
 
@@ -12,8 +12,8 @@ export async function checkHealth(env: NodeJS.ProcessEnv): Promise<void> {
   const messages = Object.entries(listeners).map(async ([name, where]) => {
     if (where === undefined || where === 'off') return [];
     const reason = await problem(where);
-    const address = 'path' in where ? `unix:${where.path}` : `${where.host}:${where.port}`;
-    return reason === undefined ? [] : [`the ${name} at ${address} does not answer: ${reason}`];
+    if (reason === undefined) return [];
+    return [`the ${name} at ${addressOf(where)} does not answer: ${reason}`];
   });
   const dead = (await Promise.all(messages)).flat();
   if (dead.length > 0) throw new Failure(dead.join('\npostern: '));

@@ -1,6 +1,12 @@
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
-import { Directive, Http, type Location, type Position } from '../../doctor/config/context.ts';
+import {
+  Directive,
+  Http,
+  type Location,
+  type Position,
+  quoted,
+} from '../../doctor/config/context.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
 import { parse } from '../../doctor/config/parse.ts';
 import { headerName } from '../../doctor/config/rules/delivery.ts';
@@ -8,7 +14,7 @@ import { urlsOf } from '../../doctor/config/rules/second-url.ts';
 import { tokenLogs } from '../../doctor/config/rules/server.ts';
 import { isBefore } from '../../doctor/config/version.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
-import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
+import { type ServerPlan, serverFile, siteFile } from './sites.ts';
 import { sameListen } from './values.ts';
 
 /** The server blocks for a site that the operator wrote. */
@@ -111,7 +117,7 @@ export function remaining(plan: Plan): string[] {
     }
     const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
     if (all.some(({ file }) => file === written)) continue;
-    const include = `include ${word(siteFile(site))};`;
+    const include = `include ${quoted(siteFile(site))};`;
     const where = servers.map(place).join(', ');
     const which = where || (site.name === '_' ? 'your site' : site.name);
     left.push(
@@ -153,7 +159,7 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
     const ofFiles = site.internals.flatMap((prefix) => {
       const source = plan.sources(site.name, prefix);
       if (!('folder' in source)) return [];
-      const alias = `alias ${word(source.folder)};`;
+      const alias = `alias ${quoted(source.folder)};`;
       if (disk.real(source.folder) === undefined) {
         return [`${at(alias)}: ${source.folder} does not exist, or this user may not see it`];
       }

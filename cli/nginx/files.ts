@@ -5,9 +5,10 @@ import { basename, dirname, join } from 'node:path';
 import { Failure, systemReason } from '../../common/errors.ts';
 import { localTemplate, readSnippet, snippetsFolder, version } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
+import { quoted } from '../../doctor/config/context.ts';
 import { HTTP_FILE, type Output, type Plan } from './plan.ts';
 import { renderHttp, renderServer, renderSite } from './render.ts';
-import { serverFile, siteFile, word } from './sites.ts';
+import { serverFile, siteFile } from './sites.ts';
 
 /** The operator's settings. */
 export const LOCAL_FILE = 'postern/local.conf';
@@ -58,7 +59,7 @@ function renderGenerated(
   const files = new Map([[HTTP_FILE, `${ofHttp}\n${renderHttp(plan, include)}\n`]]);
   for (const site of plan.sites) {
     const name = siteFile(site);
-    const ofSite = head('Where: in your server block:', `    include ${word(name)};`);
+    const ofSite = head('Where: in your server block:', `    include ${quoted(name)};`);
     files.set(name, `${ofSite}\n${renderSite(plan, site, include)}\n`);
   }
   for (const site of plan.server ? plan.sites : []) {

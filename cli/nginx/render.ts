@@ -1,7 +1,8 @@
+import { quoted } from '../../doctor/config/context.ts';
 import { isBefore } from '../../doctor/config/version.ts';
 import { hasOwnLog, keptHeaders } from './existing.ts';
 import type { Plan } from './plan.ts';
-import { type ServerPlan, type StorageSource, siteFile, word } from './sites.ts';
+import { type ServerPlan, type StorageSource, siteFile } from './sites.ts';
 
 type Include = (snippet: string) => string;
 
@@ -29,7 +30,7 @@ export function renderHttp(plan: Plan, include: Include): string {
 function cachePath(folder: string): string {
   return [
     '# The files contain tokens. nginx creates the folder for its own user only (0700).',
-    `proxy_cache_path ${word(folder)} levels=1:2 keys_zone=postern_decisions:512k`,
+    `proxy_cache_path ${quoted(folder)} levels=1:2 keys_zone=postern_decisions:512k`,
     '                 inactive=1m use_temp_path=off;',
   ].join('\n');
 }
@@ -47,7 +48,7 @@ const FAILURES = 'max_fails=3 fail_timeout=1s';
 function upstream(servers: readonly string[]): string {
   return block('upstream postern', [
     '# By default, one time-out disables a server for ten seconds: a burst would disable all servers.',
-    ...servers.map((server) => `server ${word(server)} ${FAILURES};`),
+    ...servers.map((server) => `server ${quoted(server)} ${FAILURES};`),
     '# Without it, each request opens a new connection.',
     'keepalive 256;',
   ]);
@@ -72,9 +73,9 @@ export function renderSite(plan: Plan, site: ServerPlan, include: Include): stri
       include('auth-request.conf'),
       plan.origins.length > 0 && include('cors-headers.conf'),
     ).join('\n'),
-    ...site.publics.map((prefix) => block(`location ^~ ${word(prefix)}`, [include(mode)])),
+    ...site.publics.map((prefix) => block(`location ^~ ${quoted(prefix)}`, [include(mode)])),
     ...site.internals.map((prefix) =>
-      block(`location ^~ ${word(prefix)}`, internal(prefix, plan, site, include)),
+      block(`location ^~ ${quoted(prefix)}`, internal(prefix, plan, site, include)),
     ),
   ].join('\n\n');
 }
@@ -98,7 +99,7 @@ export function renderServer(plan: Plan, site: ServerPlan): string {
       tls && `ssl_certificate ${tls.certificate};`,
       tls && `ssl_certificate_key ${tls.key};`,
       '',
-      `include ${word(siteFile(site))};`,
+      `include ${quoted(siteFile(site))};`,
     ),
   );
   if (redirects.length === 0) return main;
@@ -120,7 +121,7 @@ function internal(prefix: string, plan: Plan, site: ServerPlan, include: Include
       ...headers,
       plan.listing && include('listing.conf'),
       plan.disableSymlinks && 'disable_symlinks on;',
-      `alias ${word(source.folder)};`,
+      `alias ${quoted(source.folder)};`,
     );
   }
   return [

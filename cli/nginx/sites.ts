@@ -1,4 +1,5 @@
 import { given } from '../../common/config.ts';
+import { quoted } from '../../doctor/config/context.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import { siteName } from '../../service/config/mounts.ts';
@@ -46,7 +47,7 @@ export function planSites(
     sites.set('_', ['_']);
   }
   for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
-    if (Buffer.byteLength(word(prefix)) > MAX_WORD_BYTES) {
+    if (Buffer.byteLength(quoted(prefix)) > MAX_WORD_BYTES) {
       errors.add(
         given('the prefix of a mount', prefix),
         'a shorter prefix: nginx cannot read one of this length',
@@ -73,20 +74,8 @@ const serverName = siteName
   .refine((name) => !/^\*.*\*$/.test(name), 'a name with at most one *: *.files.example or files.*')
   .max(MAX_LENGTH, `a name of at most ${MAX_LENGTH} characters`);
 
-/** A text that nginx reads as one word without quotes. */
-const BARE = /^[A-Za-z0-9_./:*\-[\]]+$/;
-
 /** The maximum length of a word in nginx, in bytes, with room for its quotes (ngx_conf_file.c). */
 const MAX_WORD_BYTES = 4000;
-
-/**
- * A text as one word of a configuration, by the rules of ngx_conf_read_token: in double quotes only
- * `"` and `\` are special. It does not escape `$`, so use it only where nginx expands no variables, such as
- * in the prefix of a location.
- */
-export function word(text: string): string {
-  return BARE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
-}
 
 export interface StorageSource {
   /** The URL of the objects, with a slash at the end. */

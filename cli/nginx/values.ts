@@ -1,12 +1,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Given } from '../../common/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
-import { parsed } from '../../service/config/values.ts';
+import { HOST_NAME, parsed } from '../../service/config/values.ts';
 
 /** What serves an internal prefix. */
 export type FileSource = { readonly folder: string } | { readonly url: string };
-
-const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*$/i;
 
 /** Stricter than a file system: none of the characters is special to nginx. */
 const SOCKET = /^unix:(\/[A-Za-z0-9._-]+)+$/;

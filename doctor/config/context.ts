@@ -76,6 +76,10 @@ export class Directive implements Position {
   }
 }
 
+/**
+ * A text as one word of a configuration, by the rules of ngx_conf_read_token: in double quotes only `"` and `\` are
+ * special. It does not escape `$`, so use it only where nginx expands no variables, such as in the prefix of a location.
+ */
 export function quoted(word: string): string {
   return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }

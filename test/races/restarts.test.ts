@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
-import { freePorts } from '../harness/ports.ts';
+import { onFreePorts } from '../harness/ports.ts';
 import { startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
@@ -20,12 +20,18 @@ afterAll(redis.stop);
 type Kind = 'TCP' | 'a Unix socket';
 
 async function startGate(kind: Kind, folder: string) {
-  const [port, apiPort] = await freePorts(2);
-  const tcp = `127.0.0.1:${port}`;
-  const address = kind === 'TCP' ? tcp : `unix:${join(folder, `${port}.sock`)}`;
-  const listen = { POSTERN_LISTEN: address, POSTERN_API_LISTEN: `127.0.0.1:${apiPort}` };
-  const start = () => startInstance(redis.url, listen);
-  let service = await start();
+  let address = '';
+  let apiPort = 0;
+  const start = () =>
+    startInstance(redis.url, {
+      POSTERN_LISTEN: address,
+      POSTERN_API_LISTEN: `127.0.0.1:${apiPort}`,
+    });
+  let service = await onFreePorts(2, ([port = 0, api = 0]) => {
+    address = kind === 'TCP' ? `127.0.0.1:${port}` : `unix:${join(folder, `${port}.sock`)}`;
+    apiPort = api;
+    return start();
+  });
   onTestFinished(async () => void (await service.stop()));
   return {
     /** As in nginx's upstream. */

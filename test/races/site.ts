@@ -50,7 +50,8 @@ export async function startRaceSite(
 /** The built service, with long time limits, because the races do not measure a busy machine. */
 export function startInstance(redisUrl = 'memory:', more: Record<string, string> = {}) {
   const store = { POSTERN_STORE: redisUrl, POSTERN_STORE_TIMEOUT_MS: '10000' };
-  return startReady({ ...store, POSTERN_LOG_LEVEL: 'silent', ...more }, { stdio: 'ignore' });
+  // It writes only why it could not start: the ports may be taken.
+  return startReady({ ...store, POSTERN_LOG_LEVEL: 'silent', ...more });
 }
 
 interface FrontOptions {

@@ -61,21 +61,16 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
   const asking = named.filter((server) => leadsTo(server, mount.prefix, gates));
   const all = http.servers.filter((server) => hasName(server, mount));
   const alias = all.find((server) => mountsOf(server, [mount]).length === 0);
-  if (named.length === 0 && alias !== undefined) {
-    const [first = ''] = alias.names;
+  const isNowhere = mount.site !== undefined && all.length === 0;
+  if (isNowhere || (named.length === 0 && alias !== undefined)) {
+    const what = alias ? 'another name of this server block' : 'not the name of a server block';
     return {
-      at: alias,
-      seen: `the mount ${shown} names ${mount.site}, which is another name of this server block`,
-      why: `Postern knows a server block by its first name, ${first}: it denies each request for this mount.`,
-      fix: `POSTERN_MOUNTS=${first}:${mount.prefix}=${mount.internal}`,
-    };
-  }
-  if (mount.site !== undefined && all.length === 0) {
-    return {
-      at: http,
-      seen: `the mount ${shown} names ${mount.site}, which is not the name of a server block`,
+      at: alias ?? http,
+      seen: `the mount ${shown} names ${mount.site}, which is ${what}`,
       why: 'Postern knows a server block by its first name: it denies each request for this mount.',
-      fix: `in the server block of these files: server_name ${mount.site}; or write its first name in POSTERN_MOUNTS`,
+      fix: alias
+        ? `POSTERN_MOUNTS=${alias.names[0]}:${mount.prefix}=${mount.internal}`
+        : `in the server block of these files: server_name ${mount.site}; or write its first name in POSTERN_MOUNTS`,
     };
   }
   if (asking.length === 0) {
