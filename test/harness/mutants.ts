@@ -106,7 +106,7 @@ const MUTANTS: readonly Mutant[] = [
     "redis.call('SET', KEYS[1], cjson.encode(grant), 'PX', left)",
   ],
   ['if lasts == -1 or (left and lasts >= left) then return end', ''],
-  ["if ARGV[4] ~= '' and not grant.b then names", "if ARGV[4] ~= '' then names"],
+  ["local address = grant.b and '' or ARGV[4]", 'local address = ARGV[4]'],
   // The gate.
   ['pin: more.length > 0 ? undefined : pin,', 'pin,'],
   ["one(headers[requestHeaders.site]) ?? ''", "one(headers.host) ?? ''"],

@@ -110,7 +110,7 @@ enter(KEYS[1], lefts)
 /**
  * redeem() of token/uses.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it also
  * waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; then
- * the cookies.
+ * the cookies. If the record has `b`, an address identifies nobody.
  *
  * Before the first use, the key expires when no new requester is admitted. From then on it lives for
  * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
@@ -118,6 +118,7 @@ enter(KEYS[1], lefts)
  */
 export const REDEEM = `${NOW}${GRANT}
 if not grant.o then return false end
+local address = grant.b and '' or ARGV[4]
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
 local admits = now < admitted
 local total, forgotten = 0, 0
@@ -127,7 +128,7 @@ if grant.q then
   total, forgotten = tonumber(counts[1]), tonumber(counts[2] or 0)
   local names = {}
   for i = 5, #ARGV do names[#names + 1] = 'c' .. ARGV[i] end
-  if ARGV[4] ~= '' and not grant.b then names[#names + 1] = 'a' .. ARGV[4] end
+  if address ~= '' then names[#names + 1] = 'a' .. address end
   local began = #names > 0 and redis.call('HMGET', KEYS[2], unpack(names)) or {}
   for i = 1, #names do
     if began[i] and (admits or now < began[i] + grant.o * 1000) then
@@ -149,14 +150,14 @@ redis.call('HSET', KEYS[2], 't', total, 'c' .. ARGV[3], now,
   's' .. total, now .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
 local waits = ARGV[1] == '2'
 if waits then redis.call('HSET', KEYS[2], 'wc' .. ARGV[3], '') end
-if ARGV[4] ~= '' and not grant.b then
-  redis.call('HSET', KEYS[2], 'a' .. ARGV[4], now)
-  if waits then redis.call('HSET', KEYS[2], 'wa' .. ARGV[4], '') end
+if address ~= '' then
+  redis.call('HSET', KEYS[2], 'a' .. address, now)
+  if waits then redis.call('HSET', KEYS[2], 'wa' .. address, '') end
 end
 if total - forgotten > tonumber(ARGV[2]) then
   forgotten = forgotten + 1
-  local cookie, address = string.match(redis.call('HGET', KEYS[2], 's' .. forgotten), ' (%S*) (%S*)')
-  redis.call('HDEL', KEYS[2], 's' .. forgotten, 'c' .. cookie, 'a' .. address)
+  local cookie, from = string.match(redis.call('HGET', KEYS[2], 's' .. forgotten), ' (%S*) (%S*)')
+  redis.call('HDEL', KEYS[2], 's' .. forgotten, 'c' .. cookie, 'a' .. from)
   redis.call('HSET', KEYS[2], 'h', forgotten)
 end
 local left = math.max(admitted - now, grant.o * 1000)
