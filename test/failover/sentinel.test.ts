@@ -78,6 +78,20 @@ test.each([
   expect(await store.find(id)).toBeUndefined();
 });
 
+test('Sentinel: many attempts to connect to a lost master leave no listeners behind', async () => {
+  const { redis, store, states } = await started();
+  await answers(store);
+  const warned: string[] = [];
+  const note = ({ name }: Error) => void warned.push(name);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  for (const { pid } of redis.servers) process.kill(pid, 'SIGKILL');
+  // Node.js warns about more than ten listeners.
+  const failed = () => states.filter((state) => state.startsWith('down')).length > 40;
+  await waitFor(failed, { what: 'many attempts', deadline: 60_000 });
+  expect(warned).toEqual([]);
+});
+
 test('Sentinel: too few sentinels are a warning, in the log and in check', async () => {
   const { redis, store } = await started();
   const [one, ...others] = redis.sentinels;

@@ -76,7 +76,7 @@ export class ServerConnector extends defaultOf(standalone) {
 
 /** Members of the library's connector that its types do not have. */
 interface Internals {
-  readonly failoverDetector: { cleanup(): void } | null;
+  failoverDetector: { cleanup(): void } | null;
   connectToSentinel(address: unknown, options?: object): Redis;
   resolve(address: unknown): Promise<{ host: unknown; port: unknown } | null>;
   updateSentinels(sentinel: Redis): Promise<void>;
@@ -111,8 +111,11 @@ export class MasterConnector extends SentinelConnector {
   }
 
   override async connect(emit: Parameters<SentinelConnector['connect']>[0]) {
-    // The detector of the lost connection would end this attempt, and ioredis would make no other.
-    (this as unknown as Internals).failoverDetector?.cleanup();
+    // The detector of the lost connection would end this attempt, and ioredis would make no other. A second cleanup
+    // would add a listener to each of its closed sockets.
+    const connector = this as unknown as Internals;
+    connector.failoverDetector?.cleanup();
+    connector.failoverDetector = null;
     const stream = await super.connect(emit);
     return stream.on('error', () => {});
   }
