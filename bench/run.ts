@@ -42,9 +42,9 @@ export async function run(options: Options, folder: string): Promise<Results> {
   const files = await fileOf(folder, 1024);
   const failed: Failure[] = [];
 
-  async function measure<R>(workload: Workload, todo: readonly Step<R>[], times = rounds) {
+  async function measure<R>(workload: Workload, chosen: readonly Step<R>[], times = rounds) {
     if (!workloads.includes(workload)) return {};
-    const done = await inRounds(todo, times, (what) => process.stderr.write(`${what}\n`));
+    const done = await inRounds(chosen, times, (what) => process.stderr.write(`${what}\n`));
     failed.push(...done.failed);
     return done.rounds;
   }
@@ -52,8 +52,8 @@ export async function run(options: Options, folder: string): Promise<Results> {
   async function downloads(ids: readonly string[], bytes: number, times?: number) {
     const wanted = { files: await fileOf(folder, bytes), tokens: work.USERS };
     const what = `${work.USERS} × ${bytes / 1e6} MB`;
-    const todo = steps(among(ids), what, wanted, (one) => work.download(one, bytes));
-    return measure('download', todo, times);
+    const chosen = steps(among(ids), what, wanted, (one) => work.download(one, bytes));
+    return measure('download', chosen, times);
   }
 
   const serving = steps(ready, '1 KiB', { files }, (one) => work.serve(one, seconds));

@@ -15,7 +15,7 @@ export async function makeOnce(folder: string, make: (work: string) => Promise<v
     await rm(work, { recursive: true, force: true });
     await mkdir(work);
     await make(work);
-    // Only a complete folder gets the name.
+    // The folder gets its name when it is complete.
     await rename(work, folder);
   });
 }

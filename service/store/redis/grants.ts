@@ -30,7 +30,7 @@ interface Encoded {
 const MAX_BYTES = 24 * 1024;
 const GRANT_BYTES = 320;
 
-/** `unchanged`: not yet, because the new end is a later one. */
+/** `unchanged`: the grant has not changed yet, because the new end is a later one. */
 interface Changed {
   readonly grant: Grant;
   readonly end: 'earlier' | 'later' | 'unchanged';
