@@ -143,7 +143,10 @@ export function createDenyUnreadable(deps: Pick<GateDependencies, 'recordDecisio
 
   return function denyUnreadable({ code = '', rawPacket }: ParseError, socket: Duplex): void {
     // The peer closed the connection or was too slow.
-    if (!socket.writable || !code.startsWith('HPE_')) return void socket.destroy();
+    if (!code.startsWith('HPE_')) return void socket.destroy();
+    // More of the same request. nginx is still sending it, and closes the connection when it has the response. If the
+    // gate closed it first, nginx would count a failed gate, and disable it for everyone.
+    if (!socket.writable) return;
     const text = rawPacket?.toString('latin1') ?? '';
     // A page is not a decision. nginx would count a connection that closes without a response as a failed gate.
     const isPage = text.startsWith('GET /page ');
@@ -152,6 +155,6 @@ export function createDenyUnreadable(deps: Pick<GateDependencies, 'recordDecisio
       const fields = { code: decision.code, request_id: REQUEST_ID.exec(text)?.[1], reason: code };
       log.info(fields, 'decision');
     }
-    socket.end(isPage ? NO_PAGE : denial, () => socket.destroy());
+    socket.end(isPage ? NO_PAGE : denial);
   };
 }

@@ -13,7 +13,10 @@ import type { Listen, UdpAddress } from '../config/values.ts';
  */
 const KEEP_ALIVE_MS = 75_000;
 
-/** More than nginx accepts from a client (4 × 8 KiB), so that the gate can read all that nginx accepts. */
+/**
+ * More than nginx accepts from a client by default (4 × 8 KiB). A site can allow more: then the gate denies the request.
+ * Without this limit, a thousand slow connections would need 500 MB.
+ */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };

@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { drain, listen } from '../../service/process/listen.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { createSigned } from '../jwt/signed.ts';
 import { forTest } from '../support/for-test.ts';
@@ -88,6 +90,37 @@ describe.each([
     });
   });
 });
+
+// On a Unix socket, nginx gets an error as soon as the gate closes the connection, even if the gate has answered.
+test.each(['8 32k', '8 128k'])(
+  'more headers than the gate reads disable no gate: large_client_header_buffers %s',
+  async (buffers) => {
+    const site = await siteForTest({
+      mode: 'auth_request',
+      http: `large_client_header_buffers ${buffers};`,
+      servers: 'server unix:$files/../gate.sock max_fails=1 fail_timeout=1h;'.repeat(2),
+      files: { a: 'A' },
+    });
+    const path = join(site.files, '../gate.sock');
+    const gate = await listen(site.postern.gate, { path }, 'POSTERN_LISTEN');
+    onTestFinished(() => drain([gate], 100));
+    gate.on('clientError', site.postern.denyUnreadable);
+    const { url } = await site.issue({ path: '/download/a' });
+    const [count = 0, kilobytes = 0] = buffers.split(' ').map(Number.parseFloat);
+    const x = 'x'.repeat(kilobytes * 1000);
+    // With two cookies `postern`, nginx sends all cookies.
+    const Cookie = ['postern=a; postern=b', ...Array.from({ length: count - 1 }, () => x)];
+    const long = () => site.ask('GET', url, { Cookie });
+    const valid = () => site.ask('GET', url);
+    for (let round = 0; round < 5; round += 1) {
+      const answers = await Promise.all(
+        [long, valid, long, valid, long, valid].map((ask) => ask()),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([403, 200, 403, 200, 403, 200]);
+    }
+    expect(await site.nginx.errorLog()).not.toContain('[error]');
+  },
+);
 
 // nginx counts the gate as failed if a response does not fit the snippets' buffers.
 describe.each(modes)('buffers: the largest response of the gate fits by %s', (mode) => {
