@@ -56,8 +56,8 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: 
       async handle(c) {
         const id = idOf(c);
         note(c, { action: 'token.shown', token_id: id });
-        const grant = await store.find(id);
-        if (grant?.client !== c.get('client').id) throw noSuchToken();
+        const grant = await revoke.find(c.get('client'), id);
+        if (grant === undefined) throw noSuchToken();
         note(c, grantFields(grant));
         return json(c, await stateInTurn(inTurn, c, store, [id, grant]));
       },

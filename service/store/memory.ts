@@ -9,7 +9,7 @@ import {
 import { MAX_REQUESTERS } from '../token/grant-fields.ts';
 import { inPieces, nextTurn } from '../token/queue.ts';
 import { addDelivery, type Delivery, isWhole, sums } from '../token/sent.ts';
-import type { Cursor, Entry, Selection, Store } from '../token/store.ts';
+import { type Cursor, type Entry, type Selection, type Store, signedAt } from '../token/store.ts';
 import { redeem } from '../token/uses.ts';
 
 const SWEEP_EVERY_MS = 10_000;
@@ -124,9 +124,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return live(id)?.requesters ?? [];
     },
     async findExternal(id, signed) {
+      if ((revoked.get(id) ?? 0) > now()) return 'revoked';
+      const grant = live(id)?.grant;
       const { before = 0 } = (signed && subjects.get(signed.subjectId)) ?? {};
-      if (signed !== undefined && signed.issuedAt < before) return 'revoked';
-      return (revoked.get(id) ?? 0) > now() ? 'revoked' : live(id)?.grant;
+      return signed && signedAt(signed, grant) < before ? 'revoked' : grant;
     },
     async saveExternal(id, grant) {
       sweep();

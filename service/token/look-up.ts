@@ -29,6 +29,7 @@ export type LookUp = (token: string, revoking?: boolean) => Promise<LookUpResult
 
 const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked, or was lost' };
 const REVOKED = { reason: 'it was revoked' };
+const OTHER_SUBJECT = { reason: 'sub: is not that of the first token with this jti' };
 const TOO_EARLY = { reason: 'not_before: is later than now' };
 
 /** Looks a token up in the store, by its signature, or both. At most one round trip. */
@@ -44,11 +45,14 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     }
     if (recorded === 'never') return signed(verified);
     const kept = await store.findExternal(id, verified.signed);
-    // Another token with this `jti` may end later than the revocation.
-    if (kept === 'revoked' && revoking) return verified;
-    if (kept === 'revoked') return { id, recorded, rejection: REVOKED };
     if (kept === undefined) return { ...signed(verified), unsaved: true };
-    return { id, recorded, grant: kept };
+    // The revocation of a subject could not end a token whose issuer signs the same `jti` for another one.
+    if (kept !== 'revoked' && kept.subject === verified.grant.subject) {
+      return { id, recorded, grant: kept };
+    }
+    // Another token with this `jti` may end later than the revocation.
+    if (revoking) return verified;
+    return { id, recorded, rejection: kept === 'revoked' ? REVOKED : OTHER_SUBJECT };
   };
 
   async function findRecorded(id: string): Promise<LookUpResult> {

@@ -22,6 +22,18 @@ export type Revoke = ReturnType<typeof createRevoke>;
 
 export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptions) {
   return {
+    /** A client's live grant. After the revocation of a subject, the store still has the records of its external tokens. */
+    async find(client: Client, id: string): Promise<Grant | undefined> {
+      const grant = await store.find(id);
+      if (grant?.client !== client.id) return undefined;
+      const { external, subject, issuedAt } = grant;
+      if (!external || subject === undefined) return grant;
+      // The record does not have its issuer. A revocation is for all issuers of the client.
+      const found = issuersOf(client.id).map(([issuer]) =>
+        store.findExternal(id, { subjectId: subjectId(issuer, subject), issuedAt }),
+      );
+      return (await Promise.all(found)).includes('revoked') ? undefined : grant;
+    },
     /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
     async token(client: Client, token: string) {
       if (isOpaque(token)) return end(tokenId(token), client);

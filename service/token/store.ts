@@ -15,6 +15,11 @@ export interface Signed {
   readonly issuedAt: number;
 }
 
+/** When an external token was signed, or the one of the same ID that was used first. */
+export function signedAt({ issuedAt }: Signed, kept: Grant | undefined): number {
+  return Math.min(issuedAt, kept?.issuedAt ?? issuedAt);
+}
+
 /** Which of a client's grants; all of them without both fields. */
 export interface Selection {
   readonly subject?: string | undefined;
@@ -85,7 +90,7 @@ export interface Store {
 }
 
 /** What the API may call. Changes go through issue.ts and revoke.ts. */
-export type StoreReads = Pick<Store, 'find' | 'list' | 'requesters' | 'delivered' | 'check'>;
+export type StoreReads = Pick<Store, 'list' | 'requesters' | 'delivered' | 'check'>;
 
 /** The servers of a store, for the operator. */
 export interface Health {

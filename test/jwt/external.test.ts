@@ -181,6 +181,20 @@ describe('external JWT: revoked', () => {
     );
   });
 
+  test('with all tokens of its subject: a used one is not shown, and does not open if it is signed again', async () => {
+    const { app, ask, codeOf, clock, place } = await used({}, { sub: 'ann' });
+    expect((await ask(`GET ${place}`)).status).toBe(200);
+    await ask('DELETE /tokens?subject=bob');
+    expect((await ask(`GET ${place}`)).status).toBe(200);
+    await ask('DELETE /tokens?subject=ann');
+    expect((await ask(`GET ${place}`)).status).toBe(404);
+    clock.now += 6_000;
+    for (const more of [{ sub: undefined }, { sub: 'eve' }, { sub: 'ann', iat: START + 6 }]) {
+      const again = await app.sign({ max_uses: 1, jti: 'one', ...more });
+      expect(await codeOf(uri(again), from('192.0.2.1'))).toBe('invalid_token');
+    }
+  });
+
   test('with all tokens of its subject, only those of its issuer', async () => {
     const app = await foreigner('app', { client: 'test' });
     const second = await foreigner('second', { client: 'test' });

@@ -97,7 +97,7 @@ export function foreignContract({ store, now, pass }: Contracted): void {
   /** Looks up two tokens that were signed at this time: one has a record in the store, the other has none. */
   async function foundBoth(subjectId: string, issuedAt: number) {
     const id = newId();
-    await store.saveExternal(id, foreign());
+    await store.saveExternal(id, foreign({ issuedAt }));
     const found = [id, newId()].map((one) => store.findExternal(one, { subjectId, issuedAt }));
     return (await Promise.all(found)).map((one) => (typeof one === 'object' ? 'kept' : one));
   }
@@ -113,6 +113,15 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     expect(await foundBoth(newId(), at - 1)).toEqual(valid);
     // A token without a subject.
     expect(await store.findExternal(newId())).toBeUndefined();
+  });
+
+  test('external token: what is signed again after the revocation of its subject has the record of the first use', async () => {
+    const [id, subjectId, at] = [newId(), newId(), now()];
+    await store.saveExternal(id, foreign({ issuedAt: at - 1 }));
+    const again = { subjectId, issuedAt: at + 1000 };
+    expect(await store.findExternal(id, again)).toMatchObject({ issuedAt: at - 1 });
+    await store.revokeSigned(subjectId, at, at + 600_000);
+    expect(await store.findExternal(id, again)).toBe('revoked');
   });
 
   test('external token: the later of two revocations of its subject counts', async () => {

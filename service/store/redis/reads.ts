@@ -7,10 +7,11 @@ import {
   type Signed,
   type Store,
   StoreUnavailable,
+  signedAt,
 } from '../../token/store.ts';
 import type { Found } from '../connection/connection.ts';
 import { unexpected } from '../connection/ioredis.ts';
-import { decodeRecord, decodeRequesters, REVOKED } from './record.ts';
+import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
 import { PIECE, type Shared } from './shared.ts';
@@ -50,20 +51,23 @@ export function createReads(
 
   const read = together<string, Found>((names) => readAll(names, false));
   const readTimed = together<string, Found>((names) => readAll(names, true));
-  const readSigned = together<{ id: string; signed: Signed }, Found>(async (tokens) => {
-    const names = tokens.map(({ id }) => keys.grant(id));
-    for (const { signed } of tokens) names.push(keys.signed(signed.subjectId));
-    const found = await readAll(names, false);
-    return tokens.map(({ signed }, i) =>
-      ofSubject(found[i] as Found, found[tokens.length + i] as Found, signed),
-    );
-  });
+  const readSigned = together<{ id: string; signed: Signed }, readonly [Found, Found]>(
+    async (tokens) => {
+      const names = tokens.map(({ id }) => keys.grant(id));
+      for (const { signed } of tokens) names.push(keys.signed(signed.subjectId));
+      const found = await readAll(names, false);
+      return tokens.map((_, i) => [found[i] as Found, found[tokens.length + i] as Found] as const);
+    },
+  );
   const find = async (id: string) => live(storedOf(await read(keys.grant(id))));
 
   return {
     find,
-    findExternal: async (id, signed) =>
-      storedOf(await (signed ? readSigned({ id, signed }) : read(keys.grant(id)))),
+    async findExternal(id, signed) {
+      if (signed === undefined) return storedOf(await read(keys.grant(id)));
+      const [found, revoked] = await readSigned({ id, signed });
+      return ofSubject(storedOf(found), revoked, signed);
+    },
 
     async findTimed(id) {
       const found = await readTimed(keys.grant(id));
@@ -121,20 +125,22 @@ export function createReads(
   };
 }
 
-function live(stored: Grant | 'revoked' | undefined): Grant | undefined {
+type Stored = Grant | 'revoked' | undefined;
+
+function live(stored: Stored): Grant | undefined {
   return stored === 'revoked' ? undefined : stored;
 }
 
 /** What the store has of an external token, which ends with its subject. */
-function ofSubject(found: Found, [before]: Found, { issuedAt }: Signed): Found {
-  if (before === null) return found;
-  if (before instanceof StoreUnavailable) return [before, 0];
+function ofSubject(stored: Stored, [before]: Found, signed: Signed): Stored {
+  if (before === null || stored === 'revoked') return stored;
+  if (before instanceof StoreUnavailable) throw before;
   // A value that is not a number revokes it, too.
-  return issuedAt >= Number.parseFloat(before) ? found : [REVOKED, 0];
+  return signedAt(signed, stored) >= Number.parseFloat(before) ? stored : 'revoked';
 }
 
 /** Decodes each record where it is awaited, so that an invalid one does not affect the others. */
-function storedOf([record]: Found): Grant | 'revoked' | undefined {
+function storedOf([record]: Found): Stored {
   if (record instanceof StoreUnavailable) throw record;
   return record === null ? undefined : decodeRecord(record);
 }
