@@ -37,8 +37,6 @@ export interface Wanted {
   readonly files: string;
   /** How many paths to prepare, each with its own token. Default: 1. */
   readonly tokens?: number;
-  /** Neither nginx nor Postern writes a log. */
-  readonly quiet?: boolean;
 }
 
 export interface Variant {

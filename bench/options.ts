@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { VARIANTS } from './peers/all.ts';
 
-const WORKLOADS = ['serve', 'quiet', 'issue', 'download', 'growth'] as const;
+const WORKLOADS = ['serve', 'issue', 'download', 'growth'] as const;
 
 export type Workload = (typeof WORKLOADS)[number];
 

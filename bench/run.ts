@@ -10,8 +10,6 @@ import * as work from './workloads.ts';
 /** All results by variant, in the order of the rounds. A workload that was not run is empty. */
 export interface Results {
   readonly serve: Rounds<work.Served>;
-  /** The same without logs. */
-  readonly quiet: Rounds<work.Measured>;
   readonly issue: Rounds<work.Issued>;
   /** Smaller files, which the streaming applications can send in a reasonable time. */
   readonly download: Rounds<work.Downloaded>;
@@ -22,9 +20,6 @@ export interface Results {
   /** Steps that failed. They have no other results. */
   readonly failed: readonly Failure[];
 }
-
-/** The systems that the targets compare without logs. */
-const QUIET = ['static', 'ceiling', 'bare', 'lua', 'memory', 'redis', 'cache'];
 
 /** The systems that issue tokens over HTTP. */
 const ISSUERS = ['django', 'express', 'memory', 'redis', 'jwt-eddsa'];
@@ -57,9 +52,6 @@ export async function run(options: Options, folder: string): Promise<Results> {
   }
 
   const serving = steps(ready, '1 KiB', { files }, (one) => work.serve(one, seconds));
-  const quietly = steps(among(QUIET), 'without logs', { files, quiet: true }, (one) =>
-    work.load(one, 32, seconds),
-  );
   const issuing = steps(among(ISSUERS), 'fresh tokens', { files }, (one) =>
     work.issue(one, seconds),
   );
@@ -70,7 +62,6 @@ export async function run(options: Options, folder: string): Promise<Results> {
   );
   return {
     serve: await measure('serve', serving),
-    quiet: await measure('quiet', quietly),
     issue: await measure('issue', issuing),
     // The streaming applications would need hours for the whole file.
     download: await downloads(DOWNLOADERS, quick ? 20e6 : 100e6),

@@ -36,7 +36,7 @@ export async function running<R>(
 ): Promise<R> {
   const backend = await variant.start(wanted);
   try {
-    const nginx = await startSite(backend.site, wanted.quiet);
+    const nginx = await startSite(backend.site);
     try {
       await check(backend, nginx, wanted.files);
       return await work({ backend, nginx, groups: { nginx: nginx.pid, ...backend.processes } });
@@ -71,7 +71,7 @@ async function check({ path, refused }: Backend, nginx: Nginx, files: string): P
 }
 
 /** Starts nginx. All variants have the same configuration, apart from their own parts. */
-function startSite({ main = '', http = '', server, log = 'combined', tool }: Site, quiet = false) {
+function startSite({ main = '', http = '', server, log = 'combined', tool }: Site) {
   return startNginx({
     ...(tool && { tool }),
     config: ({ port, dir }) => `
@@ -84,7 +84,7 @@ function startSite({ main = '', http = '', server, log = 'combined', tool }: Sit
         server {
           listen 127.0.0.1:${port};
           server_name files.example;
-          access_log ${quiet ? 'off' : `${dir}/served.log ${log}`};
+          access_log ${dir}/served.log ${log};
           ${server}
         }
       }`,

@@ -13,7 +13,7 @@ import type { Store } from './token/store.ts';
 
 interface AppDependencies
   extends Pick<Parameters<typeof createApi>[0], 'emit' | 'log' | 'metricsText' | 'version'>,
-    Pick<Parameters<typeof createGate>[0], 'decisionMs' | 'logAllow'>,
+    Pick<Parameters<typeof createGate>[0], 'decisionMs'>,
     Pick<Parameters<typeof createIssue>[0], 'countsBytes' | 'mounts' | 'now'> {
   readonly store: Store;
   readonly jwt: Jwt;

@@ -11,7 +11,7 @@ import type { MountSettings } from './config/mounts.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
-import { createAllowLog, createLog, createLogOutput } from './process/log.ts';
+import { createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened } from './process/reload.ts';
 import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
 import { createSign } from './s3/sign.ts';
@@ -42,7 +42,6 @@ async function main(): Promise<void> {
   // If the process ends early, the last lines say why.
   process.on('exit', output.flushSync);
   const log = createLog(config.logLevel, output);
-  const logAllow = createAllowLog(output);
   metrics.watchProcess();
 
   let onConnected = () => {};
@@ -76,7 +75,6 @@ async function main(): Promise<void> {
     version,
     listScript,
     log,
-    logAllow,
     now,
     ...apiMetrics,
   };

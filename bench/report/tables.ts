@@ -21,7 +21,7 @@ type Figure<R> = (measured: R) => number | undefined;
 
 /** All tables by name. A workload that was not run has none. */
 export function report(results: Results): Record<string, Table> {
-  const { serve, quiet, issue, download, downloadWhole, growth } = results;
+  const { serve, issue, download, downloadWhole, growth } = results;
   const whole = Object.values(downloadWhole).flat()[0] ?? Object.values(download).flat()[0];
   const at32 = ({ at32: measured }: Served) => measured;
   const at256 = middle('256 conn.', serve, (each) => each.at256.perSecond, 0);
@@ -34,7 +34,6 @@ export function report(results: Results): Record<string, Table> {
   const first = { '÷ first row': sizes[0]?.[0] ?? '' };
   const tables = {
     serve: table('1 KiB file', serve, loads('requests/s', serve, at32, bases, at256)),
-    quiet: table('1 KiB file, no logs', quiet, loads('requests/s', quiet, itself, bases)),
     single: issued('issued only', ({ single }) => single),
     fresh: issued('issued and used once', ({ fresh }) => fresh),
     cost: table('at half of that rate', serve, [
@@ -142,19 +141,25 @@ const STEPS: Readonly<Record<string, string>> = {
   'jwt-eddsa': 'JWTs without a store',
 };
 
-/** Cores for 100,000 requests per second, at one microsecond of CPU time for each. */
-const CORES = 0.1;
-
-/** CPU time of each request by process, and the cores for 100,000 requests per second. */
+/** CPU time of each request by process, the measured rate, the cores that it took, and the rate of a full core. */
 export function stepsTable(serve: Results['serve']): Table {
-  const names = { nginx: 'nginx', service: 'Postern', redis: 'Redis' };
-  const columns = (unit: string, factor: number, digits: number) =>
-    Object.entries(names).map(([process, name]) => {
-      const spent = ({ at32: { cpu } }: Served) => cpu[process] && cpu[process] * factor;
-      return middle(`${name} ${unit}`, serve, spent, digits);
-    });
-  const both = [...columns('µs', 1, 0), ...columns('cores', CORES, 1)];
-  return table('1 KiB file', serve, both, Object.entries(STEPS));
+  const spent = ({ cpu }: Measured, name: string) => cpu[name] || undefined;
+  const cores = ({ cpu, perSecond }: Measured) =>
+    (Object.values(cpu).reduce((sum, micros) => sum + micros, 0) * perSecond) / 1e6;
+  const full = ({ cpu: { service = 0 } }: Measured) => (service < 5 ? undefined : 1e6 / service);
+  return table(
+    '1 KiB file',
+    serve,
+    [
+      middle('nginx µs', serve, ({ at32 }) => spent(at32, 'nginx'), 0),
+      middle('Postern µs', serve, ({ at32 }) => spent(at32, 'service'), 0),
+      middle('Redis µs', serve, ({ at32 }) => spent(at32, 'redis'), 0),
+      middle('requests/s', serve, ({ at32 }) => at32.perSecond, 0),
+      middle('cores used', serve, ({ at32 }) => cores(at32), 1),
+      middle('full core of Postern', serve, ({ at32 }) => full(at32), 0),
+    ],
+    Object.entries(STEPS),
+  );
 }
 
 const spread = (values: readonly number[], digits: number) =>

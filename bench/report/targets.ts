@@ -1,6 +1,6 @@
 import { figures, median, ratios } from '../rounds.ts';
 import type { Results } from '../run.ts';
-import type { Downloaded, Issued, Measured, Served } from '../workloads.ts';
+import type { Downloaded, Issued, Served } from '../workloads.ts';
 
 export interface Target {
   readonly what: string;
@@ -13,9 +13,8 @@ export interface Target {
 
 /** The targets for Postern, mostly ratios within one run on two cores. */
 export function targets(results: Results): Target[] {
-  const { serve, quiet, issue, download, downloadWhole, growth } = results;
+  const { serve, issue, download, downloadWhole, growth } = results;
   const rate = (id: string) => figures(serve, id, ({ at32 }) => at32.perSecond);
-  const quietly = (id: string) => figures(quiet, id, ({ perSecond }: Measured) => perSecond);
   const fresh = (id: string) => figures(issue, id, (each) => each.fresh.perSecond);
   const single = (id: string) => figures(issue, id, (each) => each.single.perSecond);
   const spent = (id: string) => figures(issue, id, ({ single: { cpu } }: Issued) => cpu.service);
@@ -33,9 +32,6 @@ export function targets(results: Results): Target[] {
   const shares = own === undefined ? [] : express.map((seconds) => own / seconds);
   return [
     least('Redis ÷ bare Node.js gate', 0.65, ratios(rate('redis'), rate('bare'))),
-    least('memory ÷ ceiling, no logs', 0.85, ratios(quietly('memory'), quietly('ceiling'))),
-    least('Redis ÷ Lua + Redis, no logs', 0.75, ratios(quietly('redis'), quietly('lua'))),
-    least('decision cache ÷ Lua + Redis, no logs', 1.3, ratios(quietly('cache'), quietly('lua'))),
     least('issued only, Redis ÷ Express', 1.4, ratios(single('redis'), single('express'))),
     most('issued only, CPU of Redis ÷ Express', 0.65, ratios(spent('redis'), spent('express'))),
     least('issued and used once, Redis ÷ Django', 5, ratios(fresh('redis'), fresh('django'))),

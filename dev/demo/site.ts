@@ -36,7 +36,8 @@ async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv) 
         POSTERN_PUBLIC_URL: nginx.url(''),
         POSTERN_MAX_EXPIRES_IN: '86400',
         POSTERN_COOKIE_SECURE: 'false',
-        POSTERN_LOG_LEVEL: 'info',
+        // The page shows each decision.
+        POSTERN_LOG_LEVEL: 'debug',
         POSTERN_STORE_PREFIX: 'postern-demo:',
         ...Object.fromEntries(chosen),
       },

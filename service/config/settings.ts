@@ -130,7 +130,7 @@ export const TABLE = {
     .describe('origin of the API, for [OAuth clients](http.md#clients-for-oauth)'),
   log_level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent')
     .prefault('info')
-    .describe('lowest level that is logged'),
+    .describe('lowest level that is logged; `debug` adds each allowed decision'),
   page_name: matching(
     /^[^\p{Cc}]{1,60}$/u,
     'a name of at most 60 characters, such as Example Files',

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
 import type { Authorize } from '../decide/authorize.ts';
 import { startDeadline } from '../decide/deadline.ts';
 import { type Confirmation, type Decision, deny, type Mode } from '../decide/decision.ts';
@@ -16,9 +17,10 @@ import {
   subrequestDenial,
 } from './answer.ts';
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
-import { type DecisionLog, emitDecision, logDecision, logLocked } from './report.ts';
+import { emitDecision, logDecision, logLocked } from './report.ts';
 
-interface GateDependencies extends DecisionLog {
+interface GateDependencies {
+  readonly log: Logger;
   readonly authorize: Authorize;
   /** Maximum time for a decision in milliseconds. */
   readonly decisionMs?: number | undefined;
@@ -61,7 +63,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       const uri = String(headers[requestHeaders.uri]);
       try {
         recordDecision(mode, decision, milliseconds);
-        logDecision(deps, headers, decision, milliseconds);
+        logDecision(log, headers, decision, milliseconds);
         // Once, because each person with such a browser would repeat it.
         if (!hasWarned && mode !== 'confirm' && isUnkept(decision, uri)) {
           hasWarned = true;

@@ -7,27 +7,30 @@ import { loggedGrant, withoutTokens } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
 import { requestHeaders } from './headers.ts';
 
-export interface DecisionLog {
-  readonly log: Logger;
-  /** Logs the fields of an "allow" decision, at the level `info`. */
-  readonly logAllow: (fields: object) => void;
+/**
+ * The level of a decision's line. nginx logs each download, so an allowed one that takes no use is only for debugging.
+ * A requester gets a resume cookie only if it took a use.
+ */
+function levelOf(decision: Decision): 'debug' | 'info' | 'error' {
+  if (decision.allow) return decision.resumeCookie === undefined ? 'debug' : 'info';
+  return decision.code === 'unavailable' ? 'error' : 'info';
 }
 
-/** Logs a line for each decision. The token appears only as its ID. */
+/** Logs a line for a decision. The token appears only as its ID. */
 export function logDecision(
-  { log, logAllow }: DecisionLog,
+  log: Logger,
   headers: IncomingHttpHeaders,
   decision: Decision,
   milliseconds: number,
 ): void {
-  const level = !decision.allow && decision.code === 'unavailable' ? 'error' : 'info';
+  const level = levelOf(decision);
   if (!log.isLevelEnabled(level)) return;
-  const { id, path } = decision;
+  const { allow, id, path } = decision;
   const fields = {
-    code: decision.allow ? 'allow' : decision.code,
+    code: allow ? 'allow' : decision.code,
     requester: requesterOf(decision),
     token_id: id,
-    subject: bare(decision.allow ? decision.grant.subject : decision.subject),
+    subject: bare(allow ? decision.grant.subject : decision.subject),
     // A token in an unexpected place is part of the path.
     path: bare(path),
     method: headers[requestHeaders.method],
@@ -36,9 +39,9 @@ export function logDecision(
     request_id: headers[requestHeaders.requestId],
     traceparent: traceparentOf(headers),
     ms: Math.round(milliseconds * 1000) / 1000,
+    ...(!allow && reasonFor(decision)),
   };
-  if (decision.allow) logAllow(fields);
-  else log[level]({ ...fields, ...reasonFor(decision) }, 'decision');
+  log[level](fields, 'decision');
 }
 
 const bare = (text: string | undefined) => text && withoutTokens(text);

@@ -24,29 +24,7 @@ function err(error: Error): object {
   return { type, message, stack };
 }
 
-/**
- * Returns a function that logs an "allow" decision, with the line that pino would write. pino takes several times as
- * long to make it, and almost every line of a busy log is one of these. A line waits for others, so that one write
- * has many.
- */
-export function createAllowLog(output: Pick<LogOutput, 'writeLater'>): (fields: object) => void {
-  let now = 0;
-  let time = '';
-  return (fields) => {
-    if (now !== Date.now()) {
-      now = Date.now();
-      time = new Date(now).toISOString();
-    }
-    const written = JSON.stringify(fields).slice(1, -1);
-    output.writeLater(`{"level":"info","time":"${time}",${written},"msg":"decision"}\n`);
-  };
-}
-
 const writeTo = promisify(write);
-
-/** Lines that can wait are written at this size, or when one has waited this long. */
-const WRITE_BYTES = 65_536;
-const WRITE_AFTER_MS = 200;
 
 /** Size of the buffer for lines that cannot be written. Further lines are dropped. */
 const MAX_BUFFERED_BYTES = 8 << 20;
@@ -62,24 +40,18 @@ export type LogOutput = ReturnType<typeof createLogOutput>;
  */
 export function createLogOutput(fd: number, onLost: () => void) {
   let gathered = '';
-  /** Whether a gathered line must not wait. */
-  let isUrgent = false;
   /** The data of the current or last write. */
   let chunk = Buffer.alloc(0);
   let isWriting = false;
-  let timer: NodeJS.Timeout | undefined;
-
-  const isDue = () => isUrgent || gathered.length >= WRITE_BYTES;
+  let isWaiting = false;
 
   function takeGathered(): void {
     chunk = Buffer.from(gathered);
     gathered = '';
-    isUrgent = false;
   }
 
   const writeLines = coalesce(async () => {
-    clearTimeout(timer);
-    timer = undefined;
+    isWaiting = false;
     do {
       if (chunk.length === 0) takeGathered();
       try {
@@ -87,36 +59,21 @@ export function createLogOutput(fd: number, onLost: () => void) {
         chunk = chunk.subarray((await writeTo(fd, chunk)).bytesWritten);
       } catch (error) {
         const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
-        return later(isFull ? RETRY_MS / 10 : RETRY_MS);
+        isWaiting = true;
+        return void setTimeout(writeLines, isFull ? RETRY_MS / 10 : RETRY_MS).unref();
       } finally {
         isWriting = false;
       }
-    } while (chunk.length > 0 || isDue());
-    if (gathered !== '') later(WRITE_AFTER_MS);
+    } while (chunk.length > 0 || gathered !== '');
   });
 
-  function later(milliseconds: number): void {
-    timer ??= setTimeout(writeLines, milliseconds).unref();
-  }
-
-  function gather(line: string, urgent: boolean): void {
-    if (chunk.length + gathered.length + line.length > MAX_BUFFERED_BYTES) {
-      onLost();
-      return;
-    }
-    gathered += line;
-    isUrgent ||= urgent;
-    // After an error, the timer starts the next attempt, not each line.
-    if (isDue() && chunk.length === 0) void writeLines();
-    else if (!isWriting) later(WRITE_AFTER_MS);
-  }
-
   return {
-    /** Starts to write the line, and all lines before it. */
-    write: (line: string) => gather(line, true),
-
-    /** The line may wait. It is lost if the process is killed. */
-    writeLater: (line: string) => gather(line, false),
+    /** Starts to write the line, and all lines before it. After an error, they wait for the next attempt. */
+    write(line: string): void {
+      if (chunk.length + gathered.length + line.length > MAX_BUFFERED_BYTES) onLost();
+      else gathered += line;
+      if (!isWriting && !isWaiting) void writeLines();
+    },
 
     /** Tries to write the buffered lines. False if there is no result within `maxMs`. */
     flush: (maxMs: number) => Promise.race([writeLines().then(() => true), sleep(maxMs, false)]),

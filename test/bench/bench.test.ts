@@ -38,7 +38,7 @@ test('options: flags are read and checked', () => {
 test('options: --only selects workloads and variants', () => {
   const chosen = (...args: string[]) => readOptions(args);
   const only = (names: string) => chosen('--only', names);
-  expect(chosen()?.workloads).toEqual(['serve', 'quiet', 'issue', 'download', 'growth']);
+  expect(chosen()?.workloads).toEqual(['serve', 'issue', 'download', 'growth']);
   expect(chosen()?.variants).toContain('redis');
   expect(only('issue')).toMatchObject({ workloads: ['issue'], variants: chosen()?.variants });
   // Together with the systems that ratios need.

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { grantsTable, liveTable } from '../../bench/report/scaling.ts';
 import { aligned, fillIn, report, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
-import { NONE, SOME } from './results.ts';
+import { NONE, SOME, served } from './results.ts';
 
 const measured = (what: string) => targets(SOME).find((target) => target.what === what);
 
@@ -20,12 +20,12 @@ test('targets: lower and upper bounds', () => {
     const target = measured(what);
     return target && isReached(target);
   };
-  expect(reached('memory ÷ ceiling, no logs')).toBe(true);
+  expect(reached('Redis ÷ bare Node.js gate')).toBe(true);
   expect(reached('1,000,000 live tokens ÷ 1,000')).toBe(false);
   expect(reached('issued and used once, Redis ÷ Django')).toBe(false);
   expect(reached('memory at full load, MB')).toBe(false);
   expect(reached('memory idle, MB')).toBe(true);
-  expect(reached('Redis ÷ Lua + Redis, no logs')).toBeUndefined();
+  expect(reached('100 downloads, Redis ÷ bare nginx')).toBeUndefined();
 });
 
 test('targets: CPU time of streaming is extrapolated to the whole file', () => {
@@ -36,7 +36,7 @@ test('targets: CPU time of streaming is extrapolated to the whole file', () => {
 test('report: only measured workloads have tables', () => {
   const all = report(SOME);
   expect(Object.keys(all)).toEqual([
-    ...['serve', 'quiet', 'single', 'fresh', 'cost', 'download', 'downloadWhole', 'growth'],
+    ...['serve', 'single', 'fresh', 'cost', 'download', 'downloadWhole', 'growth'],
     'targets',
   ]);
   expect(aligned(all.growth ?? [])).toMatch(/^1,000,000 +89 +89–89 +0.89 +10 +20 +–$/m);
@@ -61,10 +61,11 @@ test('page: tables are replaced, other text is kept', () => {
   expect(fillIn(page, {})).toBe(page);
 });
 
-test('scaling: the cores of a step are its CPU time for 100,000 requests', () => {
-  expect(stepsTable(SOME.serve)).toEqual([
+test('scaling: a step has its measured rate, the cores that it took, and the rate of a full core', () => {
+  // 20 µs of the service are 50,000 requests in a second.
+  expect(stepsTable({ redis: [served(40_000)] })).toEqual([
     expect.any(Array),
-    ['one Redis', '10', '20', '–', '1.0', '2.0', '–'],
+    ['one Redis', '10', '20', '–', '40,000', '1.2', '50,000'],
   ]);
 });
 

@@ -1,7 +1,7 @@
 import type { Results } from '../../bench/run.ts';
 import type { Downloaded, Served } from '../../bench/workloads.ts';
 
-const EMPTY = { serve: {}, quiet: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
+const EMPTY = { serve: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
 /** Of a benchmark that measured nothing. */
 export const NONE: Results = { ...EMPTY, failed: [] };
 
@@ -9,7 +9,7 @@ function load(perSecond: number) {
   return { requests: perSecond, perSecond, cpu: { nginx: 10, service: 20 } };
 }
 
-function served(perSecond: number): Served {
+export function served(perSecond: number): Served {
   const half = { rate: perSecond / 2, requests: 100, p50: 1, p99: 2 };
   const loads = { at32: load(perSecond), at256: load(perSecond), half };
   return { ...loads, startMs: 300, idleBytes: 90e6, peakBytes: 170e6 };
@@ -24,7 +24,6 @@ function downloaded(bytes: number, service: number): Downloaded {
 export const SOME: Results = {
   ...NONE,
   serve: { bare: [served(100), served(50)], redis: [served(80), served(30)] },
-  quiet: { ceiling: [load(100)], memory: [load(90)] },
   issue: {
     django: [{ fresh: load(10), single: load(20) }],
     redis: [{ fresh: load(40), single: load(50) }],

@@ -74,6 +74,7 @@ async function startGate(name: string, folder: string, store: string) {
       POSTERN_API_LISTEN: 'off',
       POSTERN_API_KEYS: '',
       POSTERN_STORE: store,
+      POSTERN_LOG_LEVEL: 'debug',
     });
   let service = await begin();
   return {

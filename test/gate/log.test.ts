@@ -1,17 +1,19 @@
 import { expect, test } from 'vitest';
+import { logDecision } from '../../service/gate/report.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
+import { grantAt, newId } from '../store/grants.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
-const level = { info: 30, error: 50 };
+const level = { debug: 20, info: 30, error: 50 };
 
-test('log: each decision is one line', async () => {
-  const { log, withoutAudit } = keptLog();
+test('log: each decision is one line, at `debug` if it is allowed and takes no use', async () => {
+  const { log, withoutAudit } = keptLog('debug');
   const { api, authRequest } = await startGate({ log });
   const { url, id } = await issueToken(api, { path: '/download/é', subject: 'user-42' });
   const about = { 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' };
@@ -20,12 +22,24 @@ test('log: each decision is one line', async () => {
 
   const seen = { token_id: id, method: 'GET', site: 'files.example', address: '192.0.2.7' };
   expect(withoutAudit()).toMatchObject([
-    { ...seen, level: level.info, code: 'allow', subject: 'user-42', path: '/download/é' },
+    { ...seen, level: level.debug, code: 'allow', subject: 'user-42', path: '/download/é' },
     { ...seen, level: level.info, code: 'insufficient_scope', path: '/download/éx' },
   ]);
   for (const line of withoutAudit()) {
     expect(line).toMatchObject({ request_id: 'r-1', msg: 'decision', ms: expect.any(Number) });
   }
+});
+
+test('log: for an allowed decision that is not logged, nothing is read or built', async () => {
+  const headers = new Proxy({}, { get: () => expect.unreachable() });
+  const grant = grantAt(Date.now(), { covers: '/download/' });
+  const reply = { id: newId(), grant, path: '/download/a', target: '/', args: '', reuseFor: 0 };
+  const decision = { allow: true, ...reply } as const;
+  const { log, lines } = keptLog();
+  logDecision(log, headers, decision, 1);
+  expect(lines).toEqual([]);
+  log.level = 'debug';
+  expect(() => logDecision(log, headers, decision, 1)).toThrow();
 });
 
 const FROM = { 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' };
@@ -82,7 +96,7 @@ test('log: only a traceparent of the right form is logged', async () => {
   expect(others).toEqual(Array(12).fill(undefined));
 });
 
-test('log: a denial has the subject of the token and the requester', async () => {
+test('log: a denial, and the request that takes a use, have the subject of the token and the requester', async () => {
   const { log, withoutAudit } = keptLog();
   const { api, authRequest } = await startGate({ log });
   const counted = { path: '/download/a', subject: 'user-42', max_uses: 1 };
@@ -90,7 +104,8 @@ test('log: a denial has the subject of the token and the requester', async () =>
   const from = (address: string, more = {}) => ({ 'X-Real-IP': address, ...more });
   await authRequest(url.replace('?', 'x?'), from('192.0.2.1'));
   await authRequest(url, from('192.0.2.1', { 'Sec-Purpose': 'prefetch' }));
-  await authRequest(url, from('192.0.2.1'));
+  for (let i = 0; i < 2; i += 1) await authRequest(url, from('192.0.2.1'));
+  log.level = 'debug';
   await authRequest(url, from('192.0.2.1'));
   await authRequest(url, from('192.0.2.2'));
   await authRequest(`/download/a?token=${newToken()}`);
@@ -122,7 +137,7 @@ test('log: a store error has a reason and no stack, an unexpected error has a st
 });
 
 test('log: no line of a decision contains a token', async () => {
-  const { log, lines } = keptLog();
+  const { log, lines } = keptLog('debug');
   const { api, authRequest, xAccel } = await startGate({ log });
   const folder = { prefix: '/download/', subject: newToken() };
   const { url, access_token: token } = await issueToken(api, folder);

@@ -42,6 +42,7 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
       bytes: 5,
       completion: 'OK',
       address: '127.0.0.1',
+      site: 'files.example',
       token_id: id,
       subject: 'user "42" %C3%A9',
       code: 'allow',

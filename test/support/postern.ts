@@ -99,7 +99,6 @@ export function createPostern(options: PosternOptions = {}) {
       version,
       listScript,
       log,
-      logAllow: (fields) => log.info(fields, 'decision'),
       now,
       ...(decisionMs !== undefined && { decisionMs }),
     },

@@ -36,7 +36,7 @@ export function postern(id: string, title: string, options: PosternOptions = {})
 
 /** Starts the store and the service, and issues the tokens. */
 async function startPostern(wanted: Wanted & PosternOptions): Promise<Backend> {
-  const { files, tokens = 1, quiet, store, env, http = '', revocable = true } = wanted;
+  const { files, tokens = 1, store, env, http = '', revocable = true } = wanted;
   const services: ServiceProcess[] = [];
   const folder = await temporaryFolder();
   const servers = await store?.();
@@ -49,7 +49,6 @@ async function startPostern(wanted: Wanted & PosternOptions): Promise<Backend> {
   const gates = Array.from({ length: wanted.instances ?? 1 }, (_, i) => gate(i));
   try {
     const all = {
-      POSTERN_LOG_LEVEL: quiet ? 'silent' : 'info',
       POSTERN_SOCKET_MODE: '0666',
       ...(servers && { POSTERN_STORE: servers.url }),
       ...(await env?.(folder)),
