@@ -1,5 +1,15 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs';
+import { platform } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ENGLISH, LANGUAGES, PAGES, PLACEHOLDERS, type Texts } from '../pages/texts.ts';
@@ -90,7 +100,7 @@ export const secretsFile = file(SECRETS, (text): readonly Buffer[] | undefined =
 });
 
 /** A larger file is probably not what the operator meant: each page would contain it. */
-const MAX_FILE_LENGTH = 65_536;
+const MAX_FILE_BYTES = 65_536;
 
 /** Unknown files that an error names. */
 const MAX_NAMED = 5;
@@ -130,11 +140,9 @@ export const pageFolder = parsed(FOLDER, (folder, report): PageFiles | undefined
       unknown.push(name);
       continue;
     }
-    const text = readText(join(folder, name), (why) => report(`${name}: ${why}`));
+    const text = readBelow(folder, name, report);
     if (text === undefined) continue;
-    if (text.length > MAX_FILE_LENGTH) {
-      report(`${name} with at most ${MAX_FILE_LENGTH} characters`);
-    } else if (found.logo) {
+    if (found.logo) {
       pages.logo = `data:image/svg+xml;base64,${Buffer.from(text).toString('base64')}`;
     } else if (found.added) {
       pages.texts[found.added] = readTexts(name, text, report) ?? {};
@@ -153,6 +161,34 @@ export const pageFolder = parsed(FOLDER, (folder, report): PageFiles | undefined
   }
   return pages;
 });
+
+/**
+ * The text of a file in a folder. It may be a link to another file below the folder, as in a ConfigMap of Kubernetes.
+ * A page is for everyone, so a link to a private key would publish it.
+ */
+function readBelow(folder: string, name: string, report: Report): string | undefined {
+  const path = join(folder, name);
+  let file: number | undefined;
+  try {
+    // Without O_NONBLOCK, a named pipe would block the process.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const status = fstatSync(file);
+    if (!status.isFile()) return report(`${name} as a regular file`);
+    // The path of the open file: somebody could replace the link meanwhile.
+    const opened =
+      platform() === 'linux' ? readlinkSync(`/proc/self/fd/${file}`) : realpathSync(path);
+    if (!opened.startsWith(`${realpathSync(folder)}/`)) {
+      return report(`${name} as a file in the folder: its link leads out of it`);
+    }
+    if (status.size > MAX_FILE_BYTES) return report(`${name} with at most ${MAX_FILE_BYTES} bytes`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return report(`${name}: ${WHY[code] ?? 'it cannot be read'}`);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
 
 const TEXTS = z.strictObject(
   Object.fromEntries(

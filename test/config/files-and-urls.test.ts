@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../service/config/config.ts';
 import { EVENT_TYPES } from '../../service/webhooks/event.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
-import { type Env, errorOf, issuesOf, load, loadWith, MOUNTS } from './load.ts';
+import { type Env, errorOf, issuesOf, load, loadWith } from './load.ts';
 
 test.each([
   ...['memory:', 'redis://127.0.0.1', 'redis://127.0.0.1:6379/', 'redis://redis.example:6379/15'],
@@ -184,8 +185,7 @@ describe('config: pages', () => {
   async function pagesOf(files: Record<string, string>) {
     const folder = await folderForTest();
     await writeFiles(folder, files);
-    const env = { ...MOUNTS, POSTERN_PAGE_FOLDER: folder };
-    return () => loadConfig(env, (path) => readFileSync(path, 'utf8'), { onTerminal: true }).pages;
+    return () => load({ POSTERN_PAGE_FOLDER: folder }).pages;
   }
 
   test('links are texts and URLs', () => {
@@ -234,7 +234,7 @@ describe('config: pages', () => {
     [{ 'fr.json': '{"denied": "x"}' }, 'fr.json with texts as in'],
     [{ 'fr.json': '{"denied": []}' }, 'fr.json with texts as in'],
     [{ 'fr.json': '{' }, 'fr.json as valid JSON'],
-    [{ 'logo.svg': 'x'.repeat(65_537) }, 'logo.svg with at most 65536 characters'],
+    [{ 'logo.svg': 'x'.repeat(65_537) }, 'logo.svg with at most 65536 bytes'],
     // Each problem is in the message.
     [{ 'logo.svg': 'x'.repeat(65_537), 'fr.json': '{' }, 'fr.json as valid JSON; logo.svg with'],
   ])('files in the folder that are an error: %j', async (files, message) => {
@@ -242,5 +242,31 @@ describe('config: pages', () => {
     expect(errorOf(await pagesOf(files)).issues).toMatchObject([
       { field: 'POSTERN_PAGE_FOLDER', expected },
     ]);
+  });
+
+  // Everyone with an invalid token can read a page.
+  test.each([
+    ['a link to a private key', 'ln -s ../jwt.json invalid_token.html', 'leads out of it'],
+    [
+      'a link by a folder outside',
+      'ln -s .. .a; ln -s .a/jwt.json invalid_token.html',
+      'out of it',
+    ],
+    ['a named pipe', 'mkfifo en.json', 'en.json as a regular file'],
+    ['a folder', 'mkdir en.json', 'en.json as a regular file'],
+  ])('in the folder, %s is an error', async (_, commands, message) => {
+    const folder = join(await folderForTest(), 'pages');
+    await mkdir(folder);
+    await writeFile(join(folder, '../jwt.json'), '{"d":"secret"}');
+    execFileSync('sh', ['-c', commands], { cwd: folder });
+    const [issue] = issuesOf({ POSTERN_PAGE_FOLDER: folder });
+    expect(issue?.expected).toContain(message);
+  });
+
+  test('the files can be links inside the folder, as in a ConfigMap', async () => {
+    const folder = await folderForTest();
+    await writeFiles(folder, { '..2026/denied.html': 'Own' });
+    execFileSync('sh', ['-c', 'ln -s ..2026 ..data; ln -s ..data/denied.html .'], { cwd: folder });
+    expect(load({ POSTERN_PAGE_FOLDER: folder }).pages.files).toEqual({ denied: 'Own' });
   });
 });
