@@ -160,8 +160,13 @@ const TIMEOUT_MS = 1000;
 const COOL_DOWN_MS = 10_000;
 const FAILURE_COOL_DOWN_MS = 5_000;
 
-/** Maximum age of the keys if the issuer answers, so that Postern drops withdrawn keys. */
-const REFRESH_MS = 600_000;
+/**
+ * Maximum age of the keys if the issuer answers, so that Postern drops withdrawn keys. After a failure, later requests
+ * fetch the keys without waiting, unless there was none for a minute. With the five minutes of the cache in verify.ts,
+ * a withdrawn key ends after 15 minutes.
+ */
+const REFRESH_MS = 540_000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /**
  * The keys of a `jwks_uri`. Postern keeps known keys if it cannot fetch them again. It fetches them for an unknown
@@ -206,9 +211,11 @@ export function remoteKeys(
     if (!algorithms.includes(alg)) return undefined;
     const find = () => known?.(header).catch(() => undefined);
     // After hours without requests, the key of the first token may be withdrawn, so all requests wait for the response.
-    if (known && age() > REFRESH_MS) {
+    if (known && age() > (failure === undefined ? REFRESH_MS : LONGEST_PAUSE_MS)) {
       asking ??= ask();
       refreshing = asking;
+    } else if (known && failure !== undefined && age() >= coolDown) {
+      asking ??= ask();
     }
     await refreshing;
     let verify = await find();

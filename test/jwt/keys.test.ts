@@ -1,9 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { KeyFilesError } from '../../service/jwt/jwt.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { keptLog } from '../api/ask-api.ts';
+import { waitFor } from '../harness/wait.ts';
 import { endpoint, foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
 import { signedGate, trustingRemote } from './signed.ts';
 
@@ -46,6 +48,7 @@ describe('external JWT: keys at a jwks_uri', () => {
     expect(await codeOf(uri(await app.sign()))).toBe('allow');
 
     await jwks.start();
+    clock.now += 5_000;
     jwks.state.keys = [publicHalf(app.jwk), publicHalf(next)];
     expect(await codeOf(uri(await app.sign({}, next)))).toBe('allow');
   });
@@ -103,6 +106,50 @@ test('jwks_uri: a key that was removed is not accepted', async () => {
   clock.now += 86_400_000;
   const forged = await app.sign({ iat: START + 86_400, exp: START + 86_500 });
   expect(await codeOf(uri(forged), from('192.0.2.66'))).toBe('invalid_token');
+});
+
+test('jwks_uri: after a failed refresh, keys are fetched in the background, and a removed key ends in 15 minutes', async () => {
+  const held: ServerResponse[] = [];
+  const { jwks, app, codeOf, clock } = await trustingRemote({}, (response) => held.push(response));
+  const signed = async () => {
+    const iat = clock.now / 1000;
+    return codeOf(uri(await app.sign({ iat, exp: iat + 100 })));
+  };
+  const answer = async (status: number, ...keys: JWK[]) => {
+    await waitFor(() => held.length > 0, { what: 'a request for the keys' });
+    held.shift()?.writeHead(status).end(JSON.stringify({ keys }));
+  };
+  const first = signed();
+  await answer(200, publicHalf(app.jwk));
+  expect(await first).toBe('allow');
+
+  // The issuer withdraws the key, but its endpoint fails.
+  clock.now += 540_001;
+  const refreshed = signed();
+  await answer(500);
+  expect(await refreshed).toBe('allow');
+  clock.now += 4_999;
+  expect([await signed(), jwks.state.asked]).toEqual(['allow', 2]);
+  clock.now += 1;
+  // No request waits for a response.
+  expect([await signed(), await signed()]).toEqual(['allow', 'allow']);
+  await answer(200, publicHalf(await newJwk('EdDSA', 'app 2')));
+  await waitFor(async () => (await signed()) === 'invalid_token', { what: 'the new keys' });
+  expect(jwks.state.asked).toBe(3);
+});
+
+test('jwks_uri: a minute after a failed refresh without requests, the next one waits for the keys', async () => {
+  const { jwks, app, codeOf, clock } = await trustingRemote();
+  const token = await app.sign({ exp: START + 600 });
+  expect(await codeOf(uri(token))).toBe('allow');
+  jwks.state.status = 500;
+  clock.now += 540_001;
+  expect(await codeOf(uri(token))).toBe('allow');
+  jwks.state.status = 200;
+  jwks.state.keys = [publicHalf(await newJwk('EdDSA', 'app 2'))];
+  clock.now += 60_001;
+  const forged = await app.sign({ iat: START + 600, exp: START + 700 });
+  expect(await codeOf(uri(forged))).toBe('invalid_token');
 });
 
 test('jwks_uri: after the clock is set back, keys are fetched at once', async () => {
