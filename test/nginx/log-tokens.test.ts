@@ -56,27 +56,29 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
   const lines = async () =>
     (await readFile(join(nginx.dir, 'postern.log'), 'latin1')).split('\n').slice(0, -1);
 
-  /** Sends one request after the other, and returns the two fields of each line. */
+  /** Sends one request after the other, and returns the fields of each line that a client can choose. */
   async function logged(targets: readonly string[]) {
     const before = (await lines()).length;
     for (const target of targets) {
-      const bytes = [`GET ${target} HTTP/1.1`, `Host: x`, `Referer: https://x${target}`, '', ''];
+      const bytes = [`GET ${target} HTTP/1.1`, `Host: x`, `Referer: https://x${target}`];
+      bytes.push(`User-Agent: x/1 ${target}`, '', '');
       await connection.send(Buffer.from(bytes.join('\r\n'), 'latin1'));
     }
     const areAll = async () => (await lines()).length === before + targets.length;
     await waitFor(areAll, { what: 'the lines' });
     return (await lines()).slice(before).map((line) => {
-      const { request, referer } = JSON.parse(line);
-      return { request, referer } as { request: string; referer: string };
+      const { request, referer, user_agent: agent } = JSON.parse(line);
+      return { request, referer, agent } as Record<'request' | 'referer' | 'agent', string>;
     });
   }
 
   test('no token can be decoded from a line', async () => {
     const samples = fc.sample(uriWithTokens, { numRuns: 300, seed: 42 });
     const found = await logged(samples.map(({ uri }) => uri));
-    found.forEach(({ request, referer }, i) => {
+    found.forEach((fields, i) => {
       const { uri, tokens } = samples[i] as (typeof samples)[number];
-      expect([uri, shows(request, tokens), shows(referer, tokens)]).toEqual([uri, false, false]);
+      const shown = Object.values(fields).filter((text) => shows(text, tokens));
+      expect([uri, ...shown]).toEqual([uri]);
     });
     expect(found.filter(({ request }) => request.includes('***')).length).toBeGreaterThan(150);
   });
@@ -101,8 +103,9 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
   test('what withoutTokens would change is not written', async () => {
     const samples = sampleOf(piece);
     const found = await logged(samples);
-    found.forEach(({ request }, i) => {
+    found.forEach(({ request, agent }, i) => {
       expect([samples[i], withoutTokens(request)]).toEqual([samples[i], request]);
+      expect([samples[i], withoutTokens(agent)]).toEqual([samples[i], agent]);
     });
     const changed = samples.filter((uri) => withoutTokens(uri) !== uri);
     expect(changed.length).toBeGreaterThan(100);
@@ -135,8 +138,7 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
   ])('a token is not written: %s', async (_, target) => {
     const [line] = await logged([target]);
     for (const secret of [BODY, JWT_BODY, BODY.slice(17)]) {
-      expect(line?.request).not.toContain(secret);
-      expect(line?.referer).not.toContain(secret);
+      expect(JSON.stringify(line)).not.toContain(secret);
     }
   });
 
@@ -175,6 +177,24 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
       expect(utf8(request)).toBe(utf8(`GET ${ordinary[i]} HTTP/1.1`));
       expect(referer).toBe('https://x');
     });
+  });
+
+  test('an ordinary User-Agent stays as it is, and its bytes need not be UTF-8', async () => {
+    const agents = [
+      ...['curl/8.5.0', '-', 'My%20App/1 CFNetwork/1490.0.4 Darwin/23.2.0', 'caf\xe9/1 "\\'],
+      'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36',
+    ];
+    const before = (await lines()).length;
+    for (const agent of agents) {
+      await connection.send(
+        Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: ${agent}\r\n\r\n`, 'latin1'),
+      );
+    }
+    await waitFor(async () => (await lines()).length === before + agents.length, {
+      what: 'the lines',
+    });
+    const found = (await lines()).slice(before).map((line) => JSON.parse(line).user_agent);
+    expect(found).toEqual(agents);
   });
 
   test('the pattern never reaches the limits of PCRE', async () => {
