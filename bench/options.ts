@@ -8,7 +8,7 @@ export type Workload = (typeof WORKLOADS)[number];
 export type Options = NonNullable<ReturnType<typeof readOptions>>;
 
 /** The systems that ratios compare with. */
-const BASES = ['static', 'ceiling'];
+const BASES = ['static', 'ceiling', 'own'];
 
 const ids = VARIANTS.map(({ id }) => id);
 
@@ -20,7 +20,7 @@ npm run bench -- --page FILE
   --only ID,…   only these workloads and systems
                 workloads: ${WORKLOADS.join(', ')}
                 systems: ${ids.join(', ')}
-                ${BASES.join(' and ')} always run, because ratios need them
+                ${BASES.join(', ')} always run, because ratios need them
   --json FILE   also write all results to a file
   --page FILE   measure nothing, but write the results of --json to docs/: performance.md with
                 its charts, and scaling.md

@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { startNginx } from '../../test/harness/nginx.ts';
-import { projectRoot } from '../../test/harness/paths.ts';
-import { onFreePorts } from '../../test/harness/ports.ts';
-import { launch } from '../../test/harness/process.ts';
 import { type Backend, EXPIRES_IN, NAME, type Variant } from '../backend.ts';
 import { onGate, PROTECTED } from './postern/site.ts';
+import { startProgram } from './program.ts';
 
 /** As long as a real token, so that nginx handles the same number of bytes in each variant. */
 const SHAM_TOKEN = `ps_${'x'.repeat(32)}`;
@@ -44,24 +41,24 @@ const secureLink: Variant = {
 };
 
 interface Gate {
-  readonly port: number;
+  readonly address: string;
   readonly pid: number;
   stop(): Promise<unknown>;
 }
 
 /** A gate that has one fixed response. The difference to Postern is Postern's own cost. */
-const onFixedGate = (files: string, { port, pid, stop }: Gate): Backend => ({
-  site: onGate(files, [`127.0.0.1:${port}`]),
+const onFixedGate = (files: string, { address, pid, stop }: Gate): Backend => ({
+  site: onGate(files, [address]),
   path: `/download/${NAME}?token=${SHAM_TOKEN}`,
   processes: { service: pid },
   stop,
 });
 
-const secondNginx = () =>
-  startNginx({
-    config: ({ port }) => `
+async function secondNginx(): Promise<Gate> {
+  const nginx = await startNginx({
+    config: ({ dir }) => `
       server {
-        listen 127.0.0.1:${port};
+        listen unix:${dir}/gate.sock;
         access_log off;
         keepalive_requests 1000000000;
         location / {
@@ -70,15 +67,8 @@ const secondNginx = () =>
         }
       }`,
   });
-
-const nodeServer = () =>
-  onFreePorts(1, async ([port = 0]) => {
-    const server = join(projectRoot, 'dist', 'bench', 'peers', 'bare-server.js');
-    const args = [server, String(port), `${PROTECTED}${NAME}`];
-    const started = await launch({ name: 'bare', path: process.execPath, args, env: {} });
-    await started.ready(() => started.stdout() !== '', { what: 'the bare server to listen' });
-    return { ...started, port };
-  });
+  return { ...nginx, address: `unix:${nginx.dir}/gate.sock` };
+}
 
 export const NGINX: readonly Variant[] = [
   staticFile,
@@ -91,6 +81,7 @@ export const NGINX: readonly Variant[] = [
   {
     id: 'bare',
     title: 'auth_request, bare Node server',
-    start: async ({ files }) => onFixedGate(files, await nodeServer()),
+    start: async ({ files }) =>
+      onFixedGate(files, await startProgram('bare-server', `${PROTECTED}${NAME}`)),
   },
 ];

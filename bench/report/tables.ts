@@ -26,7 +26,7 @@ export function report(results: Results): Record<string, Table> {
   const at32 = ({ at32: measured }: Served) => measured;
   const at256 = middle('256 conn.', serve, (each) => each.at256.perSecond, 0);
   const itself = (measured: Measured) => measured;
-  const bases = { '÷ static': 'static', '÷ ceiling': 'ceiling' };
+  const bases = { '÷ ceiling': 'ceiling', '÷ own': 'own' };
   const applications = { '÷ Django': 'django', '÷ Express': 'express' };
   const issued = (title: string, of: (each: Issued) => Measured) =>
     table(title, issue, loads('per second', issue, of, applications));

@@ -30,7 +30,16 @@ export function targets(results: Results): Target[] {
   // Express is measured with a smaller file.
   const express = figures(download, 'express', (each) => extrapolated(each, bytes));
   const shares = own === undefined ? [] : express.map((seconds) => own / seconds);
+  const cpu = (id: string) =>
+    figures(serve, id, ({ at32 }) => Object.values(at32.cpu).reduce((sum, each) => sum + each, 0));
   return [
+    most('time of Redis ÷ own auth_request', 1.15, ratios(rate('own'), rate('redis'))),
+    most('CPU of Redis ÷ own auth_request', 1.15, ratios(cpu('redis'), cpu('own'))),
+    least(
+      'decision cache ÷ Lua with lua_shared_dict',
+      0.9,
+      ratios(rate('cache'), rate('lua-cache')),
+    ),
     least('Redis ÷ bare Node.js gate', 0.65, ratios(rate('redis'), rate('bare'))),
     least('issued only, Redis ÷ Express', 1.4, ratios(single('redis'), single('express'))),
     most('issued only, CPU of Redis ÷ Express', 0.65, ratios(spent('redis'), spent('express'))),

@@ -44,7 +44,7 @@ test('options: --only selects workloads and variants', () => {
   // Together with the systems that ratios need.
   expect(only('redis,serve')).toMatchObject({
     workloads: ['serve'],
-    variants: ['static', 'ceiling', 'redis'],
+    variants: ['static', 'ceiling', 'own', 'redis'],
   });
 });
 

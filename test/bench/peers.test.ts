@@ -8,7 +8,10 @@ import { running } from '../../bench/running.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { without } from '../support/need-tool.ts';
 
-const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache', 'storage'];
+const PEERS = [
+  ...['secure-link', 'lua', 'lua-cache', 'njs', 'own', 'own-x-accel', 'django', 'django-stream'],
+  ...['express', 'cache'],
+];
 
 // running() checks that the file is served with a token, and denied without one.
 test.for(PEERS)('%s serves the file only with its token', async (id, context) => {

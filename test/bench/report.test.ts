@@ -10,8 +10,8 @@ test('targets: a ratio is taken within each round, and the table has its spread'
   const target = measured('Redis ÷ bare Node.js gate');
   expect(target?.rounds).toEqual([0.8, 0.6]);
   expect(target && isReached(target)).toBe(true);
-  expect(report(SOME).targets?.[1]?.slice(1)).toEqual([
-    ...['at least 0.65', '0.70', '0.60–0.80', 'reached'],
+  expect(report(SOME).targets).toContainEqual([
+    ...['Redis ÷ bare Node.js gate', 'at least 0.65', '0.70', '0.60–0.80', 'reached'],
   ]);
 });
 

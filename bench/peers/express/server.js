@@ -5,7 +5,7 @@ import express from 'express';
 // biome-ignore lint/correctness/noUndeclaredDependencies: in dev/packages/apps
 import { createClient } from 'redis';
 
-const { PORT, BENCH_REDIS, BENCH_KEY, BENCH_STREAM_FROM: root } = process.env;
+const { BENCH_SOCKET: path, BENCH_REDIS, BENCH_KEY, BENCH_STREAM_FROM: root } = process.env;
 const redis = await createClient({ url: BENCH_REDIS }).connect();
 const app = express();
 const key = Buffer.from(`Bearer ${BENCH_KEY}`);
@@ -30,4 +30,4 @@ app.get('/download-logs-with-token/', async (request, response) => {
   return response.sendFile(file, { root });
 });
 
-app.listen(Number(PORT), '127.0.0.1');
+app.listen({ path, writableAll: true });

@@ -1,8 +1,7 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPackages } from '../../../test/harness/packages.ts';
-import { projectRoot } from '../../../test/harness/paths.ts';
-import { freePorts } from '../../../test/harness/ports.ts';
+import { projectRoot, temporaryFolder } from '../../../test/harness/paths.ts';
 import { launch } from '../../../test/harness/process.ts';
 import { KEEPALIVE, type Variant } from '../../backend.ts';
 import { startApplication } from '../application.ts';
@@ -13,7 +12,8 @@ export const EXPRESS: Variant = {
   prepare: () => installPackages('apps'),
   start: (wanted) =>
     startApplication(async (env) => {
-      const [port = 0] = await freePorts(1);
+      const folder = await temporaryFolder();
+      const socketPath = join(folder, 'express.sock');
       // Beside its packages.
       const program = join(await installPackages('apps'), 'server.js');
       await copyFile(join(projectRoot, 'bench', 'peers', 'express', 'server.js'), program);
@@ -24,17 +24,18 @@ export const EXPRESS: Variant = {
         env: {
           PATH: process.env.PATH,
           NODE_ENV: 'production',
-          PORT: String(port),
+          BENCH_SOCKET: socketPath,
           BENCH_STREAM_FROM: wanted.files,
           ...env,
         },
+        folder,
       });
-      return { running, where: { port }, site: site(port) };
+      return { running, where: { socketPath }, site: site(socketPath) };
     }, wanted),
 };
 
-const site = (port: number) => ({
-  http: `upstream app { server 127.0.0.1:${port}; keepalive ${KEEPALIVE}; }`,
+const site = (socket: string) => ({
+  http: `upstream app { server unix:${socket}; keepalive ${KEEPALIVE}; }`,
   server: `
     location / {
       proxy_http_version 1.1;

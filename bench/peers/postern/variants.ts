@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../../../test/harness/paths.ts';
 import { startRedis } from '../../../test/harness/redis.ts';
@@ -6,7 +5,6 @@ import { startRedisCluster } from '../../../test/harness/redis-cluster.ts';
 import { startRedisSentinel } from '../../../test/harness/redis-sentinel.ts';
 import { run } from '../../../test/harness/run.ts';
 import type { Variant } from '../../backend.ts';
-import { PROTECTED } from './site.ts';
 import { postern, type Servers } from './start.ts';
 
 async function redis(): Promise<Servers> {
@@ -38,22 +36,6 @@ const CACHE = {
     include postern/cache.conf;`,
 };
 
-/** A mount with an object store: each decision costs a signature. The files still come from a folder. */
-async function storage(folder: string) {
-  const bucket = { type: 's3', region: 'eu-central-1', bucket: 'media' };
-  const endpoint = 'https://s3.eu-central-1.amazonaws.com';
-  const object = { ...bucket, endpoint, credentials: 'environment' };
-  const mounts = [{ public: '/download/', internal: PROTECTED, storage: object }];
-  const file = join(folder, 'postern.yaml');
-  await writeFile(file, JSON.stringify({ mounts }));
-  return {
-    POSTERN_MOUNTS: '',
-    POSTERN_CONFIG: file,
-    AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
-  };
-}
-
 /** JWTs that a new key signs. */
 async function withKey(folder: string) {
   const keys = join(folder, 'keys.json');
@@ -64,7 +46,6 @@ async function withKey(folder: string) {
 
 export const POSTERN: readonly Variant[] = [
   postern('memory', 'Postern, memory'),
-  postern('storage', 'Postern, memory, storage mount', { env: storage }),
   postern('redis', 'Postern, Redis', { store: redis }),
   postern('cache', 'Postern, Redis, decision cache', { store: redis, ...CACHE }),
   postern('sentinel', 'Postern, Sentinel', { store: sentinel }),
