@@ -10,8 +10,14 @@ const INTEGRATIONS = join(projectRoot, 'integrations');
 const EXAMPLE = join(INTEGRATIONS, 'django', 'example');
 export const PASSWORD = 'example';
 
+const SERVERS = {
+  runserver: (port: number) => [join(EXAMPLE, 'manage.py'), 'runserver', '--noreload', `${port}`],
+  uvicorn: (port: number) =>
+    `-m uvicorn --factory django.core.asgi:get_asgi_application --port ${port}`.split(' '),
+};
+
 /** The example of integrations/django/, with two users. */
-export function django(settings = 'settings'): Example {
+export function django(settings = 'settings', server: keyof typeof SERVERS = 'runserver'): Example {
   return {
     login: `ada or bob, password ${PASSWORD}`,
     async start({ port, folder, env: given }) {
@@ -24,7 +30,7 @@ export function django(settings = 'settings'): Example {
       return launch({
         name: 'Django',
         path,
-        args: [manage, 'runserver', '--noreload', `127.0.0.1:${port}`],
+        args: SERVERS[server](port),
         env: { PATH: process.env.PATH, ...env },
       });
     },

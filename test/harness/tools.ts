@@ -49,15 +49,27 @@ const pythons = {
   },
   // For the package of Django and its example.
   'django-postern': {
-    modules: ['django', 'jwt', 'cryptography', 'PIL'],
-    packages: ['python3-django', 'python3-jwt', 'python3-cryptography', 'python3-pil'],
-    elsewhere: 'python3 on PATH must have Django: pip install django "pyjwt[crypto]" pillow',
+    modules: ['django', 'jwt', 'cryptography', 'PIL', 'uvicorn'],
+    packages: [
+      'python3-django',
+      'python3-jwt',
+      'python3-cryptography',
+      'python3-pil',
+      'python3-uvicorn',
+    ],
+    elsewhere:
+      'python3 on PATH must have Django: pip install django "pyjwt[crypto]" pillow uvicorn',
   },
   'python3-setuptools': {
     // Version 77 has it. Older ones reject the license of the packages.
     modules: ['setuptools._vendor.packaging.licenses'],
     packages: ['python3-setuptools'],
     elsewhere: 'python3 on PATH must have setuptools: pip install -U setuptools',
+  },
+  'python3-mypy': {
+    modules: ['mypy', 'jwt', 'cryptography'],
+    packages: ['python3-mypy', 'python3-jwt', 'python3-cryptography'],
+    elsewhere: 'python3 on PATH must have mypy: pip install mypy "pyjwt[crypto]"',
   },
   'python3-flask': {
     modules: ['flask'],

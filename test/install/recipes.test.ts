@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, type TestContext, test } from 'vitest';
 import { createClient, type PosternClient } from '../../client/client.ts';
 import { type Block, fencedBlocks } from '../docs/blocks.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
@@ -81,7 +81,12 @@ const example = (name: string) =>
 /** What the test adds to an example. */
 const addition = (name: string) =>
   readFile(join(projectRoot, 'test', 'install', 'recipes', name), 'utf8');
-const client = () => readFile(join(projectRoot, 'integrations/python/postern.py'), 'utf8');
+/** Python with the client, as if it was installed. */
+async function pythonWithClient(name: 'python3-django' | 'python3-flask', context: TestContext) {
+  const { path, env } = await needTool(name, context);
+  const modules = [join(projectRoot, 'integrations/python'), env.PYTHONPATH].filter(Boolean);
+  return { path, env: { ...env, PYTHONPATH: modules.join(delimiter) } };
+}
 
 const settings = () => ({
   POSTERN_API: `http://127.0.0.1:${api.port}`,
@@ -196,13 +201,12 @@ test('integrations/examples/django', async (context) => {
     files: {
       'app/__init__.py': '',
       'app/views.py': await example('django/views.py'),
-      'postern.py': await client(),
       'app/rules.py': pythonRules,
       'settings.py': await addition('django/settings.py'),
       'site_urls.py': await addition('django/site_urls.py'),
       'main.py': await addition('django/main.py'),
     },
-    tool: await needTool('python3-django', context),
+    tool: await pythonWithClient('python3-django', context),
     args: ['main.py'],
     env: { ...settings(), DJANGO_SETTINGS_MODULE: 'settings' },
   });
@@ -214,11 +218,10 @@ test('integrations/examples/flask', async (context) => {
   const visit = await startApplication(join(folder, 'flask'), {
     files: {
       'app.py': await example('flask/app.py'),
-      'postern.py': await client(),
       'rules.py': pythonRules,
       'main.py': await addition('flask/main.py'),
     },
-    tool: await needTool('python3-flask', context),
+    tool: await pythonWithClient('python3-flask', context),
     args: ['main.py'],
     env: settings(),
   });

@@ -115,7 +115,11 @@ export function testLinks(site: ExampleSite, tokens: 'signed' | 'issued', more =
 }
 
 /** The command postern:issuer prints the public key, and the entry for postern.yaml. */
-export async function expectIssuer(printed: string, site: ExampleSite, id: string): Promise<void> {
+export async function expectIssuer(
+  printed: string,
+  site: Pick<ExampleSite, 'folder'>,
+  id: string,
+): Promise<void> {
   const [, jwks = '', settings = ''] =
     /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
   expect(jwks).toBe((await readFile(join(site.folder, 'public.json'), 'utf8')).trim());

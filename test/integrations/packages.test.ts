@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startPostern } from '../../dev/examples/site.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
@@ -49,7 +49,7 @@ describe.each(PACKAGES)('integrations/%s', (name) => {
 
 const PYTHON = join(projectRoot, 'integrations', 'python');
 
-test('postern.py: the tests of the client pass against a Postern', async (context) => {
+test('postern_downloads: the tests of the client pass against a Postern', async (context) => {
   const python = await needTool('python3-jwt', context);
   const folder = await folderForTest();
   const { service, api, key } = await startPostern(folder);
@@ -67,8 +67,8 @@ test('postern.py: the tests of the client pass against a Postern', async (contex
   expect(ok, output).toBe(true);
 });
 
-test('postern.py: has each field of a request, and signs those that are claims', () => {
-  const text = read('python', 'postern.py');
+test('postern_downloads: has each field of a request, and signs those that are claims', () => {
+  const text = read('python', 'postern_downloads/types.py');
   const fieldsOf = (name: string) => {
     const [, body = ''] = new RegExp(`class ${name}\\(.*\\n([^]*?)\\n\\n\\n`).exec(text) ?? [];
     return [...body.matchAll(/^ {4}(\w+): /gm)].map(([, field]) => field);
@@ -83,6 +83,41 @@ test('postern.py: has each field of a request, and signs those that are claims',
   expect(all.sort()).toEqual(fields.map(([name]) => name).sort());
 });
 
+const TYPED = `
+import asyncio
+from postern_downloads import AsyncPostern, Postern, Signer
+
+url: str = Postern("http://a", "b").issue(path="/download/a", max_uses=1)["url"]
+jti: str = Signer("key.json", issuer="a", audience="b").sign(path="/download/a", expires_in=1)["jti"]
+end: int | None = Postern("http://a", "b").revoke_subject("a").get("signed_before")
+
+async def main() -> str:
+    return (await AsyncPostern("http://a", "b").issue(path="/download/a"))["url"]
+
+asyncio.run(main())
+`;
+
+test('postern_downloads: mypy accepts its types, and finds a wrong one', async (context) => {
+  const python = await needTool('python3-mypy', context);
+  const folder = await folderForTest();
+  // As an installed package: mypy reads its types only with py.typed.
+  await cp(join(PYTHON, 'postern_downloads'), join(folder, 'site/postern_downloads'), {
+    recursive: true,
+  });
+  const modules = [join(folder, 'site'), python.env.PYTHONPATH].filter(Boolean).join(delimiter);
+  const env = { ...python.env, PYTHONPATH: modules, MYPY_CACHE_DIR: join(folder, 'cache') };
+  const check = async (text: string) => {
+    const file = join(folder, 'program.py');
+    await writeFile(file, text);
+    return tryRun(python.path, ['-m', 'mypy', '--strict', file], env);
+  };
+  expect(await check(TYPED)).toMatchObject({ ok: true });
+  const wrong = await check(TYPED.replace('max_uses=1', 'max_use=1'));
+  expect(wrong.output).toMatch(/max_use/);
+  const own = ['-m', 'mypy', '--strict', join(PYTHON, 'postern_downloads')];
+  expect(await tryRun(python.path, own, env)).toMatchObject({ ok: true });
+});
+
 const BUILD = `
 import os, sys, zipfile
 from setuptools.build_meta import build_wheel
@@ -92,8 +127,8 @@ print("files:", *(name for name in zipfile.ZipFile(wheel).namelist() if ".dist-i
 `;
 
 test.for([
-  ['python', 'postern.py'],
-  ['django', 'django_postern/checks.py'],
+  ['python', 'postern_downloads/py.typed'],
+  ['django', 'django_postern/management/commands/postern_issuer.py'],
 ])('integrations/%s: the wheel has only the package', async ([name = '', file], context) => {
   const python = await needTool('python3-setuptools', context);
   // setuptools writes into the folder of the sources.

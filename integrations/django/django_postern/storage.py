@@ -1,9 +1,13 @@
+import logging
+import posixpath
 import re
+from urllib.parse import quote
 
-from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
 from django.utils.functional import cached_property
-from postern import Postern, Signer
+from postern_downloads import Postern, Signer
 
 from .subject import current_subject
 
@@ -16,47 +20,48 @@ PARAMETERS = frozenset(
 MAX_FILENAME_LENGTH = 255
 
 
-class PosternStorage(FileSystemStorage):
-    """Keeps files as FileSystemStorage does. A URL is a link that Postern allows for a short time."""
+class PosternUrls:
+    """Goes before another storage, which keeps the files. A URL is a link that Postern allows for a short time."""
 
-    def __init__(
-        self,
-        *,
-        mount=None,
-        site=None,
-        tokens="signed",
-        expire=600,
-        filename=None,
-        max_uses=None,
-        confirm=None,
-        key_file=None,
-        kid=None,
-        issuer=None,
-        audience=None,
-        api=None,
-        api_key=None,
-        **options,
-    ):
-        self.mount, self.tokens, self.expire, self.filename = mount, tokens, expire, filename
-        self._fields = {"site": site, "max_uses": max_uses, "confirm": confirm}
-        self._signing = {"key_file": key_file, "issuer": issuer, "audience": audience}
-        self._kid, self._api, self._api_key = kid, api, api_key
-        # A traceback of an unknown option would show it.
-        del api_key
+    def __init__(self, **given):
+        # Libraries and migrations make a storage without options.
+        options = {**getattr(settings, "DJANGO_POSTERN", {}), **given}
+        self.mount, self.tokens = options.pop("mount", None), options.pop("tokens", "signed")
+        self.expire, self.cache_for = options.pop("expire", 600), options.pop("cache_for", 0)
+        self.filename, self._kid = options.pop("filename", None), options.pop("kid", None)
+
+        def take(*names):
+            return {name: options.pop(name, None) for name in names}
+
+        self._fields = take("site", "max_uses", "confirm")
+        self.signing = take("key_file", "issuer", "audience")
+        self._api = take("api", "api_key", "timeout")
+        # A traceback of an unknown option would show the API key.
+        del given
         super().__init__(**options)
+
+    def deconstruct(self):
+        """For a migration, which must not contain a key."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", (), {}
 
     def url(self, name, parameters=None, expire=None):
         """A link to the file. `parameters` are fields of the token, such as `filename`."""
         request = self._request(name, parameters, expire)
-        token = self.signer.sign(**request) if self.is_signed else self.client.issue(**request)
+        if request is None:
+            return self._closed(name)
+        token = self._sign(request) if self.is_signed else self.client.issue(**request)
         return self._absolute(token["url"])
 
     def urls(self, names, parameters=None, expire=None):
-        """As url(), for up to 1000 files. Issued links cost one request together."""
+        """As url(), for many files. 100 issued links cost one request."""
         if self.is_signed:
             return [self.url(name, parameters, expire) for name in names]
         requests = [self._request(name, parameters, expire) for name in names]
-        return [self._absolute(token["url"]) for token in self.client.issue_many(requests)]
+        tokens = iter(self.client.issue_many([request for request in requests if request]))
+        return [
+            self._absolute(next(tokens)["url"]) if request else self._closed(name)
+            for name, request in zip(names, requests)
+        ]
 
     @cached_property
     def is_signed(self):
@@ -67,21 +72,25 @@ class PosternStorage(FileSystemStorage):
     @cached_property
     def signer(self):
         """Signs tokens with the key of this application."""
-        missing = [name for name, value in self._signing.items() if not value]
+        missing = [name for name, value in self.signing.items() if not value]
         if missing:
             raise ImproperlyConfigured(f"{', '.join(missing)}: required to sign tokens")
         try:
-            return Signer(**self._signing, kid=self._kid)
+            signer = Signer(**self.signing, kid=self._kid)
         except (OSError, ValueError, ImportError) as error:
             raise ImproperlyConfigured(f"key_file: {error}") from None
+        if self.cache_for and not signer.is_repeatable:
+            raise ImproperlyConfigured("cache_for: expected a key for EdDSA or RS256 in key_file")
+        return signer
 
     @cached_property
     def client(self):
         """The API of Postern, to issue and to revoke tokens."""
-        if not self._api or not self._api_key:
+        api, key, timeout = self._api.values()
+        if not api or not key:
             raise ImproperlyConfigured("api, api_key: required to call Postern")
         try:
-            return Postern(self._api, self._api_key)
+            return Postern(api, key, timeout=timeout or 5)
         except ValueError as error:
             raise ImproperlyConfigured(f"api, api_key: {error}") from None
 
@@ -94,21 +103,29 @@ class PosternStorage(FileSystemStorage):
                 "mount: expected the public prefix of a mount of Postern, such as /download/ "
                 f"or https://files.example/download/, got {self.mount!r}"
             )
-        if not self.base_location:
+        if not getattr(self, "base_location", True):
             raise ImproperlyConfigured("location: required, because MEDIA_ROOT is not set")
         return match[1] or "", match[2]
 
+    @property
+    def mount_id(self):
+        """As in `paths` of an issuer: with the site."""
+        site = self._fields["site"]
+        return f"{site}:{self.place[1]}" if site else self.place[1]
+
     def _request(self, name, parameters, expire):
+        """The fields of the token; None if Postern would reject the name of the file."""
         fields = dict(parameters or {})
         unknown = fields.keys() - PARAMETERS
         if unknown:
             raise TypeError(f"url() has no parameter {', '.join(sorted(unknown))}")
+        path = self._path(name)
         request = {
-            "subject": current_subject(),
-            "filename": self.filename and self.filename(name),
+            "subject": current_subject()[0],
+            "filename": path and self.filename and self.filename(name),
             **self._fields,
             **fields,
-            "path": self._path(name),
+            "path": path,
             "expires_in": self.expire if expire is None else expire,
         }
         filename = request["filename"]
@@ -121,22 +138,37 @@ class PosternStorage(FileSystemStorage):
         if not is_legal:
             expected = r"1 to 255 characters without / \ and control characters"
             raise ValueError(f"filename: expected {expected}, got {filename!r}")
-        return {field: value for field, value in request.items() if value is not None}
+        return path and {field: value for field, value in request.items() if value is not None}
+
+    def _sign(self, request):
+        user, login = current_subject()
+        # After a logout that revokes, only the last login separates new links from revoked ones.
+        is_cached = request.get("subject") == user and (user is None or login)
+        cache_for = self.cache_for if is_cached else 0
+        return self.signer.sign(**request, cache_for=cache_for, since=login or 0)
 
     def _path(self, name):
-        """The public path of a file. It is an error if the name leaves the mount."""
+        """The public path of the file that the storage reads; None if Postern rejects its name."""
+        # Older databases have names such as a//b, ./a and /a.
+        name = posixpath.normpath(name.lstrip("/"))
         path = self.place[1] + name
-        # The rules of Postern: with another name, nobody could open the link.
         is_illegal = (
-            any(segment in ("", ".", "..") for segment in name.split("/"))
+            name.split("/")[0] in (".", "..")
             or re.search(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]", name)
             or name.endswith(" ")
             or len(path.encode()) > 2048
         )
-        if is_illegal:
-            raise SuspiciousFileOperation(f"Postern cannot serve a file with the name {name!r}")
-        return path
+        return None if is_illegal else path
+
+    def _closed(self, name):
+        """A URL without a token, because an exception would break a page with many other links."""
+        logging.getLogger(__name__).warning("Postern cannot serve a file with the name %r", name)
+        return "".join(self.place) + quote(name, safe="", errors="replace")
 
     def _absolute(self, url):
         # With POSTERN_PUBLIC_URL, an issued URL is absolute already.
         return self.place[0] + url if url.startswith("/") else url
+
+
+class PosternStorage(PosternUrls, FileSystemStorage):
+    """Keeps files as FileSystemStorage does, with links of Postern."""

@@ -9,14 +9,20 @@ _current = ContextVar("postern_subject", default=None)
 
 
 def current_subject():
-    """The subject of the links that are made now; None outside a request, and without a login."""
-    subject = _current.get()
-    return subject() if callable(subject) else subject
+    """The subject of the links that are made now, and its last login. (None, 0) outside a request and without a login."""
+    current = _current.get()
+    return (current() if callable(current) else current) or (None, 0)
 
 
 @contextmanager
 def subject(value):
     """Sets the subject of the links that a task or a command makes in this block."""
+    with _set((value, None)):
+        yield
+
+
+@contextmanager
+def _set(value):
     reset = _current.set(value)
     try:
         yield
@@ -38,15 +44,21 @@ class SubjectMiddleware:
     def __call__(self, request):
         if iscoroutinefunction(self):
             return self.__acall__(request)
-        with subject(lambda: _subject_of(request)):
+        with _set(lambda: _user_of(request)):
             return self.get_response(request)
 
     async def __acall__(self, request):
-        with subject(lambda: _subject_of(request)):
+        with _set(lambda: _user_of(request)):
             return await self.get_response(request)
 
+    def process_view(self, request, view, args, kwargs):
+        # request.user reads the database at its first use, which Django forbids in an async view.
+        if iscoroutinefunction(view):
+            _user_of(request)
 
-def _subject_of(request):
+
+def _user_of(request):
     # Only the first link of a page reads the session, so other pages stay cacheable.
     user = request.user
-    return str(user.pk) if user.is_authenticated else None
+    login = getattr(user, "last_login", None)
+    return (str(user.pk), login and login.timestamp()) if user.is_authenticated else None

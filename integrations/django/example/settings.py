@@ -49,12 +49,15 @@ MEDIA_ROOT = BASE_DIR / "files"
 STORAGES = {
     "default": {
         "BACKEND": "django_postern.storage.PosternStorage",
-        "OPTIONS": {
-            "mount": "/download/",
-            "key_file": BASE_DIR / "key.json",
-            "issuer": "https://shop.example",
-            "audience": "https://files.example",
-        },
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DJANGO_POSTERN = {
+    "mount": "/download/",
+    "key_file": BASE_DIR / "key.json",
+    "issuer": "https://shop.example",
+    "audience": "https://files.example",
+    # To revoke links at a logout.
+    "api": os.environ.get("POSTERN_API"),
+    "api_key": os.environ.get("POSTERN_API_KEY"),
 }

@@ -4,7 +4,7 @@ import os
 
 from settings import *
 
-STORAGES["default"]["OPTIONS"] = {
+DJANGO_POSTERN = {
     "mount": "/download/",
     "tokens": "issued",
     "api": os.environ["POSTERN_API"],

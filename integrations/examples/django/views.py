@@ -5,7 +5,7 @@ import os
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from postern import Postern, PosternError
+from postern_downloads import Postern, PosternError
 
 from .rules import may_read
 

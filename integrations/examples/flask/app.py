@@ -4,7 +4,7 @@ import logging
 import os
 
 from flask import Flask, abort, redirect, session
-from postern import Postern, PosternError
+from postern_downloads import Postern, PosternError
 
 from rules import may_read
 

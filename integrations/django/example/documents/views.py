@@ -1,5 +1,11 @@
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.signals import user_logged_out
+from django.core.files.storage import default_storage
+from django.dispatch import receiver
 from django.forms import modelform_factory
+from django.http import JsonResponse
 from django.shortcuts import redirect, render
 
 from .models import Document
@@ -19,3 +25,15 @@ def documents(request):
         return redirect("/")
     mine = Document.objects.filter(owner=request.user)
     return render(request, "documents.html", {"documents": mine, "form": form})
+
+
+async def links(request):
+    """The links of the user's documents, from an asynchronous view."""
+    user = await sync_to_async(get_user)(request)
+    mine = Document.objects.filter(owner_id=user.pk)
+    return JsonResponse({document.name: document.file.url async for document in mine})
+
+
+@receiver(user_logged_out)
+def revoke_links(user, **kwargs):
+    default_storage.client.revoke_subject(str(user.pk))

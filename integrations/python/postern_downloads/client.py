@@ -1,76 +1,28 @@
-"""Calls the API of Postern, and signs download tokens. Only Signer needs a package: PyJWT."""
+"""The API of Postern, with Python's standard library."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import selectors
+import threading
 import time
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from itertools import count
-from os import PathLike
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, Unpack, cast
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any, Unpack, cast
+from urllib.parse import urlencode, urlsplit
 
-try:
-    import cryptography  # noqa: F401  PyJWT needs it for these keys
-    import jwt
-except ImportError:
-    jwt = None  # type: ignore[assignment]
+from .types import IssuedToken, Revoked, State, TokenRequest
 
+# Of POST /tokens/batch.
+MAX_BATCH = 100
+MAX_BATCH_BYTES = 128 << 10
 
-class SignRequest(TypedDict, total=False):
-    """The fields of a signed token. It needs `expires_in`, and `path` or `prefix`."""
-
-    path: str
-    prefix: str
-    site: str
-    expires_in: int
-    subject: str
-    target: str
-    max_uses: int
-    resume_for: int
-    bind: Literal["any", "cookie"]
-    confirm: bool
-    ip: list[str]
-    filename: str
-    disposition: Literal["attachment", "inline"]
-    limit_rate: int
-    cookie: bool
-    listing: bool
-    index: bool
-
-
-class TokenRequest(SignRequest, total=False):
-    """The fields of POST /tokens. It needs `path` or `prefix`."""
-
-    not_before: int
-    target_args: str
-    pin: str
-    max_bytes: int
-    format: Literal["opaque", "jwt"]
-    revocable: bool
-
-
-class IssuedToken(TypedDict):
-    access_token: str
-    token_type: str
-    expires_in: int
-    id: str
-    url: str
-    cookie_url: NotRequired[str]
-
-
-class SignedToken(TypedDict):
-    access_token: str
-    jti: str
-    url: NotRequired[str]  # absent for a prefix
-
-
-State: TypeAlias = dict[str, Any]
+# Postern closes a connection that is idle for longer.
+KEEP_SECONDS = 2
 
 
 class PosternError(Exception):
@@ -85,8 +37,26 @@ class PosternError(Exception):
         self.request_id: str | None = None
 
 
+class _Kept:
+    """A connection that a thread keeps. It is closed with its thread."""
+
+    def __init__(self, connection: HTTPConnection) -> None:
+        self.connection, self.pid, self.used = connection, os.getpid(), 0.0
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+    def is_usable(self) -> bool:
+        """Not in a forked process, nor if the server has closed the connection."""
+        if self.pid != os.getpid() or time.monotonic() - self.used > KEEP_SECONDS:
+            return False
+        with selectors.DefaultSelector() as selector:
+            sock = self.connection.sock
+            return bool(sock and selector.register(sock, selectors.EVENT_READ)) and not selector.select(0)
+
+
 class Postern:
-    """The API. Each call opens a connection, so threads and forked processes can share a client."""
+    """The API. Each thread keeps a connection, so threads and forked processes can share a client."""
 
     def __init__(
         self, url: str, key: str | Callable[[], str], *, timeout: float = 10, retries: int = 2
@@ -104,17 +74,20 @@ class Postern:
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port = parts.hostname or "", parts.port
         self._base, self._timeout, self._retries = parts.path.rstrip("/"), timeout, retries
+        self._kept = threading.local()
 
     def issue(self, **request: Unpack[TokenRequest]) -> IssuedToken:
         """Issues a token. Give its `url` to the user."""
         return cast(IssuedToken, self._ask("url", "POST", "/tokens", request))
 
     def issue_many(self, requests: Iterable[TokenRequest]) -> Sequence[IssuedToken]:
-        """Issues up to 1000 tokens, all or none, in the same order."""
-        wanted = [*requests]
-        issued = self._send("POST", "/tokens/batch", wanted)
-        if not isinstance(issued, list) or len(issued) != len(wanted):
-            raise _unexpected(201)
+        """Issues tokens, in the same order. It sends batches of up to 100, each of them all or none."""
+        issued: Sequence[IssuedToken] = []
+        for batch in _batches(requests):
+            answer = self._send("POST", "/tokens/batch", batch)
+            if not isinstance(answer, list) or len(answer) != len(batch):
+                raise _unexpected(201)
+            issued = [*issued, *answer]
         return issued
 
     def show(self, id: str) -> State:
@@ -147,15 +120,16 @@ class Postern:
         """Revokes a token that your own back end signed."""
         self._send("POST", "/revoke", _form({"iss": iss, "jti": jti}))
 
-    def revoke_subject(self, subject: str, *, client: str | None = None) -> int:
-        """Revokes all live tokens of a subject. Returns their number."""
-        query = _form({"subject": str(subject), "client": client})
-        return int(self._ask("revoked", "DELETE", f"/tokens?{query}")["revoked"])
+    def revoke_subject(self, subject: str, *, client: str | None = None) -> Revoked:
+        """Revokes all live tokens of a subject. Signed ones end if their `iat` is before `signed_before`."""
+        return self._revoke_all(subject=str(subject), client=client)
 
-    def revoke_client(self, client: str) -> int:
-        """Revokes all live tokens of a client. Returns their number."""
-        query = _form({"client": str(client)})
-        return int(self._ask("revoked", "DELETE", f"/tokens?{query}")["revoked"])
+    def revoke_client(self, client: str) -> Revoked:
+        """Revokes all live tokens of a client."""
+        return self._revoke_all(client=str(client))
+
+    def _revoke_all(self, **query: str | None) -> Revoked:
+        return cast(Revoked, self._ask("revoked", "DELETE", f"/tokens?{_form(query)}"))
 
     def introspect(self, token: str) -> State:
         """The state of a token. Tokens of other clients are inactive."""
@@ -190,20 +164,36 @@ class Postern:
         headers = {"Accept": "application/json", "Authorization": self._authorization()}
         if data is not None:
             headers["Content-Type"] = media
-        left = max(end - time.monotonic(), 0.001)
+        kept = self._connection()
+        connection, left = kept.connection, max(end - time.monotonic(), 0.001)
+        connection.timeout = left
+        if connection.sock is not None:
+            connection.sock.settimeout(left)
+        is_whole = False
         try:
             # It follows no redirect and uses no proxy, so that no other server gets the key.
-            with closing(self._connect(self._host, self._port, timeout=left)) as connection:
-                connection.request(method, self._base + path, data, headers)
-                response = connection.getresponse()
+            connection.request(method, self._base + path, data, headers)
+            with connection.getresponse() as response:
                 # Another server could send without end. The longest page of tokens is shorter.
-                return _answer(response, response.read(32 << 20))
+                answer = _answer(response, response.read(32 << 20))
+                is_whole = response.isclosed()
+            return answer
         except TimeoutError:
             return PosternError("timeout", detail=f"no response within {self._timeout} s")
         except Exception as error:
             # The text of other errors can quote what the server has sent.
             reason = str(error) if isinstance(error, OSError) else type(error).__name__
             return PosternError("unreachable", detail=f"{self._host} does not answer: {reason}")
+        finally:
+            if not is_whole:
+                connection.close()
+            kept.used = time.monotonic()
+
+    def _connection(self) -> _Kept:
+        kept: _Kept | None = getattr(self._kept, "value", None)
+        if kept is None or not kept.is_usable():
+            kept = self._kept.value = _Kept(self._connect(self._host, self._port))
+        return kept
 
     def _authorization(self) -> str:
         key = self._key() if callable(self._key) else self._key
@@ -239,6 +229,20 @@ def _unexpected(status: int) -> PosternError:
     return PosternError("unexpected_response", status, detail)
 
 
+def _batches(requests: Iterable[TokenRequest]) -> Iterator[list[TokenRequest]]:
+    batch: list[TokenRequest] = []
+    size = 0
+    for request in requests:
+        length = len(json.dumps(request)) + 2
+        if batch and (len(batch) == MAX_BATCH or size + length > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(request)
+        size += length
+    if batch:
+        yield batch
+
+
 def _form(fields: Mapping[str, Any]) -> str:
     return urlencode({name: value for name, value in fields.items() if value is not None})
 
@@ -246,55 +250,3 @@ def _form(fields: Mapping[str, Any]) -> str:
 def _path(id: str) -> str:
     """An ID from a user must not name another endpoint, as `..` would. No token has the ID `-`."""
     return f"/tokens/{id if re.fullmatch('[A-Za-z0-9_-]+', id) else '-'}"
-
-
-class Signer:
-    """Signs tokens without a request to Postern, which must trust this issuer for downloads."""
-
-    def __init__(
-        self, key_file: str | PathLike[str], *, issuer: str, audience: str, kid: str | None = None
-    ) -> None:
-        """Reads a file of `postern key generate`. The first key signs, or that with this `kid`."""
-        if jwt is None:
-            raise ImportError('signing needs PyJWT: pip install "PyJWT[crypto]"')
-        key = _private_key(key_file, kid)
-        if key is None:
-            which = f"the key {kid}" if kid else "a key with kid"
-            raise ValueError(f"{key_file}: expected {which}, private and for EdDSA, ES256 or RS256")
-        kid, self._algorithm, self._key = key
-        self._header = {"kid": kid, "typ": "postern+jwt"}
-        self._claims = {"iss": issuer, "aud": audience}
-
-    def sign(self, **request: Unpack[SignRequest]) -> SignedToken:
-        """Signs a token. Postern first sees it when a client uses it."""
-        fields: dict[str, Any] = {**request}
-        if unknown := fields.keys() - SignRequest.__annotations__.keys():
-            raise TypeError(f"a signed token cannot have {', '.join(sorted(unknown))}")
-        expires_in = fields.pop("expires_in", None)
-        if not isinstance(expires_in, int) or expires_in < 1:
-            raise TypeError("expires_in: expected a number of seconds")
-        now, jti, resume_for = int(time.time()), str(uuid.uuid4()), fields.get("resume_for", 0)
-        if resume_for:
-            # Until when a new requester can start. The others can resume until `exp`.
-            fields["start_by"] = now + expires_in
-        if "subject" in fields:
-            fields["sub"] = fields.pop("subject")
-        end = now + expires_in + resume_for
-        claims = {**fields, **self._claims, "jti": jti, "iat": now, "exp": end}
-        token = jwt.encode(claims, self._key, self._algorithm, self._header)
-        if "path" not in fields:
-            return {"access_token": token, "jti": jti}
-        url = f"{quote(fields['path'])}?token={token}"
-        return {"access_token": token, "jti": jti, "url": url}
-
-
-def _private_key(file: str | PathLike[str], kid: str | None) -> tuple[str, str, Any] | None:
-    """None if it cannot sign: an error from here would show the key in its local variables."""
-    with open(file, encoding="utf-8") as text:
-        try:
-            jwk = next(one for one in json.load(text)["keys"] if kid in (None, one["kid"]))
-            if jwk["kid"] and "d" in jwk and jwk["alg"] in ("EdDSA", "ES256", "RS256"):
-                return jwk["kid"], jwk["alg"], jwt.PyJWK.from_dict(jwk).key
-        except Exception:
-            pass
-    return None

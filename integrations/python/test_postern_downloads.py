@@ -1,15 +1,20 @@
 """Runs against a Postern: POSTERN_API, POSTERN_API_KEY, and POSTERN_KEY_FILE of an issuer for /download/."""
 
+import asyncio
+import base64
 import json
 import os
 import tempfile
 import threading
 import unittest
 import uuid
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from unittest import mock
 
 import jwt
-from postern import Postern, PosternError, Signer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from postern_downloads import AsyncPostern, Postern, PosternError, Signer
+from postern_downloads.signer import REVOKED_AHEAD
 
 API, KEY, KEY_FILE = (os.environ[f"POSTERN_{name}"] for name in ("API", "API_KEY", "KEY_FILE"))
 ISSUER = {"issuer": "https://shop.example", "audience": "https://files.example"}
@@ -55,7 +60,7 @@ class Tokens(Against):
         self.assertTrue(self.postern.introspect(token["access_token"])["active"])
 
     def test_issue_many_keeps_the_order(self):
-        paths = [f"/download/{number}" for number in range(20)]
+        paths = [f"/download/{number}" for number in range(201)]
         tokens = self.postern.issue_many({"path": path} for path in paths)
         self.assertEqual([token["url"].split("?")[0] for token in tokens], paths)
 
@@ -73,10 +78,10 @@ class Tokens(Against):
         self.assertFalse(self.postern.revoke(".."))
         self.assertFalse(self.postern.introspect(first["access_token"])["active"])
         self.postern.revoke_token(second["access_token"])
-        self.assertEqual(self.postern.revoke_subject("eve"), 0)
+        self.assertEqual(self.postern.revoke_subject("eve")["revoked"], 0)
         self.postern.issue(path="/download/a", subject="eve")
-        self.assertEqual(self.postern.revoke_subject(None), 0)
-        self.assertEqual(self.postern.revoke_subject("eve"), 1)
+        self.assertEqual(self.postern.revoke_subject(None)["revoked"], 0)
+        self.assertEqual(self.postern.revoke_subject("eve")["revoked"], 1)
 
     def test_errors_name_the_field(self):
         error = self.fails("invalid_request", self.postern.issue, path="/download/a", max_use=1)
@@ -108,15 +113,20 @@ class Server(Against):
     """Servers that are not Postern, or do not work."""
 
     def setUp(self):
-        self.asked = []
-        self.answers = []
+        self.asked, self.answers, self.bodies, self.connections = [], [], [], set()
+        self.closed = threading.Event()
         test = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self):
                 test.asked.append((self.path, self.headers.get("Authorization")))
+                test.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+                test.connections.add(self.client_address)
                 status, headers, body = test.answers.pop(0)
                 if status is None:
+                    self.close_connection = True
                     return
                 self.send_response(status)
                 for name, value in headers.items():
@@ -124,13 +134,19 @@ class Server(Against):
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+                self.close_connection = "X-Closes" in headers
 
             do_POST = do_DELETE = do_GET
 
             def log_message(self, *_):
                 pass
 
-        server = HTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def shutdown_request(self, request):
+                super().shutdown_request(request)
+                test.closed.set()
+
+        server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
@@ -152,6 +168,41 @@ class Server(Against):
         self.fails("unavailable", self.postern.issue, path="/download/a")
         self.assertEqual(len(self.asked), 1)
 
+    def test_calls_of_a_thread_share_a_connection_until_the_server_closes_it(self):
+        token = (201, {}, b'{"url": "a"}')
+        self.answers[:] = [token, token, (201, {"X-Closes": ""}, token[2]), token]
+        for _ in range(3):
+            self.postern.issue(path="/download/a")
+        self.assertEqual(len(self.connections), 1)
+        self.closed.wait()
+        self.postern.issue(path="/download/a")
+        self.assertEqual(len(self.connections), 2)
+
+    def test_a_forked_process_and_another_thread_use_other_connections(self):
+        self.answers[:] = [(201, {}, b'{"url": "a"}')] * 4
+        self.postern.issue(path="/download/a")
+        with mock.patch("os.getpid", return_value=1):
+            self.postern.issue(path="/download/a")
+        other = threading.Thread(target=self.postern.issue, kwargs={"path": "/download/a"})
+        other.start()
+        other.join()
+        self.assertEqual(len(self.connections), 3)
+        with mock.patch("time.monotonic", return_value=1e9):
+            self.postern.issue(path="/download/a")
+        self.assertEqual(len(self.connections), 4)
+
+    def test_issue_many_sends_batches_that_postern_accepts(self):
+        for requests, sizes in (
+            ([{"path": "/download/a"}] * 201, [100, 100, 1]),
+            ([{"path": "/download/" + "a" * 2000, "target_args": "b" * 28000}] * 9, [4, 4, 1]),
+            ([], []),
+        ):
+            self.bodies.clear()
+            self.answers[:] = [(201, {}, json.dumps([{}] * size).encode()) for size in sizes]
+            self.assertEqual(len(self.postern.issue_many(requests)), len(requests))
+            self.assertEqual([len(json.loads(body)) for body in self.bodies], sizes)
+            self.assertLessEqual(max(map(len, self.bodies), default=0), 128 << 10)
+
     def test_a_pause_beyond_the_time_out_is_not_waited_for(self):
         self.answers[:] = [(503, {"Retry-After": "5"}, b'{"code": "unavailable"}')]
         error = self.fails("unavailable", Postern(self.url, KEY, timeout=4).show, "a")
@@ -171,7 +222,7 @@ class Server(Against):
     def test_a_proxy_is_not_used(self):
         os.environ["http_proxy"] = self.url
         self.addCleanup(os.environ.pop, "http_proxy")
-        self.assertEqual(Postern(API, KEY).revoke_subject("nobody"), 0)
+        self.assertEqual(Postern(API, KEY).revoke_subject("nobody")["revoked"], 0)
         self.assertEqual(self.asked, [])
 
     def test_a_response_of_another_server_is_an_error(self):
@@ -193,6 +244,36 @@ class Server(Against):
         self.addCleanup(silent.server_close)
         slow = Postern(f"http://127.0.0.1:{silent.server_port}", KEY, timeout=0.2)
         self.fails("timeout", slow.show, "a")
+
+
+class Asynchronous(unittest.IsolatedAsyncioTestCase):
+    async def test_calls_are_those_of_the_client(self):
+        postern = AsyncPostern(API, KEY)
+        bob = {"subject": f"bob {uuid.uuid4()}"}
+        token = await postern.issue(path="/download/a", **bob)
+        many = await postern.issue_many([{"path": "/download/a", **bob}] * 2)
+        self.assertEqual(len((await postern.list(**bob))["tokens"]), 3)
+        self.assertEqual((await postern.show(token["id"]))["subject"], bob["subject"])
+        self.assertGreater((await postern.prolong(token["id"], 600))["exp"], 0)
+        self.assertTrue(await postern.revoke(token["id"]))
+        await postern.revoke_token(many[0]["access_token"])
+        await postern.revoke_signed(iss=ISSUER["issuer"], jti="a")
+        self.assertFalse((await postern.introspect(token["access_token"]))["active"])
+        self.assertEqual((await postern.revoke_subject(bob["subject"]))["revoked"], 1)
+        with self.assertRaises(PosternError) as failed:
+            await postern.issue(path="/elsewhere/a")
+        self.assertEqual(failed.exception.status, 400)
+
+    async def test_a_postern_that_hangs_delays_nothing_else(self):
+        silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        self.addCleanup(silent.server_close)
+        postern = AsyncPostern(f"http://127.0.0.1:{silent.server_port}", KEY, timeout=1)
+        hanging = [asyncio.create_task(postern.issue(path="/download/a")) for _ in range(100)]
+        for _ in range(100):
+            await asyncio.to_thread(lambda: None)
+        self.assertFalse(any(task.done() for task in hanging))
+        errors = await asyncio.gather(*hanging, return_exceptions=True)
+        self.assertEqual({error.code for error in errors}, {"timeout"})
 
 
 class Signed(Against):
@@ -243,3 +324,59 @@ class Signed(Against):
         with self.assertRaises(ValueError):
             Signer(KEY_FILE, kid="another", **ISSUER)
         self.assertTrue(Signer(KEY_FILE, kid=key["kid"], **ISSUER).sign(path="/a", expires_in=1))
+
+
+class Cached(unittest.TestCase):
+    """Links that stay equal."""
+
+    def setUp(self):
+        def text(raw):
+            return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+        key = Ed25519PrivateKey.generate()
+        public, private = text(key.public_key().public_bytes_raw()), text(key.private_bytes_raw())
+        jwk = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "a", "x": public, "d": private}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"keys": [jwk]}, file)
+            file.flush()
+            self.signer = Signer(file.name, **ISSUER)
+
+    def sign(self, now, **request):
+        """The token and its claims."""
+        with mock.patch("time.time", return_value=now):
+            token = self.signer.sign(**{"path": "/download/a", "expires_in": 60, "cache_for": 600, **request})
+        claims = jwt.decode(token["access_token"], options={"verify_signature": False})
+        return token["access_token"], claims
+
+    def test_links_are_equal_for_their_time_and_valid_long_enough(self):
+        first, claims = self.sign(600_000)
+        self.assertEqual(self.sign(600_599.9)[0], first)
+        self.assertEqual((claims["iat"], claims["exp"]), (600_000, 600_660))
+        later, claims = self.sign(600_600)
+        self.assertNotEqual(later, first)
+        self.assertEqual(claims["iat"], 600_600)
+
+    def test_another_claim_or_key_makes_another_name(self):
+        names = {self.sign(600_000, **more)[1]["jti"] for more in ({}, {"subject": "a"}, {"path": "/download/b"})}
+        self.setUp()
+        names.add(self.sign(600_000)[1]["jti"])
+        self.assertEqual(len(names), 4)
+
+    def test_a_link_with_uses_or_a_confirmation_is_always_new(self):
+        for limits in ({"max_uses": 1}, {"resume_for": 60}, {"confirm": True}):
+            self.assertNotEqual(*(self.sign(600_000, **limits)[0] for _ in range(2)))
+
+    def test_a_login_ends_the_links_before_it(self):
+        before = self.sign(600_100, since=500_000)[0]
+        login = 600_200
+        settled = login + REVOKED_AHEAD
+        self.assertNotEqual(*(self.sign(settled - 1, since=login)[0] for _ in range(2)))
+        self.assertEqual(self.sign(settled - 1, since=login)[1]["iat"], settled - 1)
+        after, claims = self.sign(settled, since=login)
+        self.assertEqual(after, self.sign(600_599, since=login)[0])
+        self.assertNotEqual(after, before)
+        self.assertEqual((claims["iat"], claims["exp"]), (settled, 600_660))
+
+    def test_a_key_whose_signatures_differ_is_an_error(self):
+        with self.assertRaisesRegex(ValueError, "cache_for"):
+            Signer(KEY_FILE, **ISSUER).sign(path="/download/a", expires_in=60, cache_for=600)

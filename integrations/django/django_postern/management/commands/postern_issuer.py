@@ -1,0 +1,42 @@
+import json
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ...checks import postern_storages
+
+PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+
+class Command(BaseCommand):
+    help = "Prints this application's public keys, and its entry for `issuers` in postern.yaml."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--jwks", action="store_true", help="print only the public keys")
+
+    def handle(self, *, jwks, **options):
+        storages = [storage for _, storage in postern_storages() if storage.is_signed]
+        if not storages:
+            raise CommandError("STORAGES has no storage of Postern that signs")
+        keys = [public(key) for key in json.loads(Path(storages[0].signing["key_file"]).read_text())["keys"]]
+        entry = {
+            "id": "django",
+            "issuer": storages[0].signing["issuer"],
+            "audience": storages[0].signing["audience"],
+            "jwks_file": "/etc/postern/django.json",
+            "trusted_for": "downloads",
+            "algorithms": sorted({key["alg"] for key in keys}),
+            "paths": sorted({storage.mount_id for storage in storages}),
+            "max_expires_in": 3600,
+            # The API key that may revoke these tokens.
+            "client": "web",
+        }
+        text = json.dumps({"keys": keys}, separators=(",", ":"))
+        # JSON is also YAML.
+        lines = "".join(f"\n    {name}: {json.dumps(value)}" for name, value in entry.items())
+        issuer = f"issuers:\n  - {lines.strip()}"
+        self.stdout.write(text if jwks else f"# /etc/postern/django.json\n{text}\n\n# postern.yaml\n{issuer}")
+
+
+def public(key):
+    return {name: value for name, value in key.items() if name not in PRIVATE}

@@ -1,0 +1,7 @@
+"""Calls the API of Postern, and signs download tokens. Only Signer needs a package: PyJWT."""
+
+from .aio import AsyncPostern as AsyncPostern
+from .client import Postern as Postern, PosternError as PosternError
+from .signer import Signer as Signer
+from .types import IssuedToken as IssuedToken, Revoked as Revoked, SignedToken as SignedToken
+from .types import SignRequest as SignRequest, State as State, TokenRequest as TokenRequest
