@@ -188,7 +188,7 @@ const boundaries: readonly Boundary[] = [
   {
     part: 'bench/',
     imports: ['test/harness/'],
-    packages: ['node:'],
+    packages: ['node:', 'ioredis'],
     why: 'The benchmark compares the built service with others.',
   },
 ];
