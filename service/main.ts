@@ -92,7 +92,8 @@ async function main(): Promise<void> {
       now,
       onFailure: (issuer, { message: reason }) =>
         log.warn({ issuer, reason }, 'the keys of an issuer are not available'),
-      onRejected: (rejection) => log.info(rejection, 'the JWT of a client was rejected'),
+      onRejected: ({ reason, issuer }) =>
+        log.info({ reason, issuer }, 'the JWT of a client was rejected'),
     });
     return { config, files, app: createApp(config, { ...shared, mounts, jwt }) };
   }

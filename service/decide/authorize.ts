@@ -1,6 +1,6 @@
 import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../site/mount.ts';
 import type { Grant } from '../token/grant.ts';
-import type { LookUp } from '../token/look-up.ts';
+import type { How, LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
 import { isOpaque, tokenId } from '../token/token.ts';
 import { identify } from '../token/uses.ts';
@@ -42,12 +42,15 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { path } = requested;
     let firstDenial: Deny | undefined;
     let unavailable: Deny | undefined;
+    let how: How | undefined;
     for (const token of tokensOf(request, requested.token)) {
       if (deadline.late) throw deadline.late;
       try {
-        const decision = await decide(request, requested, token, deadline);
+        const decision = await decide(request, requested, token, deadline, how);
         if (decision.allow) return signed(decision, requested.mount);
         if (decision.confirmed || decision.locked) return decision;
+        // Checking signatures takes longer than anything else, and anyone can send four cookies with invalid ones.
+        if (decision.rejection?.checked) how = 'known';
         // A stale cookie must not hide that the requester may confirm.
         if (firstDenial === undefined || (decision.page && !firstDenial.page))
           firstDenial = decision;
@@ -71,9 +74,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     requested: Requested,
     token: string,
     deadline: Deadline,
+    how: How | undefined,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, leftMs, unsaved, rejection } = await lookUp(token);
+    const { id, grant, leftMs, unsaved, rejection } = await lookUp(token, how);
     if (id === undefined || grant === undefined) {
       return deny('invalid_token', { id, path, rejection });
     }

@@ -79,7 +79,7 @@ function requesterOf(decision: Decision): string | undefined {
 
 /** Why a JWT was rejected, or what failed; without a stack trace if the store is down: then every request logs it. */
 function reasonFor({ cause, rejection }: Deny): object {
-  if (rejection !== undefined) return rejection;
+  if (rejection !== undefined) return { reason: rejection.reason, issuer: rejection.issuer };
   return cause instanceof Unavailable ? { reason: cause.message } : { err: cause };
 }
 

@@ -33,6 +33,8 @@ const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is tru
 const NO_OWN_KEYS =
   'iss: is not an issuer that is trusted for downloads, and POSTERN_JWT_KEYS is not set';
 
+const NOT_CHECKED = 'signature: is not checked, because another cookie has a JWT that is not valid';
+
 /**
  * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. A reload creates a new
  * cache with the new keys.
@@ -55,12 +57,18 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     });
   }
 
-  return async function verify(token, revoking = false) {
+  return async function verify(token, how) {
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
+    if (how === 'known') return { reason: NOT_CHECKED };
     const claims = unverifiedClaims(token);
     const trusted = byIssuer.get(claims.iss);
     if (trusted === undefined) return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };
+    const revoking = how === 'revoking';
+    // Before the signature is checked: anyone can collect expired tokens, and a browser keeps them in cookies.
+    if (!revoking && hasPassed(claims, now() / 1000 - leeway)) {
+      return { reason: REASONS.ERR_JWT_EXPIRED as string, issuer: trusted.issuer };
+    }
     const at = revoking ? nearest(now(), claims) : now();
     const result = await checkJwt(token, trusted, { typ: JWT_TYPE, leeway, at });
     if ('reason' in result) return result;
@@ -86,6 +94,10 @@ export function unverifiedClaims(token: string): JWTPayload {
 function nearest(now: number, { iat, nbf, exp }: JWTPayload): number {
   const begins = Math.max(now, millisecondsOf(iat), millisecondsOf(nbf));
   return Math.min(begins, Math.max(millisecondsOf(exp) - 1, now - MAX_CLOCK_SKEW_MS));
+}
+
+function hasPassed({ exp }: JWTPayload, now: number): boolean {
+  return typeof exp === 'number' && exp <= now;
 }
 
 /** Before the verification, a date can be any JSON. */
@@ -121,6 +133,8 @@ export async function checkJwt<T extends object>(
   { leeway, at, ...options }: CheckOptions,
 ): Promise<T | Rejection> {
   const { issuer } = expected;
+  let checked = false;
+  const rejected = (reason: string) => ({ reason, issuer, ...(checked && { checked }) });
   try {
     const { payload } = await jwtVerify(
       token,
@@ -130,14 +144,15 @@ export async function checkJwt<T extends object>(
         const found = await keys(header);
         if (found === undefined) throw new errors.JWKSNoMatchingKey();
         if (header.alg !== found.alg || isShort(found.verify)) throw new errors.JOSEAlgNotAllowed();
+        checked = true;
         return found.verify;
       },
       { ...expected, ...options, clockTolerance: leeway, currentDate: new Date(at) },
     );
     const result = read(payload, at);
-    return 'reason' in result ? { ...result, issuer } : result;
+    return 'reason' in result ? rejected(result.reason) : result;
   } catch (error) {
-    if (error instanceof errors.JOSEError) return { reason: joseReason(error), issuer };
+    if (error instanceof errors.JOSEError) return rejected(joseReason(error));
     throw error;
   }
 }

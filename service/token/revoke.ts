@@ -37,7 +37,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
     /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
     async token(client: Client, token: string) {
       if (isOpaque(token)) return end(tokenId(token), client);
-      const { id, grant, recorded } = await lookUp(token, true);
+      const { id, grant, recorded } = await lookUp(token, 'revoking');
       if (id === undefined) return { revoked: false };
       // Even if the grant is gone: the store may have to confirm an earlier revocation.
       if (grant === undefined || recorded === 'required') return end(id, client);

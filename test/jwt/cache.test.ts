@@ -61,7 +61,7 @@ test('JWT cache: an invalid token is verified each time, also if it differs from
 test('JWT cache: a token that is verified only to be revoked is not cached', async () => {
   const { verify, token } = await opened();
   const later = await token({ nbf: START + 60 });
-  expect(await verify(later, true)).toMatchObject({ recorded: 'never' });
+  expect(await verify(later, 'revoking')).toMatchObject({ recorded: 'never' });
   expect(await verify(later)).toMatchObject({ reason: 'nbf: is later than now' });
 });
 

@@ -1,10 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { jwtId } from '../../service/token/token.ts';
 import { keptLog, OTHER_KEY } from '../api/ask-api.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { recorder } from '../webhooks/receiver.ts';
-import { foreigner, from, START, uri } from './issuers.ts';
+import { foreigner, from, newJwk, START, uri } from './issuers.ts';
 import { createSigned, signedGate, trusting } from './signed.ts';
 
 test.each(['EdDSA', 'ES256', 'RS256'])(
@@ -296,6 +296,33 @@ describe('external JWT: revoked', () => {
     clock.now += 121_000;
     expect(await codeOf(uri(twin))).toBe('invalid_token');
   });
+});
+
+test('cookies: of several JWTs, one with an invalid signature is checked, and the tokens of a browser still count', async () => {
+  const { app, authRequest } = await trusting();
+  const path = '/download/reports/b';
+  const ok = () => app.sign({ path });
+  const bad = async () => `${(await ok()).slice(0, -9)}AAAAAAAAA`;
+  const checks = vi.spyOn(crypto.subtle, 'verify');
+  onTestFinished(() => checks.mockRestore());
+  const asked = async (...tokens: string[]) => {
+    checks.mockClear();
+    const Cookie = tokens.map((token) => `postern=${token}`).join('; ');
+    const { status } = await authRequest(path, { 'Postern-Cookie': tokens[0] ?? '', Cookie });
+    return [status, checks.mock.calls.length];
+  };
+  const invalid = await Promise.all([bad(), bad(), bad(), app.sign({ path, aud: 'x' })]);
+  for (const tokens of [invalid, invalid.toReversed()])
+    expect(await asked(...tokens)).toEqual([401, 1]);
+  const [known, unknown] = [await ok(), await ok()];
+  expect(await asked(known)).toEqual([204, 1]);
+  expect(await asked(...invalid.slice(1), known)).toEqual([204, 1]);
+  expect(await asked(invalid[0] as string, unknown)).toEqual([401, 1]);
+  // What a browser keeps of nested folders.
+  const past = { path, iat: START - 300, exp: START - 200 };
+  const removed = await app.sign({ path }, await newJwk('EdDSA', 'removed'));
+  expect(await asked(await app.sign(past), removed, unknown)).toEqual([204, 1]);
+  expect(await asked(await app.sign(), await ok())).toEqual([204, 2]);
 });
 
 test('external JWT: the same jti of two issuers is two tokens', async () => {
