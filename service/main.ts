@@ -13,7 +13,7 @@ import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened } from './process/reload.ts';
-import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
+import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
 import { createSign } from './s3/sign.ts';
 import { createCollector } from './sent/collect.ts';
 import { createMounts, type Mount } from './site/mount.ts';
@@ -42,6 +42,7 @@ async function main(): Promise<void> {
   // If the process ends early, the last lines say why.
   process.on('exit', output.flushSync);
   const log = createLog(config.logLevel, output);
+  endOnError(process, log);
   metrics.watchProcess();
 
   let onConnected = () => {};

@@ -37,6 +37,21 @@ export function watchHangup(process: NodeJS.Process) {
   };
 }
 
+/**
+ * Ends the process on an error that nothing catches: a reply that no Redis sends, or a bug. The text of an error may
+ * quote a secret, so only those of Postern and of the language are logged.
+ */
+export function endOnError(process: NodeJS.Process, log: Logger): void {
+  process.on('uncaughtException', (error: Error & { shown?: string }) => {
+    const { name, message, stack = '', shown } = error;
+    const isOfLanguage = error instanceof TypeError && !('code' in error);
+    const reason = shown ?? (isOfLanguage ? `${name}: ${message}` : name);
+    const at = /^ *at (.*)$/m.exec(stack)?.[1];
+    log.fatal({ reason, at }, 'Postern ends because of an error that it cannot handle');
+    process.exit(1);
+  });
+}
+
 /** Time for requests in flight. A supervisor usually waits 10 s for the end. */
 const DRAIN_MS = 4000;
 

@@ -1,16 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, type Redis } from 'ioredis';
 import {
   type Connection,
   type ConnectOptions,
+  commandsOf,
   createAttempt,
   createState,
   type Found,
+  type SendTo,
   twice,
   type Wait,
-  waiting,
 } from './connection.ts';
-import { clusterFailure, codeOf, isReply } from './failure.ts';
-import { isAddress, SLOTS, serverOptions, slotOf, unexpected } from './ioredis.ts';
+import { clusterFailure, codeOf, isReply, NO_MASTER } from './failure.ts';
+import { assertInStep, refreshSlots, SLOTS, serverOptions, slotOf } from './ioredis.ts';
+import { TIMED_OUT, timed } from './timed.ts';
 import type { StoreUrl } from './url.ts';
 
 /** From the loss of a connection until the attempt to connect again. */
@@ -19,34 +22,31 @@ const RETRY_MS = 50;
 /** Replies of a node that does not have the key, or does not have it yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
 
-/** Members of the library that its types do not have. */
-interface Library {
-  readonly connectionPool: {
-    /** By their names in the table of slots. */
-    readonly nodes: { readonly master: Readonly<Record<string, Redis>> };
-    getInstanceByKey(name: string): Redis | undefined;
-    getSampleInstance(role: string): Redis | undefined;
-  };
-  handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
-}
+/** Redis needs at most two: MOVED, then ASK. */
+const MAX_REDIRECTIONS = 3;
+
+const nameOf = ({ options: { host, port } }: Redis) => `${host}:${port}`;
+
+const isConnected = (node: Redis) => node.status === 'ready' && node.stream.writable;
+
+/** The connection to a master. */
+const isOpen = (node: Redis | undefined): node is Redis =>
+  node !== undefined && isConnected(node) && !node.options.readOnly;
+
+/** The events of the node report whether it can. */
+const connect = (node: Redis) => void node.connect().catch(() => {});
 
 /** Writes all commands of this turn at once. */
-function writeTogether(node: Redis | undefined): void {
-  const stream = node?.stream;
-  if (stream === undefined || stream.writableCorked > 0) return;
+function writeTogether({ stream }: Redis): void {
+  if (stream.writableCorked > 0) return;
   stream.cork();
   queueMicrotask(() => stream.uncork());
 }
 
-function namesNode({ message }: Error): boolean {
-  const [code, , address = ''] = message.split(' ');
-  const [, host, port] = /^(.*):(\d{1,5})$/.exec(address) ?? [];
-  return code === 'TRYAGAIN' || isAddress(host, Number(port));
-}
-
 /**
- * A connection to each master of a cluster. Commands wait for the first attempt to connect to the master of their key;
- * after that they fail immediately until it is connected. No commands are sent to replicas.
+ * A connection to each master of a cluster. The library keeps the table of slots and the connections. Postern sends each
+ * command to the master itself, so that it is never sent to a replica. Commands wait for the first attempt to connect to
+ * the master of their key; after that they fail immediately until it is connected.
  */
 export function connectCluster(
   url: StoreUrl,
@@ -73,48 +73,76 @@ export function connectCluster(
   });
 
   let redirections = 0;
-  const library = cluster as unknown as Library;
-  const pool = library.connectionPool;
+  const nodes = new Map<string, Redis>();
+  /** Those that no command needed yet. */
+  const unused = new WeakSet<Redis>();
 
-  /** The master with this name in the table of slots. */
-  const masterAt = (name: string): Redis | undefined => pool.nodes.master[name];
+  /** The masters, by their names in the table of slots. */
+  const masters = () => new Map([...nodes].filter(([, { options }]) => !options.readOnly));
 
-  // If a slot has no master, the library would ask a replica, whose reply may be older than a revocation.
-  const { getSampleInstance } = pool;
-  pool.getSampleInstance = () => getSampleInstance.call(pool, 'master');
-  pool.getInstanceByKey = masterAt;
+  const inTime = <T>(reply: Promise<T>) => timed(reply, options.timeoutMs, options.observer?.late);
 
-  const handleError = library.handleError.bind(cluster);
-  library.handleError = (error, left, handlers) => {
-    if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
-      redirections += 1;
-      options.observer?.redirected();
-      // The library would throw an error that nobody can catch.
-      if (!namesNode(error)) return handlers.maxRedirections(unexpected());
+  /** Runs on the master of the key, and follows redirections. */
+  async function follow<T>(key: string, run: (node: Redis) => Promise<T>): Promise<T> {
+    const until = performance.now() + options.timeoutMs;
+    let name = masterOf(key);
+    let isAsk = false;
+    for (let left = MAX_REDIRECTIONS; ; left -= 1) {
+      const node = nodes.get(name);
+      if (!isOpen(node)) throw new Error(NO_MASTER);
+      writeTogether(node);
+      // If it fails, the command fails.
+      if (isAsk) node.asking().catch(() => {});
+      try {
+        return await run(node);
+      } catch (cause) {
+        const error = cause as Error;
+        if (!isReply(error) || !REDIRECTIONS.includes(codeOf(error))) throw error;
+        redirections += 1;
+        options.observer?.redirected();
+        const [code, , address = ''] = error.message.split(' ');
+        isAsk = code === 'ASK';
+        if (code === 'TRYAGAIN') await sleep(RETRY_MS);
+        else {
+          const refreshed = refreshSlots(cluster);
+          name = address;
+          if (!isOpen(nodes.get(name))) {
+            // It may have been a replica until now.
+            await refreshed;
+            name = masterOf(key);
+            isAsk = false;
+            await wait([key], async () => {});
+          }
+        }
+        // The caller may have got an error, and then nothing more may be sent.
+        if (left === 0 || performance.now() > until) throw error;
+      }
     }
-    handleError(error, left, handlers);
-  };
-
-  const connected = () => new Map(Object.entries(pool.nodes.master));
-
-  /** A node without a connection connects when it gets its first command. */
-  const isOpen = (node: Redis | undefined) => node?.status === 'ready' || node?.status === 'wait';
+  }
 
   const wait: Wait = (keys, send) => {
-    const nodes = keys.map((key) => masterAt(masterOf(key)));
-    if (cluster.status !== 'ready' || !nodes.every(isOpen)) return attempt.wait(keys, send);
-    nodes.forEach(writeTogether);
-    return send();
+    const masters = keys.map((key) => nodes.get(masterOf(key)));
+    if (cluster.status === 'ready' && masters.every(isOpen)) return inTime(send());
+    for (const node of masters) {
+      if (node === undefined) continue;
+      // It is new, or its loss is not reported yet.
+      if (unused.delete(node) || node.status === 'ready') attempt.begin();
+      if (node.status === 'wait') connect(node);
+    }
+    return attempt.wait(keys, () => inTime(send()));
   };
 
-  const lookUp = twice(wait);
+  const waitTwice = twice(wait);
+  const sendTo: SendTo = (key, run) => wait([key], () => follow(key, run));
+  const lookUp: SendTo = (key, run) => waitTwice([key], () => follow(key, run));
 
   /** The string of a key. Null if there is none, or another type, as in MGET. */
-  async function found(key: string, timed: boolean): Promise<Found> {
+  async function found(key: string, withEnd: boolean): Promise<Found> {
     try {
-      return await lookUp([key], () =>
-        Promise.all([cluster.get(key), timed ? cluster.pttl(key) : 0]),
-      );
+      return await Promise.all([
+        lookUp(key, (node) => node.get(key)),
+        withEnd ? lookUp(key, (node) => node.pttl(key)) : 0,
+      ]);
     } catch (cause) {
       const error = cause as Error;
       return [isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : state.failureOf(error), 0];
@@ -141,17 +169,21 @@ export function connectCluster(
   const state = createState(options, write, {
     answering: masterNames,
     // If a node does not reply at all, the connection ends, which is reported.
-    isKnown: ({ message }) => message === 'Command timed out',
+    isKnown: ({ message }) => message === TIMED_OUT,
     failureOf: clusterFailure,
   });
 
   /** Ends the attempt if no master is still connecting. */
   function connectedAgain(): void {
-    const isWhole = [...connected().values()].every(isOpen);
-    if (cluster.status === 'ready' && isWhole) attempt.end();
+    const areSettled = [...masters().values()].every(
+      (node) => node.status === 'wait' || isConnected(node),
+    );
+    if (cluster.status === 'ready' && areSettled) attempt.end();
   }
 
   cluster.on('+node', (node: Redis) => {
+    nodes.set(nameOf(node), node);
+    unused.add(node);
     let wasReady = false;
     node.on('ready', () => {
       wasReady = true;
@@ -162,8 +194,11 @@ export function connectCluster(
       else attempt.end();
       wasReady = false;
     });
-    // Connect now, because only the connection of a node reports why it fails. Later, the first command connects.
-    if (cluster.status !== 'ready') node.connect().catch(() => {});
+    // Connect now, because only the connection of a node reports why it fails. A replica connects when it is promoted.
+    if (!node.options.readOnly) connect(node);
+  });
+  cluster.on('-node', (node: Redis) => {
+    if (nodes.get(nameOf(node)) === node) nodes.delete(nameOf(node));
   });
   cluster.on('ready', () => {
     connectedAgain();
@@ -174,19 +209,20 @@ export function connectCluster(
     state.lost = clusterFailure(error.lastNodeError ?? error);
   });
   cluster.on('node error', (error: Error) => {
+    assertInStep(error);
     if (error.message !== 'Connection is closed.') state.lost = clusterFailure(error);
   });
 
   return {
     isCluster: true,
-    redis: waiting(cluster, wait),
+    redis: commandsOf(sendTo),
     connected: () => wait([], async () => {}),
-    read: (keys, timed) => Promise.all(keys.map((key) => found(key, timed))),
+    read: (keys, withEnds) => Promise.all(keys.map((key) => found(key, withEnds))),
     async unlink(keys) {
-      const gone = await Promise.all(keys.map((key) => wait([key], () => cluster.unlink(key))));
+      const gone = await Promise.all(keys.map((key) => sendTo(key, (node) => node.unlink(key))));
       return gone.reduce((sum, count) => sum + count, 0);
     },
-    masters: connected,
+    masters,
     masterNames,
     masterOf,
     keyOn,
@@ -194,7 +230,8 @@ export function connectCluster(
       return redirections;
     },
     // The Redis user may lack the permission for INFO.
-    infos: () => Promise.all([...connected().values()].map((node) => node.info().catch(() => ''))),
+    infos: () =>
+      Promise.all([...masters().values()].map((node) => inTime(node.info()).catch(() => ''))),
     assertMaster: state.assertMaster,
     failureOf: state.failureOf,
     close() {

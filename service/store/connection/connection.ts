@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { isLoss, isSilence } from './failure.ts';
-import { type LateCause, lateListeners } from './ioredis.ts';
+import type { LateCause } from './timed.ts';
 import type { StoreAccess } from './url.ts';
 
 export interface ConnectOptions extends StoreAccess {
@@ -50,8 +50,8 @@ export interface Connection {
   readonly redis: Pick<Redis, (typeof COMMANDS)[number]>;
   /** Ends with the first attempt to connect, if there is one. */
   connected(): Promise<void>;
-  /** The strings of keys. `timed`: with the milliseconds that each key has left. */
-  read(keys: readonly string[], timed: boolean): Promise<readonly Found[]>;
+  /** The strings of keys. `withEnds`: with the milliseconds that each key has left. */
+  read(keys: readonly string[], withEnds: boolean): Promise<readonly Found[]>;
   /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
   /** The connected masters, by name. */
@@ -72,7 +72,7 @@ export interface Connection {
   close(): void;
 }
 
-/** Sends a command with these keys now, or after the first attempt to connect. */
+/** Sends a command with these keys now, or after the first attempt to connect, and limits the time until its reply. */
 export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promise<T>;
 
 /** For commands that change nothing: sends them again if the connection is lost. */
@@ -87,12 +87,18 @@ export function twice(wait: Wait): Wait {
   };
 }
 
-/** The commands of a client. Each waits before it is sent, and is sent once. */
-export function waiting(redis: Connection['redis'], wait: Wait): Connection['redis'] {
+/** Runs commands on the connection to the master of a key. */
+export type SendTo = <T>(key: string, run: (redis: Redis) => Promise<T>) => Promise<T>;
+
+/** The commands of a client, each by `send`. */
+export function commandsOf(send: SendTo): Connection['redis'] {
   const commands = COMMANDS.map((name) => {
-    const command = redis[name].bind(redis) as (...args: unknown[]) => Promise<unknown>;
     const keyAt = name.startsWith('eval') ? 2 : 0;
-    return [name, (...args: unknown[]) => wait([String(args[keyAt])], () => command(...args))];
+    const run = (...args: unknown[]) =>
+      send(String(args[keyAt]), (redis) =>
+        (redis[name] as (...args: unknown[]) => Promise<unknown>)(...args),
+      );
+    return [name, run];
   });
   return Object.fromEntries(commands);
 }
@@ -136,8 +142,6 @@ export function createState(
 ) {
   const { onState, observer, checkEveryMs = 1000 } = options;
   const watch = createWatch(observer);
-  const countLate = (cause: LateCause) => observer?.late(cause);
-  lateListeners.add(countLate);
   let up = false;
   let isClosed = false;
   /** Number of lost and refused connections and of failed checks. */
@@ -193,7 +197,6 @@ export function createState(
     close(): void {
       isClosed = true;
       clearInterval(timer);
-      lateListeners.delete(countLate);
     },
   };
 

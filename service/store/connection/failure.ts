@@ -1,5 +1,6 @@
 import { type AddressInfo, isIP } from 'node:net';
 import { StoreUnavailable } from '../../token/store.ts';
+import { TIMED_OUT } from './timed.ts';
 
 /**
  * The text of a reply may quote a password or a record, and a server can send names of any kind. So a failure has
@@ -65,16 +66,22 @@ export function failure(shown: string, cause?: string): StoreUnavailable {
   return new StoreUnavailable(cause === undefined ? shown : `${shown}: ${cause}`, { shown });
 }
 
+/** A slot has no master, or its master is not connected. */
+export const NO_MASTER = 'No master of the cluster is known';
+
+/** The failure after a reply of another form. It never quotes the reply. */
+export const unexpected = () => failure('Redis sent an unexpected reply');
+
 /** Texts of ioredis and of Postern. Others can contain a reply. */
 const CAUSES: ReadonlySet<string> = new Set([
-  'Command timed out',
+  TIMED_OUT,
   'Connection is closed.',
   'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
   "Stream isn't writeable and enableOfflineQueue options is false",
   "Cluster isn't ready and enableOfflineQueue options is false",
   'Failed to refresh slots cache.',
   'None of startup nodes is available',
-  'No master of the cluster is known',
+  NO_MASTER,
 ]);
 
 /** The reason. It omits the text of a system error, which can contain a name that a sentinel or a node has sent. */
@@ -85,7 +92,9 @@ function causeOf(error: Error): string {
     address = '',
     port,
   } = error as NodeJS.ErrnoException & Partial<AddressInfo>;
-  if (code === undefined) return CAUSES.has(error.message) ? error.message : 'no valid reply';
+  const { message } = error;
+  if (message.startsWith('Socket timeout')) return 'no reply in time';
+  if (code === undefined) return CAUSES.has(message) ? message : 'no valid reply';
   return [syscall, code, isIP(address) && `${address}:${port}`].filter(Boolean).join(' ');
 }
 
@@ -107,7 +116,7 @@ export function isSilence(error: Error): boolean {
 
 /** Whether the connection was lost before the reply. */
 export function isLoss(error: Error): boolean {
-  return isSilence(error) && error.message !== 'Command timed out';
+  return isSilence(error) && error.message !== TIMED_OUT;
 }
 
 type Meanings = ReadonlyArray<readonly [pattern: RegExp, shown: string]>;
@@ -146,7 +155,7 @@ export function sentinelFailure(
 
 const CLUSTER_MEANINGS: Meanings = [
   [/^CLUSTERDOWN/, 'The cluster is down, or a slot has no master (CLUSTERDOWN)'],
-  [/^(Too many Cluster redirections|MOVED |ASK )/, 'A slot of the cluster is being moved'],
+  [/^(MOVED|ASK|TRYAGAIN) /, 'A slot of the cluster is being moved'],
   [
     /cluster support disabled/,
     'Redis is not a node of a cluster: use redis:// or redis+sentinel:// in POSTERN_STORE',

@@ -1,19 +1,19 @@
-import type { Socket } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 // @ts-expect-error: the package has no types.
 import calculateSlot from 'cluster-key-slot';
 import {
-  Command,
-  Redis,
+  AbstractConnector,
+  type Cluster,
+  type Redis,
   type RedisOptions,
   SentinelConnector,
-  type StandaloneConnectionOptions,
 } from 'ioredis';
-import standalone from 'ioredis/built/connectors/StandaloneConnector.js';
-import library from 'ioredis/built/DataHandler.js';
 import { failure } from './failure.ts';
-import type { StoreAccess, StoreTls, StoreUrl } from './url.ts';
+import type { Address, StoreAccess, StoreTls, StoreUrl } from './url.ts';
 
-// How Postern configures ioredis, and what it changes in it, so that no server can end the process.
+// How Postern configures ioredis 6.0.0, and everything that needs more than its documented interface. If another
+// version lacks one of these members, a test fails.
 
 /** `replyMapping` is omitted, because it changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
@@ -29,9 +29,8 @@ export function serverOptions(
     ...(password !== undefined && { password }),
     ...(url.isTls && { tls: tlsOptions(tls) }),
     Connector: ServerConnector,
-    commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
-    // Applies only while a reply is pending, so idle connections stay open.
+    // Applies while a reply is pending, also in a handshake, so idle connections stay open.
     socketTimeout: Math.max(timeoutMs, 1000),
     // Do not wait long for the other side: a host that hangs does not close its connection.
     disconnectTimeout: 100,
@@ -55,31 +54,36 @@ export const SLOTS = 16_384;
  */
 export const slotOf: (key: string) => number = calculateSlot;
 
-// Vitest imports the default export of a CommonJS module in another way than Node.js.
-const defaultOf = <T>(module: { readonly default: T }): T =>
-  module.default ?? (module as unknown as T);
+const ignore = () => {};
 
 /**
- * Connects to one server. A TLS socket can emit a second error, and ioredis listens only for the first:
- * the second one would end the process.
+ * Connects to one server. A TLS socket can emit a second error, and ioredis listens only for the first: the second one
+ * would end the process.
  */
-export class ServerConnector extends defaultOf(standalone) {
+export class ServerConnector extends AbstractConnector {
+  readonly #options: Partial<Address> & { readonly path?: string; readonly tls?: object };
+
   constructor(options: unknown) {
-    super(options as StandaloneConnectionOptions);
+    super((options as { disconnectTimeout: number }).disconnectTimeout);
+    this.#options = options as Partial<Address>;
   }
 
-  override async connect() {
-    const stream = await super.connect(() => {});
-    return stream.on('error', () => {});
+  override async connect(): Promise<Socket> {
+    const { host, port, path, tls } = this.#options;
+    const address = path ? { path } : { host, port: Number(port) };
+    this.connecting = true;
+    const stream = tls ? connectTls({ ...address, ...tls }) : createConnection(address as Address);
+    stream.once('error', (error) => {
+      this.firstError = error;
+    });
+    this.stream = stream.on('error', ignore);
+    return stream;
   }
 }
 
-/** Members of the library's connector that its types do not have. */
+/** Private members of SentinelConnector. */
 interface Internals {
-  failoverDetector: { cleanup(): void } | null;
-  connectToSentinel(address: unknown, options?: object): Redis;
-  resolve(address: unknown): Promise<{ host: unknown; port: unknown } | null>;
-  updateSentinels(sentinel: Redis): Promise<void>;
+  connectToSentinel(address: unknown, options?: { readonly lazyConnect?: boolean }): Redis;
 }
 
 /** Connects to the master that the sentinels name. */
@@ -90,160 +94,70 @@ export class MasterConnector extends SentinelConnector {
   constructor(options: unknown) {
     super(options as ConstructorParameters<typeof SentinelConnector>[0]);
     const connector = this as unknown as Internals;
-    const { connectToSentinel, resolve, updateSentinels } = connector;
-    // ioredis writes the stack of each error without a listener to standard error.
-    connector.connectToSentinel = (address, more) =>
-      connectToSentinel
-        .call(this, address, { ...more, Connector: ServerConnector })
-        .on('error', () => {});
-    // After an address to which it cannot connect, the library would never try again.
-    connector.resolve = async (address) => {
-      const master = await resolve.call(this, address);
-      return master && isAddress(master.host, master.port) ? master : null;
+    const { connectToSentinel } = connector;
+    // Only this function has the connections to sentinels.
+    connector.connectToSentinel = (address, more) => {
+      const own = { ...more, Connector: ServerConnector, autoResubscribe: false };
+      const sentinel = connectToSentinel.call(this, address, own);
+      // The library writes the stack of each error without a listener to standard error.
+      sentinel.on('error', ignore);
+      // On a new connection, the library subscribes again, but a failure of that would end the process.
+      if (more?.lazyConnect)
+        sentinel.on('ready', () => void sentinel.subscribe('+switch-master').catch(ignore));
+      else void this.#count(sentinel);
+      return sentinel;
     };
-    connector.updateSentinels = async (sentinel) => {
-      const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
-      // If this fails, only a warning is missing: the connection does not depend on it.
-      const others = await asked.catch(() => undefined);
-      this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
-      return updateSentinels.call(this, sentinel);
-    };
+  }
+
+  /** If this fails, only a warning is missing: the connection does not depend on it. */
+  async #count(sentinel: Redis): Promise<void> {
+    const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
+    const others = await asked.catch(ignore);
+    this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
   }
 
   override async connect(emit: Parameters<SentinelConnector['connect']>[0]) {
-    // The detector of the lost connection would end this attempt, and ioredis would make no other. A second cleanup
-    // would add a listener to each of its closed sockets.
-    const connector = this as unknown as Internals;
-    connector.failoverDetector?.cleanup();
-    connector.failoverDetector = null;
     const stream = await super.connect(emit);
-    return stream.on('error', () => {});
+    return stream.on('error', ignore);
   }
 }
 
-// The library does not handle a failure of ASKING, or of SUBSCRIBE on a new connection: it would end the process.
-const commands = Redis.prototype as unknown as Record<
-  string,
-  (...args: unknown[]) => Promise<unknown>
->;
-for (const name of ['asking', 'subscribe']) {
-  const command = commands[name] as (typeof commands)[string];
-  commands[name] = function (...args) {
-    const sent = command.apply(this, args);
-    sent.catch(() => {});
-    return sent;
+/** The connector is a private member of a connection. */
+export function sentinelsOf(redis: Redis): number | undefined {
+  return (redis as unknown as { readonly connector: Partial<MasterConnector> }).connector.sentinels;
+}
+
+/** From the end of a connection until the next attempt. */
+const AGAIN_MS = 200;
+
+/**
+ * Connects again whenever the library gives up, which it does if a failover is reported during an attempt, or if a
+ * sentinel names no valid address. Returns a function that closes the connection.
+ */
+export function keepConnecting(redis: Redis): () => void {
+  let isClosed = false;
+  redis.on('end', () => {
+    setTimeout(() => {
+      if (!isClosed) redis.connect().catch(ignore);
+    }, AGAIN_MS);
+  });
+  redis.on('error', assertInStep);
+  return () => {
+    isClosed = true;
+    redis.disconnect();
   };
 }
 
-/** Why a command got no reply in time: the event loop of this process was late, or Redis. */
-export type LateCause = 'loop' | 'store';
-
-/** Called for each late command of this process. */
-export const lateListeners = new Set<(cause: LateCause) => void>();
-
-// Node.js runs timers before it reads sockets. After a pause of this process, each time limit has passed, although the
-// replies have arrived. So a command fails only after the sockets were read.
-Command.prototype.setTimeout = function (ms) {
-  const timed = this as unknown as { _commandTimeoutTimer?: NodeJS.Timeout };
-  timed._commandTimeoutTimer ??= setTimeout(() => {
-    setImmediate(() => {
-      if (this.isSettled && !this.isResolved) return;
-      for (const listener of lateListeners) listener(this.isResolved ? 'loop' : 'store');
-      if (!this.isSettled) this.reject(new Error('Command timed out'));
-    });
-  }, ms);
-};
-
-// If a reply has an unexpected form, ioredis throws a TypeError outside of any promise, which would end the process.
-// It also takes a push for the reply to the command that waits. With the functions below, an unexpected reply ends its
-// connection: the commands in flight fail, because their replies could belong to other commands, and ioredis connects
-// again.
-
-/** The failure after an unexpected reply. It never quotes the reply. */
-export const unexpected = () => failure('Redis sent an unexpected reply');
-
-const isBelow = (value: unknown, end: number) =>
-  Number.isInteger(value) && Number(value) >= 0 && Number(value) < end;
-
-/** Whether a server named an address: a host name or an IP address, and a port. */
-export function isAddress(host: unknown, port: unknown): boolean {
-  const isHost = /^[\w.:%-]{1,253}$/.test(String(host)) && !Array.isArray(host);
-  return isHost && isBelow(port, 65_536) && port !== 0;
+/**
+ * A reply without a command, after which each reply could belong to another command. The library only reports it. This
+ * ends the process. It never quotes the reply.
+ */
+export function assertInStep({ message }: Error): void {
+  if (message.startsWith('Command queue state error'))
+    throw failure('Redis sent a reply to no command');
 }
 
-/** A string is a buffer before the library converts it. */
-const isString = (value: unknown) => value === null || Buffer.isBuffer(value);
-
-/** Redis does not name the host of a node that it cannot reach. */
-function isNode(node: unknown): boolean {
-  if (!Array.isArray(node)) return false;
-  const [host, port] = node as unknown[];
-  return isString(host) && (!host?.toString() || isAddress(host, port));
+/** Asks a node for the table of slots. The documentation of the library omits this function. */
+export function refreshSlots(cluster: Cluster): Promise<void> {
+  return new Promise((resolve) => cluster.refreshSlotsCache(() => resolve()));
 }
-
-function isRange(range: unknown): boolean {
-  if (!Array.isArray(range)) return false;
-  const [first, last, ...nodes] = range as unknown[];
-  return isBelow(first, SLOTS) && isBelow(last, SLOTS) && nodes.every(isNode);
-}
-
-/** The replies to the commands that look-ups need. The library only sends CLUSTER SLOTS. */
-const FORMS: Readonly<Record<string, (reply: unknown, args: readonly unknown[]) => boolean>> = {
-  mget: (reply, { length }) =>
-    Array.isArray(reply) && reply.length === length && reply.every(isString),
-  get: isString,
-  pttl: Number.isSafeInteger,
-  set: (reply) => String(reply) === 'OK',
-  cluster: (reply) => Array.isArray(reply) && reply.every(isRange),
-};
-
-/** Members of the library's handler that its types do not have. */
-interface Handler {
-  readonly redis: {
-    readonly stream: Socket;
-    readonly commandQueue: {
-      peekFront(): { readonly command: { name: string; args: readonly unknown[] } } | undefined;
-    };
-    readonly condition: { readonly subscriber: unknown };
-    recoverFromFatalError(error: Error, same: Error, options: { offlineQueue: boolean }): void;
-  };
-  dispatch(handle: () => void): void;
-  returnFatalError(): void;
-  returnReply(reply: unknown): void;
-  returnPush(reply: readonly unknown[]): void;
-  shiftCommand(reply: unknown): unknown;
-}
-
-const handler = defaultOf(library).prototype as unknown as Handler;
-const { returnPush, returnReply, shiftCommand } = handler;
-
-// The original catches the errors of `handle` and throws them later, when nobody can catch them.
-handler.dispatch = (handle) => handle();
-
-// The caller of the parser calls this for each error.
-handler.returnFatalError = function () {
-  const error = unexpected();
-  this.redis.recoverFromFatalError(error, error, { offlineQueue: false });
-  this.redis.stream.destroy();
-};
-
-handler.shiftCommand = function (reply) {
-  if (this.redis.commandQueue.peekFront() === undefined) throw unexpected();
-  return shiftCommand.call(this, reply);
-};
-
-handler.returnReply = function (reply) {
-  const { name = '', args = [] } = this.redis.commandQueue.peekFront()?.command ?? {};
-  if (FORMS[name]?.(reply, args) === false) throw unexpected();
-  returnReply.call(this, reply);
-};
-
-// Postern subscribes only to sentinels.
-handler.returnPush = function (reply) {
-  const type = String(reply[0]);
-  const { commandQueue, condition } = this.redis;
-  const isExpected =
-    type === 'message' ? condition.subscriber : commandQueue.peekFront()?.command.name === type;
-  if (!isExpected) throw unexpected();
-  returnPush.call(this, reply);
-};

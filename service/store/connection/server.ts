@@ -3,15 +3,23 @@ import { connectCluster } from './cluster.ts';
 import {
   type Connection,
   type ConnectOptions,
+  commandsOf,
   createAttempt,
   createState,
   replyOrThrow,
   twice,
   type Wait,
-  waiting,
 } from './connection.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
-import { MasterConnector, type ServerOptions, serverOptions, tlsOptions } from './ioredis.ts';
+import {
+  keepConnecting,
+  MasterConnector,
+  type ServerOptions,
+  sentinelsOf,
+  serverOptions,
+  tlsOptions,
+} from './ioredis.ts';
+import { timed } from './timed.ts';
 import { checkedUrl, type StoreAccess, type StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */
@@ -61,11 +69,12 @@ function connectServer(
     },
   };
   const redis = new Redis(settings);
+  const disconnect = keepConnecting(redis);
 
   const wait: Wait = (keys, send) => {
     // The loss is not reported yet.
     if (isReady && !redis.stream.writable && !state.refused) attempt.begin();
-    return attempt.wait(keys, send);
+    return attempt.wait(keys, () => timed(send(), options.timeoutMs, options.observer?.late));
   };
 
   const lookUp = twice(wait);
@@ -111,11 +120,11 @@ function connectServer(
 
   return {
     isCluster: false,
-    redis: waiting(redis, wait),
+    redis: commandsOf((key, run) => wait([key], () => run(redis))),
     connected: () => wait([], async () => {}),
-    async read(keys, timed) {
+    async read(keys, withEnds) {
       const [values, ...ends] = await lookUp(keys, async () => {
-        if (!timed) return [await redis.mget(keys as string[])];
+        if (!withEnds) return [await redis.mget(keys as string[])];
         const pipeline = redis.pipeline().mget(keys as string[]);
         for (const key of keys) pipeline.pttl(key);
         return ((await pipeline.exec()) ?? []).map(replyOrThrow);
@@ -131,14 +140,14 @@ function connectServer(
     // The Redis user may lack the permission for INFO.
     infos: () => wait([], async () => [await redis.info().catch(() => '')]),
     get sentinels() {
-      return (redis as unknown as { connector: Partial<MasterConnector> }).connector.sentinels;
+      return sentinelsOf(redis);
     },
     assertMaster: state.assertMaster,
     failureOf: state.failureOf,
     close() {
       state.close();
       attempt.end();
-      redis.disconnect();
+      disconnect();
     },
   };
 }

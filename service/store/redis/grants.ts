@@ -3,7 +3,7 @@ import { type Grant, latestEndOf } from '../../token/grant.ts';
 import { nextTurn } from '../../token/queue.ts';
 import type { Entry, Store, Turn } from '../../token/store.ts';
 import { byDigest } from '../connection/connection.ts';
-import { unexpected } from '../connection/ioredis.ts';
+import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
   END_CONFIRMED,

@@ -10,7 +10,7 @@ import {
   signedAt,
 } from '../../token/store.ts';
 import type { Found } from '../connection/connection.ts';
-import { unexpected } from '../connection/ioredis.ts';
+import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';

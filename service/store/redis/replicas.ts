@@ -5,6 +5,8 @@ import { coalesce } from '../../coalesce.ts';
 import { Unconfirmed } from '../../token/store.ts';
 import { type Connection, type RedisStoreOptions, replyOrThrow } from '../connection/connection.ts';
 import { codeOf } from '../connection/failure.ts';
+import { keepConnecting } from '../connection/ioredis.ts';
+import { timed } from '../connection/timed.ts';
 
 const RECONNECTED = 'The connection to Redis was lost in between';
 
@@ -110,14 +112,14 @@ function createLine(
     retryStrategy: (attempt: number) => Math.min(50 * attempt, 200),
     reconnectOnError: (error: Error) => codeOf(error) === 'READONLY',
   });
-  // ioredis writes errors that have no listener to standard error. The commands report them.
-  second.on('error', () => {});
+  // Its commands report its errors.
+  const close = keepConnecting(second);
   // Redis ends a WAIT up to 100 ms late.
   const waitMs = Math.ceil(timeoutMs / 2);
 
   async function learn(): Promise<string | undefined> {
     const { stream } = main;
-    const id = masterId(await main.info('replication').catch(() => ''));
+    const id = masterId(await timed(main.info('replication'), timeoutMs).catch(() => ''));
     if (stream === undefined || main.stream !== stream) return undefined;
     if (id === undefined) ids.delete(stream);
     else ids.set(stream, id);
@@ -131,7 +133,7 @@ function createLine(
     }
     // WAIT would reply immediately if there was no earlier write on this connection.
     const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
-    const replies = await commands.info('replication').exec();
+    const replies = await timed(commands.info('replication').exec(), timeoutMs);
     const [, count, info] = (replies ?? []).map(replyOrThrow);
     return { count: Number(count), id: masterId(info) };
   }, turn);
@@ -159,7 +161,7 @@ function createLine(
         throw new Unconfirmed(`${reached.count} of ${wanted} replicas confirmed in time`);
       };
     },
-    close: () => second.disconnect(),
+    close,
   };
 }
 

@@ -1,4 +1,5 @@
 import { type RedisStoreOptions, type Reply, replyOrThrow } from '../connection/connection.ts';
+import { NO_MASTER } from '../connection/failure.ts';
 import { connect } from '../connection/server.ts';
 import { createKeys } from './key-names.ts';
 import { createStoreHealth } from './readiness.ts';
@@ -47,7 +48,7 @@ export function openShared(options: RedisStoreOptions) {
 
   /** Writes a key that means nothing to each of the masters. */
   async function write(masters = connection.masterNames()): Promise<readonly Reply[]> {
-    if (masters.length === 0) return [[new Error('No master of the cluster is known'), undefined]];
+    if (masters.length === 0) return [[new Error(NO_MASTER), undefined]];
     const writes = masters.map((master) =>
       redis.set(connection.keyOn(master, `${prefix}ready`), now(), 'PX', 1000).then(
         (value): Reply => [null, value],

@@ -51,6 +51,8 @@ async function nodeWithoutSlots(): Promise<string> {
 }
 
 const urlOf = async (...args: string[]) => (await started(...args)).url;
+const clusterUrl = (url: string) =>
+  url.replace('redis://', `redis+cluster://:${PASSWORD}@`).replace('/0', '');
 const MAY_NOT_SET = /lacks a permission \(NOPERM to SET\)/;
 
 test.each<[string, () => Promise<string>, RegExp]>([
@@ -74,6 +76,16 @@ test.each<[string, () => Promise<string>, RegExp]>([
     'a server that is not a sentinel',
     async () => shared.url.replace('redis://', 'redis+sentinel://').replace('/0', '/main'),
     /A server that POSTERN_STORE names is not a sentinel/,
+  ],
+  [
+    'a server that is not a node of a cluster',
+    async () => clusterUrl(shared.url),
+    /not a node of a cluster: use redis:\/\//,
+  ],
+  [
+    'a wrong password of a cluster',
+    async () => clusterUrl(await urlOf('--cluster-enabled', 'yes', '--requirepass', 'another')),
+    /WRONGPASS/,
   ],
   ['a missing database', async () => shared.url.replace('/0', '/99'), /ERR to SELECT/],
   ['no TLS at the port', async () => shared.url.replace(':', 's:'), /does not answer in TLS/],

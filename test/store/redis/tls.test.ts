@@ -1,7 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { ServerConnector } from '../../../service/store/connection/ioredis.ts';
+import { afterAll, onTestFinished, test } from 'vitest';
 import type { StoreTls } from '../../../service/store/connection/url.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
@@ -92,20 +91,4 @@ test('TLS: Postern uses it for the nodes of a cluster', async () => {
     const isNamed = async () => /TLS to Redis fails/.test(await whyOf(store));
     await waitFor(isNamed, { what: 'the reason' });
   }
-});
-
-// A TLS socket of Node.js can do that: once for a certificate, and then for an alert of the server.
-test('TLS: a second error of one connection does not end the process', async () => {
-  const { ca, cert, key } = tls;
-  const connector = new ServerConnector({
-    host: '127.0.0.1',
-    port: server.tlsPort,
-    disconnectTimeout: 100,
-    tls: { ca, cert, key, servername: NAME },
-  });
-  const stream = await connector.connect();
-  const errors = [new Error('first'), new Error('second')];
-  for (const error of errors) stream.emit('error', error);
-  expect(connector.firstError).toBe(errors[0]);
-  connector.disconnect();
 });
