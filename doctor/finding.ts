@@ -10,8 +10,12 @@ export function harmless(text: string): string {
 }
 
 /** A finding, for people: what the doctor saw, the id of its rule, the reason and the fix. */
-export function formatFinding(id: string, saw: string, texts: { why?: string; fix?: string }) {
-  const { why, fix } = texts;
-  const lines = [`✗ ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
+export function formatFinding(
+  id: string,
+  saw: string,
+  texts: { why?: string; fix?: string; sign?: string },
+) {
+  const { why, fix, sign = '✗' } = texts;
+  const lines = [`${sign} ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
   return lines.map(harmless).join('\n');
 }

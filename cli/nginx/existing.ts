@@ -147,8 +147,8 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
   const { existing, folder } = plan;
   if (existing === undefined) return [];
   const ours = plan.sites.map((site) => resolve(folder, siteFile(site)));
-  const { blocks } = plan.server ? existing.http : withSites(plan, existing.http, files);
-  const others = blocks.filter(({ file }) => !ours.includes(file));
+  const http = plan.server ? existing.http : withSites(plan, existing.http, files);
+  const others = http.blocks.filter(({ file }) => !ours.includes(file));
   const disk = createDisk();
   const found = plan.sites.flatMap((site) => {
     const text = files.get(siteFile(site)) ?? '';
@@ -163,9 +163,11 @@ export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string
       if (disk.real(source.folder) === undefined) {
         return [`${at(alias)}: ${source.folder} does not exist, or this user may not see it`];
       }
-      return urlsOf(source.folder, `files of ${prefix}`, others, disk).map(
-        (trap) =>
-          `${place(trap.at)}: ${trap.seen}, without a token. To close it, write ${trap.fix}`,
+      const path = disk.real(source.folder)?.replace(/\/?$/, '/') ?? source.folder;
+      const found = urlsOf(http, [{ path, what: `files of ${prefix}` }], others, disk);
+      return found.map(
+        ({ at: where, seen, fix }) =>
+          `${place(where)}: ${seen}, without a token. To close it, write ${fix}`,
       );
     });
     const log = /^access_log .*;$/m.exec(text)?.[0];

@@ -1,5 +1,6 @@
 import { UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
+import { beginningOf } from './regex.ts';
 
 /** A file, with its name in nginx, and a line number from 1. */
 export interface Position {
@@ -117,7 +118,8 @@ export class Context extends Directive {
 
 /** A location, or a server block: it serves requests that match no location, as `location /` would. */
 export class Location extends Context {
-  readonly modifier: '' | '=' | '^~' | '~' | '~*' | '@';
+  /** `?`: of a kind that the doctor does not know. */
+  readonly modifier: '' | '=' | '^~' | '~' | '~*' | '@' | '?';
   /** The prefix, the exact path, the regex, or the name. */
   readonly path: string;
   readonly server: Location;
@@ -127,9 +129,10 @@ export class Location extends Context {
     super(at, parent);
     this.server = server ?? this;
     // In nginx the modifier is a separate word, or part of the path.
-    const [first = '', second] = server === undefined ? ['/'] : at.args;
+    const [first = '', second, third] = server === undefined ? ['/'] : at.args;
     const [modifier = ''] = /^(?:=|\^~|~\*|~|@)/.exec(first) ?? [];
-    this.modifier = modifier as Location['modifier'];
+    const isKnown = second === undefined ? !first.startsWith('$') : first === modifier && !third;
+    this.modifier = isKnown ? (modifier as Location['modifier']) : '?';
     this.path = second ?? (modifier === '@' ? first : first.slice(modifier.length));
     this.locations = at.own('location').map((one) => new Location(one, this, this.server));
   }
@@ -228,17 +231,7 @@ export class Http extends Context {
 
 /** Whether a regex could match: it cannot if it begins with other letters. */
 function couldMatch(regex: string, uri: string, ignoresCase: boolean): boolean {
-  if (hasAlternatives(regex)) return true;
-  const literal = /^\^((?:[\w/-](?![*+?{]))*)/.exec(regex)?.[1] ?? '';
   const fold = (text: string) => (ignoresCase ? text.toLowerCase() : text);
-  const [a, b] = [fold(literal), fold(uri)];
+  const [a, b] = [fold(beginningOf(regex)), fold(uri)];
   return a.startsWith(b) || b.startsWith(a);
-}
-
-/** Whether it has a `|` outside of each group. */
-function hasAlternatives(regex: string): boolean {
-  const group = /\([^()]*\)/g;
-  let outside = regex.replace(/\\[\s\S]/g, '');
-  while (outside.search(group) >= 0) outside = outside.replace(group, '');
-  return outside.includes('|');
 }

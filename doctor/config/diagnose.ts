@@ -5,19 +5,36 @@ import { count, escapeControls } from '../../common/terminal.ts';
 import { formatFinding, harmless } from '../finding.ts';
 import { Http } from './context.ts';
 import { createDisk } from './disk.ts';
-import { diskFiles, dumpedFiles, load, readRegular, withoutMessages } from './load.ts';
+import {
+  diskFiles,
+  dumpedFiles,
+  load,
+  readRegular,
+  type Sources,
+  withoutMessages,
+} from './load.ts';
 import { deliveryRules } from './rules/delivery.ts';
-import { frontRules, unclearFronts } from './rules/front.ts';
+import { exposedRules } from './rules/exposed.ts';
+import { frontRules } from './rules/front.ts';
 import { mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
 import { locationRules } from './rules/locations.ts';
-import { othersOf, unclear } from './rules/second-url.ts';
-import { serverRules, unclearLogs } from './rules/server.ts';
+import { othersOf } from './rules/second-url.ts';
+import { serverRules } from './rules/server.ts';
 import { snippetRules } from './rules/snippets.ts';
+import { unknown } from './rules/unknown.ts';
 import { upstreamRules } from './rules/upstream.ts';
-import { type Known, type Rule, type SiteConfig, siteOf, snippetOf, type Trap } from './site.ts';
+import {
+  type Known,
+  type Rule,
+  type Severity,
+  type SiteConfig,
+  siteOf,
+  snippetOf,
+  type Trap,
+} from './site.ts';
 import { versionIn } from './version.ts';
 
-interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen'> {
+interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen' | 'protect'> {
   readonly json?: boolean | undefined;
 }
 
@@ -61,31 +78,54 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
   const disk = isHere ? createDisk() : undefined;
   const version = versionIn(printed);
   const site = siteOf(new Http(root, sources.main), snippets, { ...known, version, disk });
-  const traps = findTraps(site);
-  const ok = traps.length === 0;
-  const { here, all } = notChecked(site);
-  const unchecked = all.map(harmless);
-  const [gates, internals] = [site.gates.length, site.internals.length];
+  const found = findTraps(site, sources);
+  const isOpen = ({ verdict, accepted }: Finding) =>
+    verdict === 'failed' || (verdict === 'question' && accepted === undefined);
+  const open = found.filter(isOpen);
+  const ok = open.length === 0;
+  const unchecked = notChecked(site).map(harmless);
+  const [gates, internals, others] = [site.gates, site.internals, othersOf(site)].map(
+    ({ length }) => length,
+  ) as [number, number, number];
   if (json) {
-    const findings = traps.map(({ rule, at: { file, line }, seen, why, fix }) => {
-      return { rule, file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
-    });
-    const counts = { files: files.length, gates, internal_locations: internals };
+    const findings = found.map(
+      ({ verdict, rule, at: { file, line }, seen, why, fix, accepted }) => {
+        const texts = { file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
+        return { verdict, rule, ...texts, ...(accepted && { accepted: harmless(accepted) }) };
+      },
+    );
+    const counts = { files: files.length, gates, internal_locations: internals, others };
     return { ok, text: `${JSON.stringify({ findings, not_checked: unchecked, ...counts })}\n` };
   }
-  const numbers = `${count(files.length, 'file')}, ${count(gates, 'gate')}, ${count(internals, 'internal location')}`;
-  const paragraphs = traps.map(({ rule, at: { file, line }, seen, ...texts }) =>
-    formatFinding(rule, `${file}:${line}  ${seen}`, texts),
+  const numbers = [
+    count(files.length, 'file'),
+    count(gates, 'gate'),
+    count(internals, 'internal location'),
+    count(others, 'other block'),
+  ].join(', ');
+  const paragraphs = found.map(
+    ({ verdict, rule, at: { file, line }, seen, accepted, ...texts }) => {
+      const saw = `${file}:${line}  ${seen}`;
+      if (accepted !== undefined)
+        return `${harmless(`✓ accepted: ${saw}  [${rule}]`)}\n    why:  ${harmless(accepted)}`;
+      return formatFinding(rule, saw, { ...texts, sign: SIGNS[verdict] });
+    },
   );
-  const nothing = here.length === 0 ? '✓ nothing found' : '– nothing found, but see below';
-  const result = `${ok ? nothing : count(traps.length, 'finding')} (${numbers})`;
+  const [first] = open.map(({ verdict }) => verdict).sort();
+  const result = first
+    ? `${SIGNS[first]} ${count(open.length, 'finding')} (${numbers})`
+    : `✓ nothing found (${numbers})`;
   const last = `not checked: ${unchecked.join('; ')}`;
   return { ok, text: `${[...paragraphs, result, last].join('\n\n')}\n` };
 }
 
+/** In the order of their severity. */
+const SIGNS: Readonly<Record<Severity, string>> = { failed: '✗', question: '?', advice: '!' };
+
 /** Ordered by damage: exposed files, exposed tokens, failed requests. */
 export const RULES: Readonly<Record<string, Rule>> = {
   'old-nginx': tooOld,
+  ...exposedRules,
   ...frontRules,
   ...snippetRules,
   ...locationRules,
@@ -94,38 +134,65 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...upstreamRules,
   version: otherVersion,
   mounts: mountMismatch,
+  unknown,
 };
 
-/** Finds each trap once, even if two server blocks include the same line. */
-function findTraps(site: SiteConfig) {
-  const found = new Map<string, Trap & { readonly rule: string }>();
+/** These cost speed or comfort, or do not show a file to anybody who has no token. */
+const ADVICE = new Set([
+  'old-nginx',
+  'plain-http',
+  'add-header',
+  'keepalive',
+  'failover',
+  'descriptors',
+]);
+
+/** The rules about ways to a folder. */
+const OF_FOLDERS = ['second-url', 'unknown'];
+
+interface Finding extends Trap {
+  readonly rule: string;
+  readonly verdict: Severity;
+  /** Why the operator accepts it. */
+  readonly accepted?: string | undefined;
+}
+
+/** Finds each trap once, even if two server blocks include the same line, and the worst first. */
+function findTraps(site: SiteConfig, sources: Sources): readonly Finding[] {
+  const found = new Map<string, Finding>();
   for (const [rule, find] of Object.entries(RULES)) {
+    if (site.protect && !OF_FOLDERS.includes(rule)) continue;
     for (const trap of find(site)) {
-      found.set([rule, trap.at.file, trap.at.line, trap.seen].join('\0'), { rule, ...trap });
+      const { verdict = ADVICE.has(rule) ? 'advice' : 'failed', at } = trap;
+      const accepted =
+        verdict === 'question' ? acceptance(sources.read(at.file), at.line) : undefined;
+      const key = [rule, at.file, at.line, trap.seen].join('\0');
+      found.set(key, { ...trap, rule, verdict, accepted });
     }
   }
-  return [...found.values()];
+  const order = Object.keys(SIGNS);
+  return [...found.values()].sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict));
+}
+
+const ACCEPT = /#\s*postern-doctor: accept\s+(\S.*?)\s*$/;
+
+/** The reason in a comment at the end of the line, or on a line of its own above it. */
+function acceptance(text = '', line: number): string | undefined {
+  const lines = text.split('\n');
+  const above = lines[line - 2] ?? '';
+  return (ACCEPT.exec(lines[line - 1] ?? '') ??
+    (/^\s*#/.test(above) ? ACCEPT.exec(above) : null))?.[1];
 }
 
 const NEVER =
-  'proxies and caches in front of this nginx, hard links, bind mounts, the default root of nginx: run `postern doctor URL` too';
+  'applications, which can serve the files themselves; proxies and caches in front of this nginx, hard links, bind mounts, the default root of nginx: run `postern doctor URL` too';
 
-/** The parts of this site that the doctor could not check, and what it never checks. */
-function notChecked(site: SiteConfig): { readonly here: string[]; readonly all: string[] } {
-  const { disk, internals, mounts, listen, version } = site;
-  const folders = internals.flatMap((one) => one.firstWord('alias') ?? []);
-  const absent = folders.filter((folder) => disk && disk.real(folder) === undefined);
-  const here = new Set([
-    ...othersOf(site).flatMap(unclear),
-    ...unclearFronts(site),
-    ...unclearLogs(site),
-    ...absent.map((folder) => `symbolic links to ${folder}, which this user does not find`),
-    ...(disk?.unseen ?? ['symbolic links: this is not the machine of this nginx']),
-  ]);
+/** What the doctor did not check here, and what it never checks. */
+function notChecked({ disk, listen, version }: SiteConfig): string[] {
   const unknown = [
-    !mounts && 'the mounts (--mounts)',
+    !disk && 'symbolic links and sockets: this is not the machine of this nginx',
     !listen && 'the address of the gate (POSTERN_LISTEN)',
     !version && 'the version of nginx (nginx -VT)',
   ];
-  return { here: [...here], all: [...here, ...unknown.filter((one) => one !== false), NEVER] };
+  return [...unknown.filter((one) => one !== false), NEVER];
 }

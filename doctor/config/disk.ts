@@ -9,64 +9,65 @@ const MAX_NAMES = 20_000;
 export type Disk = ReturnType<typeof createDisk>;
 
 export function createDisk(maxNames = MAX_NAMES) {
-  const walked = new Map<string, ReturnType<typeof followed>>();
-  /** What could not be looked at. */
-  const unseen = new Set<string>();
-
-  function failed(what: string, error: unknown): void {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (!['ENOENT', 'ENOTDIR'].includes(code)) unseen.add(`${what}: ${systemReason(error)}`);
-  }
+  const walked = new Map<string, ReturnType<typeof linksBelow>>();
 
   /** The path without symbolic links. Undefined if there is no such file, or if this user may not look. */
   function real(path: string): string | undefined {
-    try {
-      return realpathSync(path);
-    } catch (error) {
-      failed(`symbolic links to ${path}`, error);
-      return undefined;
-    }
+    return tryTo(() => realpathSync(path));
   }
 
-  /** The symbolic links below a folder. */
+  /** The symbolic links below a folder, and what could not be looked at. */
   function links(top: string) {
-    const found = walked.get(top) ?? [...walk(top)].flatMap((path) => followed(path, top));
+    const found = walked.get(top) ?? linksBelow(top);
     walked.set(top, found);
     return found;
   }
 
-  /** Reads names only, and follows no link. */
-  function* walk(top: string): Generator<string> {
+  /** Looks once into each folder, also into those that links lead to. Reads names only. */
+  function linksBelow(top: string) {
+    const found: Link[] = [];
+    const unseen = new Set<string>();
+    const seen = new Set([top]);
+    const folders = [{ folder: top, as: top }];
     let left = maxNames;
-    const folders = [top];
     // The loop also visits the folders that are added to the list.
-    for (const folder of folders) {
+    for (const { folder, as } of folders) {
       let open: Dir | undefined;
       try {
         open = opendirSync(folder);
         for (let one = open.readSync(); one !== null; one = open.readSync()) {
           left -= 1;
-          if (left < 0) return void unseen.add(`links below ${top} after ${maxNames} names`);
-          if (one.isDirectory()) folders.push(join(folder, one.name));
-          if (one.isSymbolicLink()) yield join(folder, one.name);
+          if (left < 0) {
+            unseen.add(`links below ${top} after ${maxNames} names`);
+            return { links: found, unseen };
+          }
+          const path = join(as, one.name);
+          const to = one.isSymbolicLink() ? real(join(folder, one.name)) : join(folder, one.name);
+          if (to === undefined) continue;
+          const isFolder =
+            one.isDirectory() || (tryTo(() => lstatSync(to))?.isDirectory() ?? false);
+          if (one.isSymbolicLink()) found.push({ path, to, isFolder });
+          const isNew = !seen.has(to) && (one.isDirectory() || !to.startsWith(`${top}/`));
+          if (isFolder && isNew) folders.push({ folder: to, as: path });
+          if (isFolder) seen.add(to);
         }
       } catch (error) {
-        failed(`links below ${folder}`, error);
+        const { code = '' } = error as NodeJS.ErrnoException;
+        const isAbsent = ['ENOENT', 'ENOTDIR'].includes(code);
+        if (!isAbsent) unseen.add(`links below ${folder}: ${systemReason(error)}`);
       } finally {
         open?.closeSync();
       }
     }
+    return { links: found, unseen };
   }
 
-  /** The link, and where it leads. */
-  function followed(path: string, top: string) {
-    const to = real(path);
-    if (to === undefined) return [];
-    const isFolder = tryTo(() => lstatSync(to))?.isDirectory() ?? false;
-    const isOutside = !`${to}/`.startsWith(`${top}/`);
-    if (isFolder && isOutside) unseen.add(`links below ${to}, to which ${path} leads`);
-    return [{ path, to, isFolder }];
-  }
+  return { real, links };
+}
 
-  return { real, links, unseen: unseen as ReadonlySet<string> };
+export interface Link {
+  /** Its name, below the folder that was searched. */
+  readonly path: string;
+  readonly to: string;
+  readonly isFolder: boolean;
 }

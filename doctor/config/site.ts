@@ -3,7 +3,10 @@ import type { Listen } from '../../service/config/values.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
+import { constantOf, PATH } from './pattern.ts';
+import { createVariables } from './variables.ts';
 import type { Version } from './version.ts';
+import { waysOf } from './ways.ts';
 
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
@@ -14,6 +17,8 @@ export interface Known {
   readonly listen?: Listen | undefined;
   readonly apiListen?: Listen | undefined;
   readonly disk?: Disk | undefined;
+  /** More folders whose files are to be protected. */
+  readonly protect?: readonly string[] | undefined;
   readonly version?: Version | undefined;
 }
 
@@ -55,7 +60,23 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
     return found.length > 0 ? found : others.filter(isLikely);
   });
   const passing = gates.filter((gate) => !asksGate(gate));
-  return { http, gates, passing, internals, servers, snippets, ...known };
+  const folders = [
+    ...internals.flatMap((location) => foldersOf(location, http)),
+    ...(known.protect ?? []).map((path) => ({ path, what: `the files of ${path}` })),
+  ].map(({ path, what }) => ({ path: known.disk?.real(path)?.replace(/\/?$/, '/') ?? path, what }));
+  return { http, gates, passing, internals, servers, snippets, folders, ...known };
+}
+
+/** The folders whose files an internal location serves. */
+function foldersOf(location: Location, http: Http) {
+  if (location.has('proxy_pass')) return [];
+  const files = waysOf(location, createVariables(http, location.server)).map(({ file }) => file);
+  const paths = files.map((file) => {
+    const fixed = constantOf(file);
+    return file === fixed + PATH ? fixed.replace(/\/?$/, '/') : fixed.replace(/[^/]*$/, '');
+  });
+  const what = `files of ${location.titleAt}`;
+  return [...new Set(paths)].filter((path) => path.length > 1).map((path) => ({ path, what }));
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */
@@ -129,6 +150,11 @@ export interface Trap {
    * `in <block> (<file>:<line>): <lines>`, `instead of this line: <lines>` or `delete this line`.
    */
   readonly fix: string;
+  /** Default: `failed`, or that of the rule. */
+  readonly verdict?: Severity;
 }
+
+/** A file gets out or the site is broken; it cannot be excluded; advice. */
+export type Severity = 'failed' | 'question' | 'advice';
 
 export type Rule = (site: SiteConfig) => Iterable<Trap>;

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { diagnoseText, RULES } from '../../doctor/config/diagnose.ts';
 import { CHECKS } from '../../doctor/site/attack.ts';
+import type { Mount } from '../../service/site/mount.ts';
 import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
+import { mount } from '../support/postern.ts';
 import { fencedBlocks } from './blocks.ts';
 
 const LOG = 'access_log /var/log/nginx/access.log postern;';
@@ -42,13 +44,26 @@ async function diagnosed(example: string): Promise<string[]> {
     await writeFile(join(dir, 'nginx.conf'), text);
     const { path, env } = await findTool('nginx');
     const { ok, output } = await tryRun(path, ['-T', ...nginxArgs(dir)], env);
-    expect(output).not.toMatch(/^\w+: \[(warn|emerg|crit|error)\]/m);
+    expect(output).not.toMatch(/^\w+: \[(warn|emerg|crit|error)\] (?!conflicting server name)/m);
     expect(ok, output).toBe(true);
-    const { findings } = JSON.parse(diagnoseText(output, '-', { json: true }).text);
+    const { findings } = JSON.parse(
+      diagnoseText(output, '-', { json: true, mounts: mountsIn(example) }).text,
+    );
     return findings.map(({ rule }: { rule: string }) => rule);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** The mounts that an example needs: its public and its internal locations, in their order. */
+function mountsIn(example: string): readonly Mount[] {
+  const prefixes = (snippet: string) =>
+    [...example.matchAll(/location (?:\^~ )?(\/\S+\/) \{([^{}]*)/g)].flatMap(
+      ([, prefix = '', inner = '']) => (inner.includes(`include postern/${snippet}`) ? prefix : []),
+    );
+  const internals = prefixes('internal');
+  const gates = [...prefixes('protect'), ...prefixes('x-accel')];
+  return gates.map((prefix, at) => mount(prefix, internals[at] ?? internals[0] ?? '/protected/'));
 }
 
 const read = (name: string) => readFileSync(join(projectRoot, 'docs', name), 'utf8');
@@ -78,7 +93,7 @@ function siteOf(example: string): string {
     server_name files.example;
     include postern/auth-request.conf;
     ${/(?:protect|x-accel)\.conf/.test(example) ? '' : PUBLIC}
-    ${example.includes('location ^~ /protected/') ? '' : INTERNAL}`;
+    ${/location \^~ \/protected\/|include postern\/internal/.test(example) ? '' : INTERNAL}`;
   if (example.includes('…')) return example.replace('…', rest);
   if (example.startsWith('upstream ')) return `${example}\nserver {${rest}\n}`;
   return `server {${rest}\n${example}\n}`;

@@ -1,5 +1,5 @@
 import type { Directive, Http, Location } from '../context.ts';
-import type { Rule, SiteConfig } from '../site.ts';
+import type { Rule, Trap } from '../site.ts';
 import { othersOf } from './second-url.ts';
 
 export const frontRules: Readonly<Record<string, Rule>> = {
@@ -7,7 +7,7 @@ export const frontRules: Readonly<Record<string, Rule>> = {
     othersOf(site).flatMap((front) => {
       const at = storing(front);
       const behind = site.gates.find((gate) => isBehind(gate, front, site.http));
-      if (at === undefined || behind === undefined) return [];
+      if (at === undefined || behind === undefined) return unclear(front);
       const isOwn = front.block.includes(at);
       return {
         at,
@@ -43,11 +43,19 @@ function storing(front: Location): Directive | undefined {
   return (isCached ? front.turnedOn('proxy_cache') : undefined) ?? front.turnedOn('proxy_store');
 }
 
-/** Locations that store what they proxy, and where to is unknown. */
-export function unclearFronts(site: SiteConfig): readonly string[] {
-  return othersOf(site)
-    .filter((front) => storing(front) !== undefined && front.firstWord('proxy_pass')?.includes('$'))
-    .map((front) => `what ${front.titleAt} proxies to, and stores`);
+/** A location that stores what it proxies, and where to is unknown. */
+function unclear(front: Location): readonly Trap[] {
+  const at = storing(front);
+  if (at === undefined || !front.firstWord('proxy_pass')?.includes('$')) return [];
+  return [
+    {
+      at,
+      seen: `${at.words} in ${front.titleAt}, which proxies to an address with a variable`,
+      why: 'If the address is that of a public location, nginx stores its files and sends them to clients without a token.',
+      fix: `in ${front.titleAt}: ${at.name} off;`,
+      verdict: 'question',
+    },
+  ];
 }
 
 /** Whether the requests for a public location can come through a location that proxies. */
@@ -69,7 +77,7 @@ function isBehind(gate: Location, front: Location, http: Http): boolean {
 }
 
 /** An address of every interface has the host ''. */
-function hostAndPort(address: string, usual = '80'): readonly [host: string, port: string] {
+export function hostAndPort(address: string, usual = '80'): readonly [host: string, port: string] {
   if (address.startsWith('unix:')) return [address, ''];
   const [, host = '', port = usual || '80'] = /^(?:(.*):)?(\d+)$/.exec(address) ?? ['', address];
   return [host.replace(/^(\*|0\.0\.0\.0|\[::\])$/, ''), port];

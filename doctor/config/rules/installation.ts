@@ -45,13 +45,23 @@ export const otherVersion: Rule = ({ snippets }) => {
 
 export const mountMismatch: Rule = (site) => {
   const { mounts = [], gates, internals } = site;
-  if (site.mounts === undefined) return [];
+  if (site.mounts === undefined || gates.length === 0) return gates.slice(0, 1).map(withoutMounts);
   return [
     ...mounts.flatMap((mount) => unserved(mount, site)),
     ...unmounted(gates, 'prefix', mounts),
     ...unmounted(internals, 'internal', mounts),
   ];
 };
+
+function withoutMounts(at: Location): Trap {
+  return {
+    at,
+    seen: `the doctor does not know the mounts, so ${at.words} can have another prefix than its mount`,
+    why: 'A location with a wrong prefix looks like a location of the site that serves files without a token.',
+    fix: 'pass your mounts to the doctor: --mounts /download/=/protected/',
+    verdict: 'question',
+  };
+}
 
 function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig) {
   const leadsTo = (server: Location, uri: string, those: readonly Location[]) =>

@@ -1,6 +1,8 @@
 import { type Directive, type Location, quoted } from '../context.ts';
+import { reaches } from '../pattern.ts';
 import { AUTH_REQUEST, DELIVERY, type Rule, type SiteConfig, type Trap } from '../site.ts';
-import { secondUrl } from './second-url.ts';
+import { serversOf } from '../ways.ts';
+import { isBesideAlias, secondUrl } from './second-url.ts';
 
 /** Locations that serve files without asking the gate, or another file than the one that it allowed. */
 export const locationRules: Readonly<Record<string, Rule>> = {
@@ -124,8 +126,17 @@ function alwaysReturns({ block = [] }: Directive): boolean {
   return end >= 0 && !block.slice(0, end).some(ends);
 }
 
-/** A missing slash in any location of the site, which can give access to the folder of the files. */
-function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
+/** A missing slash in any location of the site: another folder than that of the files is open. */
+function aliasSlash(site: SiteConfig): readonly Trap[] {
+  const { http, internals, folders, disk } = site;
+  const isOpen = new Set(
+    serversOf(http, http.blocks, disk).flatMap(({ context, ways }) => {
+      const beside = ways.filter((way) => isBesideAlias(way, context));
+      return beside.some(({ file }) => folders.some(({ path }) => reaches(file, path)))
+        ? [context.line]
+        : [];
+    }),
+  );
   return http.blocks.flatMap((location): Trap | readonly Trap[] => {
     const { modifier, path } = location;
     const [alias] = location.own('alias');
@@ -139,6 +150,7 @@ function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
         seen: `${location.words} { alias ${folder}; }`,
         why: `The location does not end with a slash: ${beside(path, folder)}`,
         fix: `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`,
+        ...(!isInternal && !isOpen.has(location.line) && { verdict: 'advice' as const }),
       };
     }
     if (!isInternal || folderEnds) return [];

@@ -1,206 +1,231 @@
 import { posix } from 'node:path';
-import { type Context, type Directive, type Location, quoted } from '../context.ts';
+import { type Context, type Http, type Location, quoted } from '../context.ts';
 import type { Disk } from '../disk.ts';
+import { ANY, constantOf, PATH, reaches } from '../pattern.ts';
 import type { SiteConfig, Trap } from '../site.ts';
+import { blocksOf, createVariables, locationOf } from '../variables.ts';
+import { leadsTo, redirectsOf, type Server, serversOf, type Way } from '../ways.ts';
 
-/** Files of an internal location that another root, alias or symbolic link of the site also serves. */
+const WHY =
+  'The same files have a second URL that needs no token. Keep them outside of each root and alias of the site.';
+
+/** Protected files that another block of the site also serves. */
 export function secondUrl(site: SiteConfig): readonly Trap[] {
   const others = othersOf(site);
-  return site.internals.flatMap((location) => {
-    const folder = location.has('proxy_pass') ? undefined : folderOf(location, site.disk);
-    const what = `files of ${location.titleAt}`;
-    return folder === undefined ? [] : urlsOf(folder.own.path, what, others, site.disk);
-  });
+  return urlsOf(site.http, site.folders, others, site.disk);
 }
 
-/** The blocks besides the public and internal locations. */
-export function othersOf({ http, gates, internals }: SiteConfig): readonly Location[] {
-  return http.blocks.filter((one) => ![...internals, ...gates].includes(one));
+/** The blocks besides the public and internal locations, those in them, and the snippets. */
+export function othersOf({ http, gates, internals, snippets }: SiteConfig): readonly Location[] {
+  const ours = new Set([...internals, ...gates].flatMap((one) => one.nested));
+  const files = new Set(snippets.map(({ file }) => file));
+  return http.blocks.filter((one) => !ours.has(one) && !files.has(one.file));
+}
+
+/** A folder of protected files, with a slash at its end, and its name in a sentence. */
+export interface Folder {
+  readonly path: string;
+  readonly what: string;
 }
 
 export function urlsOf(
-  path: string,
-  what: string,
+  http: Http,
+  folders: readonly Folder[],
   others: readonly Location[],
   disk: Disk | undefined,
 ): readonly Trap[] {
-  return others.filter(serves).flatMap((context) => {
-    const folder = folderOf(context, disk);
-    if (folder === undefined) return [];
-    const [first, ...more] = [folder, ...linksIn(folder, context, disk)].flatMap((one) => {
-      const uri = uriOf(slashed(path), one);
-      return uri !== undefined && isReachable(context, uri, others) ? [{ ...one, uri }] : [];
-    });
-    if (first === undefined) return [];
-    const { at, link, uri } = first;
-    const where = context === context.server ? 'the server block' : context.words;
-    const rest = link !== undefined && more.length > 0 ? ` and ${more.length} more` : '';
-    // A link to a folder above it has any number of URLs.
-    const isLoop = link !== undefined && folder.own.path.startsWith(first.tree.path);
-    const by = link === undefined ? '' : `, by the symbolic link ${link}${rest}`;
-    return {
-      at,
-      seen: `${at.words} in ${where}: ${what} are at ${uri}${by}`,
-      why: 'The same files have a second URL that needs no token. Keep them outside of each root and alias of the site.',
-      fix:
-        rest || isLoop
-          ? `in ${context.titleAt}: disable_symlinks on from=$document_root;`
-          : fixFor(context, uri, at),
-    };
+  const found = serversOf(http, others, disk).flatMap((server) => [
+    ...folders.flatMap((folder) => urlOf(server, folder, others, http) ?? []),
+    ...(folders.length > 0 ? unclear(server) : []),
+  ]);
+  // One change closes all URLs that it names, and those of an `if` beside it.
+  return found.filter(({ fix }, index) => index === found.findIndex((one) => one.fix === fix));
+}
+
+/** A way to the files, and how surely a request gets there. */
+interface Reached {
+  readonly way: Way;
+  readonly uri?: string;
+  readonly by: 'request' | 'perhaps';
+}
+
+function urlOf(
+  { context, ways }: Server,
+  { path, what }: Folder,
+  others: readonly Location[],
+  http: Http,
+): Trap | undefined {
+  const all = ways.flatMap((way): readonly Reached[] => {
+    const { file, start } = way;
+    // The rule alias-slash reports these.
+    if (isBesideAlias(way, context)) return [];
+    if (file.includes(ANY) || !reaches(slashed(file, path), path)) return [];
+    const fixed = constantOf(file);
+    const isChosen = fixed.startsWith(path) || file === fixed + PATH;
+    const below = path.startsWith(fixed) ? path.slice(fixed.length) : '';
+    const uri = isChosen && start !== undefined ? start + below : undefined;
+    const by = reachedBy(context, uri, others, http);
+    if (by === undefined) return [];
+    return [{ way, by: isChosen ? by : 'perhaps', ...(uri !== undefined && { uri }) }];
   });
+  const sure = all.filter(({ by }) => by === 'request');
+  const [first, ...more] = sure.length > 0 ? sure : all;
+  if (first === undefined) return undefined;
+  const { way, uri, by } = first;
+  const location = locationOf(context);
+  const where = location === location.server ? 'the server block' : location.words;
+  const block =
+    context === location || !context.block.includes(way.at)
+      ? where
+      : `${context.words} in ${where}`;
+  const links = more.filter(({ way: other }) => other.link !== undefined).length;
+  const rest = way.link !== undefined && links > 0 ? ` and ${links} more` : '';
+  const isLoop = way.link?.startsWith(constantOf(way.file));
+  const link = way.link === undefined ? '' : `, by the symbolic link ${way.link}${rest}`;
+  const at = uri === undefined ? '' : ` at ${uri}`;
+  const seen =
+    by === 'request'
+      ? `${way.at.words} in ${block}: ${what} are${at || ' there'}${link}`
+      : `${way.at.words} in ${block} can serve ${what}${at}${link}`;
+  return {
+    at: way.at,
+    seen,
+    why: by === 'request' ? WHY : whyPerhaps(context),
+    fix:
+      rest || isLoop
+        ? `in ${location.titleAt}: disable_symlinks on from=$document_root;`
+        : fixFor(context, way, uri, path),
+    ...(by === 'perhaps' && { verdict: 'question' as const }),
+  };
+}
+
+/** Whether the way leads out of the folder of an `alias`, because its location does not end with a slash. */
+export function isBesideAlias({ at, isUp }: Way, context: Context): boolean {
+  return isUp === true && at.name === 'alias' && locationOf(context).isPrefix;
+}
+
+/** `/srv/files` itself is the folder. */
+function slashed(file: string, path: string): string {
+  return `${file}/` === path ? path : file;
+}
+
+function whyPerhaps(context: Context): string {
+  return locationOf(context).inForce('internal') === undefined
+    ? 'Which files it serves depends on the request.'
+    : 'No client can request this location, but a page with SSI, or an X-Accel-Redirect of an application, leads to it. Postern does not check these requests.';
+}
+
+/** Blocks whose folder depends on what the doctor cannot see. */
+function unclear({ context, ways, unseen }: Server): readonly Trap[] {
+  if (isGuarded(context)) return [];
+  const lines = ways.filter(({ file }) => file.includes(ANY)).map(({ at }) => at);
+  const unknown = [...new Set(lines)].map((at) => ({
+    at,
+    seen: `files below ${at.titleAt}, of which the doctor does not know the folder`,
+    why: 'A variable in it has a value that the client or a program chooses, or no value: then the folder is /.',
+    fix: 'write a constant folder, or variables that are constant by set or map',
+    verdict: 'question' as const,
+  }));
+  const hidden = unseen.map(({ at, what }) => ({
+    at,
+    seen: what,
+    why: 'A symbolic link there can lead to the protected files.',
+    fix: 'run the doctor as root, or write disable_symlinks on; for this folder',
+    verdict: 'question' as const,
+  }));
+  return [...unknown, ...hidden];
 }
 
 /** A change that nginx accepts there, and that closes only this URL. */
-function fixFor(context: Location, uri: string, at: Directive): string {
-  const { server } = context;
-  const isFolder = uri.endsWith('/');
+function fixFor(context: Context, { at }: Way, uri: string | undefined, files: string): string {
+  const location = locationOf(context);
+  const { server } = location;
+  const isFor =
+    uri === undefined ||
+    posix.normalize(`${constantOf(at.args[0] ?? '')}/`).startsWith(files) ||
+    location.path === uri;
+  if (context !== location && context.block.includes(at)) return `delete ${context.titleAt}`;
+  // The location has no other use. With a `return`, its files would not be available with a token either.
+  if (location !== server && location.block.includes(at) && isFor)
+    return `delete ${location.titleAt}`;
+  const isFolder = uri?.endsWith('/');
   const isTaken = server.locations.some(
     ({ path, modifier, isPrefix }) => path === uri && (isFolder ? isPrefix : modifier === '='),
   );
-  const isHere = isTaken || rewritesTo(context, uri);
-  // A `return` would close the whole site.
-  if (uri === '/' || (isHere && context === server)) {
-    return `instead of this line: ${at.name} /srv/www/;`;
+  if (uri === undefined || uri === '/' || isTaken) {
+    return `instead of this line: ${/root|alias/.test(at.name) ? at.name : 'root'} /srv/www/;`;
   }
-  if (isHere) return `in ${context.titleAt}: return 404;`;
   return `in ${server.titleAt}: location ${isFolder ? '^~' : '='} ${quoted(uri)} { return 404; }`;
 }
 
-/** Whether the context serves a URI: directly, or because the site redirects there internally. */
-function isReachable(context: Location, uri: string, others: readonly Location[]): boolean {
-  const { modifier, path, server } = context;
+/** Whether nginx selects the block for a URI below this one: for a request, or by an internal redirect. */
+function reachedBy(
+  context: Context,
+  uri: string | undefined,
+  others: readonly Location[],
+  http: Http,
+): Reached['by'] | undefined {
+  const location = locationOf(context);
+  const { server, modifier } = location;
+  const here = others.filter((one) => one.server === server);
+  const selected = uri === undefined ? here : candidates(server, uri);
+  const isInternal = location.inForce('internal') !== undefined;
+  const usesSsi = here.flatMap(blocksOf).some(includesPages);
+  if (isGuarded(context)) return usesSsi ? 'perhaps' : undefined;
+  if (modifier !== '@' && !isInternal) return selected.includes(location) ? 'request' : undefined;
+  const variables = createVariables(http, server);
+  const senders = modifier === '@' ? here.filter((one) => selected.includes(one)) : here;
+  const isSent = senders
+    .flatMap(blocksOf)
+    .flatMap((block) => redirectsOf(block, variables))
+    .some((redirect) => leadsTo(redirect, location));
+  if (isSent) return 'request';
+  if (modifier === '@') return undefined;
+  return usesSsi || here.some(obeysXAccel) ? 'perhaps' : undefined;
+}
+
+/** The locations for a URI. With `merge_slashes off`, another spelling of it is in another location. */
+function candidates(server: Location, uri: string): readonly Location[] {
   // An exact location of a folder does not serve its files.
   const exact = server.locations.find(
     (one) => one.modifier === '=' && one.path === uri && !uri.endsWith('/'),
   );
-  const selected = exact ? [exact] : server.candidates(uri);
-  const here = others.filter((other) => other.server === server);
-  if (rewritesTo(context, uri)) return true;
-  if (modifier === '@') {
-    return here.some((other) => selected.includes(other) && sendsTo(other, (to) => to === path));
-  }
-  if (context.inForce('internal') === undefined) return selected.includes(context);
-  // A file name without a variable is a single page, such as an error page.
-  return here.some((other) =>
-    sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
+  if (server.firstWord('merge_slashes') === 'off') return server.nested;
+  return exact ? [exact] : server.candidates(uri);
+}
+
+/** Whether an application can send a request to an internal location. */
+function obeysXAccel(location: Location): boolean {
+  return blocksOf(location).some((block) =>
+    block.own('proxy_pass', 'fastcgi_pass', 'uwsgi_pass', 'scgi_pass', 'grpc_pass').some((line) => {
+      const name = `${line.name.replace('_pass', '')}_ignore_headers`;
+      const ignored = block.effective(name).flatMap(({ args }) => args);
+      return !ignored.some((header) => header.toLowerCase() === 'x-accel-redirect');
+    }),
   );
 }
 
-/** Whether the context serves files of a folder for requests for other URIs. */
-function rewritesTo(context: Location, folder: string): boolean {
-  const to = [
-    ...[context, ...context.own('if')]
-      .flatMap((block) => block.own('rewrite'))
-      .flatMap(({ args }) => (args[2] === 'break' ? args.slice(1, 2) : [])),
-    ...context.effective('try_files').flatMap(({ args }) => args.slice(0, -1)),
-  ];
-  return to.some((text) => {
-    // `$uri` is the URI of the request itself.
-    if (/^(\$\{?(uri|document_uri|request_uri|request_filename)\b|$)/.test(text)) return false;
-    const [fixed = '', ...more] = text.split('$');
-    return fixed.startsWith(folder) || (more.length > 0 && folder.startsWith(fixed));
-  });
+/** Whether nginx puts other pages of the site into a response, without any check of access. */
+function includesPages(block: Context): boolean {
+  const names = ['ssi', 'add_before_body', 'add_after_body'];
+  return names.some((name) => !/^(off|)$/.test(block.firstWord(name) ?? ''));
 }
 
-function sendsTo(context: Context, isThere: (to: string) => boolean): boolean {
-  const last = ['try_files', 'error_page'].flatMap((name) => context.effective(name));
-  return (
-    last.some(({ args }) => isThere(args.at(-1) ?? '')) ||
-    context.own('rewrite').some(({ args }) => isThere(args[1] ?? ''))
-  );
-}
-
-/** The URI under which the other folder serves the files, or some of them. */
-function uriOf(files: string, { tree, own }: Folder): string | undefined {
-  if (own.path.startsWith(files)) return own.uri;
-  return files.startsWith(tree.path) ? tree.uri + files.slice(tree.path.length) : undefined;
-}
-
-/** Whether a client gets a file there without any check. */
-function serves(context: Context): boolean {
-  if (context.isHandled) return false;
-  const isOn = (name: string) => context.turnedOn(name) !== undefined;
+/** Whether the site itself checks each request, for example by a password. */
+function isGuarded(context: Context): boolean {
+  const asks = context.turnedOn('auth_request')?.args[0];
+  const answers = asks && locationOf(context).server.prefixMatch(asks)?.own('return')[0]?.args[0];
+  // A location that always returns 200 allows each request.
+  const isOn = (name: string) =>
+    context.turnedOn(name) !== undefined && !(name === 'auth_request' && answers?.startsWith('2'));
   const wantsPassword = isOn('auth_basic') && context.inForce('auth_basic_user_file') !== undefined;
   const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
   // `allow` and `deny` replace each other's inherited lines.
   const rules = context.effective('allow', 'deny');
   // The first line that matches counts, and nginx allows an address that no line matches.
-  const denies = rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
-  if (context.firstWord('satisfy') !== 'any') return !(denies || checks);
-  return rules.length > 0 ? !denies : !checks;
+  const denies = rules.find(({ args }) => EVERYBODY.test(args[0] ?? ''))?.name === 'deny';
+  if (context.firstWord('satisfy') !== 'any') return denies || checks;
+  return rules.length > 0 ? denies : checks;
 }
 
-/** A folder or a file, and the URI under which it is served. */
-interface Served {
-  readonly path: string;
-  readonly uri: string;
-}
-
-/** The folder that an `alias` or `root` in force gives to a context, or a link in it. */
-interface Folder {
-  readonly at: Directive;
-  readonly link?: string;
-  /** The whole tree that it opens, whether or not its URIs lead here. */
-  readonly tree: Served;
-  readonly own: Served;
-}
-
-/** Undefined if there is none, or if `unclear` names it. */
-function folderOf(context: Location, disk: Disk | undefined): Folder | undefined {
-  const { at, from } = nearest(context) ?? {};
-  const name = at?.args[0];
-  if (at === undefined || from === undefined || name === undefined) return undefined;
-  if (name.includes('$') || isUnclearAlias(context, at, from)) return undefined;
-  const real = (path: string) => disk?.real(path) ?? path;
-  const uri = /^[~@]/.test(context.modifier) ? '/' : context.path;
-  const path = at.name === 'root' ? '' : (from as Location).path;
-  const below = posix.normalize(
-    at.name === 'root' ? `${name}/${uri}` : name + uri.slice(path.length),
-  );
-  return {
-    at,
-    tree: { path: slashed(real(name)), uri: slashed(path) },
-    own: { path: below.endsWith('/') ? slashed(real(below)) : real(below), uri },
-  };
-}
-
-/** The captures of a regex are variables, too, and `nginx -t` does not check whether an alias is allowed here. */
-function isUnclearAlias({ modifier, server }: Location, at: Directive, from: object): boolean {
-  const isAbove = from === server || !('path' in from);
-  return at.name === 'alias' && (modifier.startsWith('~') || isAbove);
-}
-
-/** Lines of a context that serves files, and whose folder is unknown. */
-export function unclear(context: Location): readonly string[] {
-  if (!serves(context)) return [];
-  const { at, from } = nearest(context) ?? {};
-  const inIf = context.own('if').flatMap((one) => one.own('root', 'alias'));
-  const isClear =
-    at === undefined ||
-    from === undefined ||
-    (/^\/[^$]*$/.test(at.args[0] ?? '') && !isUnclearAlias(context, at, from));
-  return [...inIf, ...(isClear ? [] : [at])].map((line) => `files below ${line.titleAt}`);
-}
-
-/** The links in a folder that nginx follows, as folders. */
-function linksIn({ at, own }: Folder, context: Location, disk: Disk | undefined) {
-  if (context.firstWord('disable_symlinks') === 'on') return [];
-  const top = own.path.replace(/(?<=.)\/$/, '');
-  return (disk?.links(top) ?? []).map(({ path, to, isFolder }) => {
-    const end = isFolder ? '/' : '';
-    const uri = slashed(own.uri) + path.slice(slashed(top).length) + end;
-    const served = { path: to + end, uri };
-    return { at, link: path, tree: served, own: served };
-  });
-}
-
-/** `root` and `alias` replace each other. Only locations can have an alias. */
-function nearest(context: Context): { at: Directive; from: Context } | undefined {
-  const [at] = [...context.own('alias'), ...context.own('root')];
-  if (at !== undefined) return { at, from: context };
-  return context.parent && nearest(context.parent);
-}
-
-function slashed(path: string): string {
-  return posix.normalize(`${path}/`);
-}
+const EVERYBODY = /^(all|0\.0\.0\.0\/0|::\/0)$/;

@@ -31,7 +31,11 @@ export const serverRules: Readonly<Record<string, Rule>> = {
           fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
         }));
     }),
-  log: (site) => [...site.servers.flatMap(withoutLog), ...tokenLogs(site.http, loggedBy(site))],
+  log: (site) => [
+    ...[...site.servers, ...redirecting(site)].flatMap(withoutLog),
+    ...tokenLogs(site.http, loggedBy(site)),
+    ...unclearLogs(site),
+  ],
   cors: ({ http }) => {
     const map = http.map('$postern_cors_origin')?.block ?? [];
     return map
@@ -48,8 +52,22 @@ export const serverRules: Readonly<Record<string, Rule>> = {
 };
 
 /** Denials end in named locations, which inherit from the server. */
-function loggedBy({ servers, gates, internals }: SiteConfig): readonly Context[] {
-  return [...servers, ...gates, ...internals];
+function loggedBy(site: SiteConfig): readonly Context[] {
+  return [...site.servers, ...redirecting(site), ...site.gates, ...site.internals];
+}
+
+/** The server blocks that redirect to one with a gate, such as that of port 80: a token in the URL is valid there. */
+function redirecting({ http, servers }: SiteConfig): readonly Location[] {
+  const names = servers.flatMap(({ names }) => names);
+  return http.servers.filter((one) => {
+    const to = one.nested.flatMap((block) => block.own('return')).map(({ args }) => args.join(' '));
+    const isShared = one.names.some((name) => names.includes(name));
+    const keeps = to.filter((text) => /\$\{?(request_uri|uri|args)/.test(text));
+    return (
+      !servers.includes(one) &&
+      keeps.some((text) => isShared || names.some((name) => text.includes(`//${name}`)))
+    );
+  });
 }
 
 const EARLY = /\$ssl_early_data/;
@@ -95,7 +113,7 @@ export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Tr
     const line = new Directive(at.name, [file, 'postern', ...more], at);
     return {
       at,
-      seen: `${at.words} in a server block that serves protected files`,
+      seen: `${at.words} applies to URLs of protected files`,
       why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
       fix: `instead of this line: ${line.text}`,
     };
@@ -103,14 +121,21 @@ export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Tr
 }
 
 /** Formats that write a map of the site's own, which may or may not remove the tokens. */
-export function unclearLogs(site: SiteConfig): readonly string[] {
+function unclearLogs(site: SiteConfig): readonly Trap[] {
   const ours = site.snippets.map(({ file }) => file);
-  return logsOf(site.http, loggedBy(site)).flatMap(({ name, format }) =>
+  return logsOf(site.http, loggedBy(site)).flatMap(({ at, name, format }) =>
     [...format.matchAll(/\$\{?(\w+)/g)].flatMap(([, word]) => {
       const variable = `$${word}`;
       const map = site.http.map(variable);
       const isOwn = map && !ours.includes(map.file) && REVEALING.test(map.args[0] ?? '');
-      return isOwn ? `whether ${variable} in the log format ${name} contains tokens` : [];
+      if (!isOwn) return [];
+      return {
+        at,
+        seen: `${variable} in the log format ${name} may contain tokens`,
+        why: 'It is a map of the request line or of another variable with the token.',
+        fix: 'write $postern_request and $postern_referer in the format',
+        verdict: 'question' as const,
+      };
     }),
   );
 }

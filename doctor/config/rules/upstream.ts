@@ -41,7 +41,7 @@ function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): r
 }
 
 /** A name can have any address, and a gate can listen on every address. */
-function isAt({ args: [text = ''] }: Directive, listen: Listen): boolean {
+export function isAt({ args: [text = ''] }: Directive, listen: Listen): boolean {
   const { data: server } = listenAddress.safeParse(text);
   if (server === undefined) return false;
   if ('path' in server || 'path' in listen) return text === `unix:${Object(listen).path}`;

@@ -24,7 +24,7 @@ server {
   location ^~ /download/ { auth_request /.postern/auth-request; try_files "" @postern_deliver; }
 }
 `;
-const FOUND = Array(4).fill('missing-snippet');
+const FOUND = [...Array(4).fill('missing-snippet'), 'mounts'];
 
 // The command reads standard input as the descriptor 0, which is the runner's in this process.
 const run = (words: readonly string[], more: With = {}) =>
@@ -45,7 +45,7 @@ test('doctor --config: prints rule, reason and fix', async () => {
     /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-snippet\]\n {4}why: {2}\S.*\n {4}fix: {2}\S.*\n/,
   );
   expect(stdout).toMatch(
-    /\n\n4 findings \(2 files, 1 gate, 0 internal locations\)\n\nnot checked: symbolic links: [^\n]*; the mounts [^\n]*\n$/,
+    /\n\n✗ 5 findings \(2 files, 1 gate, 0 internal locations, 2 other blocks\)\n\nnot checked: symbolic links and sockets: [^\n]*\n$/,
   );
 });
 
@@ -59,7 +59,7 @@ test.each([
   const { findings, not_checked, ...counts } = JSON.parse(stdout);
   expect(findings.map(({ rule }: { rule: string }) => rule)).toEqual(FOUND);
   expect(findings[0]).toMatchObject({ file: '/etc/nginx/conf.d/site.conf', line: 5 });
-  expect(counts).toEqual({ files: 2, gates: 1, internal_locations: 0 });
+  expect(counts).toEqual({ files: 2, gates: 1, internal_locations: 0, others: 2 });
   expect(not_checked).toContain('the version of nginx (nginx -VT)');
 });
 
@@ -75,7 +75,7 @@ test('doctor --config: mounts come from --mounts, POSTERN_MOUNTS or POSTERN_CONF
   expect((await mounts(['--mounts', '/option/=/protected/'], both))[0]).toContain('/option/');
   expect((await mounts([], both))[0]).toContain('/env/');
   expect((await mounts([], file))[0]).toContain('/media/');
-  expect(await mounts([])).toEqual([]);
+  expect((await mounts([]))[0]).toContain('does not know the mounts');
 });
 
 test.each([
@@ -123,7 +123,7 @@ test.each([
     await writeFile(path, text.replace(/\/srv\/\w+\//g, `${dir}/`));
     const option = mounts.map(({ prefix, internal }) => `${prefix}=${internal}`).join();
     const { code, stdout } = await run(['--config', path, '--mounts', option]);
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /)]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /m)]);
   },
 );
 
@@ -132,8 +132,18 @@ test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', asy
   const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
   const dir = await nginxFolder();
   await writeFile(join(dir, 'nginx.conf'), text);
-  const { stdout } = await run(['--config', join(dir, 'nginx.conf'), '--json']);
-  expect(JSON.parse(stdout).findings).toMatchObject([{ rule: 'plain-http' }]);
+  const words = [
+    '--config',
+    join(dir, 'nginx.conf'),
+    '--json',
+    '--mounts',
+    '/download/=/protected/',
+  ];
+  const { code, stdout } = await run(words);
+  expect([code, JSON.parse(stdout).findings]).toMatchObject([
+    0,
+    [{ rule: 'plain-http', verdict: 'advice' }],
+  ]);
 });
 
 const LIMIT_CONN = 'limit_conn postern_connections 8;';

@@ -6,7 +6,11 @@ import { nginxArgs } from '../../harness/nginx-conf.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
 import { forTest } from '../../support/for-test.ts';
+import { mount } from '../../support/postern.ts';
 import { type Site, type SiteOptions, startSite } from '../../support/site.ts';
+
+/** The mounts of the standard site. */
+export const MOUNTS = [mount('/download/', '/protected/')];
 
 export const FILE = 'hello, this is file a\n';
 
@@ -14,6 +18,8 @@ export const FILE = 'hello, this is file a\n';
 const LOG = 'access_log postern.log postern;';
 
 export interface Finding {
+  readonly verdict: 'failed' | 'question' | 'advice';
+  readonly accepted?: string;
   readonly rule: string;
   readonly file: string;
   readonly line: number;
@@ -76,7 +82,7 @@ export function testTraps(traps: Readonly<Record<string, Trap>>): void {
     const { found, both = {}, broken, fixed, ask, sees = [] } = trap;
     const site = await started({ ...both, ...broken });
     expect(await ask?.(site)).toEqual(sees[0]);
-    const findings = diagnosed(await dumpOf(site));
+    const findings = diagnosed(await dumpOf(site), { mounts: MOUNTS });
     expect(await Promise.all(findings.map(shownLine))).toEqual(
       found.map((line) => {
         const [rule = '', ...at] = line.split(': ');
@@ -86,7 +92,7 @@ export function testTraps(traps: Readonly<Record<string, Trap>>): void {
     for (const { why, fix } of findings) expect([why, fix]).not.toContain('');
     const whole = await started({ ...both, ...fixed });
     expect(await ask?.(whole)).toEqual(sees[1]);
-    expect(diagnosed(await dumpOf(whole))).toEqual([]);
+    expect(diagnosed(await dumpOf(whole), { mounts: MOUNTS })).toEqual([]);
   });
 }
 

@@ -10,8 +10,8 @@ export interface Leak {
   readonly prepare?: (folder: string, site: Doctored) => Promise<unknown>;
   /** A URL that opens the file without a token, or whether something else leaks. */
   readonly leak: string | ((site: Doctored) => Promise<boolean>);
-  /** The one rule of `--config`, or a part of what it names as not checked. */
-  readonly config: string | RegExp;
+  /** The rules of `--config`, separated by spaces. */
+  readonly config: string;
   /** The first finding of the live form. Absent: it finds nothing. */
   readonly live?: string;
 }
@@ -62,7 +62,7 @@ export const OTHERS: Readonly<Record<string, Leak>> = {
     },
     prepare: add('secret.pdf'),
     leak: '/download/secret.pdf',
-    config: 'missing-caret',
+    config: 'missing-caret second-url',
     live: 'regex-location',
   },
   'a regex location before an internal location without ^~': {
@@ -71,7 +71,7 @@ export const OTHERS: Readonly<Record<string, Leak>> = {
       locations: 'location ~ ^/protected/(.*)$ { alias $files/$1; }',
     },
     leak: `/protected/${FILE}`,
-    config: 'missing-caret',
+    config: 'missing-caret second-url',
     live: 'internal-prefix',
   },
   'an alias without its slash': {

@@ -1,0 +1,178 @@
+import { Context, type Directive, type Http, type Location } from './context.ts';
+import { ANY, CUT_PATH, NAME, PATH } from './pattern.ts';
+import { beginningOf, captured } from './regex.ts';
+
+/** More values than a site chooses from. */
+const MAX_VALUES = 64;
+const MAX_DEPTH = 8;
+
+/** Variables without a slash and without `..`: nginx itself writes them, or has checked them. */
+const NAMES =
+  /^(host|hostname|scheme|https|request_method|request_id|status|pid|msec|nginx_version|(remote|server|proxy_protocol)_(addr|port)|connection(_requests)?|time_\w+|geoip\w*_code|is_args|ssl_(protocol|cipher)|http[23])$/;
+
+/** Where a text stands. */
+export interface Point {
+  readonly context: Context;
+  /** The pattern of the URI at that point. */
+  readonly uri: string;
+}
+
+export type Variables = ReturnType<typeof createVariables>;
+
+/** Finds the values that variables of a server block can have, as patterns. */
+export function createVariables(http: Http, server: Location) {
+  const blocks = server.nested.flatMap(blocksOf);
+
+  /** The patterns of a text with variables. */
+  function expand(text: string, scope: Point, depth = 0): readonly string[] {
+    let found: readonly string[] = [''];
+    for (const [all, inBraces, word] of text.matchAll(/\$(?:\{(\w+)\}|([1-9]|\w+))|[^$]+|\$/g)) {
+      const name = (inBraces ?? word)?.toLowerCase();
+      const values = name === undefined ? [all] : valuesOf(name, scope, depth + 1);
+      found = found.flatMap((start) => values.map((value) => start + value));
+      if (found.length > MAX_VALUES) return [ANY];
+    }
+    return [...new Set(found)];
+  }
+
+  function valuesOf(name: string, scope: Point, depth: number): readonly string[] {
+    if (depth > MAX_DEPTH) return [ANY];
+    if (/^[1-9]$/.test(name)) return numbered(name, scope);
+    if (name === 'uri' || name === 'document_uri') return [scope.uri];
+    if (name === 'server_name') return [server.names[0] ?? ''];
+    if (name === 'document_root' || name === 'realpath_root') return rootsOf(scope, depth);
+    if (NAMES.test(name)) return [NAME];
+    const found = [...assigned(name, scope, depth), ...chosen(name, scope, depth), ...named(name)];
+    return found.length > 0 ? found : [ANY];
+  }
+
+  function rootsOf(scope: Point, depth: number): readonly string[] {
+    const [at] = folderLine(scope.context);
+    return at === undefined ? [ANY] : expand(at.args[0] ?? '', scope, depth);
+  }
+
+  /** The values of `set`. Without an unconditional one, the variable can be empty. */
+  function assigned(name: string, { context, uri }: Point, depth: number): readonly string[] {
+    const isIt = ({ args }: Directive) => args[0]?.toLowerCase() === `$${name}`;
+    const lines = (block: Context) => block.own('set').filter(isIt);
+    const location = locationOf(context);
+    const own = location === server || lines(location).length === 0 ? blocks : blocksOf(location);
+    const found = own.flatMap((block) =>
+      lines(block).flatMap(({ args: [, value = ''] }) =>
+        expand(value, { context: block, uri }, depth),
+      ),
+    );
+    const isSure = [server, location].some((block) => lines(block).length > 0);
+    return found.length > 0 && !isSure ? [...found, ''] : found;
+  }
+
+  /** The values of `map`, `geo` and `split_clients`. */
+  function chosen(name: string, scope: Point, depth: number): readonly string[] {
+    return http.own('map', 'geo', 'split_clients').flatMap(({ args, block = [], name: kind }) => {
+      if (args.at(-1)?.toLowerCase() !== `$${name}`) return [];
+      const lines = block.filter(({ name: key }) => !NO_VALUE.has(key));
+      const values = lines.flatMap(({ args: [value = ''] }) =>
+        /\$([1-9]|\{?[a-z]\w*)/i.test(value)
+          ? expand(value.replace(/\$[1-9]/g, ofSubject(args[0])), scope, depth)
+          : [value],
+      );
+      const hasDefault = lines.some(({ name: key }) => key === 'default' || key === '*');
+      return hasDefault || kind === 'split_clients' ? values : [...values, ''];
+    });
+  }
+
+  /** The values of a group with a name, in any regex of the configuration. */
+  function named(name: string): readonly string[] {
+    const isGroup = new RegExp(`\\(\\?(P?<|')${name}[>']`, 'i');
+    const inMaps = http
+      .own('map')
+      .filter(({ block = [] }) => block.some((line) => isGroup.test(line.name)))
+      .map(({ args }) => ofSubject(args[0]));
+    const found = blocks.flatMap(regexesOf).flatMap(({ regex, subject }) => {
+      if (!isGroup.test(regex)) return [];
+      const [, own = ''] = /\(\?(?:P?<|')(\w+)[>']/.exec(regex.slice(regex.search(isGroup))) ?? [];
+      return subject ?? captured(regex, own) ?? CUT_PATH;
+    });
+    return [...inMaps, ...found];
+  }
+
+  /** A group with a number, of each regex that nginx may have used last. */
+  function numbered(number: string, { context }: Point): readonly string[] {
+    const location = locationOf(context);
+    const own = blocksOf(location).flatMap(regexesOf);
+    const isRegex = location.modifier.startsWith('~');
+    const all = isRegex ? own : [...own, ...blocksOf(server).flatMap(regexesOf)];
+    const found = all.flatMap(({ regex, subject }) => {
+      const value = captured(regex, number);
+      return value === undefined ? [] : (subject ?? value);
+    });
+    return found.length > 0 ? found : [ANY];
+  }
+
+  return { expand };
+}
+
+/** Lines of these blocks that are not values. */
+const NO_VALUE = new Set(['volatile', 'hostnames', 'ranges', 'proxy', 'proxy_recursive', 'delete']);
+
+/** The location, its `if` blocks, and `limit_except` if it applies to GET. */
+export function blocksOf(location: Location): readonly Context[] {
+  const inner = location
+    .own('if', 'limit_except')
+    .filter(({ name, args }) => name === 'if' || !args.includes('GET'));
+  return [location, ...inner.map((one) => new Context(one, location))];
+}
+
+export function locationOf(context: Context): Location {
+  return (context.name === 'location' || context.name === 'server'
+    ? context
+    : context.parent) as unknown as Location;
+}
+
+/** The `root` or `alias` in force, which replace each other, and the block that has it. */
+export function folderLine(context: Context): readonly [Directive, Context] | readonly [] {
+  const [at] = context.own('alias', 'root');
+  if (at !== undefined) return [at, context];
+  return context.parent ? folderLine(context.parent) : [];
+}
+
+interface Regex {
+  readonly regex: string;
+  /** What each group can capture, if the regex is not for the URI. */
+  readonly subject?: string;
+}
+
+/** The regexes that nginx uses for the requests of a block. */
+function regexesOf(block: Context): readonly Regex[] {
+  const rewrites = block.own('rewrite').map(({ args }) => ({ regex: args[0] ?? '' }));
+  if (block.name === 'if') {
+    const condition = /^\( *(\$\w+) +~\*? +([\s\S]*?) *\)$/.exec(block.args.join(' '));
+    const subject = condition && ofSubject(condition[1]);
+    const own = {
+      regex: condition?.[2] ?? '',
+      ...(subject !== CUT_PATH && subject && { subject }),
+    };
+    return [own, ...rewrites];
+  }
+  const { modifier, path } = block as Location;
+  if (block.name === 'location') {
+    return [...(modifier.startsWith('~') ? [{ regex: path }] : []), ...rewrites];
+  }
+  const names = block.own('server_name').flatMap(({ args }) => args);
+  const inNames = names.filter((name) => name.startsWith('~'));
+  return [...inNames.map((name) => ({ regex: name.slice(1), subject: NAME })), ...rewrites];
+}
+
+/** What a group can capture from a text: a host name has no slash and no `..`. */
+function ofSubject(text = ''): string {
+  if (/^\$\{?(uri|document_uri)\}?$/.test(text)) return CUT_PATH;
+  return /^\$\{?(host|server_name)\}?$/.test(text) ? NAME : ANY;
+}
+
+/** The pattern of the URIs that nginx handles in a location. */
+export function uriOf({ modifier, path }: Location): string {
+  if (modifier === '=') return path;
+  const start = modifier === '' || modifier === '^~' ? path : beginningOf(path);
+  if (/^[@?]/.test(modifier) || start === '') return `/${PATH}`;
+  return start + (start.endsWith('/') ? PATH : CUT_PATH);
+}
