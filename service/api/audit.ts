@@ -1,15 +1,11 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { statusOf } from '../problem.ts';
-import { MAX_PATH_BYTES } from '../site/path.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 import { Unavailable, Unconfirmed } from '../token/store.ts';
 import { withoutTokens } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
 import type { ApiDependencies, ApiEnv, AuditFields } from './http.ts';
-
-/** Maximum number of token IDs in one event. A larger batch causes several events. */
-const MAX_IDS = 100;
 
 /**
  * Logs a line for each request to the endpoints that need a key, with the fields that its handler noted, or the
@@ -39,11 +35,7 @@ function report(c: Context<ApiEnv>, emit: Emit): void {
   if (fields.count === 0 && fields.signed_before === undefined) return;
   const from = { client: c.get('client').id, request_id: c.get('requestId') };
   const data = { ...fields, ...from, address: addressOf(c) };
-  if (ids === undefined) emit(action, data);
-  for (let begin = 0; ids !== undefined && begin < ids.length; begin += MAX_IDS) {
-    const part = ids.slice(begin, begin + MAX_IDS);
-    emit(action, { ...data, count: part.length, token_ids: part });
-  }
+  emit(action, ids === undefined ? data : { ...data, count: ids.length, token_ids: ids });
 }
 
 function addressOf(c: Context<ApiEnv>): string | undefined {
@@ -78,11 +70,7 @@ function lineOf(c: Context<ApiEnv>): object {
   };
 }
 
-/** Does not search a text that is too long to be valid: 60 KB take 30 ms, and delay every decision. */
-function hidden(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  return text.length > MAX_PATH_BYTES ? '***' : withoutTokens(text);
-}
+const hidden = (text: string | undefined) => text && withoutTokens(text);
 
 /** `/tokens/batch` matches `/tokens/:id`, too, which has no POST. */
 function endpointOf(c: Context): string | undefined {

@@ -8,13 +8,19 @@ import {
 } from '../site/path.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 import { isToken, tokenSegment } from '../token/token.ts';
-import { holdsToken } from '../token/without-tokens.ts';
+import { holdsToken, MAX_TEXT_LENGTH } from '../token/without-tokens.ts';
 
 /**
  * Maximum length of the passed query, encoded. With the longest path, subject and file name, the response
  * still fits the snippets' buffer of 32k. nginx counts a larger response as a failure of the gate.
  */
 const MAX_ARGS_LENGTH = 2048;
+
+/** Arguments that are read. */
+const MAX_PAIRS = 256;
+
+/** The longest path, token and passed query fit, all encoded. nginx accepts 8 KiB unless it is configured otherwise. */
+const MAX_URI_LENGTH = 16 * 1024;
 
 /** A parsed request of a client. */
 export interface Requested {
@@ -37,7 +43,7 @@ export interface Requested {
 /** Parses a request-target (nginx's `$request_uri`). Undefined if it is malformed or has two tokens. */
 export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
   // Neither is valid in a request-target. A space may mean that Node joined two headers of this name.
-  if (uri.includes('#') || uri.includes(' ')) return undefined;
+  if (uri.length > MAX_URI_LENGTH || uri.includes('#') || uri.includes(' ')) return undefined;
   const mark = uri.indexOf('?');
   const raw = mark < 0 ? uri : uri.slice(0, mark);
   const query = mark < 0 ? '' : uri.slice(mark + 1);
@@ -93,7 +99,9 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
   const read: Query = { args: '', hasUnused: false };
   if (query === '') return read;
   let tokenSeen = false;
-  for (const pair of query.split('&')) {
+  const pairs = query.split('&', MAX_PAIRS + 1);
+  if (pairs.length > MAX_PAIRS) return undefined;
+  for (const pair of pairs) {
     const mark = pair.indexOf('=');
     const name = mark < 0 ? pair : pair.slice(0, mark);
     const value = mark < 0 ? '' : pair.slice(mark + 1);
@@ -118,8 +126,8 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
   return read;
 }
 
-/** Maximum length of the encoded URL, which becomes part of a Location. */
-const MAX_RETURN_URL_LENGTH = 2048;
+/** Arguments of a URL to return to, which are searched for tokens one by one. */
+const MAX_RETURN_PAIRS = 32;
 
 /**
  * The URL without tokens, for a login page that sends the browser back: an old token would leak to that page. It is
@@ -129,16 +137,17 @@ export function returnUrl(uri: string, { rawPath, tokenlessPath }: Requested): s
   // `pathError` has rejected `//` and backslashes, so the path cannot name another site.
   const pairs = uri
     .slice(rawPath.length + 1)
-    .split('&')
+    .split('&', MAX_PAIRS)
     .filter((pair) => pair !== '' && pair !== 'token' && !pair.startsWith('token='));
   const join = (kept: readonly string[]) =>
     kept.length === 0 ? tokenlessPath : `${tokenlessPath}?${kept.join('&')}`;
-  // Checked before, too: a search for tokens in 16 KB takes milliseconds.
-  if (join(pairs).length > MAX_RETURN_URL_LENGTH) return undefined;
-  const url = join(pairs.filter((pair) => !holdsToken(pair)));
-  if (holdsToken(url)) return undefined;
-  const encoded = encodeURIComponent(Buffer.from(url, 'latin1').toString('utf8'));
-  return encoded.length > MAX_RETURN_URL_LENGTH ? undefined : encoded;
+  let url = join(pairs);
+  if (url.length > MAX_TEXT_LENGTH || pairs.length > MAX_RETURN_PAIRS) return undefined;
+  if (holdsToken(url)) {
+    url = join(pairs.filter((pair) => !holdsToken(pair)));
+    if (holdsToken(url)) return undefined;
+  }
+  return encodeURIComponent(Buffer.from(url, 'latin1').toString('utf8'));
 }
 
 /**

@@ -177,6 +177,10 @@ test.each([
   ['/download/a?next=//evil.example/&u=https://evil.example', undefined],
   ['/download/r\u00c3\u00a9sum\u00c3\u00a9', '/download/résumé'],
   ['/download/%C3%A9?x=%0d%0aSet-Cookie:a', '/download/%C3%A9?x=%0d%0aSet-Cookie:a'],
+  [`/download/${'%D0%BE'.repeat(160)}?q=${encodeURIComponent('отчёт')}`, undefined],
+  [`/download/${'%E6%8A%A5'.repeat(100)}?q=${encodeURIComponent('报告')}`, undefined],
+  [`/download/${'a'.repeat(1014)}`, undefined],
+  [`/download/a?${'b&'.repeat(31)}b`, undefined],
 ])('return URL: %s becomes %s', async (uri, expected = uri) => {
   const decision = await authorize(uri);
   if (decision.allow || decision.returnUrl === undefined) expect.unreachable();
@@ -185,7 +189,8 @@ test.each([
 });
 
 test.each([
-  ['it is too long', `/download/${'a'.repeat(2040)}?${'b'.repeat(100)}`],
+  ['it has more than 1,024 characters', `/download/${'a'.repeat(1000)}?${'b'.repeat(15)}`],
+  ['it has more than 32 arguments', `/download/a?${'b&'.repeat(32)}b`],
   ['a token is in the path', `/download/sub/~${TOKEN}/a`],
   ['an encoded token is in the path', `/download/sub/~ps%255F${TOKEN.slice(3)}/a`],
   ['an encoded token is in the segment', `/download/~%70${TOKEN.slice(1)}/a`],
