@@ -27,7 +27,7 @@ export interface ListQuery {
   readonly path?: string | undefined;
   /** The client that issued the tokens. To name another client, your API key needs `admin: true`. */
   readonly client?: string | undefined;
-  /** Tokens per page, 1 to 1000. Default: 100. */
+  /** Tokens per page, 1 to 100. Default: 100. */
   readonly limit?: number | undefined;
   /** `next_cursor` of the previous page. */
   readonly cursor?: string | undefined;
@@ -52,12 +52,15 @@ export interface SignedTokenName {
  *
  * A call that may be sent twice is sent again after a lost connection and after 502, 503 or 504: `show`,
  * `list`, `revoke`, `revokeToken`, `revokeSubject`, `revokeClient` and `introspect`. `issue`, `issueMany` and
- * `prolong` are sent once.
+ * `prolong` are not. After 429 each call is sent again, because Postern has not begun it.
  */
 export interface PosternClient {
   /** Issues a token. Give its `url` to the user. */
   issue(request: TokenRequest, options?: CallOptions): Promise<IssuedToken>;
-  /** Issues up to 1000 tokens, all or none, in the same order. */
+  /**
+   * Issues any number of tokens, in the same order, in batches of at most 100 requests and 128 KiB, one after the other.
+   * Each batch is all or none: if one fails, the tokens of the earlier ones exist until they end.
+   */
   issueMany(requests: readonly TokenRequest[], options?: CallOptions): Promise<IssuedToken[]>;
   /** The state of a live token. */
   show(id: string, options?: CallOptions): Promise<TokenState>;
@@ -110,10 +113,19 @@ export function createClient(options: ClientOptions): PosternClient {
       return ask<IssuedToken>('url', { ...options, method: 'POST', path: '/tokens', body });
     },
     async issueMany(requests, options) {
-      const body = JSON.stringify(requests);
-      const issued = await send({ ...options, method: 'POST', path: '/tokens/batch', body });
-      if (Array.isArray(issued) && issued.length === requests.length) return issued;
-      throw unexpectedResponse(201);
+      const all: IssuedToken[] = [];
+      for (const batch of batchesOf(requests)) {
+        const body = `[${batch.join()}]`;
+        try {
+          const issued = await send({ ...options, method: 'POST', path: '/tokens/batch', body });
+          if (!Array.isArray(issued) || issued.length !== batch.length)
+            throw unexpectedResponse(201);
+          all.push(...issued);
+        } catch (error) {
+          throw error instanceof PosternError ? inAll(error, all.length) : error;
+        }
+      }
+      return all;
     },
     show(id, options) {
       return ask<TokenState>('id', { ...options, ...repeatable, method: 'GET', path: pathOf(id) });
@@ -154,6 +166,41 @@ export function createClient(options: ClientOptions): PosternClient {
 }
 
 const repeatable = { repeatable: true };
+
+/** The limits of one `POST /tokens/batch`. */
+const MAX_REQUESTS = 100;
+const MAX_BATCH_BYTES = 128 * 1024;
+
+/** The requests as JSON. An empty list is one batch, which the API rejects. */
+function batchesOf(requests: readonly TokenRequest[]): string[][] {
+  const encoder = new TextEncoder();
+  let batch: string[] = [];
+  let left = MAX_BATCH_BYTES;
+  const batches = [batch];
+  for (const request of requests) {
+    const text = JSON.stringify(request);
+    const bytes = encoder.encode(text).length + 2;
+    if (batch.length === MAX_REQUESTS || (batch.length > 0 && bytes > left)) {
+      batch = [];
+      batches.push(batch);
+      left = MAX_BATCH_BYTES;
+    }
+    batch.push(text);
+    left -= bytes;
+  }
+  return batches;
+}
+
+/** The error of a batch, whose pointers begin with an index in all requests instead of one in the batch. */
+function inAll(error: PosternError, before: number): PosternError {
+  if (before === 0 || error.errors.length === 0) return error;
+  const errors = error.errors.map(({ pointer, detail }) => {
+    const moved = pointer.replace(/^\/(\d+)/, (_, index) => `/${before + Number(index)}`);
+    return { pointer: moved, detail };
+  });
+  const { code, status, detail, requestId, retryAfter, cause } = error;
+  return new PosternError(code, { status, detail, errors, requestId, retryAfter, cause });
+}
 
 /** Drops the fields that are undefined. */
 function form(fields: Readonly<Record<string, unknown>>): URLSearchParams {

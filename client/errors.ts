@@ -7,6 +7,7 @@ export type ApiErrorCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'content_too_large'
+  | 'too_many_requests'
   | 'unsupported_media_type'
   | 'internal_error'
   | 'unavailable';
@@ -55,7 +56,7 @@ export class PosternError extends Error {
   readonly errors: readonly InvalidField[];
   /** Finds the request in Postern's audit log. */
   readonly requestId: string | undefined;
-  /** Seconds after which the same request may work, with `unavailable`. */
+  /** Seconds after which the same request may work, with `unavailable` and `too_many_requests`. */
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails) {

@@ -6,7 +6,7 @@ export interface ClientOptions {
   readonly url: string;
   /** The API key, or a function that returns it, for example an access token that changes. */
   readonly key: string | (() => string | Promise<string>);
-  /** Maximum time of a call with all its retries, in milliseconds. Default: 10,000. */
+  /** Maximum time of a call with all its retries, or of each batch of `issueMany`, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number;
   /** How often a call is sent again, if sending it twice has the effect of sending it once. Default: 2. */
   readonly retries?: number;
@@ -31,8 +31,8 @@ export interface ApiRequest extends CallOptions {
   readonly repeatable?: boolean;
 }
 
-/** More than a page of 1,000 tokens with the longest fields. */
-const MAX_RESPONSE_BYTES = 32 << 20;
+/** More than a page of 100 tokens with the longest fields. */
+const MAX_RESPONSE_BYTES = 4 << 20;
 
 const FIRST_PAUSE_MS = 200;
 
@@ -76,7 +76,7 @@ export function createSend(options: ClientOptions): (request: ApiRequest) => Pro
         } catch (error) {
           if (signal.aborted) throw signal.reason;
           const failure = error instanceof PosternError ? error : unreachable(base, error);
-          const isLast = !request.repeatable || retry === retries || !isTemporary(failure);
+          const isLast = retry === retries || !mayRetry(request, failure);
           const pause = pauseBefore(retry, failure);
           if (isLast || Date.now() + pause >= end) throw failure;
           await pauseFor(pause, signal);
@@ -112,9 +112,11 @@ function unreachable(base: string, cause: unknown): PosternError {
   return new PosternError('unreachable', { detail: `${base} does not answer`, cause });
 }
 
-function isTemporary({ code, status = 503 }: PosternError): boolean {
+/** Postern has not begun a request that gets `too_many_requests`. */
+function mayRetry({ repeatable }: ApiRequest, { code, status = 503 }: PosternError): boolean {
   const isFromProxy = code === 'unexpected_response' && [502, 503, 504].includes(status);
-  return code === 'unreachable' || code === 'unavailable' || isFromProxy;
+  const isTemporary = code === 'unreachable' || code === 'unavailable' || isFromProxy;
+  return code === 'too_many_requests' || (repeatable === true && isTemporary);
 }
 
 /** In milliseconds. Random, so that many clients do not retry at the same time. */

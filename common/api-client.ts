@@ -87,6 +87,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   not_found:
     'This client has no live token with that ID: it has expired, was revoked, or another API key issued it.',
   content_too_large: 'Request fewer tokens at once.',
+  too_many_requests: 'Send fewer batches, lists and revocations of many tokens at the same time.',
   unavailable:
     'The store, or the key server of an issuer, does not answer: see /readyz and the log of the service.',
   internal_error: 'See the log of the service.',

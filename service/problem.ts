@@ -20,6 +20,7 @@ const STATUS = {
   invalid_client: 401,
   method_not_allowed: 405,
   content_too_large: 413,
+  too_many_requests: 429,
   unsupported_media_type: 415,
   internal_error: 500,
 } satisfies Record<DenyCode | RefusalCode, number> & Record<string, number>;

@@ -42,8 +42,8 @@ export function optionOf(pointer: string): string {
 }
 
 /** The limits of one `POST /tokens/batch`. */
-const MAX_ENTRIES = 1000;
-const MAX_BYTES = 1_000_000;
+const MAX_ENTRIES = 100;
+const MAX_BYTES = 128 * 1024 - 2;
 
 /**
  * Issues a token for each line of JSON, and prints the tokens of each batch as soon as it is issued. A batch

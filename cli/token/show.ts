@@ -47,7 +47,7 @@ interface Page {
   readonly next_cursor?: string;
 }
 
-const MAX_PAGE = 1000;
+const MAX_PAGE = 100;
 
 /** Parameters of `GET /tokens` and `DELETE /tokens`. */
 export function queryOf(values: Readonly<Record<string, string | undefined>>): URLSearchParams {

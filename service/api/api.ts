@@ -18,7 +18,6 @@ import {
 } from './http.ts';
 import { addOAuth, metadata } from './oauth.ts';
 import { addTokens } from './tokens.ts';
-import { createTurns } from './turns.ts';
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
@@ -65,9 +64,8 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
 
   const admit = authenticate(deps);
   api.use(identify, createAudit(deps), (c, next) => (isOAuth(c) ? next() : admit(c, next)));
-  const inTurn = createTurns();
-  addTokens(createEndpoints(api, paths.withKey), deps, inTurn);
-  addOAuth(createEndpoints(api, paths.withKey, authenticate(deps, byForm)), deps, inTurn);
+  addTokens(createEndpoints(api, paths.withKey), deps);
+  addOAuth(createEndpoints(api, paths.withKey, authenticate(deps, byForm)), deps);
   return api;
 }
 

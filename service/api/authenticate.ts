@@ -2,7 +2,8 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { auth } from 'hono/utils/basic-auth';
 import { type Client, findClient } from '../token/client.ts';
 import { Refused } from '../token/refused.ts';
-import { type ApiDependencies, type ApiEnv, decodeBody, formValue, problem } from './http.ts';
+import { formValue, readForm } from './body.ts';
+import { type ApiDependencies, type ApiEnv, problem } from './http.ts';
 
 type Credentials = Pick<ApiDependencies, 'apiKeys' | 'clientOf'>;
 
@@ -40,13 +41,12 @@ async function byBearer(c: Context, { apiKeys, clientOf }: Credentials): Promise
 
 /**
  * For the endpoints of OAuth: also by an ID and an API key in HTTP Basic or in the form (RFC 6749, section 2.3.1). The
- * body must already be limited. It is read outside the queue of the API, so that a client without a key takes no place
- * from the others.
+ * body must already be limited.
  */
 export async function byForm(c: Context, credentials: Credentials): Promise<Sender> {
   const { apiKeys } = credentials;
   const header = c.req.header('authorization');
-  const form = new URLSearchParams(decodeBody(await c.req.arrayBuffer()));
+  const form = await readForm(c);
   c.set('form', form);
   if (form.has('client_secret')) {
     if (header !== undefined) throw new Refused('invalid_request', TWICE);

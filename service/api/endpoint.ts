@@ -3,6 +3,8 @@ import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
+import { MAX_BODY_BYTES } from './body.ts';
+import { createHeavy } from './heavy.ts';
 import { type ApiEnv, FORM_TYPE, JSON_TYPE, problem } from './http.ts';
 import * as schemas from './schema.ts';
 
@@ -48,13 +50,12 @@ export interface Operation {
   readonly advice?: string;
   /** If there is no schema, there is no body. The default type is JSON. */
   readonly answer: readonly [status: number, description: string, schema?: object, type?: string];
+  /** It can take more than a turn of the event loop. */
+  readonly isHeavy?: true;
   /** Codes of problems, besides those of the key and the body. */
   readonly codes?: readonly ProblemCode[];
   readonly handle: (c: Context<ApiEnv>) => Response | Promise<Response>;
 }
-
-/** A request with every field at its maximum length fits. */
-const MAX_BODY_BYTES = 32 * 1024;
 
 /** Codes of problems that are possible for every request with a key, and for every one with a body. */
 const WITH_KEY = ['invalid_client', 'internal_error', 'unavailable'] as const;
@@ -76,6 +77,7 @@ export function createEndpoints(
   paths: Record<string, object>,
   ...authenticate: MiddlewareHandler<ApiEnv>[]
 ) {
+  const heavy = createHeavy();
   return (
     tag: keyof typeof TAGS,
     path: string,
@@ -84,8 +86,9 @@ export function createEndpoints(
     const route = path.replace('{id}', ':id');
     const item: Record<string, object> = path === route ? {} : { parameters: [ID] };
     for (const [method, operation] of Object.entries(operations)) {
-      const { json, form, maxBytes, advice, handle } = operation;
-      const checks = [limitBody(maxBytes, advice), ...authenticate];
+      const { json, form, maxBytes, advice, isHeavy, handle } = operation;
+      const limits = [...(isHeavy ? [heavy(maxBytes)] : []), limitBody(maxBytes, advice)];
+      const checks = [...limits, ...authenticate];
       if (json ?? form) checks.push(requireType(json ? JSON_TYPE : FORM_TYPE));
       api.on(method.toUpperCase(), [route], ...checks, handle);
       item[method] = describe(tag, operation);
@@ -124,12 +127,16 @@ function requireType(type: string): MiddlewareHandler {
 
 const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });
 
-function describe(tag: string, { id, summary, description, parameters, ...about }: Operation) {
+function describe(
+  tag: string,
+  { id, summary, description, parameters, isHeavy, ...about }: Operation,
+) {
   const { json, form, answer, codes = [] } = about;
   const [status, meaning, schema, type = JSON_TYPE] = answer;
   const body = json ? content(JSON_TYPE, json) : form && content(FORM_TYPE, form);
   const isOpen = tag === 'Service';
   const possible = [...(isOpen ? [] : WITH_KEY), ...(body ? WITH_BODY : []), ...codes];
+  if (isHeavy) possible.push('too_many_requests');
   return {
     ...{ operationId: id, tags: [tag], summary, description },
     ...(isOpen && { security: [] }),

@@ -1,17 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import type { Logger } from 'pino';
-import type { z } from 'zod';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import type { ApiKey, Client } from '../token/client.ts';
 import type { Issue } from '../token/issue.ts';
 import type { LookUp } from '../token/look-up.ts';
-import { Full } from '../token/queue.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import type { Prolong, Revoke } from '../token/revoke.ts';
 import { type StoreReads, Unavailable, Unconfirmed } from '../token/store.ts';
 import type { Emit } from '../webhooks/event.ts';
-import { fieldErrorsOf } from './schema.ts';
 
 export const JSON_TYPE = 'application/json';
 export const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -114,11 +111,6 @@ export function problem(c: Context, code: ProblemCode, detail?: string, more: Mo
   return respond(c, body, { 'Content-Type': type, ...more.headers }, statusOf(code));
 }
 
-/** Returns whether the client has closed the connection. */
-export function createIsGone(c: Context<ApiEnv>): () => boolean {
-  return () => c.env?.incoming?.socket.destroyed === true;
-}
-
 const LATER = { headers: { 'Retry-After': '5' } };
 
 const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
@@ -127,10 +119,6 @@ const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
 export function problemOf(error: Error, c: Context, log: Logger, shown?: string, members?: object) {
   if (error instanceof Refused) {
     return problem(c, error.code, error.message, { errors: error.errors });
-  }
-  if (error instanceof Full) {
-    const detail = 'Too many requests are waiting. Send this one again later.';
-    return problem(c, 'unavailable', detail, LATER);
   }
   if (error instanceof Unavailable) {
     // The line has no stack trace, because every request logs it until the operator fixes the cause.
@@ -146,43 +134,4 @@ export function problemOf(error: Error, c: Context, log: Logger, shown?: string,
   }
   log.error({ err: error }, 'a request failed');
   return problem(c, 'internal_error');
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** @throws Refused */
-export function decodeBody(bytes: ArrayBuffer | Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new Refused('invalid_request', 'The body is not UTF-8.');
-  }
-}
-
-/** @throws Refused */
-export function parseJson(bytes: ArrayBuffer | Uint8Array): unknown {
-  const text = decodeBody(bytes);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Refused('invalid_request', NO_JSON);
-  }
-}
-
-export const NO_JSON = 'The body is not valid JSON.';
-
-/** Reads a JSON body and checks it against a schema. @throws Refused */
-export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
-  const parsed = schema.safeParse(parseJson(await c.req.arrayBuffer()));
-  if (parsed.success) return parsed.data;
-  throw new Refused('invalid_request', 'The request is not valid.', fieldErrorsOf(parsed.error));
-}
-
-/** The value of a parameter that must be present once. Other parameters are ignored. @throws Refused */
-export function formValue(form: URLSearchParams, name: string): string {
-  const [value, ...more] = form.getAll(name);
-  if (more.length === 0 && value) return value;
-  throw new Refused('invalid_request', `The form must have exactly one ${name}.`, [
-    { pointer: `/${name}`, detail: 'must be present exactly once' },
-  ]);
 }

@@ -1,24 +1,14 @@
-import { Abandoned, type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
-import { inPieces, type Place } from '../token/queue.ts';
+import { inPieces } from '../pieces.ts';
+import { type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
-import type { Turn } from '../token/store.ts';
 import { note } from './audit.ts';
+import { parseJson, readJson, splitArray } from './body.ts';
 import { type Operation, ref } from './endpoint.ts';
-import {
-  type ApiDependencies,
-  createIsGone,
-  JSON_TYPE,
-  json,
-  parseJson,
-  readJson,
-  respond,
-} from './http.ts';
-import { splitArray } from './json.ts';
+import { type ApiDependencies, JSON_TYPE, json, respond } from './http.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
-import { type InTurn, readBody } from './turns.ts';
 
-/** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
-const MAX_BATCH_BYTES = 1024 * 1024;
+/** A hundred requests with a path of 300 bytes and the longest subject and filename take 90 KB. */
+const MAX_BATCH_BYTES = 128 * 1024;
 
 const batchOf = (name: Parameters<typeof ref>[0], description: string) => ({
   ...{ type: 'array', description, minItems: 1, maxItems: MAX_BATCH },
@@ -39,8 +29,7 @@ export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
       const request = await readJson(c, grantRequest);
       const { subject = c.get('client').subject, path, prefix, site } = request;
       note(c, { action: 'token.issued', subject, path, prefix, site });
-      const isGone = createIsGone(c);
-      const [issued] = await issue(c.get('client'), [{ at: '', request }], { isGone });
+      const [issued] = await issue(c.get('client'), [{ at: '', request }]);
       if (issued === undefined) throw new Error('no token was issued');
       note(c, { token_id: issued.id, expires_in: issued.expiresIn });
       return json(c, answerOf(issued, publicUrl), 201);
@@ -49,7 +38,7 @@ export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
 }
 
 /** `POST /tokens/batch` issues all of its tokens, or none. */
-export function issueBatch({ issue, publicUrl }: ApiDependencies, inTurn: InTurn): Operation {
+export function issueBatch({ issue, publicUrl }: ApiDependencies): Operation {
   return {
     id: 'issueTokens',
     summary: 'Issue many tokens',
@@ -59,31 +48,16 @@ export function issueBatch({ issue, publicUrl }: ApiDependencies, inTurn: InTurn
     maxBytes: MAX_BATCH_BYTES,
     answer: [201, 'Issued.', batchOf('IssuedToken', 'In the order of the requests.')],
     codes: ['insufficient_scope'],
-    handle(c) {
-      const issueAll = async (place: Place) => {
-        const requests = await parseAll(await readBody(c, place), place.turn);
-        const isGone = createIsGone(c);
-        if (isGone()) throw new Abandoned();
-        note(c, { action: 'token.issued', count: requests.length });
-        const issued = await issue(c.get('client'), requests, { isGone, place });
-        note(c, { token_ids: issued.map(({ id }) => id) });
-        const body = await jsonOf(issued, publicUrl, place.turn);
-        return respond(c, body, { 'Content-Type': JSON_TYPE }, 201);
-      };
-      return inTurn(c, 'batch', issueAll, 0);
+    isHeavy: true,
+    async handle(c) {
+      const requests = await parseAll(new Uint8Array(await c.req.arrayBuffer()));
+      note(c, { action: 'token.issued', count: requests.length });
+      const issued = await issue(c.get('client'), requests);
+      note(c, { token_ids: issued.map(({ id }) => id) });
+      const body = JSON.stringify(issued.map((one) => answerOf(one, publicUrl)));
+      return respond(c, body, { 'Content-Type': JSON_TYPE }, 201);
     },
   };
-}
-
-/** The response, written in pieces. */
-async function jsonOf(issued: readonly Issued[], publicUrl: string, turn: Turn) {
-  const parts: Buffer[] = [];
-  const write = (piece: readonly Issued[]) => {
-    const text = piece.map((one) => JSON.stringify(answerOf(one, publicUrl))).join();
-    parts.push(Buffer.from(`${parts.length === 0 ? '[' : ','}${text}`));
-  };
-  await inPieces(issued, turn, write, ({ url, cookieUrl = '' }) => url.length + cookieUrl.length);
-  return Buffer.concat([...parts, Buffer.from(']')]);
 }
 
 function answerOf(
@@ -101,7 +75,7 @@ function answerOf(
   };
 }
 
-async function parseAll(body: Uint8Array, turn: Turn): Promise<Requests> {
+async function parseAll(body: Uint8Array): Promise<Requests> {
   const requests: Array<Requests[number]> = [];
   const errors: FieldError[] = [];
   let count = 0;
@@ -115,7 +89,7 @@ async function parseAll(body: Uint8Array, turn: Turn): Promise<Requests> {
       if (errors.length >= MAX_ERRORS) throw new Refused('invalid_request', NOT_ISSUED, errors);
     }
   };
-  await inPieces(splitArray(body, MAX_BATCH), turn, parse, ({ length }) => length);
+  await inPieces(splitArray(body, MAX_BATCH), parse, ({ length }) => length);
   if (errors.length > 0) throw new Refused('invalid_request', NOT_ISSUED, errors);
   return requests;
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { nextTurn } from '../pieces.ts';
 import { GRANT_FIELDS } from '../token/grant-fields.ts';
 import { Refused } from '../token/refused.ts';
 import type { Cursor, StoreReads } from '../token/store.ts';
@@ -7,7 +8,6 @@ import { note } from './audit.ts';
 import { type Operation, ref } from './endpoint.ts';
 import { type ApiDependencies, type ApiEnv, JSON_TYPE, respond } from './http.ts';
 import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
-import type { InTurn } from './turns.ts';
 
 /** A query parameter, as the OpenAPI document describes it. */
 const parameter = <N extends string>(name: N, description: string, schema: object) => ({
@@ -27,8 +27,6 @@ export const SELECTED = [
   parameter('client', OWNER, textSchema('web')),
 ];
 
-const DEFAULT_PAGE = 100;
-
 const PARAMETERS = [
   ...SELECTED,
   parameter(
@@ -37,13 +35,13 @@ const PARAMETERS = [
     textSchema(GRANT_FIELDS.path.example),
   ),
   parameter('limit', 'Tokens in a page.', {
-    ...{ type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE },
+    ...{ type: 'integer', minimum: 1, maximum: MAX_PAGE, default: MAX_PAGE },
   }),
   parameter('cursor', '`next_cursor` of the previous page.', { type: 'string' }),
 ];
 
 /** A page of a client's live grants, ordered by their end. */
-export function listOperation({ store }: ApiDependencies, inTurn: InTurn): Operation {
+export function listOperation({ store }: ApiDependencies): Operation {
   return {
     id: 'listTokens',
     summary: 'List tokens',
@@ -52,7 +50,8 @@ export function listOperation({ store }: ApiDependencies, inTurn: InTurn): Opera
     parameters: PARAMETERS,
     answer: [200, 'A page.', ref('TokenPage')],
     codes: ['invalid_request', 'insufficient_scope'],
-    handle(c) {
+    isHeavy: true,
+    async handle(c) {
       const query = queryValues(c, PARAMETERS);
       const { subject, path, client: owner } = query;
       const limit = limitOf(query.limit);
@@ -60,20 +59,17 @@ export function listOperation({ store }: ApiDependencies, inTurn: InTurn): Opera
       note(c, { action: 'token.listed', subject, path, owner });
       const client = ownerOf(c, owner);
       const selection = { subject, covers: path };
-      return inTurn(c, 'list', async ({ alone }) => {
-        // Alone: the replies of a slow store for many lists would arrive together.
-        const read: Read = (max, after) => alone(() => store.list(client, selection, max, after));
-        const { body, count } = await listInPieces(read, limit, cursor);
-        note(c, { count });
-        return respond(c, body, { 'Content-Type': JSON_TYPE });
-      });
+      const read: Read = (max, after) => store.list(client, selection, max, after);
+      const { body, count } = await listInPieces(read, limit, cursor);
+      note(c, { count });
+      return respond(c, body, { 'Content-Type': JSON_TYPE });
     },
   };
 }
 
 function limitOf(value: string | undefined): number {
-  if (value === undefined) return DEFAULT_PAGE;
-  const limit = /^\d{1,4}$/.test(value) ? Number(value) : 0;
+  if (value === undefined) return MAX_PAGE;
+  const limit = /^\d{1,3}$/.test(value) ? Number(value) : 0;
   if (limit >= 1 && limit <= MAX_PAGE) return limit;
   throw new Refused('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}.`);
 }
@@ -85,37 +81,28 @@ function cursorOf(value: string | undefined): Cursor | undefined {
   throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
 }
 
-/** Grants that the store reads in one piece. */
-const PIECE = 50;
-
-/**
- * A page that has more bytes ends before its limit. A thousand tokens with short texts take a quarter of a megabyte,
- * and with the longest ones ten.
- */
-const MAX_PAGE_BYTES = 1024 * 1024;
+/** Grants that the store reads in one piece. With the longest texts, they take 250 KB. */
+const PIECE = 25;
 
 type Read = (max: number, after: Cursor | undefined) => ReturnType<StoreReads['list']>;
 
 /** A page as JSON, from several small pages of the store. Ended tokens count, too: an index may have many of them. */
 async function listInPieces(read: Read, limit: number, after: Cursor | undefined) {
-  const pieces: Buffer[] = [];
-  let [left, count, bytes, next] = [limit, 0, 0, after];
+  const pieces: string[] = [];
+  let [left, count, next] = [limit, 0, after];
   do {
+    await nextTurn();
     const max = Math.min(PIECE, left);
     left -= max;
     const page = await read(max, next);
     next = page.next;
     if (page.entries.length === 0) continue;
     const tokens: PageAnswer['tokens'] = page.entries.map(([id, grant]) => stateOf(id, grant));
-    const text = JSON.stringify(tokens).slice(1, -1);
-    const piece = Buffer.from(count === 0 ? text : `,${text}`);
-    pieces.push(piece);
-    bytes += piece.length;
+    pieces.push(JSON.stringify(tokens).slice(1, -1));
     count += tokens.length;
-  } while (next !== undefined && left > 0 && bytes < MAX_PAGE_BYTES);
+  } while (next !== undefined && left > 0);
   const end = next === undefined ? ']}' : `],"next_cursor":"${next.end}.${next.id}"}`;
-  const body = Buffer.concat([Buffer.from('{"tokens":['), ...pieces, Buffer.from(end)]);
-  return { body, count };
+  return { body: `{"tokens":[${pieces.join()}${end}`, count };
 }
 
 /** The client whose tokens a request selects: the client itself, unless it names another. */

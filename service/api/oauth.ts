@@ -1,10 +1,9 @@
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
+import { formValue } from './body.ts';
 import { type AddEndpoint, ref } from './endpoint.ts';
-import { type ApiDependencies, formValue, json, respond } from './http.ts';
-import type { IntrospectionAnswer } from './schema.ts';
-import { stateInTurn } from './tokens.ts';
-import type { InTurn } from './turns.ts';
+import { type ApiDependencies, json, respond } from './http.ts';
+import { type IntrospectionAnswer, wholeStateOf } from './schema.ts';
 
 const form = (fields: Readonly<Record<string, string>>) => ({
   type: 'object',
@@ -27,11 +26,7 @@ export const metadata = (issuer: string) => ({
 });
 
 /** Adds the endpoints of OAuth 2.0: introspection (RFC 7662), and revocation (RFC 7009), whether or not the token exists. */
-export function addOAuth(
-  endpoint: AddEndpoint,
-  { lookUp, revoke, store }: ApiDependencies,
-  inTurn: InTurn,
-): void {
+export function addOAuth(endpoint: AddEndpoint, { lookUp, revoke, store }: ApiDependencies): void {
   endpoint('OAuth', '/introspect', {
     post: {
       id: 'introspectToken',
@@ -49,7 +44,7 @@ export function addOAuth(
           return json<IntrospectionAnswer>(c, { active: false });
         }
         note(c, { active: true, ...grantFields(grant) });
-        const { subject, id: jti, ...state } = await stateInTurn(inTurn, c, store, [id, grant]);
+        const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant);
         const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
         return json<IntrospectionAnswer>(c, active);
       },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nextTurn } from '../pieces.ts';
 import { fieldSchemas } from '../schema.ts';
 import {
   type Grant,
@@ -10,13 +11,13 @@ import {
 } from '../token/grant.ts';
 import type { ShownName } from '../token/grant-fields.ts';
 import type { FieldError } from '../token/refused.ts';
-import type { StoreReads, Turn } from '../token/store.ts';
+import { MAX_SHOWN_REQUESTERS, type Requesters, type StoreReads } from '../token/store.ts';
 
 /** Maximum number of tokens in a request. */
-export const MAX_BATCH = 1000;
+export const MAX_BATCH = 100;
 
 /** Maximum number of tokens in a page of a list. */
-export const MAX_PAGE = 1000;
+export const MAX_PAGE = 100;
 
 /** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. service/token/ checks the rest. */
 export const grantRequest = z.strictObject(
@@ -129,9 +130,10 @@ const kept = {
   ...shown,
   uses_left: count('New requesters that may start before `exp`.').optional(),
   requesters: described(
-    z.array(requester),
-    'The requesters that used the token; absent if requesters are not counted.',
+    z.array(requester).max(MAX_SHOWN_REQUESTERS),
+    'The newest requesters that used the token, oldest first; absent if requesters are not counted.',
   ).optional(),
+  requesters_total: count('Number of all requesters that used the token.').optional(),
   resumable_until: time('Time until which any requester may resume').optional(),
   delivered: described(
     delivered,
@@ -215,7 +217,7 @@ export const problemDocument = z.strictObject({
 const SHOWN_FIELDS = KEPT_FIELDS.filter(({ shown }) => shown);
 
 /** A grant in the API's form, with times in whole seconds. */
-export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]): State {
+export function stateOf(id: string, grant: Grant, requesters?: Requesters): State {
   const { client, covers, uses } = grant;
   return {
     id,
@@ -232,15 +234,11 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
   };
 }
 
-/** As `stateOf`, with the requesters, and with what nginx sent. */
-export async function wholeStateOf(
-  store: StoreReads,
-  id: string,
-  grant: Grant,
-  turn: Turn,
-): Promise<State> {
+/** As `stateOf`, with the newest requesters, and with what nginx sent. It waits for a turn if there may be many. */
+export async function wholeStateOf(store: StoreReads, id: string, grant: Grant): Promise<State> {
+  if (grant.uses) await nextTurn();
   const [requesters, sent] = await Promise.all([
-    grant.uses && store.requesters(id, turn),
+    grant.uses && store.requesters(id),
     store.delivered(id),
   ]);
   const state = stateOf(id, grant, requesters);
@@ -251,14 +249,15 @@ export async function wholeStateOf(
   return { ...state, delivered };
 }
 
-function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {
+function usageOf(uses: Uses, { total, newest }: Requesters, expiresAt: number) {
   const until = (one: KnownRequester) => seconds(Math.max(expiresAt, resumableUntil(uses, one)));
-  const last = requesters.at(-1);
+  const last = newest.at(-1);
   return {
-    uses_left: uses.max === undefined ? undefined : uses.max - requesters.length,
+    uses_left: uses.max === undefined ? undefined : uses.max - total,
     // The latest time at which any of them can resume.
     resumable_until: last && until(last),
-    requesters: requesters.map((requester) => ({
+    requesters_total: total,
+    requesters: newest.map((requester) => ({
       address: requester.address,
       began: seconds(requester.began),
       resumable_until: until(requester),

@@ -1,21 +1,19 @@
 import type { Context } from 'hono';
-import { nextTurn } from '../token/queue.ts';
 import { Refused } from '../token/refused.ts';
-import type { Entry, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
+import { readJson } from './body.ts';
 import { type AddEndpoint, ref } from './endpoint.ts';
-import { type ApiDependencies, type ApiEnv, json, readJson, respond } from './http.ts';
+import { type ApiDependencies, type ApiEnv, json, respond } from './http.ts';
 import { issueBatch, issueOne } from './issue.ts';
 import { listOperation, ownerOf, queryValues, SELECTED } from './list.ts';
-import { prolongRequest, type State, wholeStateOf } from './schema.ts';
-import type { InTurn } from './turns.ts';
+import { prolongRequest, wholeStateOf } from './schema.ts';
 
 /** Adds the endpoints that list, show, prolong and revoke tokens, and the one that issues one. */
-export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: InTurn): void {
+export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies): void {
   const { prolong, revoke, store } = deps;
   endpoint('Tokens', '/tokens', {
-    get: listOperation(deps, inTurn),
+    get: listOperation(deps),
     post: issueOne(deps),
     // Ends all grants of a client, or those of one of its subjects.
     delete: {
@@ -27,7 +25,8 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: 
       parameters: SELECTED,
       answer: [200, 'Number of revoked tokens.', ref('Revoked')],
       codes: ['invalid_request', 'insufficient_scope'],
-      handle(c) {
+      isHeavy: true,
+      async handle(c) {
         const { subject, client: owner } = queryValues(c, SELECTED);
         if (subject === undefined && owner === undefined) {
           throw new Refused('invalid_request', 'The query must have a subject, a client, or both.');
@@ -35,17 +34,14 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: 
         const by = subject === undefined ? 'client' : 'subject';
         note(c, { action: 'token.revoked', by, subject, owner });
         const client = ownerOf(c, owner);
-        return inTurn(c, 'revoke', async ({ turn, keep }) => {
-          await keep();
-          const { revoked, signedBefore } = await revoke.all(client, subject, turn);
-          note(c, { count: revoked, signed_before: signedBefore });
-          return json(c, { revoked, signed_before: signedBefore });
-        });
+        const { revoked, signedBefore } = await revoke.all(client, subject);
+        note(c, { count: revoked, signed_before: signedBefore });
+        return json(c, { revoked, signed_before: signedBefore });
       },
     },
   });
   // Before the paths with an ID.
-  endpoint('Tokens', '/tokens/batch', { post: issueBatch(deps, inTurn) });
+  endpoint('Tokens', '/tokens/batch', { post: issueBatch(deps) });
   endpoint('Tokens', '/tokens/{id}', {
     get: {
       id: 'showToken',
@@ -59,7 +55,7 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: 
         const grant = await revoke.find(c.get('client'), id);
         if (grant === undefined) throw noSuchToken();
         note(c, grantFields(grant));
-        return json(c, await stateInTurn(inTurn, c, store, [id, grant]));
+        return json(c, await wholeStateOf(store, id, grant));
       },
     },
     patch: {
@@ -73,13 +69,10 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: 
         const { expires_in: expiresIn } = await readJson(c, prolongRequest);
         const id = idOf(c);
         note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
-        return inTurn(c, 'prolong', async ({ turn, keep }) => {
-          await keep();
-          const grant = await prolong(c.get('client'), id, expiresIn);
-          if (grant === undefined) throw noSuchToken();
-          note(c, grantFields(grant));
-          return json(c, await wholeStateOf(store, id, grant, turn));
-        });
+        const grant = await prolong(c.get('client'), id, expiresIn);
+        if (grant === undefined) throw noSuchToken();
+        note(c, grantFields(grant));
+        return json(c, await wholeStateOf(store, id, grant));
       },
     },
     delete: {
@@ -96,17 +89,6 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, inTurn: 
       },
     },
   });
-}
-
-/** Alone if there may be many requesters: the replies of a slow store for many tokens would arrive together. */
-export async function stateInTurn(
-  inTurn: InTurn,
-  c: Context<ApiEnv>,
-  store: StoreReads,
-  [id, grant]: Entry,
-): Promise<State> {
-  const read = () => wholeStateOf(store, id, grant, nextTurn);
-  return grant.uses === undefined ? read() : inTurn(c, 'show', ({ alone }) => alone(read));
 }
 
 function idOf(c: Context<ApiEnv>): string {

@@ -105,7 +105,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { requester, resumeCookie: value } = identify(request.resume, request.address);
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     if (grant.confirm) {
-      return confirm(allow, resumeCookie, requester, request.confirmation, deadline);
+      return confirm(token, allow, resumeCookie, requester, request.confirmation, deadline);
     }
     const counts = request.method === 'GET';
     const redeemed = await store.redeem(id, requester, counts);

@@ -1,7 +1,6 @@
 import { type Grant, isFolder } from '../token/grant.ts';
-import { MAX_PIN_ATTEMPTS, matchesPin } from '../token/pin.ts';
-import { createQueue } from '../token/queue.ts';
-import { type Store, Unavailable } from '../token/store.ts';
+import { isPinHmac, MAX_PIN_ATTEMPTS, matchesPin } from '../token/pin.ts';
+import type { Store } from '../token/store.ts';
 import type { Redeemed, Requester } from '../token/uses.ts';
 import type { Deadline } from './deadline.ts';
 import {
@@ -14,22 +13,14 @@ import {
   deny,
 } from './decision.ts';
 
-/** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
-const MAX_WAITING = 16;
-
-/** With less time left, no check begins: a late PIN remains counted, so a flood could use up a token's attempts. */
-export const MIN_LEFT_MS = 750;
-
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
- * one, but does not send the file. PINs are checked one at a time, so that many PINs delay no other decision.
- * The places and the order of the checks are shared by the requesters' networks, then by the tokens.
+ * one, but does not send the file.
  */
 export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 'revoke'>) {
-  const enqueue = createQueue(MAX_WAITING);
-
   /** `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`. */
   return async function confirm(
+    token: string,
     allow: Allow,
     resumeCookie: Cookie,
     requester: Requester,
@@ -37,7 +28,7 @@ export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 're
     deadline: Deadline,
   ): Promise<Decision> {
     const { id, grant, path, tokenCookie } = allow;
-    const { pinHash } = grant;
+    const { pinHmac } = grant;
     const redeem = (counts: boolean) => store.redeem(id, requester, counts);
     const known = { id, path, subject: grant.subject };
     const refused = () => deny('invalid_token', { ...known, refused: true });
@@ -55,42 +46,37 @@ export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 're
       const redeemed = await redeem(false);
       if (redeemed === undefined) return refused();
       if (redeemed === 'known') return { ...allow, redeemed };
-      return ask(pinHash === undefined ? 'confirmation_required' : 'pin_required');
+      return ask(pinHmac === undefined ? 'confirmation_required' : 'pin_required');
     }
 
-    if (pinHash === undefined) return confirmed(await redeem(true));
+    if (pinHmac === undefined) return confirmed(await redeem(true));
+    if (!isPinHmac(pinHmac)) return refused();
     const seen = await redeem(false);
     if (seen !== 'new') return confirmed(seen);
     const { pin } = confirmation;
     // A form that has no PIN is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
-    const check = () => tryPin(allow, redeem, pin, pinHash, deadline);
-    const redeemed = await enqueue([requester.address ?? '', id], ({ alone }) => alone(check));
+    const isRight = matchesPin(token, pin, pinHmac);
+    const redeemed = await tryPin(allow, redeem, isRight, deadline);
     if (redeemed === 'locked') return { ...refused(), locked: grant };
     return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
   };
 
   /**
-   * Redeems the token if the PIN is correct. The store counts each attempt before the check. `locked`: no
-   * attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
+   * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
+   * limit. `locked`: no attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
    */
   async function tryPin(
     { id, grant }: Allow,
     redeem: (counts: boolean) => Promise<Redeemed | undefined>,
-    pin: string,
-    pinHash: string,
+    isRight: boolean,
     deadline: Deadline,
   ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
-    if (deadline.endsAt - performance.now() < MIN_LEFT_MS) {
-      throw new Unavailable('the PIN waited too long for its check');
-    }
-    // While this attempt waited, the requester may have confirmed, or another one may have taken the last use.
-    const seen = await redeem(false);
-    if (seen !== 'new') return seen;
+    if (deadline.late) throw deadline.late;
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     if (attempts === undefined) return undefined;
     if (attempts === 0) return 'locked';
-    if (await matchesPin(pin, pinHash)) {
+    if (isRight) {
       if (deadline.late) throw deadline.late;
       return redeem(true);
     }

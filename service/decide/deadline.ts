@@ -7,15 +7,12 @@ const MAX_MS = 1500;
 export interface Deadline {
   /** Set after the deadline, when the response was already sent. */
   readonly late: Unavailable | undefined;
-  /** By `performance.now()`. */
-  readonly endsAt: number;
 }
 
 /** Calls `onLate` at the deadline, unless `end` comes first. The decision continues until it checks its deadline. */
-export function startDeadline(began: number, onLate: (late: Unavailable) => void, ms = MAX_MS) {
+export function startDeadline(onLate: (late: Unavailable) => void, ms = MAX_MS) {
   const deadline = {
     late: undefined as Unavailable | undefined,
-    endsAt: began + ms,
     /** False if the deadline has passed. */
     end(): boolean {
       clearTimeout(timer);

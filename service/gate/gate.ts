@@ -77,7 +77,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     }
 
     const tooLate = (cause: unknown) => answer(deny('unavailable', { cause }));
-    const deadline = startDeadline(began, tooLate, decisionMs);
+    const deadline = startDeadline(tooLate, decisionMs);
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { coalesce, perMinute } from '../coalesce.ts';
+import { inPieces } from '../pieces.ts';
 import { isWithin } from '../site/address.ts';
-import { inPieces, nextTurn } from '../token/queue.ts';
 import { addDelivery, type Counted, type Delivery, type DeliveryEntry } from '../token/sent.ts';
 import type { Store } from '../token/store.ts';
 import { loggedGrant } from '../token/without-tokens.ts';
@@ -167,7 +167,7 @@ interface DeliverDependencies {
 export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
   return async function deliver(entries) {
     const added = await store.addDelivered(entries);
-    await inPieces(added.counted, nextTurn, (piece) => {
+    await inPieces(added.counted, (piece) => {
       for (const one of piece) {
         recordBytes(one);
         if (one.completed === undefined) continue;

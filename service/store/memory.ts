@@ -1,3 +1,4 @@
+import { inPieces } from '../pieces.ts';
 import {
   type Grant,
   isFolder,
@@ -7,9 +8,15 @@ import {
   resumableUntil,
 } from '../token/grant.ts';
 import { MAX_REQUESTERS } from '../token/grant-fields.ts';
-import { inPieces, nextTurn } from '../token/queue.ts';
 import { addDelivery, type Delivery, isWhole, sums } from '../token/sent.ts';
-import { type Cursor, type Entry, type Selection, type Store, signedAt } from '../token/store.ts';
+import {
+  type Cursor,
+  type Entry,
+  MAX_SHOWN_REQUESTERS,
+  type Selection,
+  type Store,
+  signedAt,
+} from '../token/store.ts';
 import { redeem } from '../token/uses.ts';
 
 const SWEEP_EVERY_MS = 10_000;
@@ -75,10 +82,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return indexes.get(index) ?? [];
   }
 
-  async function endAll(client: string, selection: Selection, turn = nextTurn): Promise<number> {
+  async function endAll(client: string, selection: Selection): Promise<number> {
     let ended = 0;
     // A copy: grants that are issued meanwhile stay.
-    await inPieces([...idsOf(client, selection)], turn, (piece) => {
+    await inPieces([...idsOf(client, selection)], (piece) => {
       for (const id of piece) {
         const found = live(id);
         if (found === undefined) continue;
@@ -121,7 +128,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return found && { grant: found.grant, leftMs: endOf(found) - now() };
     },
     async requesters(id) {
-      return live(id)?.requesters ?? [];
+      const { requesters = [] } = live(id) ?? {};
+      return { total: requesters.length, newest: requesters.slice(-MAX_SHOWN_REQUESTERS) };
     },
     async findExternal(id, signed) {
       if ((revoked.get(id) ?? 0) > now()) return 'revoked';
@@ -151,8 +159,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       if (found?.grant.uses === undefined) return undefined;
       const { grant, requesters } = found;
       const redeemed = redeem(grant, found.grant.uses, requesters, requester, now());
+      if (redeemed !== undefined && count) found.attempts = Math.max(0, found.attempts - 1);
       if (redeemed === 'new' && count) {
-        found.attempts = Math.max(0, found.attempts - 1);
         const { newCookie: cookie, address } = requester;
         requesters.push({ began: now(), cookie, ...(address !== undefined && { address }) });
         if (requesters.length > MAX_REQUESTERS) requesters.shift();
@@ -161,7 +169,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     },
     async countAttempt(id, max) {
       const found = live(id);
-      if (found?.grant.pinHash === undefined) return undefined;
+      if (found?.grant.pinHmac === undefined) return undefined;
       found.attempts += 1;
       if (found.attempts <= max) return found.attempts;
       end(id, found.grant);
@@ -225,8 +233,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         ...(first.length > limit && last && { next: last.cursor }),
       };
     },
-    revokeSubject: (client, subject, turn) => endAll(client, { subject }, turn),
-    revokeClient: (client, turn) => endAll(client, {}, turn),
+    revokeSubject: (client, subject) => endAll(client, { subject }),
+    revokeClient: (client) => endAll(client, {}),
     async check() {
       return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },

@@ -153,7 +153,7 @@ export const GRANT_FIELDS = {
     without: [/\s/, 'a space'],
     claim: false,
     shown: false,
-    description: 'with confirm: what a person must type; stored only as a slow hash',
+    description: 'with confirm: what a person must type; stored only as an HMAC',
     example: '4711',
   },
   ip: {

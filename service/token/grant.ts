@@ -17,8 +17,8 @@ export interface Grant extends KeptFields {
   readonly expiresAt: number;
   /** Absent: requesters are not tracked. */
   readonly uses?: Uses;
-  /** With `confirm`: the slow hash of the PIN that a new requester must know. */
-  readonly pinHash?: string;
+  /** With `confirm`: what `pinHmac` returns for the PIN that a new requester must know. */
+  readonly pinHmac?: string;
   /** JWT: the end of the signed token. The store cannot change it. */
   readonly signedUntil?: number;
   /** Set by the store: `maxBytes` were sent. */

@@ -1,3 +1,4 @@
+import { inPieces } from '../pieces.ts';
 import type { Mount, Mounts } from '../site/mount.ts';
 import { encodePath, encodingHint } from '../site/path.ts';
 import type { Client } from './client.ts';
@@ -5,10 +6,9 @@ import { type Grant, isFolder, latestEndOf } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
 import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request.ts';
 import type { Signer } from './look-up.ts';
-import { hashPin } from './pin.ts';
-import { createQueue, inPieces, type Place } from './queue.ts';
+import { pinHmac } from './pin.ts';
 import { MAX_ERRORS, Refused, RequestErrors } from './refused.ts';
-import type { Entry, Store, Turn } from './store.ts';
+import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, randomText, tokenId } from './token.ts';
 
 export type Format = 'opaque' | 'jwt';
@@ -44,20 +44,7 @@ export type Requests = ReadonlyArray<{
   readonly bytes?: number | undefined;
 }>;
 
-export interface Waiting {
-  /** Returns whether the client has given up. */
-  readonly isGone?: () => boolean;
-  /** Of a batch. A single request takes less than a turn. */
-  readonly place?: Place;
-}
-
-/** The client has given up. Node.js uses the same `code` for a request that its client aborted. */
-export class Abandoned extends Error {
-  override readonly name = 'Abandoned';
-  readonly code = 'ECONNRESET';
-}
-
-type Prepared = PreparedGrant & Requests[number] & { pinHash?: string };
+type Prepared = PreparedGrant & Requests[number];
 
 /** A token, and what the store keeps of it. */
 interface Created {
@@ -66,26 +53,22 @@ interface Created {
   readonly entry?: Entry;
 }
 
-/** Maximum number of requests whose PINs wait to be hashed. */
-const MAX_HASHING = 1000;
-
-const atOnce: Turn = async () => {};
-
 export type Issue = ReturnType<typeof createIssue>;
 
 /** Issues tokens, all or none: a client gets no token if the store does not save them all. */
 export function createIssue(options: IssueOptions) {
   const { mounts, store, now } = options;
-  // One hash at a time: a batch must not occupy the threads that decisions need.
-  const enqueue = createQueue(MAX_HASHING);
 
-  /** @throws Refused, Unavailable, Abandoned */
-  return async function issue(client: Client, requests: Requests, waiting: Waiting = {}) {
-    const { place } = waiting;
-    const eachPiece = <T extends Pick<Requests[number], 'bytes'>>(
+  /** @throws Refused, Unavailable */
+  return async function issue(client: Client, requests: Requests) {
+    // A single request takes less than a turn.
+    const eachPiece = async <T extends Pick<Requests[number], 'bytes'>>(
       items: readonly T[],
       work: (piece: readonly T[]) => unknown,
-    ) => inPieces(items, place?.turn ?? atOnce, work, ({ bytes = 0 }) => bytes);
+    ) => {
+      if (requests.length === 1) await work(items);
+      else await inPieces(items, work, ({ bytes = 0 }) => bytes);
+    };
     const errors = new RequestErrors();
     const prepared: Prepared[] = [];
     await eachPiece(requests, (piece) => {
@@ -97,8 +80,6 @@ export function createIssue(options: IssueOptions) {
     });
     refuse(errors);
 
-    await hashPins(client, prepared, waiting);
-    // The time is read here, because hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
     const created: Created[] = [];
     await eachPiece(prepared, async (piece) => {
@@ -108,7 +89,6 @@ export function createIssue(options: IssueOptions) {
       if (errors.malformed.length >= MAX_ERRORS) refuse(errors);
     });
     refuse(errors);
-    await place?.keep();
     const kept = created.flatMap(({ entry, bytes }) => (entry ? [{ entry, bytes }] : []));
     // One by one, because Redis, too, handles no other command before it has saved a piece.
     await eachPiece(kept, (piece) => store.issue(piece.map(({ entry }) => entry)));
@@ -128,33 +108,17 @@ export function createIssue(options: IssueOptions) {
     return { ...asked, ...prepared };
   }
 
-  /** One at a time, in turns: of the clients, and of the batches and the other requests of a client. */
-  async function hashPins({ id }: Client, all: readonly Prepared[], { isGone, place }: Waiting) {
-    const withPin = all.filter(({ request }) => request.pin !== undefined);
-    if (withPin.length === 0) return;
-    const kind = place === undefined ? 'single' : 'batch';
-    const hashed = enqueue([id, `${id}:${kind}`], async (hashing) => {
-      for (const one of withPin) {
-        one.pinHash = await hashing.alone(async () => {
-          if (isGone?.() || place?.isTaken) throw new Abandoned();
-          return hashPin(one.request.pin ?? '');
-        });
-      }
-    });
-    await (place === undefined ? hashed : place.wait(hashed));
-  }
-
   /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
   async function create(
-    { at, request, bytes, grant: prepared, mount, expiresIn, pinHash }: Prepared,
+    { at, request, bytes, grant: prepared, mount, expiresIn }: Prepared,
     issuedAt: number,
     errors: RequestErrors,
   ): Promise<Created | undefined> {
     const { covers } = prepared;
-    const { format = options.format, revocable = true } = request;
+    const { format = options.format, revocable = true, pin } = request;
     const signer = format === 'jwt' ? options.signer : undefined;
     const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-    const plain = { ...prepared, ...(pinHash !== undefined && { pinHash }), ...times };
+    const plain = { ...prepared, ...times };
     const grant = signer ? { ...plain, signedUntil: latestEndOf(plain) } : plain;
     const jti = signer ? randomText(16) : '';
     const token = signer ? await signer.sign(jti, grant, revocable) : newToken();
@@ -171,7 +135,9 @@ export function createIssue(options: IssueOptions) {
     return {
       token: { token, id, expiresIn, url, ...more },
       bytes,
-      ...((!signer || revocable) && { entry: [id, grant] }),
+      ...((!signer || revocable) && {
+        entry: [id, pin === undefined ? grant : { ...grant, pinHmac: pinHmac(token, pin) }],
+      }),
     };
   }
 }

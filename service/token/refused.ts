@@ -4,7 +4,7 @@ export interface FieldError {
   readonly detail: string;
 }
 
-/** Checks stop after this number of errors: a batch of 1000 requests may have thousands. */
+/** Checks stop after this number of errors: a batch may have thousands. */
 export const MAX_ERRORS = 50;
 
 /** The errors of a request, or of all requests in a batch. */

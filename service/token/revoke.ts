@@ -5,7 +5,7 @@ import { checkReach, maxError } from './grant-request.ts';
 import type { IssueOptions } from './issue.ts';
 import type { LookUp } from './look-up.ts';
 import { Refused, RequestErrors } from './refused.ts';
-import { type Store, type Turn, Unconfirmed } from './store.ts';
+import { type Store, Unconfirmed } from './store.ts';
 import { isOpaque, jwtId, subjectId, tokenId } from './token.ts';
 
 interface RevokeOptions {
@@ -69,8 +69,8 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
      * Ends all tokens of a client, or of one of its subjects, that were issued before, and counts them. The tokens that
      * the client's issuers signed for a subject are not counted. They end if their `iat` is before `signedBefore`.
      */
-    async all(client: string, subject: string | undefined, turn: Turn) {
-      if (subject === undefined) return { revoked: await store.revokeClient(client, turn) };
+    async all(client: string, subject: string | undefined) {
+      if (subject === undefined) return { revoked: await store.revokeClient(client) };
       const issuers = issuersOf(client);
       // An `iat` has whole seconds, and the clock of its issuer may be ahead.
       const signedBefore = Math.floor(now() / 1000) + leeway + 1;
@@ -78,7 +78,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
         const until = signedBefore * 1000 + longestMs([issuer]);
         return store.revokeSigned(subjectId(issuer[0], subject), signedBefore * 1000, until);
       };
-      const stored = store.revokeSubject(client, subject, turn);
+      const stored = store.revokeSubject(client, subject);
       // Each ends other tokens, so one that fails must not keep the others from it.
       const ended = await Promise.allSettled([...issuers.map(end), stored]);
       const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));

@@ -2,9 +2,6 @@ import type { Grant, KnownRequester } from './grant.ts';
 import type { Added, Delivered, DeliveryEntry } from './sent.ts';
 import type { Redeemed, Requester } from './uses.ts';
 
-/** Waits until other work had its turn. The caller may then work for about a millisecond. */
-export type Turn = () => Promise<void>;
-
 export type Entry = readonly [id: string, grant: Grant];
 
 /** What a revocation of all tokens of a subject compares for an external token. */
@@ -39,10 +36,21 @@ export interface Page {
   readonly next?: Cursor;
 }
 
+/** At most this many requesters of a grant are shown. */
+export const MAX_SHOWN_REQUESTERS = 100;
+
+export interface Requesters {
+  /** The number of all. */
+  readonly total: number;
+  /** Oldest first. */
+  readonly newest: readonly KnownRequester[];
+}
+
 /**
  * Keeps grants, each under its token ID until it ends. One contract suite tests every implementation.
  * A store that cannot answer in time rejects with {@link StoreUnavailable}; it never answers "not
- * found" instead. An external token is one that another issuer signed. `turn`: awaited before each piece of work.
+ * found" instead. An external token is one that another issuer signed. Long operations wait for a
+ * turn of the event loop before each piece.
  */
 export interface Store {
   /** Saves all grants or none. One round trip. */
@@ -58,11 +66,11 @@ export interface Store {
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
   /**
    * Counts an attempt to enter the PIN of a grant: the number with this one. Undefined if it is gone or has no PIN; 0 if
-   * there were `max` already, which ends the grant. `redeem` gives a new requester its attempt back. One round trip.
+   * there were `max` already, which ends the grant. `redeem` gives the attempt back. One round trip.
    */
   countAttempt(id: string, max: number): Promise<number | undefined>;
-  /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
-  requesters(id: string, turn?: Turn): Promise<readonly KnownRequester[]>;
+  /** The requesters of a grant with `uses`; none if the grant is gone. */
+  requesters(id: string): Promise<Requesters>;
   /** Adds what nginx sent for tokens, atomically for each. A server that is lost fails only its own tokens. */
   addDelivered(entries: readonly DeliveryEntry[]): Promise<Added>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
@@ -82,8 +90,8 @@ export interface Store {
   /** Live grants of a client, ordered by their end. A page may have fewer than `limit`. */
   list(client: string, selection: Selection, limit: number, after?: Cursor): Promise<Page>;
   /** Ends all grants of a client's subject, or of a client, that were issued before, and counts them. */
-  revokeSubject(client: string, subject: string, turn?: Turn): Promise<number>;
-  revokeClient(client: string, turn?: Turn): Promise<number>;
+  revokeSubject(client: string, subject: string): Promise<number>;
+  revokeClient(client: string): Promise<number>;
   /** Proves that the store accepts a write. If it rejects, the error has the health. */
   check(): Promise<Health>;
   close(): Promise<void>;

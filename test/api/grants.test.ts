@@ -121,8 +121,9 @@ test('uses: the state has uses_left, requesters and their ends, in whole seconds
     ...{ path: '/download/a', max_uses: 2, resume_for: 600, bind: 'any', ip: RANGES },
     ...{ iat: 1_800_000_000, exp: 1_800_000_120 },
   };
+  const none = { requesters: [], requesters_total: 0 };
   const unused = (await ask(`GET /tokens/${id}`)).body;
-  expect(unused).toEqual({ id, client_id: 'test', ...fixed, uses_left: 2, requesters: [] });
+  expect(unused).toEqual({ id, client_id: 'test', ...fixed, uses_left: 2, ...none });
 
   clock.now += 10_999;
   expect(await use('192.0.2.1')).toBe(204);
@@ -134,6 +135,7 @@ test('uses: the state has uses_left, requesters and their ends, in whole seconds
     ...fixed,
     uses_left: 0,
     resumable_until: 1_800_000_620,
+    requesters_total: 2,
     requesters: [
       { address: '192.0.2.1', began: 1_800_000_010, resumable_until: 1_800_000_610 },
       { address: '2001:db8::/64', began: 1_800_000_020, resumable_until: 1_800_000_620 },

@@ -51,16 +51,6 @@ test('issue: a path that looks URL-encoded is issued, with a warning', async () 
   }
 });
 
-test('issue: a batch has at most 1000 requests', async () => {
-  const { ask } = createAsked();
-  const json = Array.from({ length: 1001 }, (_, i) => ({ path: `/download/${i}` }));
-  const refused = { status: 400, body: { code: 'invalid_request' } };
-  expect(await ask('POST /tokens/batch', { json })).toMatchObject(refused);
-  const { status, body } = await ask('POST /tokens/batch', { json: json.slice(1) });
-  expect(status).toBe(201);
-  expect(new Set(body.map(({ id }: { id: string }) => id)).size).toBe(1000);
-});
-
 test('issue: every field accepts its maximum length', async () => {
   const { ask } = createAsked();
   const json = {
@@ -153,9 +143,9 @@ test('issue: the content type may have parameters and any case', async () => {
 
 test('issue: one invalid request rejects the whole batch, and at most 50 errors are listed', async () => {
   const { ask, spent } = createRefusing();
-  const many = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
+  const many = Array.from({ length: 100 }, (_, i) => ({ path: `/download/${i}` }));
   const post = async (json: object[]) => (await ask('POST /tokens/batch', { json })).body.errors;
-  const error = { pointer: '#/999/path', detail: 'must not have a dot segment' };
+  const error = { pointer: '#/99/path', detail: 'must not have a dot segment' };
   expect(await post([...many.slice(1), { path: '/download/..' }])).toEqual([error]);
   expect(await post(many.map(() => ({ path: '', pin: '4711' })))).toHaveLength(50);
   expect(spent()).toEqual([0, []]);

@@ -26,14 +26,14 @@ test('list: GET /tokens?subject= lists the valid tokens of a subject by their en
 
 test('list: a page has 100 tokens, or the number in limit', async () => {
   const { ask } = createAsked();
-  const json = Array.from({ length: 101 }, () => ({ path: '/download/a', subject: 'u' }));
-  await ask('POST /tokens/batch', { json });
+  const json = Array.from({ length: 60 }, () => ({ path: '/download/a', subject: 'u' }));
+  for (let i = 0; i < 2; i += 1) await ask('POST /tokens/batch', { json });
   const usual = await ask('GET /tokens?subject=u');
   expect(usual.body.tokens).toHaveLength(100);
   expect(usual.body.next_cursor).toBeDefined();
-  const most = await ask('GET /tokens?subject=u&limit=1000');
-  expect(most.body.tokens).toHaveLength(101);
-  expect(most.body).not.toHaveProperty('next_cursor');
+  const rest = await ask(`GET /tokens?subject=u&limit=20&cursor=${usual.body.next_cursor}`);
+  expect(rest.body.tokens).toHaveLength(20);
+  expect(rest.body).not.toHaveProperty('next_cursor');
 });
 
 test('list: a request reads no more of an index than its limit, also if its tokens have ended', async () => {
@@ -46,9 +46,9 @@ test('list: a request reads no more of an index than its limit, also if its toke
     return { entries: [], next };
   };
   const { ask } = createAsked({ store: { ...store, list } });
-  const { body } = await ask('GET /tokens?limit=120');
+  const { body } = await ask('GET /tokens?limit=60');
   expect(body).toEqual({ tokens: [], next_cursor: `1.${next.id}` });
-  expect(reads).toEqual([50, 50, 20]);
+  expect(reads).toEqual([25, 25, 10]);
 });
 
 test('list: only a client with admin lists the tokens of another client', async () => {
@@ -71,7 +71,7 @@ test('list: only a client with admin lists the tokens of another client', async 
 
 test.each([
   ...['?sub=a', '?subject=a&Path=/download/a', '?client=', '?client=test&client=test', '?path='],
-  ...['?subject=', '?subject=a&subject=b', '?subject=a&limit=0', '?subject=a&limit=1001'],
+  ...['?subject=', '?subject=a&subject=b', '?subject=a&limit=0', '?subject=a&limit=101'],
   ...['?subject=a&limit=-1', '?subject=a&limit=x', '?subject=a&limit=', '?subject=a&limit=1e2'],
   ...['?subject=a&limit=1.5', '?subject=a&limit=1&limit=2', '?subject=a&cursor=x'],
   ...['?subject=a&cursor=1.x', '?subject=a&cursor=', '?subject=a&cursor=-1.xxxxxxxxxxxxxxxxxxxxxx'],

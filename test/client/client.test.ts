@@ -17,6 +17,22 @@ test('issue, issueMany: return the tokens in the order of the requests', async (
   expect(many.map(({ url }) => url.replace(/\?.*/, ''))).toEqual(paths);
 });
 
+test('issueMany: sends batches of at most 100 requests and 128 KiB, and names a field in all requests', async () => {
+  const { postern } = createClients();
+  const requests = Array.from({ length: 250 }, (_, i) => ({ path: `/download/${i}` }));
+  const issued = await postern.issueMany(requests);
+  expect(issued.map(({ url }) => url.replace(/\?.*/, ''))).toEqual(
+    requests.map(({ path }) => path),
+  );
+  const long = requests.slice(0, 90).map(({ path }) => ({ path: path + 'é'.repeat(1000) }));
+  expect(await postern.issueMany(long)).toHaveLength(90);
+  const wrong = requests.map((one, i) => (i === 120 ? { path: '/download/..' } : one));
+  await expect(postern.issueMany(wrong)).rejects.toMatchObject({
+    ...{ code: 'invalid_request', errors: [{ pointer: '/120/path' }] },
+  });
+  await expect(postern.issueMany([])).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
 test('show and prolong: return the state of the token', async () => {
   const { postern } = createClients();
   const { id } = await postern.issue({ path: '/download/a', max_uses: 2, subject: SUBJECT });

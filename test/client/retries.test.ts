@@ -62,6 +62,13 @@ test('a retry that is answered succeeds', async () => {
   );
 });
 
+test('after 429, each call is sent again, because it has not begun', async () => {
+  const { sent, postern } = createFaked(() => problem(429, 'too_many_requests', soon));
+  const refused = { code: 'too_many_requests', status: 429 };
+  await expect(postern.issueMany([{ path: '/download/a' }])).rejects.toMatchObject(refused);
+  expect(sent).toHaveLength(3);
+});
+
 test('retries: 0 sends each request once', async () => {
   const { sent, postern } = createFaked(lost, { retries: 0 });
   await expect(postern.show('x')).rejects.toMatchObject({ code: 'unreachable' });

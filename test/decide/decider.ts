@@ -17,7 +17,7 @@ export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600, max
 /** Has the form of a JWT. The test's own `verify` decides what it contains. */
 export const JWT = `${Buffer.from(JSON.stringify({ typ: JWT_TYPE })).toString('base64url')}.eyJhIjoxfQ.${'c'.repeat(43)}`;
 
-const UNLIMITED: Deadline = { late: undefined, endsAt: Number.POSITIVE_INFINITY };
+const UNLIMITED: Deadline = { late: undefined };
 
 export interface DeciderOptions {
   readonly mounts?: readonly Mount[];

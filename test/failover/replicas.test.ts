@@ -218,7 +218,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
 
   test('the end of a token by wrong PINs is confirmed', async (context) => {
     const { store, pause } = await opened(context, start(), { replicas });
-    const id = await prepared(store, { uses: { resumeFor: 60 }, confirm: true, pinHash: 'x' });
+    const id = await prepared(store, { uses: { resumeFor: 60 }, confirm: true, pinHmac: 'x' });
     expect(await store.countAttempt(id, 1)).toBe(1);
     pause();
     await expect(store.countAttempt(id, 1)).rejects.toThrow(Unconfirmed);

@@ -4,7 +4,6 @@ import { expect, test } from 'vitest';
 import { createSignPayload } from '../../service/jwt/claims.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { jwksText } from './issuers.ts';
-import { signedGate } from './signed.ts';
 
 const TYPE = 'postern+jwt';
 
@@ -35,20 +34,4 @@ test.each(['EdDSA', 'ES256', 'HS256'])(
 test('sign: no algorithm means no signature', async () => {
   const { first } = await createOwnKeys(await jwksText('HS256'));
   expect(() => createSignPayload({ ...first, alg: 'none' }, TYPE)).toThrow(TypeError);
-});
-
-test('sign: a flood of PINs to hash does not delay signatures', async () => {
-  const { issue, ask } = await signedGate();
-  const withPin = { path: '/download/a', max_uses: 1, confirm: true, pin: '8264913' };
-  let hashed = 0;
-  const flood = Array.from({ length: 16 }, async () => {
-    const { status } = await ask('POST /tokens', { json: withPin });
-    expect(status).toBe(201);
-    hashed += 1;
-  });
-  await Promise.race(flood);
-  for (let i = 0; i < 10; i += 1) await issue({ path: '/download/a' });
-  // If each thread had a hash, nearly all hashes would come first.
-  expect(hashed).toBeLessThan(flood.length / 2);
-  await Promise.all(flood);
 });

@@ -140,7 +140,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     await add(id, sent([0, 10]));
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
     await add(id, sent([10, 20]));
-    expect(await store.requesters(id)).toMatchObject([{ address: '192.0.2.1' }]);
+    expect((await store.requesters(id)).newest).toMatchObject([{ address: '192.0.2.1' }]);
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('known');
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
     expect(await delivered(id)).toMatchObject({ requests: 2, bytes: 20 });

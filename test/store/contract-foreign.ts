@@ -44,9 +44,15 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     await store.saveExternal(id, foreign());
     await store.redeem(id, from('192.0.2.1'), true);
     await store.addDelivered([[id, sent([0, 1])]]);
-    expect([await store.requesters(id), await store.delivered(id)]).toMatchObject([[{}], {}]);
+    expect([await store.requesters(id), await store.delivered(id)]).toMatchObject([
+      { total: 1 },
+      {},
+    ]);
     await store.revokeExternal(id, now() + 60_000);
-    expect([await store.requesters(id), await store.delivered(id)]).toEqual([[], undefined]);
+    expect([await store.requesters(id), await store.delivered(id)]).toEqual([
+      { total: 0, newest: [] },
+      undefined,
+    ]);
     expect(await store.findExternal(id)).toBe('revoked');
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
   });

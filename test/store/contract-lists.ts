@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { nextTurn } from '../../service/pieces.ts';
 import type { Grant } from '../../service/token/grant.ts';
-import { nextTurn } from '../../service/token/queue.ts';
 import type { Cursor, Entry, Selection } from '../../service/token/store.ts';
 import { type Contracted, from, grantAt, newId } from './grants.ts';
 

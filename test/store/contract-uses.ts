@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Uses } from '../../service/token/grant.ts';
 import { MAX_REQUESTERS } from '../../service/token/grant-fields.ts';
+import { MAX_SHOWN_REQUESTERS } from '../../service/token/store.ts';
 import { digest } from '../../service/token/token.ts';
 import type { Requester } from '../../service/token/uses.ts';
 import { waitFor } from '../harness/wait.ts';
@@ -56,7 +57,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
   test('redeem: HEAD takes no use, and is allowed if the requester has a use or could take one', async () => {
     const id = await issue({ max: 1 });
     for (let i = 0; i < 5; i += 1) expect(await look(id, from(`192.0.2.${i}`))).toBe('new');
-    expect(await store.requesters(id)).toEqual([]);
+    expect((await store.requesters(id)).total).toBe(0);
     expect(await redeem(id, from('192.0.2.1', [], 'mine'))).toBe('new');
     expect(await look(id, from('192.0.2.1'))).toBe('known');
     expect(await look(id, from('192.0.2.2', ['mine']))).toBe('known');
@@ -71,7 +72,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
       );
       expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(max);
       expect(all.filter((redeemed) => redeemed === 'known')).toHaveLength(0);
-      expect(await store.requesters(id)).toHaveLength(max);
+      expect((await store.requesters(id)).total).toBe(max);
     }
   });
 
@@ -85,14 +86,14 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(id, from('192.0.2.3'))).toBeUndefined();
     expect(await look(id, from('192.0.2.3'))).toBeUndefined();
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
-    const requesters = await store.requesters(id);
-    expect(requesters).toHaveLength(2);
+    const { newest } = await store.requesters(id);
+    expect(newest).toHaveLength(2);
     await waitEnd(() => redeem(id, from('192.0.2.9', ['a'])));
     // Each requester has its own time, from its first use on.
     expect(await redeem(id, from('192.0.2.9', ['b']))).toBe('known');
     await waitEnd(() => redeem(id, from('192.0.2.2')));
     await waitEnd(() => store.find(id));
-    expect(now()).toBeGreaterThanOrEqual((requesters[1]?.began ?? 0) + 7900);
+    expect(now()).toBeGreaterThanOrEqual((newest[1]?.began ?? 0) + 7900);
     expect(await store.prolong(id, 'web', now() + 60_000)).toBeUndefined();
   });
 
@@ -126,10 +127,10 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     const id = await issue({ resumeFor: 60, cookieOnly: true });
     const count = MAX_REQUESTERS + 5;
     for (let i = 0; i < count; i += 1) await redeem(id, from('192.0.2.1', [], `cookie ${i}`));
-    const requesters = await store.requesters(id);
-    expect(requesters).toHaveLength(MAX_REQUESTERS);
-    expect(requesters[0]?.cookie).toBe(digest('cookie 5'));
-    expect(requesters.at(-1)?.cookie).toBe(digest(`cookie ${count - 1}`));
+    const { total, newest } = await store.requesters(id);
+    expect([total, newest.length]).toEqual([MAX_REQUESTERS, MAX_SHOWN_REQUESTERS]);
+    expect(newest[0]?.cookie).toBe(digest(`cookie ${count - MAX_SHOWN_REQUESTERS}`));
+    expect(newest.at(-1)?.cookie).toBe(digest(`cookie ${count - 1}`));
     expect(await look(id, from('192.0.2.1', [`cookie ${count - 1}`]))).toBe('known');
     expect(await look(id, from('192.0.2.1', ['cookie 4']))).toBe('new');
   });
@@ -140,7 +141,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     await pass(3050);
     expect(await redeem(id, from('192.0.2.2'))).toBeUndefined();
     await store.prolong(id, 'web', now() + 20_000);
-    expect(await store.requesters(id)).toHaveLength(1);
+    expect((await store.requesters(id)).total).toBe(1);
     expect(await redeem(id, from('192.0.2.2'))).toBe('new');
     await store.prolong(id, 'web', now() + 1);
     await pass(20);
@@ -190,12 +191,12 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     const start = now();
     await redeem(id, from('2001:db8:0:1::/64', [], 'a'));
     await redeem(id, from(undefined, [], 'b'));
-    const requesters = await store.requesters(id);
-    expect(requesters).toEqual([
+    const { newest } = await store.requesters(id);
+    expect(newest).toEqual([
       { began: expect.any(Number), cookie: digest('a'), address: '2001:db8:0:1::/64' },
       { began: expect.any(Number), cookie: digest('b') },
     ]);
-    for (const { began } of requesters) {
+    for (const { began } of newest) {
       expect(began).toBeGreaterThanOrEqual(start);
       expect(began).toBeLessThanOrEqual(now());
     }

@@ -13,7 +13,7 @@ test('record: short, and with the version of its layout', () => {
   );
 });
 
-const PIN = { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } } as const;
+const PIN = { confirm: true, pinHmac: 'hmac', uses: { resumeFor: 0 } } as const;
 const USES = { uses: { max: 1, resumeFor: 60 } } as const;
 
 test.each<Partial<Grant>>([

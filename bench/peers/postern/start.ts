@@ -103,10 +103,10 @@ export interface Issued {
 }
 
 /** The maximum number of tokens in one request. */
-const BATCH = 1000;
+const BATCH = 100;
 
 /** Concurrent requests, so that the service does not wait for the client. */
-const AT_ONCE = 2;
+const AT_ONCE = 4;
 
 export async function issueTokens(apiPort: number, count: number, grant: (i: number) => object) {
   const issued: Issued[] = [];

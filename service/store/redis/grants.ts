@@ -1,7 +1,7 @@
 import { together } from '../../coalesce.ts';
+import { nextTurn } from '../../pieces.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
-import { nextTurn } from '../../token/queue.ts';
-import type { Entry, Store, Turn } from '../../token/store.ts';
+import type { Entry, Store } from '../../token/store.ts';
 import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
@@ -177,7 +177,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
   }
 
   /** Ends all grants that are in an index now. */
-  function endIndex(index: string, turn: Turn): Promise<number> {
+  function endIndex(index: string): Promise<number> {
     const ending = keys.ending(index);
     return confirmed(undefined, async () => {
       let revoked = 0;
@@ -185,7 +185,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
         isBusy = await run(START_ENDING, [index, ending], []);
         for (let ended: number | undefined = 0; ended !== undefined; ) {
           revoked += ended;
-          await turn();
+          await nextTurn();
           ended = await endPiece(ending);
         }
       }
@@ -221,9 +221,8 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       await confirmed(key, () => run(REVOKE_SIGNED, [key], [before, until]));
     },
 
-    revokeSubject: (client, subject, turn = nextTurn) =>
-      endIndex(keys.index(client, { subject }), turn),
-    revokeClient: (client, turn = nextTurn) => endIndex(keys.index(client, {}), turn),
+    revokeSubject: (client, subject) => endIndex(keys.index(client, { subject })),
+    revokeClient: (client) => endIndex(keys.index(client, {})),
   };
   return { revocations, endPiece };
 }

@@ -1,9 +1,9 @@
 import { together } from '../../coalesce.ts';
-import type { Grant, KnownRequester } from '../../token/grant.ts';
-import { nextTurn } from '../../token/queue.ts';
+import type { Grant } from '../../token/grant.ts';
 import {
   type Cursor,
   type Entry,
+  MAX_SHOWN_REQUESTERS,
   type Signed,
   type Store,
   StoreUnavailable,
@@ -14,9 +14,9 @@ import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
-import { PIECE, type Shared } from './shared.ts';
+import type { Shared } from './shared.ts';
 
-/** Before each cursor. */
+/** The cursor before all others. */
 const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
@@ -75,21 +75,14 @@ export function createReads(
       return grant && { grant, leftMs: found[1] };
     },
 
-    async requesters(id, turn = nextTurn) {
-      const known: KnownRequester[] = [];
-      // The number of all requesters is in the first reply.
-      for (let [first, total] = [1, 1]; first <= total; first += PIECE) {
-        await turn();
-        const places = Array.from({ length: PIECE }, (_, i) => `s${first + i}`);
-        const [count, forgotten, ...held] = await reply(() =>
-          redis.hmget(keys.uses(id), 't', 'h', ...places),
-        );
-        known.push(...decodeRequesters(held));
-        total = Number(count);
-        // The oldest ones beyond the maximum were dropped.
-        first = Math.max(first, Number(forgotten) + 1 - PIECE);
-      }
-      return known;
+    async requesters(id) {
+      const [count, dropped] = await reply(() => redis.hmget(keys.uses(id), 't', 'h'));
+      const total = Number(count) - Number(dropped);
+      if (total === 0) return { total, newest: [] };
+      const length = Math.min(total, MAX_SHOWN_REQUESTERS);
+      const names = Array.from({ length }, (_, i) => `s${Number(count) - length + 1 + i}`);
+      const newest = decodeRequesters(await reply(() => redis.hmget(keys.uses(id), ...names)));
+      return { total, newest };
     },
 
     async delivered(id) {

@@ -22,7 +22,7 @@ interface Fields {
   n?: number;
   o?: number;
   b?: 1;
-  /** Hash of the PIN; and the attempts to enter it, set by the first one. */
+  /** HMAC of the PIN; and the attempts to enter it, set by the first one. */
   P?: string;
   A?: number;
   /** Set when `max_bytes` were sent. */
@@ -48,7 +48,7 @@ export function encodeRecord(grant: Grant): string {
   }
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
   if (grant.external) record.y = 1;
-  if (grant.pinHash !== undefined) record.P = grant.pinHash;
+  if (grant.pinHmac !== undefined) record.P = grant.pinHmac;
   if (uses !== undefined) {
     if (uses.max !== undefined) record.n = uses.max;
     record.o = uses.resumeFor;
@@ -64,7 +64,7 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y, E, P: pinHash } = fields;
+  const { v, c, m, p, i, x, j, y, E, P: pinHmac } = fields;
   if (v !== VERSION) throw unreadable('of another layout');
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   const isWhole =
@@ -73,7 +73,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     x > 0 &&
     (fields.N === undefined || isCount(fields.N, 1)) &&
     (fields.h === undefined || isConfirm) &&
-    (pinHash === undefined || (isConfirm && typeof pinHash === 'string'));
+    (pinHmac === undefined || (isConfirm && typeof pinHmac === 'string'));
   if (!isWhole) throw unreadable(LACKING);
   const uses = decodeUses(fields);
   const grant: Grant = {
@@ -86,7 +86,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { external: true }),
     ...(E !== undefined && { exhausted: true }),
-    ...(pinHash !== undefined && { pinHash }),
+    ...(pinHmac !== undefined && { pinHmac }),
   };
   // Assigned one by one: a spread takes six times as long.
   const kept = grant as unknown as Record<string, unknown>;

@@ -132,6 +132,10 @@ if grant.q then
   local began = #names > 0 and redis.call('HMGET', KEYS[2], unpack(names)) or {}
   for i = 1, #names do
     if began[i] and (admits or now < began[i] + grant.o * 1000) then
+      if ARGV[1] ~= '0' and (grant.A or 0) > 0 then
+        grant.A = grant.A - 1
+        redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+      end
       return redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unconfirmed' or 'known'
     end
   end

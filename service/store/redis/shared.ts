@@ -6,7 +6,7 @@ import { createStoreHealth } from './readiness.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 import type { Run } from './scripts.ts';
 
-/** Grants that a revocation ends in one piece, and requesters that are read in one: about a millisecond. */
+/** Grants that a revocation ends in one piece, which takes about a millisecond. */
 export const PIECE = 200;
 
 export type Shared = ReturnType<typeof openShared>;

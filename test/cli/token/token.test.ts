@@ -22,10 +22,11 @@ describe('token show', () => {
     const more = ['--subject', 'ada', '--not-before', '1000000000'];
     const { id } = await issued('--path', '/download/a', '--max-uses', '2', ...more);
     const rows = (await done(['show', '--', id])).trimEnd().split('\n');
-    expect(rows).toContain(`id          ${id}`);
-    expect(rows).toContain('subject     ada');
-    expect(rows).toContain('uses_left   2');
-    expect(rows).toContain('not_before  2001-09-09T01:46:40Z');
+    const width = 'requesters_total  '.length;
+    expect(rows).toContain(`${'id'.padEnd(width)}${id}`);
+    expect(rows).toContain(`${'subject'.padEnd(width)}ada`);
+    expect(rows).toContain(`${'uses_left'.padEnd(width)}2`);
+    expect(rows).toContain(`${'not_before'.padEnd(width)}2001-09-09T01:46:40Z`);
     expect(rows.find((row) => row.startsWith('exp '))).toMatch(/ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 

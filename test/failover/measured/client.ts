@@ -83,11 +83,14 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
         ...(subject !== undefined && { subject }),
       };
       const start = performance.now();
-      const body = JSON.stringify(Array.from({ length: count }, () => wanted));
-      const reply = await api('POST /tokens/batch', 'application/json', body);
+      const body = JSON.stringify(count === 1 ? wanted : Array(count).fill(wanted));
+      const line = `POST /tokens${count === 1 ? '' : '/batch'}`;
+      const reply = await api(line, 'application/json', body);
       const end = performance.now();
       const done = isDone(reply, 201);
-      const given: Array<{ access_token: string; id: string }> = done ? JSON.parse(reply.body) : [];
+      const given: Array<{ access_token: string; id: string }> = done
+        ? [JSON.parse(reply.body)].flat()
+        : [];
       const tokens = given.map(({ access_token }) => access_token);
       const outcome: Issue['outcome'] = done ? 'done' : 'unknown';
       history.push({ op: 'issue', tokens, file, single, start, end, outcome });

@@ -1,0 +1,142 @@
+import type { Context } from 'hono';
+import type { z } from 'zod';
+import { Refused } from '../token/refused.ts';
+import { fieldErrorsOf } from './schema.ts';
+
+/** A body, and each entry of a batch. A request with every field at its maximum length fits. */
+export const MAX_BODY_BYTES = 16 * 1024;
+
+const MAX_DEPTH = 8;
+
+/** Fields and list entries of one request: 64 addresses, all fields, and some unknown ones. */
+const MAX_VALUES = 128;
+
+/** Fields of a form. Only a few are known. */
+const MAX_FORM_FIELDS = 32;
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** JSON has fewer kinds of white space than JavaScript. */
+const BLANKS = [0x20, 0x09, 0x0a, 0x0d];
+
+/** Reads a JSON body and checks it against the schema of an object. @throws Refused */
+export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  const body = new Uint8Array(await c.req.arrayBuffer());
+  // The schema says what to do with an array, whatever is in it.
+  const isArray = body[afterBlanks(body, 0)] === OPEN_LIST;
+  if (!isArray) endOfValue(body, 0, '');
+  const parsed = schema.safeParse(isArray ? [] : parseJson(body));
+  if (parsed.success) return parsed.data;
+  throw invalid(fieldErrorsOf(parsed.error));
+}
+
+/**
+ * Splits an array into its elements without parsing them, and bounds the work of JSON.parse and the schema for each:
+ * brackets or unknown fields would block the event loop for milliseconds. The text, in UTF-8, is valid JSON if and only
+ * if each of the elements is. It is split as far as the caller asks for elements.
+ *
+ * @throws Refused for another text, for more than `maxElements`, or an element with too many bytes, levels or fields
+ */
+export function* splitArray(text: Uint8Array, maxElements: number): Generator<Uint8Array> {
+  const detail = `The body must be an array of 1 to ${maxElements} requests.`;
+  let mark = afterBlanks(text, 0);
+  if (text[mark] !== OPEN_LIST) throw new Refused('invalid_request', detail);
+  for (let count = 0; text[mark] !== CLOSE_LIST; count += 1) {
+    const begin = mark + 1;
+    mark = endOfValue(text, begin, `/${count}`);
+    const isEmpty = count === 0 && text[mark] === CLOSE_LIST && afterBlanks(text, begin) === mark;
+    if (isEmpty || count >= maxElements) throw new Refused('invalid_request', detail);
+    if (text[mark] !== COMMA && text[mark] !== CLOSE_LIST) throw noJson();
+    yield text.subarray(begin, mark);
+  }
+  if (afterBlanks(text, mark + 1) < text.length) throw noJson();
+}
+
+/** Index of the comma or bracket after a value, or the end of the text. @throws Refused for a value that is too large */
+function endOfValue(text: Uint8Array, begin: number, pointer: string): number {
+  let [depth, values] = [0, 0];
+  const tooMuch = (detail: string) => invalid([{ pointer, detail }]);
+  for (let i = begin; i < text.length; i += 1) {
+    if (i - begin > MAX_BODY_BYTES) throw tooMuch(`has more than ${MAX_BODY_BYTES} bytes`);
+    switch (text[i]) {
+      case QUOTE:
+        i = endOfString(text, i, begin + MAX_BODY_BYTES);
+        break;
+      case OPEN_LIST:
+      case OPEN_OBJECT:
+        depth += 1;
+        if (depth > MAX_DEPTH) throw tooMuch(`is nested more than ${MAX_DEPTH} deep`);
+        break;
+      case COMMA:
+        if (depth === 0) return i;
+        values += 1;
+        if (values < MAX_VALUES) break;
+        throw tooMuch(`has more than ${MAX_VALUES} fields and list entries`);
+      case CLOSE_LIST:
+      case CLOSE_OBJECT:
+        if (depth === 0) return i;
+        depth -= 1;
+        break;
+    }
+  }
+  return text.length;
+}
+
+/** Index of the quote that ends a string; past `end`, or past the end of the text, if there is none. */
+function endOfString(text: Uint8Array, quote: number, end: number): number {
+  let i = quote + 1;
+  while (i < text.length && i <= end && text[i] !== QUOTE) i += text[i] === BACKSLASH ? 2 : 1;
+  return i;
+}
+
+function afterBlanks(text: Uint8Array, from: number): number {
+  let i = from;
+  while (BLANKS.includes(text[i] as number)) i += 1;
+  return i;
+}
+
+/** @throws Refused */
+export function parseJson(bytes: Uint8Array): unknown {
+  const text = decode(bytes);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw noJson();
+  }
+}
+
+/** Reads a form. Its fields are not checked. @throws Refused */
+export async function readForm(c: Context): Promise<URLSearchParams> {
+  const text = decode(await c.req.arrayBuffer());
+  // A thousand fields take half a millisecond, and the client is not authenticated yet.
+  if (text.split('&', MAX_FORM_FIELDS + 1).length > MAX_FORM_FIELDS) {
+    const detail = `The form must have at most ${MAX_FORM_FIELDS} fields.`;
+    throw new Refused('invalid_request', detail);
+  }
+  return new URLSearchParams(text);
+}
+
+/** The value of a parameter that must be present once. Other parameters are ignored. @throws Refused */
+export function formValue(form: URLSearchParams, name: string): string {
+  const [value, ...more] = form.getAll(name);
+  if (more.length === 0 && value) return value;
+  throw new Refused('invalid_request', `The form must have exactly one ${name}.`, [
+    { pointer: `/${name}`, detail: 'must be present exactly once' },
+  ]);
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function decode(bytes: ArrayBuffer | Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new Refused('invalid_request', 'The body is not UTF-8.');
+  }
+}
+
+const invalid = (errors: Refused['errors']) =>
+  new Refused('invalid_request', 'The request is not valid.', errors);
+
+const noJson = () => new Refused('invalid_request', 'The body is not valid JSON.');
