@@ -68,8 +68,18 @@ export const TITLE_IN_HEADER = "filename*=UTF-8''%C3%9Cbersicht%20%281%29%20%26%
 
 const statusOf = async (link: string) => (await fetch(link)).status;
 
+export interface Revoked {
+  readonly revoked: number;
+  readonly signed_before: number;
+}
+
 /** What the links of both examples can and cannot do. The claims are those of a signed link, beside the subject. */
-export function testLinks(site: ExampleSite, tokens: 'signed' | 'issued', more = {}): void {
+export function testLinks(
+  site: ExampleSite,
+  tokens: 'signed' | 'issued',
+  revokeSubject: (subject: string) => Promise<Revoked>,
+  more = {},
+): void {
   const authorization = () => ({ authorization: `Bearer ${site.key}` });
   const tokenOf = (link: string) => new URL(link).searchParams.get('token') ?? '';
 
@@ -89,11 +99,22 @@ export function testLinks(site: ExampleSite, tokens: 'signed' | 'issued', more =
     if (tokens === 'signed') {
       expect(decodeJwt(tokenOf(link))).toMatchObject({ sub: 'eve', ...more });
     } else {
-      const init = { method: 'DELETE', headers: authorization() };
-      const answer = await fetch(`${site.api}/tokens?subject=eve`, init);
-      expect(await answer.json()).toMatchObject({ revoked: 1 });
-      expect(await statusOf(link)).toBe(401);
+      expect((await revokeSubject('eve')).revoked).toBe(1);
     }
+  });
+
+  test('a logout that revokes ends the links of the user, and a later link opens', async () => {
+    const [kim, ben] = [userOf(site, 'kim'), userOf(site, 'ben')];
+    const id = await kim.upload('kim.txt', 'content');
+    const before = await kim.link(id);
+    const other = await ben.link(await ben.upload('ben.txt', 'content'));
+    expect([await statusOf(before), await statusOf(other)]).toEqual([200, 200]);
+    const { signed_before: until } = await revokeSubject('kim');
+    expect([await statusOf(before), await statusOf(other)]).toEqual([401, 200]);
+    // Until then, signed links of a new login get 401 too.
+    if (tokens === 'issued') expect(await statusOf(await kim.link(id))).toBe(200);
+    await expect.poll(() => Date.now() / 1000).toBeGreaterThan(until);
+    expect(await statusOf(await kim.link(id))).toBe(200);
   });
 
   test('another user gets no link of the file, and cannot use one for another file or requester', async () => {

@@ -4,10 +4,13 @@ import { expect, test } from 'vitest';
 import { artisan, findLaravelApp, laravel } from '../../dev/examples/laravel.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { forTest } from '../support/for-test.ts';
+import { listening } from '../support/postern.ts';
 import {
   describeExample,
   expectIssuer,
   NAMES,
+  type Revoked,
   TITLE_IN_HEADER,
   testLinks,
   useExample,
@@ -25,16 +28,21 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
   const site = useExample(laravel(tokens));
   const statusOf = async (link: string) => (await fetch(link)).status;
 
-  /** Runs a program of test/integrations/laravel/ with the application. */
-  async function php(program: string, argument: string): Promise<unknown> {
-    const env = { POSTERN_API: site.api, POSTERN_API_KEY: site.key };
+  /** Calls methods of disks in the application. */
+  async function php<T = string>(calls: readonly object[], more = {}) {
+    const env = { POSTERN_API: site.api, POSTERN_API_KEY: site.key, ...more };
     const tool = await findLaravelApp({ folder: site.folder, tokens, env });
-    const file = join(projectRoot, 'test/integrations/laravel', program);
-    const args = [file, join(site.folder, 'app'), argument];
+    const file = join(projectRoot, 'test/integrations/laravel/urls.php');
+    const args = [file, join(site.folder, 'app'), JSON.stringify(calls)];
     const { output } = await tryRun(tool.path, args, tool.env);
-    if (!output.startsWith('{') && !output.startsWith('[')) throw new Error(output);
-    return JSON.parse(output);
+    if (!output.startsWith('[')) throw new Error(output);
+    return JSON.parse(output) as Array<{ url?: T; error?: string }>;
   }
+
+  const revokeSubject = (subject: string, env = {}) =>
+    php<Revoked>([{ method: 'revokeSubject', arguments: [subject] }], env).then(
+      ([result]) => result?.url ?? Promise.reject(new Error(result?.error)),
+    );
 
   /** The links, or the messages of the exceptions. */
   async function linksOf(...calls: readonly Call[]): Promise<string[]> {
@@ -42,11 +50,8 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
       ...call,
       path: Buffer.from(path).toString('base64'),
     }));
-    const results = (await php('urls.php', JSON.stringify(encoded))) as Array<{
-      url?: string;
-      error: string;
-    }>;
-    return results.map(({ url, error }) => (url ? new URL(url, site.origin).href : error));
+    const results = await php(encoded);
+    return results.map(({ url, error }) => (url ? new URL(url, site.origin).href : (error ?? '')));
   }
 
   async function store(name: string, content: string): Promise<void> {
@@ -78,7 +83,26 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     expect(await statusOf(long)).toBe(200);
   });
 
-  testLinks(site, tokens, { path: '/download/eve/eve.txt' });
+  testLinks(site, tokens, revokeSubject, { path: '/download/eve/eve.txt' });
+
+  test('the API key goes to no proxy of the environment', async () => {
+    let requests = 0;
+    const proxy = await forTest(
+      listening((_, response) => {
+        requests += 1;
+        response.writeHead(502).end();
+      }),
+    );
+    const address = `http://127.0.0.1:${proxy.port}`;
+    const env = {
+      HTTP_PROXY: address,
+      http_proxy: address,
+      ALL_PROXY: address,
+      all_proxy: address,
+    };
+    expect(await revokeSubject('nobody', env)).toMatchObject({ revoked: 0 });
+    expect(requests).toBe(0);
+  });
 
   test('a name that leaves the disk, or that HTTP cannot carry, is an exception', async () => {
     const names = [
@@ -164,10 +188,27 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     await expectIssuer(printed, site, 'laravel');
   });
 
-  test('url() is an exception that names temporaryUrl()', async () => {
-    const [{ error }] = (await php('urls.php', JSON.stringify([{ method: 'url', path: '' }]))) as [
-      { error: string },
-    ];
-    expect(error).toContain('Call temporaryUrl($path, now()->addMinutes(5))');
+  test('url() is the address without a token, which opens nothing, for any name', async () => {
+    await store('a b.txt', 'a');
+    const names = ['a b.txt', './a b.txt', '', 'a ', '../.env', 'a\nb'];
+    const urls = await php(names.map((name) => ({ method: 'url', arguments: [name] })));
+    const addresses = urls.map(({ url }) => new URL(url ?? '', site.origin));
+    expect(addresses.slice(0, 2).map(({ pathname }) => pathname)).toEqual(
+      Array(2).fill('/download/a%20b.txt'),
+    );
+    for (const { href, pathname } of addresses) {
+      expect(pathname).toMatch(/^\/download\//);
+      expect([400, 401, 403]).toContain(await statusOf(href));
+    }
+  });
+
+  test('a disk with another disk keeps the files there', async () => {
+    const [written, link] = await php([
+      { disk: 'other', method: 'put', arguments: ['other.txt', 'written through the other disk'] },
+      { disk: 'other', path: Buffer.from('other.txt').toString('base64') },
+    ]);
+    expect(written?.url).toBe(true);
+    const response = await fetch(new URL(link?.url ?? '', site.origin));
+    expect(await response.text()).toBe('written through the other disk');
   });
 });

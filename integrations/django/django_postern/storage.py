@@ -163,7 +163,8 @@ class PosternUrls:
     def _closed(self, name):
         """A URL without a token, because an exception would break a page with many other links."""
         logging.getLogger(__name__).warning("Postern cannot serve a file with the name %r", name)
-        return "".join(self.place) + quote(name, safe="", errors="replace")
+        # nginx would decode "..%2F", and leave the mount.
+        return "".join(self.place) + quote(re.sub(r"[/.]+", "_", name), errors="replace")
 
     def _absolute(self, url):
         # With POSTERN_PUBLIC_URL, an issued URL is absolute already.

@@ -6,10 +6,10 @@ use Illuminate\Filesystem\FilesystemAdapter;
 use Illuminate\Support\Facades\Auth;
 use Illuminate\Support\Facades\Date;
 use InvalidArgumentException;
+use League\Flysystem\FilesystemException;
 use League\Flysystem\WhitespacePathNormalizer;
-use RuntimeException;
 
-/** A local disk. nginx serves its files at temporary URLs with Postern's tokens. */
+/** Another disk. nginx serves its files at temporary URLs with Postern's tokens. */
 class PosternAdapter extends FilesystemAdapter
 {
     /** The fields of a token that a disk or a call may set. Any other option is an error, as in Postern. */
@@ -24,11 +24,11 @@ class PosternAdapter extends FilesystemAdapter
 
     /** @param  array<string, mixed>  $config  of the disk */
     public function __construct(
-        FilesystemAdapter $local,
+        FilesystemAdapter $disk,
         array $config,
         private readonly Tokens $tokens,
     ) {
-        parent::__construct($local->getDriver(), $local->getAdapter(), $config);
+        parent::__construct($disk->getDriver(), $disk->getAdapter(), $config);
         $mount = $config['mount'] ?? '';
         if (! preg_match('#^/([^/]+/)*$#D', $mount)) {
             throw new InvalidArgumentException("mount: expected a public prefix of Postern such as /download/, got [{$mount}]");
@@ -36,15 +36,28 @@ class PosternAdapter extends FilesystemAdapter
     }
 
     /**
-     * A permanent URL would be a public one.
+     * The URL without a token, for models that list their URL. It opens no file, and Postern's page says why.
      *
      * @param  string  $path
      */
     public function url($path)
     {
-        throw new RuntimeException(
-            'The files of this disk have no permanent URL. Call temporaryUrl($path, now()->addMinutes(5)) instead of url().'
-        );
+        try {
+            return $this->tokens->address($this->publicPath($path));
+        } catch (InvalidArgumentException|FilesystemException) {
+            // nginx would decode "..%2F", and leave the mount.
+            return $this->tokens->address($this->config['mount']).rawurlencode(preg_replace('#[/.]+#', '_', $path));
+        }
+    }
+
+    /**
+     * Ends all links of a subject, such as a user ID.
+     *
+     * @return array{revoked: int, signed_before?: int}  signed links end that have an `iat` before `signed_before`
+     */
+    public function revokeSubject(string|int $subject): array
+    {
+        return $this->tokens->revokeSubject((string) $subject);
     }
 
     public function providesTemporaryUrls()

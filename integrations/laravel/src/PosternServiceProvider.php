@@ -18,7 +18,9 @@ class PosternServiceProvider extends ServiceProvider
         $this->callAfterResolving('filesystem', fn ($manager) => $manager->extend(
             'postern',
             fn ($app, array $config) => new PosternAdapter(
-                $app['filesystem']->createLocalDriver($config), $config, $app->make(Tokens::class),
+                isset($config['disk']) ? $manager->disk($config['disk']) : $manager->createLocalDriver($config),
+                $config,
+                $app->make(Tokens::class),
             ),
         ));
 

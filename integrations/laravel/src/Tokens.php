@@ -3,6 +3,7 @@
 namespace Postern\Laravel;
 
 use DateTimeImmutable;
+use Illuminate\Http\Client\PendingRequest;
 use Illuminate\Support\Facades\Date;
 use Illuminate\Support\Facades\Http;
 use InvalidArgumentException;
@@ -29,14 +30,23 @@ final class Tokens
      */
     public function url(array $grant, int $expiresIn): string
     {
-        $url = match ($this->config['tokens']) {
-            'signed' => $this->signedUrl($grant, $expiresIn),
-            'issued' => $this->issuedUrl($grant, $expiresIn),
+        return match ($this->config['tokens']) {
+            'signed' => "{$this->address($grant['path'])}?token={$this->sign($grant, $expiresIn)}",
+            'issued' => $this->absolute($this->api()->post('/tokens', [...$grant, 'expires_in' => $expiresIn])->throw()->json('url')),
             default => throw new InvalidArgumentException("postern.tokens: expected signed or issued, got [{$this->config['tokens']}]"),
         };
+    }
 
-        // With POSTERN_PUBLIC_URL, the API adds the origin.
-        return str_starts_with($url, '/') ? rtrim((string) $this->config['url'], '/').$url : $url;
+    /** The URL of a path without a token. */
+    public function address(string $path): string
+    {
+        return $this->absolute(implode('/', array_map(rawurlencode(...), explode('/', $path))));
+    }
+
+    /** @return array{revoked: int, signed_before?: int} */
+    public function revokeSubject(string $subject): array
+    {
+        return $this->api()->delete('/tokens?'.http_build_query(['subject' => $subject]))->throw()->json();
     }
 
     public function key(): SigningKey
@@ -44,24 +54,20 @@ final class Tokens
         return $this->key ??= SigningKey::read($this->config['key_file']);
     }
 
-    /** @param  array<string, mixed>  $grant */
-    private function issuedUrl(array $grant, int $expiresIn): string
+    private function absolute(string $url): string
     {
+        // With POSTERN_PUBLIC_URL, the API adds the origin.
+        return str_starts_with($url, '/') ? rtrim((string) $this->config['url'], '/').$url : $url;
+    }
+
+    private function api(): PendingRequest
+    {
+        // A redirect, or a proxy of the environment, would get the key.
         return Http::baseUrl($this->config['api'])
             ->withToken($this->config['api_key'])
             ->withoutRedirecting()
-            ->timeout(5)
-            ->post('/tokens', [...$grant, 'expires_in' => $expiresIn])
-            ->throw()
-            ->json('url');
-    }
-
-    /** @param  array<string, mixed>  $grant */
-    private function signedUrl(array $grant, int $expiresIn): string
-    {
-        $path = implode('/', array_map(rawurlencode(...), explode('/', $grant['path'])));
-
-        return "{$path}?token={$this->sign($grant, $expiresIn)}";
+            ->withOptions(['proxy' => ''])
+            ->timeout(5);
     }
 
     /** @param  array<string, mixed>  $grant */

@@ -17,6 +17,7 @@ class Example < Rails::Application
   config.action_controller.allow_forgery_protection = false
   config.active_storage.analyzers = []
   config.active_storage.service = :private
+  config.postern.subject = -> { ActionController::HttpAuthentication::Basic.authenticate(request) { |name, _| name } }
 
   routes.append do
     root "documents#index"
@@ -32,7 +33,7 @@ end
 
 class DocumentsController < ActionController::Base
   # This example accepts each name without a password. An application must not.
-  before_action { authenticate_or_request_with_http_basic { |name, _| Postern::Current.subject = name } }
+  before_action { authenticate_or_request_with_http_basic { true } }
 
   def index
     render inline: <<~ERB
@@ -40,7 +41,7 @@ class DocumentsController < ActionController::Base
       <html lang="en">
       <meta charset="utf-8">
       <title>Documents</title>
-      <h1>Documents of <%= Postern::Current.subject %></h1>
+      <h1>Documents of <%= Postern::Current.user %></h1>
       <ul>
       <% documents.each do |document| %>
         <li id="document-<%= document.id %>"><%= link_to document.file.filename, document.file.url %>
@@ -67,6 +68,6 @@ class DocumentsController < ActionController::Base
 
   private
     helper_method def documents
-      Document.where(owner: Postern::Current.subject)
+      Document.where(owner: Postern::Current.user)
     end
 end

@@ -1,8 +1,7 @@
 <?php
 
-// urls.php <folder of the application> <calls>: prints the result of each call of temporaryUrl() as JSON: the URL,
-// or the message of the exception. A call is
-// {method, disk, path (Base64), seconds, options}; only the path is required.
+// urls.php <folder of the application> <calls>: prints the result of each call of a disk as JSON: `url`, or the message
+// of the exception. A call is {disk, method, arguments}, or for temporaryUrl() {disk, path (Base64), seconds, options}.
 
 use Illuminate\Support\Facades\Storage;
 
@@ -16,10 +15,14 @@ Storage::set('scoped', new Postern\Laravel\PosternAdapter(
     $private, [...$private->getConfig(), 'prefix' => 'users/ada'], app(Postern\Laravel\Tokens::class),
 ));
 
+config(['filesystems.disks.other' => ['driver' => 'postern', 'disk' => 'inner', 'mount' => '/download/']]);
+config(['filesystems.disks.inner' => ['driver' => 'local', 'root' => $private->getConfig()['root']]]);
+
 echo json_encode(array_map(function (array $call) {
     try {
         $disk = Storage::disk($call['disk'] ?? 'private');
-        $arguments = [base64_decode($call['path']), now()->addSeconds($call['seconds'] ?? 60), $call['options'] ?? []];
+        $arguments = $call['arguments']
+            ?? [base64_decode($call['path']), now()->addSeconds($call['seconds'] ?? 60), $call['options'] ?? []];
 
         return ['url' => $disk->{$call['method'] ?? 'temporaryUrl'}(...$arguments)];
     } catch (Throwable $error) {

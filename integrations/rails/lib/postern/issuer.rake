@@ -5,7 +5,7 @@ namespace :postern do
   task issuer: :environment do
     services = ActiveStorage::Blob.services
     Rails.configuration.active_storage.service_configurations.each do |name, config|
-      next unless config.with_indifferent_access[:service] == "Postern"
+      next unless config.with_indifferent_access[:service].in?(%w[Postern PosternS3])
 
       service = services.fetch(name)
       # JSON is also YAML.
@@ -20,7 +20,7 @@ namespace :postern do
             audience: #{service.tokens.audience.to_json}
             jwks_file: /etc/postern/#{name}.json
             trusted_for: downloads
-            algorithms: [ES256]
+            algorithms: [#{service.tokens.jwk[:alg]}]
             paths: #{[[service.site, service.mount].compact.join(":")].to_json}
             max_expires_in: 3600
             # The API key that may revoke these tokens.

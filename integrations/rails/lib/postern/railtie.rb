@@ -1,12 +1,27 @@
 # frozen_string_literal: true
 
 require "rails/railtie"
+require "postern/current"
 
 module Postern
   class Railtie < ::Rails::Railtie
+    config.postern = ActiveSupport::OrderedOptions.new
+
     # Otherwise the line "Redirected to …" in the log contains the token.
     initializer "postern.filter_redirect" do |app|
       app.config.filter_redirect << /[?&]token=/
+    end
+
+    # Also for the controllers of Active Storage, which do not inherit from those of the application.
+    initializer "postern.subject" do |app|
+      %i[action_controller_base action_controller_api].each do |controller|
+        ActiveSupport.on_load(controller) do
+          before_action do
+            subject = app.config.postern.subject
+            Current.subject ||= -> { instance_exec(&subject) } if subject
+          end
+        end
+      end
     end
 
     rake_tasks { load File.expand_path("issuer.rake", __dir__) }
