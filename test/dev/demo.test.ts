@@ -78,7 +78,6 @@ test.runIf(built && findOnPath('curl'))(
     const { child, output, ended } = start([]);
     await waitFor(() => output().includes('Ctrl-C'), {
       what: 'the demo to stay',
-      deadline: 40_000,
     });
     const folder = /files +(\S+)/.exec(output())?.[1] as string;
     expect(existsSync(folder)).toBe(true);

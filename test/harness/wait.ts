@@ -13,7 +13,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { what, deadline = 30_000 }: WaitOptions,
+  { what, deadline = 60_000 }: WaitOptions,
 ): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + deadline;
   for (;;) {

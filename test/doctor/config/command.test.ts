@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { postern, posternHere, type With } from '../../cli/postern.ts';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
@@ -108,6 +108,12 @@ test('doctor --config: control characters are escaped', async () => {
 
 // The doctor finds nothing in Postern's own configurations.
 
+async function nginxFolderForTest(): Promise<string> {
+  const folder = await nginxFolder();
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
 const SEED = [mount('/download-logs-with-token/', '/download-logs/', { pathArgument: 'file' })];
 
 test.each([
@@ -117,7 +123,7 @@ test.each([
   'doctor --config finds nothing in nginx/%s',
   async (name, mounts = [mount('/download/', '/protected/')]) => {
     const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
-    const dir = await nginxFolder();
+    const dir = await nginxFolderForTest();
     const path = join(dir, 'nginx.conf');
     // The folder of the files must exist: otherwise the doctor says that it did not look for links to it.
     await writeFile(path, text.replace(/\/srv\/\w+\//g, `${dir}/`));
@@ -130,7 +136,7 @@ test.each([
 // In a container nginx listens on all addresses; the proxy in front of it terminates TLS.
 test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', async () => {
   const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
-  const dir = await nginxFolder();
+  const dir = await nginxFolderForTest();
   await writeFile(join(dir, 'nginx.conf'), text);
   const words = [
     '--config',

@@ -8,8 +8,18 @@ import { unpackedAt } from './packages.ts';
 /** The packages of Debian need this version. `python3` on PATH may be another one. */
 const SYSTEM = '/usr/bin/python3';
 
+/** Interpreters by their modules. An import of Django takes seconds on a busy machine. */
+const found = new Map<string, Tool>();
+
 /** A Python that has the modules, by itself or with Debian's packages unpacked beside it. */
 export function findPython(modules: readonly string[], packages: readonly string[]) {
+  const name = modules.join();
+  const python = found.get(name) ?? search(modules, packages);
+  if (python) found.set(name, python);
+  return python;
+}
+
+function search(modules: readonly string[], packages: readonly string[]): Tool | undefined {
   const roots = packages.map(unpackedAt);
   const folders = roots.map((root) => join(root, 'usr/lib/python3/dist-packages'));
   const libraries = roots.map((root) => libraryPath(root, '')).filter(Boolean);
