@@ -10,6 +10,7 @@ import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
+import { takeInherited } from './process/inherited.ts';
 import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened } from './process/reload.ts';
@@ -32,7 +33,8 @@ const { now } = Date;
 async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
   const withKey = keyForThisRun();
-  const load = () => withKey(loadConfig(process.env, readFile, { onTerminal }));
+  const sockets = takeInherited(process.env, process.pid);
+  const load = () => withKey(loadConfig(process.env, readFile, { onTerminal, sockets }));
   const config = load();
   const version = readVersion();
   // This file is built to dist/service/, and the script by dev/build/bundle.ts.
@@ -67,7 +69,9 @@ async function main(): Promise<void> {
   // A reload keeps these.
   const { emit } = events;
   const countsBytes = config.deliveryListen !== undefined;
-  const apiMetrics = config.metricsListen === undefined && { metricsText };
+  // A process that shares the API with others cannot say whose metrics the next request gets.
+  const isApiShared = config.apiListen !== 'off' && config.apiListen.fd !== undefined;
+  const apiMetrics = config.metricsListen === undefined && !isApiShared && { metricsText };
   const shared = {
     store,
     metrics,
@@ -132,17 +136,19 @@ async function main(): Promise<void> {
   const deliveries =
     deliveryListen &&
     (await listenUdp(collector.receive, deliveryListen, 'POSTERN_DELIVERY_LISTEN'));
+  // Node.js has no address for an inherited Unix socket.
   const addresses = {
-    gate: gate.address(),
-    api: api?.address() ?? 'off',
-    metrics: monitor?.address(),
+    gate: gate.address() ?? gateAddress,
+    api: api ? (api.address() ?? apiListen) : 'off',
+    metrics: monitor?.address() ?? metricsListen,
     delivery: deliveries?.address(),
   };
   const [storeType] = config.store.url.split(':', 1);
   log.info({ ...addresses, store: storeType }, 'listening');
   const servers = [gate, api, monitor].filter((server) => server !== undefined);
   async function closeStore(): Promise<void> {
-    // Store the lines about the last requests.
+    // Other processes may share the socket. Then store the lines about the last requests.
+    deliveries?.close();
     await collector.close();
     await events.close();
     await store.close();

@@ -6,6 +6,7 @@ import { checkSettings, requireKeys } from './checks.ts';
 import { checkApiKeys, checkIssuers, DEFAULT_ISSUER } from './clients.ts';
 import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts';
 import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
+import { checkInherited, type InheritedSocket, usable, withInherited } from './inherited.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { type Settings, TABLE } from './settings.ts';
 import { type Configured, type Path, readSources } from './sources.ts';
@@ -14,24 +15,33 @@ import { defined, mapping, suggest, withChecks } from './values.ts';
 /** Everything that an operator can set, checked. The table in settings.ts documents the settings. */
 export type Config = Readonly<ReturnType<typeof toConfig>>;
 
+interface Started {
+  /** Whether Postern can generate an API key and show it; if not, having none is an error. */
+  readonly onTerminal?: boolean;
+  readonly sockets?: readonly InheritedSocket[];
+}
+
 /**
  * Reads and checks the configuration: the environment, and the YAML file that `POSTERN_CONFIG` names.
  *
  * @param readFile returns a file's text, or throws as `node:fs` does
- * @param onTerminal whether Postern can generate an API key and show it; if not, having none is an error
  * @returns the configuration, deeply frozen
  * @throws ConfigError with every issue
  */
 export function loadConfig(
   env: Environment,
   readFile: ReadFile,
-  { onTerminal } = { onTerminal: false },
+  { onTerminal = false, sockets = [] }: Started = {},
 ): Config {
   const errors = new ConfigErrors();
+  const inherited = usable(sockets, errors);
   const outside = { env, readFile };
   const sources = readSources(outside, errors);
-  const schema = withChecks(mapping(TABLE), (valid, add) => {
-    const checked = { valid, add, isSet: (name: string) => Object.hasOwn(sources.values, name) };
+  const schema = withChecks(mapping(TABLE), (configured, add) => {
+    const isSet = (name: string) => Object.hasOwn(sources.values, name);
+    checkInherited({ valid: configured, add, isSet }, inherited);
+    const valid = withInherited(configured, inherited);
+    const checked = { valid, add, isSet };
     checkSettings(checked);
     checkMounts(valid, add);
     checkApiKeys(checked);
@@ -40,7 +50,7 @@ export function loadConfig(
   });
   const values = parse(schema, sources, errors, outside);
   if (values === undefined || errors.issues.length > 0) throw new ConfigError(inOrder(errors));
-  return deepFreeze(toConfig(values));
+  return deepFreeze(toConfig(withInherited(values, inherited)));
 }
 
 /** The mounts. Undefined if none are set, or with issues. */

@@ -132,10 +132,15 @@ export function prefix(expected: string, pathOf = (text: string) => text, it = '
   });
 }
 
-/** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
-export type Listen = UdpAddress | { readonly path: string };
+interface Opened {
+  /** The descriptor of a socket that the supervisor has opened there. */
+  readonly fd?: number;
+}
 
-export interface UdpAddress {
+/** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
+export type Listen = UdpAddress | (Opened & { readonly path: string });
+
+export interface UdpAddress extends Opened {
   readonly host: string;
   readonly port: number;
 }

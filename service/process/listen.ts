@@ -63,10 +63,12 @@ export async function listen(
   const connectionsCheckingInterval = receiveMs / 10;
   const times = { headersTimeout: receiveMs, requestTimeout: receiveMs };
   const server = createServer({ ...LIMITS, ...times, connectionsCheckingInterval }, handler);
-  if ('path' in where) await removeStale(where.path);
+  const { fd } = where;
+  if (fd === undefined && 'path' in where) await removeStale(where.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new CannotListen(where, field, error)));
-    server.listen({ ...where, backlog: BACKLOG }, resolve);
+    // With a descriptor, Node.js ignores `backlog` in the options, and would reduce the queue to 511.
+    server.listen(fd === undefined ? where : { fd }, BACKLOG, resolve);
   });
   return server;
 }
@@ -110,7 +112,8 @@ export async function listenUdp(
   await new Promise<void>((resolve, reject) => {
     // This listener stays: an error without a listener would end the process.
     socket.on('error', (error) => reject(new CannotListen(where, field, error)));
-    socket.bind({ port: where.port, address: where.host }, resolve);
+    const { fd, port, host: address } = where;
+    socket.bind(fd === undefined ? { port, address } : { fd }, resolve);
   });
   socket.on('message', (data, { address }) => onMessage(data, address));
   return socket;

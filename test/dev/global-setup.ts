@@ -20,6 +20,8 @@ const groups: ToolName[][] = [
   ['python3-jwt'],
   ['python3-django'],
   ['systemd-analyze'],
+  ['python3'],
+  ['ss'],
 ];
 
 /** Large, and only for the projects of these names. */

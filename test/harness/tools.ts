@@ -25,6 +25,8 @@ const recipes = {
   php: { debian: 'php-cli', unpacked: 'php.default', elsewhere: 'php' },
   go: { debian: 'golang-go', elsewhere: 'go' },
   'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
+  python3: { debian: 'python3', elsewhere: 'python3' },
+  ss: { debian: 'iproute2', elsewhere: 'iproute2' },
   prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
   lintian: { debian: 'lintian', elsewhere: 'lintian' },
   haproxy: { debian: 'haproxy', elsewhere: 'haproxy' },
