@@ -37,10 +37,6 @@ export function addNginx(program: Command, env: NodeJS.ProcessEnv): void {
     'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
   );
   nginx
-    .option(
-      '--instances <n>',
-      'the gates of the systemd units postern@1 to postern@n: unix:/run/postern-1/gate.sock …',
-    )
     .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
     .option(
       '--cache [folder]',

@@ -6,7 +6,7 @@ import { planSites, readFileSources, storagesOf } from './sites.ts';
 import * as values from './values.ts';
 
 type Lists = 'files' | 'proxyTarget' | 'resolver' | 'listen' | 'serverName' | 'upstream' | 'cors';
-type Texts = 'tlsCertificate' | 'tlsKey' | 'instances' | 'login' | 'limitConn' | 'log';
+type Texts = 'tlsCertificate' | 'tlsKey' | 'login' | 'limitConn' | 'log';
 type Flags = 'server' | 'listing' | 'disableSymlinks' | 'xAccel';
 
 /** The options of `postern nginx`, without defaults. */
@@ -28,9 +28,6 @@ export const HTTP_FILE = 'conf.d/00-postern.conf';
 /** nginx stores the number of --limit-conn in 16 bits. */
 const MAX_LIMIT_CONN = 65_535;
 
-/** Enough for one instance per core, even on a large machine. */
-const MAX_INSTANCES = 64;
-
 /** Everything that the configuration contains. All values are checked, and safe to write. */
 export type Plan = ReturnType<typeof planOf> & {
   /** The version of nginx. Absent: unknown. */
@@ -49,15 +46,8 @@ export function planOf(
   const each = (name: string, texts: readonly string[] = [], schema: values.Schema<string>) =>
     texts.flatMap((text) => one(name, text, schema) ?? []);
 
-  const instances = one('--instances', options.instances, values.countTo(MAX_INSTANCES, 2));
-  const upstreams = [
-    ...Array.from(
-      { length: Number(instances ?? 0) },
-      (_, i) => `unix:/run/postern-${i + 1}/gate.sock`,
-    ),
-    ...each('--upstream', options.upstream, values.gateAddress),
-  ];
-  if (options.instances === undefined && !options.upstream?.length) {
+  const upstreams = each('--upstream', options.upstream, values.gateAddress);
+  if (!options.upstream?.length) {
     const own = given('POSTERN_LISTEN (or --upstream)', addressOf(listen));
     upstreams.push(values.read(own, values.gateAddress, errors) ?? '');
   }

@@ -46,9 +46,15 @@ function origin(text: string): string {
 const FAILURES = 'max_fails=3 fail_timeout=1s';
 
 function upstream(servers: readonly string[]): string {
+  // nginx never disables the only server. A name can have several addresses.
+  const isSingle = servers.length === 1 && servers[0]?.startsWith('unix:');
   return block('upstream postern', [
-    '# By default, one time-out disables a server for ten seconds: a burst would disable all servers.',
-    ...servers.map((server) => `server ${quoted(server)} ${FAILURES};`),
+    ...(isSingle
+      ? servers.map((server) => `server ${quoted(server)};`)
+      : [
+          '# By default, one time-out disables a server for ten seconds: a burst would disable all servers.',
+          ...servers.map((server) => `server ${quoted(server)} ${FAILURES};`),
+        ]),
     '# Without it, each request opens a new connection.',
     'keepalive 256;',
   ]);

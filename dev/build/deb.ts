@@ -104,10 +104,8 @@ async function integration(root: string, { bin }: Manifest): Promise<void> {
     await writeFile(join(units, name), text);
   }
   await put(join(FILES, 'sysusers.conf'), join(root, 'usr/lib/sysusers.d/postern.conf'));
-  await put(join(FILES, 'lintian-overrides'), join(root, 'usr/share/lintian/overrides/postern'));
-  for (const name of ['postern.yaml', 'postern.env']) {
-    await put(join(FILES, name), join(root, 'etc/postern', name));
-  }
+  // The first installation copies it to /etc/postern. dpkg asks about a changed file only if it is in the package.
+  await put(join(FILES, 'postern.yaml'), join(root, HOME, 'postern.yaml'));
 }
 
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
@@ -134,10 +132,8 @@ async function control(root: string, { description }: Manifest, version: string)
     ...description.split(/(?<=\.) /).map((sentence) => ` ${sentence}`),
   ];
   await writeFile(join(debian, 'control'), `${fields.join('\n')}\n`);
-  const conffiles = '/etc/postern/postern.env\n/etc/postern/postern.yaml\n';
-  await writeFile(join(debian, 'conffiles'), conffiles);
   const sums = (await filesIn(root))
-    .filter((name) => !/^(?:DEBIAN|etc)\//.test(name))
+    .filter((name) => !name.startsWith('DEBIAN/'))
     .map(async (name) => {
       const data = await readFile(join(root, name));
       return `${createHash('md5').update(data).digest('hex')}  ${name}\n`;
@@ -150,9 +146,6 @@ async function control(root: string, { description }: Manifest, version: string)
 async function permissions(root: string): Promise<void> {
   await run('chmod', ['-R', 'u=rwX,go=rX', root]);
   await run('chmod', ['755', ...SCRIPTS.map((name) => join(root, 'DEBIAN', name))]);
-  // May contain secrets. The installation gives the first one to the group postern.
-  await run('chmod', ['640', join(root, 'etc/postern/postern.yaml')]);
-  await run('chmod', ['600', join(root, 'etc/postern/postern.env')]);
 }
 
 async function put(from: string, to: string): Promise<void> {

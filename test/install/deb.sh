@@ -4,23 +4,21 @@
 
 fail() { echo "FAILED: $*"; exit 1; }
 is() { [ "$2" = "$3" ] || fail "$1: expected $3, got $2"; }
-setting() { sed -n "s/^$1=//p" /usr/lib/systemd/system/postern.service | head -1; }
+setting() { sed -n "s/^$1=//p" /usr/lib/systemd/system/postern@.service | head -1; }
 
 echo '== install'
 dpkg --install "$DEB"
 getent passwd postern >/dev/null || fail 'there is no user postern'
 is 'mode of postern.yaml' "$(stat -c '%U:%G %a' /etc/postern/postern.yaml)" 'root:postern 640'
-is 'mode of postern.env' "$(stat -c '%U:%G %a' /etc/postern/postern.env)" 'root:root 600'
 postern --version
 for page in /usr/share/man/man1/postern*.gz; do
   [ -z "$(man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ] || fail "$page has warnings"
 done
 
 echo '== without an API key, the service says what is missing'
-set -a; . /etc/postern/postern.env; set +a
+export "$(setting Environment)"
 cd "$(setting WorkingDirectory)"
 as_postern='setpriv --reuid postern --regid postern --clear-groups --no-new-privs'
-mkdir -m 750 /run/postern; chown postern:postern /run/postern
 status=0; $as_postern $(setting ExecStart) 2>/tmp/refused || status=$?
 is 'exit status without a key' "$status" 2
 grep -q 'POSTERN_API_KEYS' /tmp/refused || fail "no reason: $(cat /tmp/refused)"
@@ -35,14 +33,18 @@ is 'postern check without a variable' "$(env -u POSTERN_CONFIG postern check)" \
 redis-server --bind 127.0.0.1 --save '' --daemonize yes >/dev/null
 
 echo '== start'
-$as_postern $(setting ExecStart) > /tmp/postern.log &
+gate=$(sed -n 's/^ListenStream=//p' /usr/lib/systemd/system/postern-gate.socket)
+api=$(sed -n 's/^ListenStream=//p' /usr/lib/systemd/system/postern-api.socket)
+mkdir "$(dirname "$gate")"
+systemd-socket-activate --listen "$gate" --listen "$api" --fdname gate:api --setenv POSTERN_CONFIG \
+  $as_postern $(setting ExecStart) > /tmp/postern.log 2>&1 &
 service=$!
 ready() { node -e "fetch('http://127.0.0.1:7301/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"; }
 attempts=0
 until ready; do
   attempts=$((attempts + 1)); [ "$attempts" -lt 100 ] || fail "not ready: $(cat /tmp/postern.log)"
 done
-is 'mode of the socket' "$(stat -c '%U:%G %a' /run/postern/gate.sock)" 'postern:postern 660'
+chgrp postern "$gate"; chmod 660 "$gate"
 
 echo '== protect a file with the snippets of the package'
 mkdir -p /srv/files /etc/nginx
@@ -61,17 +63,19 @@ echo '== stop'
 kill -TERM "$service"
 status=0; wait "$service" || status=$?
 is 'exit status after SIGTERM' "$status" 0
+[ -S "$gate" ] || fail 'the service removed the socket of its supervisor'
 
-echo '== install again: the configuration stays'
+echo '== install again: the configuration stays, and dpkg asks nothing'
 chmod 600 /etc/postern/postern.yaml
-dpkg --install "$DEB"
+dpkg --install "$DEB" < /dev/null
+is 'files that dpkg asks about' "$(dpkg-query --show --showformat '${Conffiles}' postern)" ''
 grep -q "$KEY_SHA256" /etc/postern/postern.yaml || fail 'the configuration was replaced'
 is 'mode of postern.yaml' "$(stat -c '%U:%G %a' /etc/postern/postern.yaml)" 'root:postern 600'
 
 echo '== remove: only the configuration stays'
 cd /
 mkdir -p /etc/systemd/system/multi-user.target.wants
-ln -s /usr/lib/systemd/system/postern.service /etc/systemd/system/multi-user.target.wants/
+ln -s /usr/lib/systemd/system/postern@.service /etc/systemd/system/multi-user.target.wants/postern@1.service
 dpkg --remove postern
 [ ! -e /usr/share/postern ] && [ ! -e /usr/bin/postern ] || fail 'files are left'
 [ -e /etc/postern/postern.yaml ] || fail 'the configuration was removed'
@@ -79,5 +83,5 @@ dpkg --remove postern
 echo '== purge: nothing stays'
 dpkg --purge postern
 [ ! -e /etc/postern ] || fail "left: $(ls /etc/postern)"
-[ ! -L /etc/systemd/system/multi-user.target.wants/postern.service ] || fail 'the unit is enabled'
+[ ! -L /etc/systemd/system/multi-user.target.wants/postern@1.service ] || fail 'the unit is enabled'
 echo '== done'

@@ -63,8 +63,8 @@ async function issue(service: ServiceProcess): Promise<string> {
 async function startSite(mode: SiteMode, kind: Kind) {
   const folder = await folderForTest();
   const gates = await Promise.all([startGate(kind, folder), startGate(kind, folder)]);
-  const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
-  const more = /server unix:\S+(.*);/.exec(conf)?.[1];
+  const guide = await readFile(join(projectRoot, 'docs', 'guides', 'nginx.md'), 'utf8');
+  const more = /server 10\.\S+(.*);/.exec(guide)?.[1];
   const servers = gates.map(({ address }) => `server ${address}${more};`).join('\n');
   const { port } = await forTest(startFront(mode, `${servers} keepalive 256;`));
   const clients = await startClients(port, await issue(gates[0].service), 32);

@@ -83,6 +83,19 @@ function upstreamsOf({ http }: SiteConfig): readonly Directive[] {
 function disabled(upstream: Directive): readonly Trap[] {
   const servers = upstream.own('server');
   if (servers.length < 2) return [];
+  const twice = servers.find(
+    ({ args }, i) => servers.findIndex((one) => one.args[0] === args[0]) < i,
+  );
+  if (twice !== undefined) {
+    return [
+      {
+        at: twice,
+        seen: `${twice.words} repeats an address`,
+        why: 'The connections to a process that ends break together, and nginx counts each as a failure: it disables both lines, and every request gets 503.',
+        fix: 'delete this line',
+      },
+    ];
+  }
   return servers.filter(isSoonDisabled).map((at) => ({
     at,
     seen: `${at.words} in upstream ${upstream.args[0]}, which has ${servers.length}`,

@@ -29,8 +29,7 @@ include postern/http.conf;
 include postern/local.conf;
 
 upstream postern {
-    # By default, one time-out disables a server for ten seconds: a burst would disable all servers.
-    server unix:/run/postern/gate.sock max_fails=3 fail_timeout=1s;
+    server unix:/run/postern/gate.sock;
     # Without it, each request opens a new connection.
     keepalive 256;
 }
@@ -139,7 +138,7 @@ describe('nginx: standard output', () => {
     }
   });
 
-  test('the upstream is POSTERN_LISTEN, or the gates of --instances and --upstream', async () => {
+  test('the upstream is POSTERN_LISTEN, or the gates of --upstream', async () => {
     const upstreams = async (words: readonly string[], env: Env) => {
       const [upstream] = directives(parseNginx(await done(words, env)), 'upstream');
       return upstream?.block?.map(({ words: line }) => line.join(' '));
@@ -151,15 +150,13 @@ describe('nginx: standard output', () => {
     ];
     expect(await at('0.0.0.0:7400')).toEqual(servers('127.0.0.1:7400'));
     expect(await at('[::]:7400')).toEqual(servers('[::1]:7400'));
-    expect(await at('unix:/run/gate.sock')).toEqual(servers('unix:/run/gate.sock'));
+    expect(await at('unix:/run/gate.sock')).toEqual([
+      'server unix:/run/gate.sock',
+      'keepalive 256',
+    ]);
     const given = (...words: string[]) => upstreams([...FILES, ...words], USUAL);
     expect(await given('--upstream', 'a.example:1', '--upstream', 'unix:/run/b.sock')).toEqual(
       servers('a.example:1', 'unix:/run/b.sock'),
-    );
-    const [first = '', second = ''] = [1, 2].map((i) => `unix:/run/postern-${i}/gate.sock`);
-    expect(await given('--instances', '2')).toEqual(servers(first, second));
-    expect(await given('--upstream', 'a.example:1', '--instances', '1')).toEqual(
-      servers(first, 'a.example:1'),
     );
     const hostile = { ...USUAL, POSTERN_LISTEN: 'unix:/run/a;b' };
     expect(await refused(FILES, hostile)).toContain('POSTERN_LISTEN (or --upstream)');

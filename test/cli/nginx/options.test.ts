@@ -15,11 +15,13 @@ describe('nginx --out', () => {
 
   test('writes the site and its snippets, and lists them', async () => {
     const said = await done(OUT);
-    const names = 'auth-request cors-headers denials file gate http internal public'.split(' ');
+    const names = 'auth-request cors-headers denials file gate http internal public x-accel'.split(
+      ' ',
+    );
     const wrote = (await readdir(at('nginx', 'postern'))).sort();
     const snippets = names.map((name) => `${name}.conf`);
     expect(wrote).toEqual([...snippets, 'local.conf', 'protect.conf', 'sites'].sort());
-    const all = 12;
+    const all = 13;
     expect(await readdir(at('nginx', 'conf.d'))).toEqual(['00-postern.conf']);
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
@@ -52,7 +54,7 @@ describe('nginx --out', () => {
       'nginx/postern/protect.conf',
       `nginx/${site}`,
     ]);
-    expect(said.unchanged).toHaveLength(8);
+    expect(said.unchanged).toHaveLength(9);
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 
@@ -233,9 +235,8 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [[...FILES, '--login', '//evil.example'], '--login', 'a path of this site'],
     [[...FILES, '--login', 'javascript:alert(1)'], '--login', 'a path of this site'],
     [[...FILES, '--login', 'https://u:p@login.example/'], '--login', 'without user'],
-    [[...FILES, '--limit-conn', '65536'], '--limit-conn', '1 to 65535'],
-    ...['0', '65', '1.5', '1;', '01'].map((count): [string[], string, string] => {
-      return [[...FILES, '--instances', count], '--instances', '1 to 64'];
+    ...['0', '65536', '1.5', '1;', '01'].map((count): [string[], string, string] => {
+      return [[...FILES, '--limit-conn', count], '--limit-conn', '1 to 65535'];
     }),
     [[...FILES, '--upstream', '127.0.0.300:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', '[fe80::1%eth0]:1'], '--upstream', 'unix:'],

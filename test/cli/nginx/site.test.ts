@@ -194,7 +194,6 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   '--limit-conn': { limitConn: '3' },
   '--upstream': { upstream: ['127.0.0.1:7300'] },
   'several --upstream': { upstream: ['[::1]:7300', 'unix:/run/postern/gate.sock'] },
-  '--instances': { instances: '3' },
   '--log off': { log: 'off' },
   '--log': { log: '/dev/null' },
   '--proxy-target': { files: PLACES, proxyTarget: ['/store/=http://127.0.0.1:9000/bucket'] },

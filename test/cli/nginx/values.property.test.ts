@@ -66,7 +66,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     option: '--upstream',
-    give: (value) => ({ upstream: [value] }),
+    give: (value) => ({ upstream: [value, '127.0.0.1:1'] }),
     legal: fc.oneof(address, socket),
     askable: (value) => value.startsWith('unix:') || isNumeric(value),
   },

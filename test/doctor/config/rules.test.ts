@@ -96,6 +96,11 @@ test.each([
   expect(found('failover', { http })).toEqual(is ? lines : []);
 });
 
+test('doctor --config reports a socket that is in the upstream twice', () => {
+  const line = 'server unix:/a max_fails=3 fail_timeout=1s;';
+  expect(found('failover', { http: `upstream postern {\n${line}\n${line}\n}` })).toEqual([line]);
+});
+
 test.each([
   ['nginx/1.29.6', true],
   ['nginx/1.29.7', false],
