@@ -110,6 +110,28 @@ describe.each(modes)('fail closed: the service fails by %s', (mode) => {
   });
 });
 
+// The gate takes the use, and ends before it answers. nginx asks again.
+describe.each(modes)('fail closed: a use that was taken while the gate ended by %s', (mode) => {
+  test.each([
+    ['any', 200],
+    ['cookie', 401],
+  ])('with bind: %s the second request gets %i, and one use is taken', async (bind, status) => {
+    let asked = 0;
+    let real: RequestListener = () => {};
+    const gate: RequestListener = (request, response) => {
+      asked += 1;
+      if (asked === 1) response.end = () => request.socket.destroy() as unknown as typeof response;
+      real(request, response);
+    };
+    const site = await siteForTest({ mode, gate, files: { 'a.mp4': FILE } });
+    real = site.postern.gate;
+    const { url, id } = await site.issue({ path: '/download/a.mp4', max_uses: 1, bind });
+    expect((await site.ask('GET', url)).status).toBe(status);
+    expect(asked).toBe(2);
+    expect(await site.postern.store.requesters(id)).toHaveLength(1);
+  });
+});
+
 // The server on the gate's port may not be the gate, but another container, a proxy or an old version.
 
 const TARGETS = {

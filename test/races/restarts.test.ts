@@ -1,13 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { get, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Nginx } from '../harness/nginx.ts';
+import { startOnSockets } from '../harness/on-sockets.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askApi, askMetrics } from '../support/ask-service.ts';
+import { askApi, askMetrics, ENV } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
+import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
 import { modes, type SiteMode } from '../support/site.ts';
@@ -54,7 +58,7 @@ async function startGate(kind: Kind, folder: string) {
   };
 }
 
-async function issue(service: ServiceProcess): Promise<string> {
+async function issue(service: Pick<ServiceProcess, 'apiPort'>): Promise<string> {
   const json = { path: '/download/a', expires_in: 600 };
   return (await askApi(service, 'POST /tokens', { json })).body.url;
 }
@@ -101,6 +105,125 @@ describe.each<[SiteMode, Kind]>([
   });
 });
 
+/** Processes on one socket of a supervisor, behind one server line, and clients that never stop asking. */
+async function startShared(mode: SiteMode, count: number, kept: 'kept' | 'fresh') {
+  const folder = await folderForTest();
+  const gate = `unix:${join(folder, 'gate.sock')}`;
+  const metrics = (number: number | string) => join(folder, `${number}.sock`);
+  const env = {
+    ...ENV,
+    POSTERN_STORE: redis.url,
+    POSTERN_STORE_TIMEOUT_MS: '10000',
+    POSTERN_LOG_LEVEL: 'warn',
+    POSTERN_METRICS_LISTEN: `unix:${metrics('%i')}`,
+  };
+  const { apiPort, ...service } = await onFreePorts(1, async ([apiPort = 0]) => {
+    const api = `127.0.0.1:${apiPort}`;
+    return { ...(await forTest(startOnSockets({ gate, api }, env, count))), apiPort };
+  });
+  const numbers = Array.from({ length: count }, (_, i) => i + 1);
+  /** Each process listens. */
+  const ready = () =>
+    service.ready(
+      async () => {
+        const asked = numbers.map((number) => statusOf(metrics(number)));
+        return (await Promise.all(asked)).every((status) => status === 200);
+      },
+      { what: 'each process to be ready' },
+    );
+  await ready();
+  const keepalive = kept === 'kept' ? 'keepalive 256;' : '';
+  const nginx = await forTest(startFront(mode, `server ${gate}; ${keepalive}`));
+  if (count === 1) await waitLonger(nginx);
+  const clients = await startClients(nginx.port, await issue({ apiPort }), 32);
+  await clients.progress(5);
+  const signal = (at: number, by: NodeJS.Signals) => process.kill(service.pids()[at] as number, by);
+  return {
+    ...{ apiPort, clients, signal },
+    /** Ends a process. The supervisor starts it again. */
+    async restart(at: number, by: NodeJS.Signals) {
+      const before = service.pids()[at];
+      signal(at, by);
+      await waitFor(() => service.pids()[at] !== before, { what: 'its next start' });
+      await ready();
+    },
+  };
+}
+
+/** On a busy machine, a start takes longer than the snippets allow. */
+async function waitLonger(nginx: Nginx): Promise<void> {
+  const gate = join(nginx.dir, 'postern', 'gate.conf');
+  await writeFile(gate, (await readFile(gate, 'utf8')).replace(/(_timeout) \ds;/g, '$1 60s;'));
+  await nginx.reload();
+}
+
+function statusOf(socketPath: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const request = get({ socketPath, path: '/livez', agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('error', () => resolve(undefined));
+  });
+}
+
+/** Issues tokens one after the other, each on its own connection. `stop` returns how many requests failed. */
+function startIssuing(apiPort: number) {
+  let stopped = false;
+  let failed = 0;
+  const json = JSON.stringify({ path: '/download/a' });
+  const headers = { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' };
+  const once = () =>
+    new Promise<boolean>((resolve) => {
+      const options = { port: apiPort, path: '/tokens', method: 'POST', headers, agent: false };
+      const asked = request(options, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode === 201));
+      });
+      asked.on('error', () => resolve(false)).end(json);
+    });
+  const done = (async () => {
+    while (!stopped) if (!(await once())) failed += 1;
+  })();
+  return async function stop() {
+    stopped = true;
+    await done;
+    return failed;
+  };
+}
+
+describe('races: processes on one inherited socket', () => {
+  test.each<[SiteMode, number, 'kept' | 'fresh']>([
+    ['auth_request', 1, 'kept'],
+    ['auth_request', 2, 'fresh'],
+    ['X-Accel', 1, 'fresh'],
+    ['X-Accel', 2, 'kept'],
+  ])(
+    'by %s, %i on %s connections, ended six times: no download fails',
+    async (mode, count, kept) => {
+      const { clients, restart, apiPort } = await startShared(mode, count, kept);
+      const stopIssuing = startIssuing(apiPort);
+      for (let i = 0; i < 6; i += 1) {
+        await restart(i % count, i % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
+        await clients.progress(5);
+      }
+      expect(Object.keys(await clients.stop())).toEqual(['200']);
+      // Only requests in flight at a SIGKILL.
+      expect(await stopIssuing()).toBeLessThanOrEqual(3);
+    },
+  );
+
+  test('one of two hangs: only requests that wait in it fail, at most one of each client', async () => {
+    const { clients, signal } = await startShared('auth_request', 2, 'kept');
+    signal(0, 'SIGSTOP');
+    await clients.progress(20);
+    signal(0, 'SIGCONT');
+    await clients.progress(20);
+    const { 200: _, 503: waited = 0, ...others } = await clients.stop();
+    expect(others).toEqual({});
+    expect(waited).toBeLessThanOrEqual(32);
+  });
+});
+
 // Clients that never stop asking through nginx, and one that never stops issuing tokens.
 test.each([
   ...modes.map((mode) => [mode, 'no decision cache', ''] as const),
@@ -141,10 +264,7 @@ test('stall: a gate on a Unix socket that stalls answers all requests that have 
   const service = await forTest(startInstance('memory:', { POSTERN_LISTEN: `unix:${socket}` }));
   const server = `server unix:${socket} max_fails=3 fail_timeout=1s; keepalive 256;`;
   const nginx = await forTest(startFront('auth_request', server, { workers: 2 }));
-  // A busy machine needs more time for the queue than the snippets allow.
-  const gate = join(nginx.dir, 'postern', 'gate.conf');
-  await writeFile(gate, (await readFile(gate, 'utf8')).replace(/(_timeout) \ds;/g, '$1 60s;'));
-  await nginx.reload();
+  await waitLonger(nginx);
 
   const url = await issue(service);
   const clients = await Promise.all(Array.from({ length: REQUESTS }, () => openRaw(nginx.port)));

@@ -143,10 +143,14 @@ export async function startClients(port: number, url: string, count: number) {
   const turns = Array.from({ length: count }, () => 0);
   const request = requestBytes('GET', url);
   const all = turns.map(async (_, client) => {
-    const connection = await openRaw(port);
+    let connection = await openRaw(port);
     for (; !stopped; turns[client] = (turns[client] ?? 0) + 1) {
       const { status } = await connection.send(request);
       statuses[status] = (statuses[status] ?? 0) + 1;
+      if (status < 500) continue;
+      // nginx closes the connection.
+      connection.close();
+      connection = await openRaw(port);
     }
     connection.close();
   });
