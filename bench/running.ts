@@ -71,7 +71,7 @@ async function check({ path, refused }: Backend, nginx: Nginx, files: string): P
 }
 
 /** Starts nginx. All variants have the same configuration, apart from their own parts. */
-function startSite({ main = '', http = '', server, log = 'combined', tool }: Site) {
+export function startSite({ main = '', http = '', server, log = 'combined', tool }: Site) {
   return startNginx({
     ...(tool && { tool }),
     config: ({ port, dir }) => `

@@ -30,6 +30,27 @@ export async function wrk(url: string, { connections, seconds, script }: Wrk): P
   return parseWrk(output);
 }
 
+/** Counts errors instead of rejecting. `fresh`: a new connection for each request. */
+export async function countWrk(
+  url: string,
+  { connections, seconds, fresh }: Omit<Wrk, 'script'> & { readonly fresh: boolean },
+) {
+  const tool = await findTool('wrk');
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', '--latency'];
+  if (fresh) args.push('--header', 'Connection: close');
+  const { output } = await tryRun(tool.path, [...args, url], tool.env);
+  const denied = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0);
+  const [, broken = ''] = /Socket errors: (.*)/.exec(output) ?? [];
+  const errors = (broken.match(/\d+/g) ?? []).reduce((sum, count) => sum + Number(count), 0);
+  const [, slowest = ''] = /Latency\s+\S+\s+\S+\s+(\S+)/.exec(output) ?? [];
+  return {
+    requests: Number(/(\d+) requests in /.exec(output)?.[1]),
+    // nginx closes the connection after a 503, which wrk counts again.
+    failed: Math.max(denied, errors),
+    slowest,
+  };
+}
+
 export function parseWrk(output: string): Load {
   const failure = /Non-2xx or 3xx responses.*|Socket errors.*/.exec(output)?.[0];
   if (failure) throw new Error(`the load test failed: ${failure}`);

@@ -216,7 +216,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
     const args = [...entry, 'nginx', '--files', '/srv/files', '--json'];
     const { stdout } = await promisify(execFile)(path, args, { cwd: app, env: environment() });
     const { files } = JSON.parse(stdout) as { files: Record<string, string> };
-    expect(files['conf.d/00-postern.conf']).toContain('server unix:/run/postern/gate.sock ');
+    expect(files['conf.d/00-postern.conf']).toContain('server unix:/run/postern/gate.sock;');
   });
 
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {
