@@ -11,12 +11,11 @@ import { KEEPALIVE, KEY, NAME } from './backend.ts';
 import { countWrk } from './load/wrk.ts';
 import { onGate } from './peers/postern/site.ts';
 import { issueTokens } from './peers/postern/start.ts';
-import { fillPages } from './report/page.ts';
 import { aligned, shown } from './report/tables.ts';
 import { fileOf } from './run.ts';
 import { startSite } from './running.ts';
 
-// Ends processes under load, and counts failed downloads. Writes the table of docs/operate/scaling.md.
+// Ends processes under load, and counts failed downloads.
 // Usage: npm run restarts
 
 const RESTARTS = ['SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL'] as const;
@@ -147,4 +146,3 @@ for (const row of ROWS) {
   }
 }
 process.stdout.write(`${aligned(table)}\n`);
-await fillPages({ restarts: table });
