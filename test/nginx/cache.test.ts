@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,7 +8,7 @@ import { servingWorkers } from '../harness/nginx-log.ts';
 import { waitFor } from '../harness/wait.ts';
 import { openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
 import { countAsked, siteForTest } from '../support/site.ts';
-import { CACHE_CONF } from '../support/snippet.ts';
+import { CACHE_CONF, CACHE_PATH } from '../support/snippet.ts';
 import { cachedSite, FILES, HOSTILE, PATH, seen, snippet } from './cached-site.ts';
 
 test('decision cache: an allowed decision is reused, and simultaneous requests get their own files', async () => {
@@ -43,6 +43,18 @@ test('decision cache: an allowed decision is reused, and simultaneous requests g
     }
   }
   expect(await nginx.errorLog()).not.toMatch(/\[(error|crit|alert)\]/);
+});
+
+// nginx asks without the cache if the zone is full, but not after an error of the folder: see the doctor's cache-folder.
+test('decision cache: without its folder a download ends without a response, until nginx has reloaded', async () => {
+  const path = CACHE_PATH.replace(';', ' use_temp_path=off;');
+  const { issue, ask, nginx } = await cachedSite({ path });
+  const { url } = await issue({ path: '/download/a.txt' });
+  await rm(join(nginx.dir, 'postern-decisions'), { recursive: true });
+  await expect(ask('GET', url)).rejects.toThrow('the connection ended after: ');
+  expect((await ask('GET', '/download/a.txt')).status).toBe(401);
+  await nginx.reload();
+  expect(seen(await ask('GET', url))).toEqual([200, 'file a']);
 });
 
 /**

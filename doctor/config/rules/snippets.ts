@@ -1,14 +1,15 @@
-import { dirname } from 'node:path';
+import { existsSync, statfsSync, statSync } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
 import { version as currentVersion, readSnippet } from '../../../common/package.ts';
-import type { Context, Directive } from '../context.ts';
+import type { Context, Directive, Http } from '../context.ts';
 import { parse } from '../parse.ts';
 import { includes, type Rule, type SiteConfig, type SnippetFile, type Trap } from '../site.ts';
 
 export const snippetRules: Readonly<Record<string, Rule>> = {
   'missing-snippet': missing,
   'edited-snippet': ({ snippets }) => snippets.flatMap(edited),
-  'cache-folder': withoutFolder,
+  'cache-folder': cacheFolder,
 };
 
 const WHY = {
@@ -109,15 +110,44 @@ function linesOf(block: readonly Directive[], outside = ''): Lines {
   });
 }
 
-/** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
-function withoutFolder({ http }: SiteConfig): readonly Trap[] {
-  const at = http.map('$postern_decisions');
-  const zone = at?.block?.flatMap(({ args }) => args).find((value) => value !== '');
-  const words = http.own('proxy_cache_path').flatMap(({ args }) => args);
-  const isThere = words.some((word) => word.startsWith(`keys_zone=${zone}:`));
-  if (at === undefined || zone === undefined || isThere) return [];
-  const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
-  const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
-  const path = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k;`;
-  return [{ at, seen, why, fix: `in ${http.titleAt}: ${path}` }];
+/** cache.conf without the line that says where the cache is, which `nginx -t` does not notice, or without its folder. */
+function cacheFolder({ http, disk }: SiteConfig): readonly Trap[] {
+  const map = http.map('$postern_decisions');
+  const zone = map?.block?.flatMap(({ args }) => args).find((value) => value !== '');
+  if (map === undefined || zone === undefined) return [];
+  const isOurs = (word: string) => word.startsWith(`keys_zone=${zone}:`);
+  const line = http.own('proxy_cache_path').find(({ args }) => args.some(isOurs));
+  if (line === undefined) {
+    const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
+    const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
+    const path = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k;`;
+    return [{ at: map, seen, why, fix: `in ${http.titleAt}: ${path}` }];
+  }
+  const [folder = ''] = line.args;
+  const state = disk && isAbsolute(folder) ? unwritable(folder, http) : undefined;
+  if (state === undefined) return [];
+  const why = 'Each download whose decision nginx would cache ends without a response.';
+  const fix =
+    'free space there, or run nginx -s reload as root: nginx creates the folder for its own user';
+  return [{ at: line, seen: `the folder of the decision cache ${state}: ${folder}`, why, fix }];
+}
+
+/** A decision has at most 32 KB. */
+const MIN_FREE_BYTES = 128 * 1024;
+
+/** Why nginx cannot write to a folder. Undefined if it can, or if this user cannot see the reason. */
+function unwritable(folder: string, { main }: Http): string | undefined {
+  try {
+    const { uid, mode } = statSync(folder);
+    const isRoot = main.own('user').some(({ args }) => args[0] === 'root');
+    if (uid === 0 && (mode & 0o022) === 0 && !isRoot) return 'belongs to root';
+    const { blocks, bavail, bsize } = statfsSync(folder);
+    // Without a limit, blocks is 0.
+    return blocks > 0 && bavail * bsize < MIN_FREE_BYTES ? 'is full' : undefined;
+  } catch (error) {
+    // nginx creates it when it starts.
+    const [pid = '/run/nginx.pid'] = main.own('pid').flatMap(({ args }) => args);
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(pid);
+    return isMissing ? 'does not exist' : undefined;
+  }
 }

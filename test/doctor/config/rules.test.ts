@@ -1,10 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
-import { diagnosed } from './trap.ts';
+import { smallDisk } from '../../support/small-disk.ts';
+import { diagnosed, type Finding } from './trap.ts';
 
 // Rules that the text of a configuration shows.
 
@@ -245,6 +249,30 @@ test('doctor --config reports cache.conf without its folder', () => {
   expect(found('cache-folder', { http: `${FOLDER}\n${text}` })).toEqual([]);
   const lines = [expect.stringMatching(/^map .* \$postern_decisions \{$/)];
   expect(found('cache-folder', { http: text })).toEqual(lines);
+});
+
+test('doctor --config reports a folder of the decision cache that nginx cannot write to', async (context) => {
+  const full = await smallDisk(context);
+  const folder = await folderForTest();
+  await chmod(folder, 0o755);
+  // The doctor looks at the disk if this is the nginx.conf there.
+  const file = join(folder, 'nginx.conf');
+  async function report(place: string, main = '') {
+    const http = `${FOLDER.replace('/run/postern-decisions', place)}\n${CACHED}`;
+    const text = `${main}\nhttp { ${http} }`;
+    await writeFile(file, text);
+    const { findings } = JSON.parse(diagnoseText(text, file, { json: true }).text);
+    return (findings as Finding[])
+      .filter(({ rule }) => rule === 'cache-folder')
+      .map((finding) => finding.seen);
+  }
+  const seen = (state: string) => [expect.stringContaining(`decision cache ${state}: /`)];
+  const gone = join(folder, 'gone');
+  expect(await report(gone, `pid ${folder}/nginx.pid;`)).toEqual([]);
+  expect(await report(gone, `pid ${file};`)).toEqual(seen('does not exist'));
+  expect(await report(folder)).toEqual(seen('belongs to root'));
+  expect(await report(folder, 'user root;')).toEqual([]);
+  expect(await report(full, 'user root;')).toEqual(seen('is full'));
 });
 
 test('doctor --config names the regex locations that nginx prefers', () => {
