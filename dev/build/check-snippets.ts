@@ -52,11 +52,16 @@ function placeOf(name: string, text: string): Place | undefined {
 }
 
 const DECLARES: Snippet = { name: 'auth-request.conf', place: 'server' };
+/** Has the zone of listing.conf. */
+const HTTP: Snippet = { name: 'http.conf', place: 'http' };
 
 /** A configuration that includes each snippet in its place, and each location snippet in a separate location. */
 function around(snippets: readonly Snippet[]): string {
   // It declares the variables of the others.
-  const all = [...new Map([...snippets, DECLARES].map((one) => [one.name, one])).values()];
+  const needed = snippets.some(({ name }) => name === 'listing.conf')
+    ? [DECLARES, HTTP]
+    : [DECLARES];
+  const all = [...new Map([...snippets, ...needed].map((one) => [one.name, one])).values()];
   const includes = (place: Place) =>
     all.filter((snippet) => snippet.place === place).map(({ name }) => `include postern/${name};`);
   const locations = includes('location').map((line, i) => `location ^~ /${i}/ { ${line} }`);

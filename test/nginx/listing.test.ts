@@ -242,6 +242,28 @@ test.each(modes)('listing: by %s a site without the snippet never lists', async 
   expect((await site.ask('GET', page.url, BROWSER)).text).toBe('index');
 });
 
+// nginx makes a list in its worker, so a flood of requests for a large one would delay everyone.
+test.each(modes)(
+  'listing: by %s, one token gets the list of one folder only some times at once',
+  async (mode) => {
+    const site = await siteForTest({
+      mode,
+      ...withListing(mode),
+      files: { 'hls/a.txt': 'file a', 'hls/sub/b.txt': 'file b' },
+      server: 'error_log error.log error;',
+    });
+    const issue = () => site.issue({ prefix: '/download/hls/', listing: true });
+    const [{ url, access_token: token }, other] = [await issue(), await issue()];
+    const status = async (target: string) => (await site.ask('GET', target)).status;
+    const statuses = await Promise.all(Array.from({ length: 99 }, () => status(url)));
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+    for (const target of [other.url, `${url}sub/`, `${url}a.txt`]) {
+      expect(await status(target)).toBe(200);
+    }
+    expect(await site.nginx.errorLog()).not.toContain(token);
+  },
+);
+
 // A gate with an error, or another service: the snippet checks the URI, too.
 describe.each(modes)('listing: by %s, another gate', (mode) => {
   let headers: Record<string, string> = {};
