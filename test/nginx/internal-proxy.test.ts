@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { gateSnippet, modes, useSite } from '../support/site.ts';
+import { gateSnippet, modes, siteForTest, useSite } from '../support/site.ts';
 import { type Storage, startStorage } from '../support/storage.ts';
 
 const notSatisfiable = (status: number) =>
@@ -239,3 +240,20 @@ describe.each(modes)('object store: files by %s', (mode) => {
     expect(storage.requests).toEqual([]);
   });
 });
+
+// For example, POSTERN_MOUNTS replaces the mounts of the file, with their storage.
+test.each(modes)(
+  'object store: by %s, nginx never asks for the bucket if Postern has not signed a name',
+  async (mode) => {
+    const storage = await forTest(startStorage({}));
+    const site = await siteForTest({
+      mode,
+      internal: `
+      include postern/internal-proxy.conf;
+      proxy_pass http://127.0.0.1:${storage.port}/bucket/$postern_object?$args;`,
+    });
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    expect((await site.ask('GET', url)).status).toBe(404);
+    expect(storage.requests.map((request) => request.url)).toEqual(['/bucket/.postern-unsigned?']);
+  },
+);
