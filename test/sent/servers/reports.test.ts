@@ -3,11 +3,12 @@ import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { downloader } from '../../clients/programs.ts';
-import { freePorts } from '../../harness/ports.ts';
+import { startOnSockets } from '../../harness/on-sockets.ts';
+import { freePorts, onFreePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { ENV, serviceForTest } from '../../support/ask-service.ts';
+import { askApi, ENV, serviceForTest } from '../../support/ask-service.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { type ReportingSite, startReportingSite } from '../../support/sent.ts';
 import { modes } from '../../support/site.ts';
@@ -77,6 +78,36 @@ test('delivery: two instances on one Redis count together, and one of them repor
   await waitFor(() => logs().includes('"msg":"delivered"'), { what: 'the log line' });
   await Promise.all([one.stop(), other.stop()]);
   expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
+});
+
+test('delivery: processes share an inherited socket, and no report is lost while one is restarted', async () => {
+  const redis = await forTest(startRedis());
+  const { api, port, pids } = await onFreePorts(2, async ([api = 0, port = 0]) => {
+    const folder = await folderForTest();
+    const sockets = {
+      ...{ gate: `unix:${join(folder, 'gate.sock')}`, api: `127.0.0.1:${api}` },
+      delivery: `udp:127.0.0.1:${port}`,
+    };
+    const env = { ...ENV, POSTERN_STORE: redis.url, POSTERN_STORE_TIMEOUT_MS: '10000' };
+    const service = await forTest(startOnSockets(sockets, env, 2));
+    const listening = () => service.stdout().split('"listening"').length === 3;
+    await service.ready(listening, { what: 'both to listen' });
+    return { ...service, api, port };
+  });
+  const json = { path: '/download/a', expires_in: 300 };
+  const { id } = (await askApi({ apiPort: api }, 'POST /tokens', { json })).body;
+  const reports = async (count: number) => {
+    for (let i = 0; i < count; i += 1) await send(port, `<190>x: ${id} 200 10 10 -`);
+  };
+  await reports(50);
+  const [first] = pids();
+  process.kill(first as number, 'SIGTERM');
+  await reports(50);
+  await waitFor(() => pids()[0] !== first, { what: 'the next start' });
+  await reports(50);
+  const requests = async () =>
+    (await askApi({ apiPort: api }, `GET /tokens/${id}`)).body?.delivered?.requests;
+  await waitFor(async () => (await requests()) === 150, { what: 'all reports' });
 });
 
 test.each(['is killed and started again', 'hangs'])(
