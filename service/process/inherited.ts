@@ -26,9 +26,10 @@ const UNIX_LISTENS = '00010000';
 
 /** Node.js does not tell the address of an inherited Unix socket. Linux lists it: proc(5), /proc/net. */
 function findSocket(fd: number): Pick<InheritedSocket, 'kind' | 'at'> {
-  const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+  const link = read(() => readlinkSync(`/proc/self/fd/${fd}`));
+  const inode = /^socket:\[(\d+)\]$/.exec(link)?.[1];
   const rowOf = (table: string, column: number) =>
-    read(`/proc/self/net/${table}`)
+    read(() => readFileSync(`/proc/self/net/${table}`, 'latin1'))
       .split('\n')
       .map((line) => line.trim().split(/\s+/))
       .find((words) => words[column] === inode);
@@ -49,10 +50,10 @@ function findSocket(fd: number): Pick<InheritedSocket, 'kind' | 'at'> {
   return udp ? { at: addressOf(udp[1]), kind: 'datagram' } : { kind: 'unknown' };
 }
 
-/** Empty without IPv6, for example. */
-function read(path: string): string {
+/** Empty if it does not exist, such as a descriptor, or a table without IPv6. */
+function read(text: () => string): string {
   try {
-    return readFileSync(path, 'latin1');
+    return text();
   } catch {
     return '';
   }

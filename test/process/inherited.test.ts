@@ -94,6 +94,9 @@ test('inherited sockets: those of another process are not taken, and no child ge
   const env = { LISTEN_PID: '1', LISTEN_FDS: '1', LISTEN_FDNAMES: 'gate', OTHER: 'a' };
   expect(takeInherited(env, 2)).toEqual([]);
   expect(env).toEqual({ OTHER: 'a' });
+  // No such descriptor.
+  const own = takeInherited({ LISTEN_PID: '2', LISTEN_FDS: '5000' }, 2);
+  expect(own.at(-1)).toEqual({ name: '', fd: 5002, kind: 'other' });
 });
 
 const GATE: InheritedSocket = { name: 'gate', fd: 3, kind: 'listening', at: { path: '/a.sock' } };
