@@ -69,7 +69,7 @@ export const SHOWN = {
     ...['socket_mode', 'store_timeout_ms', 'store_replicas', 'expires_in', 'max_expires_in'],
     ...['resume_for', 'max_resume_for', 'decision_ttl', 'leeway', 'cookie_samesite', 'format'],
     ...['cookie_secure', 'cookie_partitioned', 'events', 'page_color', 'log_level', 'type'],
-    ...['style', 'path_argument', 'pass_arguments', 'trusted_for', 'algorithms'],
+    ...['style', 'path_argument', 'pass_arguments', 'max_age', 'trusted_for', 'algorithms'],
   ],
   places: [
     ...['config', 'listen', 'api_listen', 'metrics_listen', 'delivery_listen', 'delivery_from'],

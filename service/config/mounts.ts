@@ -16,6 +16,7 @@ import {
   prefix,
   unseen,
   type Valid,
+  wholeNumber,
   withChecks,
 } from './values.ts';
 
@@ -170,6 +171,7 @@ const mount = mapping(
     site: siteName.exactOptional(),
     path_argument: queryArgument.exactOptional(),
     pass_arguments: listOf('query arguments', queryArgument).exactOptional(),
+    max_age: wholeNumber('seconds', 1, 86_400).exactOptional(),
     storage: storage.exactOptional(),
   },
   ', or in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =',
@@ -182,9 +184,9 @@ export type MountSettings = Mount & { readonly storage?: StorageSettings };
 type Entry = z.output<typeof mount>;
 
 export function toMount({ public: prefix, path_argument: pathArgument, ...entry }: Entry) {
-  const { pass_arguments: passArguments = [], ...others } = entry;
+  const { pass_arguments: passArguments = [], max_age: maxAge, ...others } = entry;
   const id = mountId(entry.site, prefix);
-  return { id, prefix, passArguments, ...others, ...defined({ pathArgument }) };
+  return { id, prefix, passArguments, ...others, ...defined({ pathArgument, maxAge }) };
 }
 
 /** The entries of `/download/=/protected/,files.example:/media/=/media-files/`. An invalid one stays a text. */

@@ -95,9 +95,12 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const args = grant.targetArgs ?? requested.args;
     const isReusable = !isBound(grant) && !ignoresQuery(grant, requested);
     const reuseFor = isReusable ? reusableFor(mount, leftMs) : 0;
+    const isKept = isReusable && requested.token !== undefined && listed.listing === undefined;
+    const kept = isKept && keptFor(grant, mount, leftMs);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor, ...listed };
     const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
-    const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
+    const file = kept ? { ...plain, ...kept } : plain;
+    const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : file;
     if (grant.uses === undefined) return allow;
 
     if (unsaved) await store.saveExternal(id, grant);
@@ -118,6 +121,13 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   function reusableFor({ sign }: Mount, leftMs = 0): number {
     const ttl = sign ? Math.min(decisionTtl, MAX_SIGNATURE_REUSE) : decisionTtl;
     return Math.max(0, Math.min(ttl, Math.floor(leftMs / 1000) - 1));
+  }
+
+  /** For a browser, until nginx could still send the file. It keeps the file under the URL with the token. */
+  function keptFor({ cookie }: Grant, { maxAge = 0 }: Mount, leftMs = 0) {
+    const seconds = Math.min(maxAge, Math.floor(leftMs / 1000) - decisionTtl - 1);
+    // With a cookie, the next person at the browser could open the URL without the token.
+    return seconds > 0 && !cookie && { maxAge: seconds };
   }
 }
 

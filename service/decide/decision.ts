@@ -64,6 +64,8 @@ export interface Allow {
   readonly signed?: SignedFile;
   /** Seconds for which nginx may cache the decision. */
   readonly reuseFor: number;
+  /** Seconds for which the browser may keep the file; absent: it may not. */
+  readonly maxAge?: number;
   /** With `uses`: whether the requester is known or new. */
   readonly redeemed?: Redeemed;
   /** Identifies the requester when it resumes. */

@@ -121,7 +121,7 @@ function locationOf(uri: string): string {
 const argsOf = ({ signed, args }: Allow): string => signed?.args ?? args;
 
 function addFileHeaders(headers: string[], decision: Allow, limitRate: string): void {
-  const { grant, id, target, signed, listing } = decision;
+  const { grant, id, target, signed, listing, maxAge } = decision;
   const args = argsOf(decision);
   // Raw bytes: nginx's rewrite neither decodes nor encodes a variable. With X-Accel, nginx compares its URI with them.
   headers.push(responseHeaders.target, utf8Bytes(target), responseHeaders.tokenId, id);
@@ -132,6 +132,7 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   const disposition = listing === undefined ? dispositionOf(grant) : undefined;
   if (listing !== undefined) headers.push(responseHeaders.file, `list ${pageText(listing)}`);
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
+  if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
 }
 
 /** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */

@@ -30,6 +30,7 @@ export const responseHeaders = {
   tokenId: 'Postern-Token-Id',
   subject: 'Postern-Subject',
   disposition: 'Postern-Disposition',
+  maxAge: 'Postern-Max-Age',
   limitRate: 'Postern-Limit-Rate',
   /** Two names: nginx joins headers with the same name. */
   setCookie: 'Postern-Set-Cookie',

@@ -11,6 +11,8 @@ export interface Mount {
   readonly pathArgument?: string;
   /** Query arguments that are passed on to the internal location. */
   readonly passArguments: readonly string[];
+  /** Seconds for which a browser may keep a file whose token is in the URL; absent: it keeps none. */
+  readonly maxAge?: number;
   /** The files are in an object store that requires a signature for each request; absent: in a folder. */
   readonly sign?: SignFile;
 }

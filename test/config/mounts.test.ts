@@ -25,11 +25,13 @@ mounts:
     site: Files.example
     path_argument: file
     pass_arguments: [start, end]
+    max_age: 600
 `;
   expect(loadFile(yaml).mounts).toEqual([
     {
       ...{ id: 'files.example/download/', site: 'files.example', prefix: '/download/' },
       ...{ internal: '/a=b,c/', pathArgument: 'file', passArguments: ['start', 'end'] },
+      maxAge: 600,
     },
   ]);
 });
@@ -127,6 +129,7 @@ test.each([
   [one('pass_arguments: [a, token]'), 'mounts[0].pass_arguments[1]', 'holds the token'],
   [one('pass_arguments: ["a&b"]'), 'mounts[0].pass_arguments[0]', 'such as file'],
   [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
+  [one('max_age: 0'), 'mounts[0].max_age', '1 to 86400'],
   [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
   [
     'mounts: [{ public: /a/, internal: /p/, path_argument: f }, { public: /a/b/, internal: /p/b/ }]',

@@ -132,3 +132,58 @@ describe.each(modes)('arguments: by %s', (mode) => {
     }
   });
 });
+
+describe.each(modes)('max_age: by %s', (mode) => {
+  const site = useSite({
+    mode,
+    mounts: [
+      mount('/download/', '/protected/', { maxAge: 60 }),
+      mount('/other/', '/protected-other/'),
+    ],
+    decisionTtl: 10,
+    files: { 'a.txt': 'hello', 'sub/b.txt': 'b' },
+    locations: `
+      location ^~ /other/ { ${gateSnippet(mode)} }
+      location ^~ /protected-other/ { include postern/internal.conf; alias $files/; }`,
+  });
+  const never = 'private, no-store';
+
+  async function kept(target: string, headers: Record<string, string> = {}) {
+    const { status, header } = await site.ask('GET', target, headers);
+    return [status, header('Cache-Control')];
+  }
+
+  test('a browser may keep a file only if its URL has the token', async () => {
+    const { url, access_token: token } = await site.issue({ path: '/download/a.txt' });
+    const { access_token: folder } = await site.issue({ prefix: '/download/' });
+    expect(await kept(url)).toEqual([200, 'private, max-age=60']);
+    expect(await kept(url, { Range: 'bytes=0-1' })).toEqual([206, 'private, max-age=60']);
+    expect(await kept(`/download/~${folder}/sub/b.txt`)).toEqual([200, 'private, max-age=60']);
+    const bearer = { Authorization: `Bearer ${token}` };
+    for (const headers of [bearer, { Cookie: `postern=${token}` }])
+      expect(await kept('/download/a.txt', headers)).toEqual([200, never]);
+    const other = await site.issue({ path: '/other/a.txt' });
+    expect(await kept(other.url)).toEqual([200, never]);
+  });
+
+  test('it keeps no file of a limited token, and nothing that is not the file', async () => {
+    for (const limit of [{ max_uses: 2 }, { ip: ['127.0.0.1'] }]) {
+      const { url } = await site.issue({ path: '/download/a.txt', ...limit });
+      expect(await kept(url), JSON.stringify(limit)).toEqual([200, never]);
+    }
+    const { access_token: cookie } = await site.issue({ prefix: '/download/', cookie: true });
+    expect(await kept(`/download/~${cookie}/a.txt`)).toEqual([200, never]);
+    const missing = await site.issue({ path: '/download/none.txt' });
+    expect(await kept(missing.url)).toEqual([404, 'no-store']);
+  });
+
+  test('it keeps no file longer than nginx could send it', async () => {
+    const { url } = await site.issue({ path: '/download/a.txt', expires_in: 40 });
+    const [, value = ''] = await kept(url);
+    const seconds = Number(/^private, max-age=(\d+)$/.exec(String(value))?.[1]);
+    expect(seconds).toBeGreaterThan(15);
+    expect(seconds).toBeLessThanOrEqual(29);
+    const short = await site.issue({ path: '/download/a.txt', expires_in: 11 });
+    expect(await kept(short.url)).toEqual([200, never]);
+  });
+});
