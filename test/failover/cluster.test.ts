@@ -141,6 +141,19 @@ test('Cluster: after a planned failover, the new master is asked without an erro
   expect((await outcomes(store, ids)).found).toEqual(ids);
 });
 
+test('Cluster: a master that has lost its replica denies look-ups of its own tokens, until it is back', async () => {
+  const args = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
+  const { cluster, store } = await started({ args });
+  const ids = await issued(store);
+  cluster.replicas[0]?.pause();
+  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), { what: 'the fence' });
+  const [others, failed] = [ids.filter((id) => !isOfFirst(id)), ids.filter(isOfFirst)];
+  expect(await outcomes(store, ids)).toEqual({ found: others, absent: [], failed });
+  cluster.replicas[0]?.resume();
+  await answers(store);
+  expect((await outcomes(store, ids)).found).toEqual(ids);
+});
+
 test('Cluster: while all masters are gone, no reply of a replica is used', async () => {
   const { cluster, store } = await started();
   const ids = await issued(store);

@@ -154,6 +154,28 @@ test('Redis: a replica that follows later confirms, although the replication ID 
   expect(await another.find(id)).toBeUndefined();
 });
 
+const FENCE = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
+const LACKS = { shown: expect.stringContaining('NOREPLICAS') };
+
+// Another master may have revocations that this one lacks.
+test('fence: a master that has lost its replicas denies look-ups, also if it is full, until they are back', async () => {
+  const [master, replica] = [await started(FENCE), await started()];
+  await follow(replica, master);
+  const { store } = storeAt(master.url, { timeoutMs: 1_000 });
+  await answers(store);
+  const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
+  await tell(master, 'CONFIG SET maxmemory 1');
+  await waitFor(async () => (await whyOf(store)).includes('OOM'), { what: 'no memory' });
+  expect(await store.find(id)).toBeDefined();
+  replica.pause();
+  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), { what: 'the fence' });
+  await expect(store.find(id)).rejects.toMatchObject(LACKS);
+  await expect(store.findTimed(id)).rejects.toMatchObject(LACKS);
+  replica.resume();
+  await waitFor(async () => (await whyOf(store)).includes('OOM'), { what: 'the replica' });
+  expect(await store.find(id)).toBeDefined();
+});
+
 test('Redis: LOADING is reported, and the first call afterwards succeeds', async () => {
   const folder = await folderForTest();
   const slow = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];

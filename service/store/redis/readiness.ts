@@ -69,7 +69,7 @@ export function createStoreHealth(
   const { kind } = checkedUrl(url);
   const store = kind === 'memory' ? 'server' : kind;
   // This fails if the user may not call EVALSHA, which no script can find out.
-  const findForbidden = byDigest(connection.redis, FORBIDDEN, /^NOSCRIPT /);
+  const findForbidden = byDigest(connection.redis, FORBIDDEN);
   let warned: string | undefined;
   let isAccepted = false;
   let refusal: StoreUnavailable | undefined;

@@ -21,7 +21,7 @@ const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
 export function createReads(
-  { connection, keys, reply, run, assertUsable }: Shared,
+  { connection, keys, reply, run, assertUsable, fenced }: Shared,
   endPiece: (index: string) => Promise<unknown>,
 ): Pick<Store, 'find' | 'findExternal' | 'findTimed' | 'requesters' | 'delivered' | 'list'> {
   const { redis } = connection;
@@ -37,7 +37,7 @@ export function createReads(
   async function readAll(names: readonly string[], timed: boolean): Promise<readonly Found[]> {
     const sent = performance.now();
     try {
-      const found = await connection.read(names, timed);
+      const found = fenced(names, await connection.read(names, timed));
       assertUsable();
       // A reply with fewer values than keys must not mean "not revoked".
       if (found.length < names.length) throw unexpected();

@@ -1,5 +1,11 @@
-import { type RedisStoreOptions, type Reply, replyOrThrow } from '../connection/connection.ts';
-import { NO_MASTER } from '../connection/failure.ts';
+import type { StoreUnavailable } from '../../token/store.ts';
+import {
+  type Found,
+  type RedisStoreOptions,
+  type Reply,
+  replyOrThrow,
+} from '../connection/connection.ts';
+import { codeOf, NO_MASTER } from '../connection/failure.ts';
 import { connect } from '../connection/server.ts';
 import { createKeys } from './key-names.ts';
 import { createStoreHealth } from './readiness.ts';
@@ -46,18 +52,49 @@ export function openShared(options: RedisStoreOptions) {
   const run: Run = (script, names, args) =>
     reply(() => redis.eval(script, names.length, ...names, ...args));
 
-  /** Writes a key that means nothing to each of the masters. */
+  /** Why the records of a master may be older than a revocation: it has lost its replicas. */
+  const fences = new Map<string, StoreUnavailable>();
+
+  /** Writes a key that means nothing to each of the masters. A full master accepts PEXPIRE, so that OOM hides no fence. */
   async function write(masters = connection.masterNames()): Promise<readonly Reply[]> {
     if (masters.length === 0) return [[new Error(NO_MASTER), undefined]];
-    const writes = masters.map((master) =>
-      redis.set(connection.keyOn(master, `${prefix}ready`), now(), 'PX', 1000).then(
-        (value): Reply => [null, value],
-        (error: Error): Reply => [error, undefined],
-      ),
-    );
+    const writes = masters.map(async (master): Promise<Reply> => {
+      const key = connection.keyOn(master, `${prefix}ready`);
+      const sent = [redis.set(key, now(), 'PX', 1000), redis.pexpire(key, 1000)];
+      const [written, touched] = await Promise.allSettled(sent);
+      if (touched?.status === 'fulfilled') fences.delete(master);
+      else if (codeOf(touched?.reason) === 'NOREPLICAS') {
+        fences.set(master, connection.failureOf(touched?.reason));
+        return [touched?.reason, undefined];
+      }
+      return written?.status === 'fulfilled'
+        ? [null, written.value]
+        : [written?.reason as Error, undefined];
+    });
     return Promise.all(writes);
   }
 
   const keys = createKeys(prefix);
-  return { connection, keys, health, replicas, confirmed, reply, run, write, assertUsable, now };
+
+  /** Replaces what such a master found by the reason. */
+  function fenced(names: readonly string[], found: readonly Found[]): readonly Found[] {
+    if (fences.size === 0) return found;
+    return found.map((one, i) => {
+      const why = fences.get(connection.masterOf(names[i] ?? ''));
+      return why ? [why, 0] : one;
+    });
+  }
+  return {
+    connection,
+    keys,
+    health,
+    replicas,
+    confirmed,
+    reply,
+    run,
+    write,
+    assertUsable,
+    fenced,
+    now,
+  };
 }
