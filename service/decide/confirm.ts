@@ -1,6 +1,6 @@
 import { type Grant, isFolder } from '../token/grant.ts';
 import { isPinHmac, MAX_PIN_ATTEMPTS, matchesPin } from '../token/pin.ts';
-import type { Store } from '../token/store.ts';
+import { type Store, Unconfirmed } from '../token/store.ts';
 import type { Redeemed, Requester } from '../token/uses.ts';
 import type { Deadline } from './deadline.ts';
 import {
@@ -17,7 +17,7 @@ import {
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
  * one, but does not send the file.
  */
-export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 'revoke'>) {
+export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttempt' | 'revoke'>) {
   /** `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`. */
   return async function confirm(
     token: string,
@@ -65,6 +65,7 @@ export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 're
   /**
    * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
    * limit. `locked`: no attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
+   * Rejects if replicas do not confirm a wrong attempt, so that no failover gives more attempts.
    */
   async function tryPin(
     { id, grant }: Allow,
@@ -73,7 +74,12 @@ export function createConfirm(store: Pick<Store, 'redeem' | 'countAttempt' | 're
     deadline: Deadline,
   ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
     if (deadline.late) throw deadline.late;
-    const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+    // It takes effect although it is not confirmed. People must see why the link does not open any more.
+    const orLocked = async (error: Error) => {
+      if (error instanceof Unconfirmed && (await store.find(id)) === undefined) return 0;
+      throw error;
+    };
+    const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS, isRight).catch(orLocked);
     if (attempts === undefined) return undefined;
     if (attempts === 0) return 'locked';
     if (isRight) {

@@ -66,9 +66,10 @@ export interface Store {
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
   /**
    * Counts an attempt to enter the PIN of a grant: the number with this one. Undefined if it is gone or has no PIN; 0 if
-   * there were `max` already, which ends the grant. `redeem` gives the attempt back. One round trip.
+   * there were `max` already, which ends the grant. `redeem` gives the attempt back. Replicas confirm it,
+   * unless the PIN is right: then they confirm the use. One round trip.
    */
-  countAttempt(id: string, max: number): Promise<number | undefined>;
+  countAttempt(id: string, max: number, isRight?: boolean): Promise<number | undefined>;
   /** The requesters of a grant with `uses`; none if the grant is gone. */
   requesters(id: string): Promise<Requesters>;
   /** Adds what nginx sent for tokens, atomically for each. A server that is lost fails only its own tokens. */

@@ -4,6 +4,8 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
 import { type Store, Unconfirmed } from '../../service/token/store.ts';
+import { keptLog } from '../api/ask-api.ts';
+import { startGate } from '../gate/ask-gate.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { from, grantAt, issueTo, newId } from '../store/grants.ts';
@@ -11,6 +13,7 @@ import { answers, storeAt, tell, whyOf } from '../store/open-redis.ts';
 import { startHoldingProxy } from '../store/proxies.ts';
 import { serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
+import { issueToken } from '../support/postern.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -176,6 +179,23 @@ test('fence: a master that has lost its replicas denies look-ups, also if it is 
   expect(await store.find(id)).toBeDefined();
 });
 
+test.each([0, 1])(
+  'replicas: a master without memory confirms a revocation, if it has the key of %i earlier confirmations, and never without its replica',
+  async (earlier) => {
+    const [master, replica] = await pair();
+    const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
+    await waitFor(async () => (await whyOf(store)) === 'ok', { what: 'the replica' });
+    const ids = [await issueTo(store), await issueTo(store)];
+    if (earlier === 0) await tell(master, 'DEL postern:confirmed');
+    await tell(master, 'CONFIG SET maxmemory 1');
+    const revoke = (id = '') =>
+      store.revoke(id, 'web').then(String, ({ message }: Error) => message);
+    expect(await revoke(ids[0])).toMatch(earlier === 0 ? /out of memory/ : /^true$/);
+    replica.pause();
+    expect(await revoke(ids[1])).toMatch(earlier === 0 ? /out of memory/ : /^0 of 1 replicas/);
+  },
+);
+
 test('Redis: LOADING is reported, and the first call afterwards succeeds', async () => {
   const folder = await folderForTest();
   const slow = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
@@ -221,6 +241,29 @@ test('service: without its replica it answers 503, and a repetition is confirmed
   expect(await download(counted.url, '192.0.2.1')).toBe(204);
   const series = 'postern_store_confirmations_total{result="unconfirmed"}';
   expect(await metric(series)).toBeGreaterThan(1);
+});
+
+test('pin: without replicas, a wrong one counts and gets 503, and the lock is not hidden by a 503', async () => {
+  const [master, replica] = await pair();
+  const { store } = storeAt(master.url, { timeoutMs: 700, replicas: 1 });
+  await waitFor(async () => (await whyOf(store)) === 'ok', { what: 'the replica' });
+  const { log, parsed } = keptLog();
+  const { api, confirm } = await startGate({ store, log });
+  const issue = () => issueToken(api, { path: '/download/a', confirm: true, pin: '4711' });
+  const [guessed, known] = [await issue(), await issue()];
+  replica.pause();
+  const enter = async (url: string, pin: string, address = '192.0.2.1') => {
+    const { status, headers } = await confirm(url, { 'X-Real-IP': address }, `pin=${pin}`);
+    return headers['postern-reason'] ?? status;
+  };
+  for (let i = 0; i < 10; i += 1) expect(await enter(guessed.url, 'wrong')).toBe('unavailable');
+  expect(await enter(guessed.url, 'wrong')).toBe('invalid_token');
+  expect(parsed().filter(({ by }) => by === 'pin')).toHaveLength(1);
+  // Its use is what replicas must confirm.
+  for (let i = 0; i < 11; i += 1) expect(await enter(known.url, '4711')).toBe('unavailable');
+  replica.resume();
+  const isOpen = async () => (await enter(known.url, '4711')) === 'confirmed';
+  await waitFor(isOpen, { what: 'the confirmation' });
 });
 
 // A requester that gets the file must still be the only one after a failover.

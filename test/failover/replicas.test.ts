@@ -216,12 +216,14 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     },
   );
 
-  test('the end of a token by wrong PINs is confirmed', async (context) => {
+  test('a wrong PIN is confirmed, also if it ends the token, and a right one is not', async (context) => {
     const { store, pause } = await opened(context, start(), { replicas });
     const id = await prepared(store, { uses: { resumeFor: 60 }, confirm: true, pinHmac: 'x' });
-    expect(await store.countAttempt(id, 1)).toBe(1);
+    await untilConfirmed(() => store.countAttempt(id, 2));
     pause();
-    await expect(store.countAttempt(id, 1)).rejects.toThrow(Unconfirmed);
+    expect(await store.countAttempt(id, 9, true)).toBe(2);
+    for (const max of [9, 1])
+      await expect(store.countAttempt(id, max)).rejects.toThrow(Unconfirmed);
     expect(await store.find(id)).toBeUndefined();
   });
 

@@ -28,11 +28,12 @@ function createMaster(id: string) {
           return this;
         };
       return {
-        ...{ set: add('set'), wait: add('wait'), info: add('info') },
+        ...{ set: add('set'), pexpire: add('pexpire'), wait: add('wait'), info: add('info') },
         async exec() {
           sent.push(...commands);
           return [
-            [state.failure, 'OK'],
+            [state.failure, null],
+            [null, state.failure ? 0 : 1],
             [null, state.confirming],
             [null, infoText()],
           ];
@@ -72,7 +73,8 @@ test('replicas: only the master of the key is asked, with a write before WAIT', 
   const { replicas, server, confirmations } = createReplicated();
   expect(await replicas.confirmed('a', async () => 7)).toBe(7);
   expect(server('a').sent).toEqual([
-    ['set', 'postern:confirmed:a', '', 'PX', 1000],
+    ['set', 'postern:confirmed:a', '', 'PX', 86_400_000, 'NX'],
+    ['pexpire', 'postern:confirmed:a', 86_400_000],
     ['wait', 1, 125],
     ['info', 'replication'],
   ]);
@@ -96,7 +98,7 @@ test.each<[string, (all: Replicated) => void]>([
 ])('replicas: after %s during an operation, all masters are asked', async (_, change) => {
   const all = createReplicated();
   await all.replicas.confirmed('a', async () => change(all));
-  expect([all.server('a').sent.length, all.server('b').sent.length]).toEqual([3, 3]);
+  expect([all.server('a').sent.length, all.server('b').sent.length]).toEqual([4, 4]);
 });
 
 type Replicated = ReturnType<typeof createReplicated>;

@@ -6,6 +6,7 @@ import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
+  ALLOW_OOM,
   END_CONFIRMED,
   ENTER_ALL,
   ISSUE,
@@ -150,7 +151,7 @@ export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
  * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
  * remembered. The later of two counts.
  */
-const REVOKE_SIGNED = `${NOW}
+const REVOKE_SIGNED = `${ALLOW_OOM}${NOW}
 local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
 redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
 `;

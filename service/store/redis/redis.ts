@@ -52,10 +52,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 
-    async countAttempt(id, max) {
+    async countAttempt(id, max, isRight = false) {
       const key = keys.grant(id);
       const count = () => run(COUNT_ATTEMPT, [key, keys.uses(id)], [max]);
-      const attempts = await confirmed(key, count, (counted) => counted === 0);
+      const attempts = await confirmed(key, count, (counted) => !isRight || counted === 0);
       return typeof attempts === 'number' ? attempts : undefined;
     },
 

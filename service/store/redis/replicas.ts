@@ -3,10 +3,18 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { coalesce } from '../../coalesce.ts';
 import { Unconfirmed } from '../../token/store.ts';
-import { type Connection, type RedisStoreOptions, replyOrThrow } from '../connection/connection.ts';
-import { codeOf } from '../connection/failure.ts';
+import {
+  type Connection,
+  type RedisStoreOptions,
+  type Reply,
+  replyOrThrow,
+} from '../connection/connection.ts';
+import { codeOf, unexpected } from '../connection/failure.ts';
 import { keepConnecting } from '../connection/ioredis.ts';
 import { timed } from '../connection/timed.ts';
+
+/** How long the key of the confirmations stays. */
+const KEPT_MS = 86_400_000;
 
 const RECONNECTED = 'The connection to Redis was lost in between';
 
@@ -131,10 +139,16 @@ function createLine(
     if (second.status !== 'ready') {
       await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
     }
-    // WAIT would reply immediately if there was no earlier write on this connection.
-    const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
-    const replies = await timed(commands.info('replication').exec(), timeoutMs);
-    const [, count, info] = (replies ?? []).map(replyOrThrow);
+    // WAIT would reply immediately if there was no earlier write on this connection. A Redis without memory accepts no
+    // SET, so the key stays, and PEXPIRE is the write. Without the key, PEXPIRE would change nothing.
+    const commands = second.pipeline().set(key(), '', 'PX', KEPT_MS, 'NX').pexpire(key(), KEPT_MS);
+    const replies = await timed(
+      commands.wait(wanted, waitMs).info('replication').exec(),
+      timeoutMs,
+    );
+    const [[failed] = [null], ...others] = (replies ?? []) as Reply[];
+    const [changed, count, info] = others.map(replyOrThrow);
+    if (changed !== 1) throw failed ?? unexpected();
     return { count: Number(count), id: masterId(info) };
   }, turn);
 

@@ -19,6 +19,12 @@ export type Run = (
   args: ReadonlyArray<string | number>,
 ) => Promise<unknown>;
 
+/**
+ * Begins a script that takes rights away, which a Redis without memory must accept. It needs a little memory for each
+ * revoked JWT.
+ */
+export const ALLOW_OOM = '#!lua flags=allow-oom';
+
 /** Redis' clock, in milliseconds since the epoch. */
 export const NOW = `
 local time = redis.call('TIME')
@@ -208,7 +214,7 @@ redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
  * KEYS[1]: the grant of an external token; ARGV: the record of a revocation, and until when it is
  * remembered, or '' for indefinitely. A revocation that lasts longer stays.
  */
-export const REVOKE_EXTERNAL = `${NOW}
+export const REVOKE_EXTERNAL = `${ALLOW_OOM}${NOW}
 local left = ARGV[2] ~= '' and math.max(1, ARGV[2] - now)
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   local lasts = redis.call('PTTL', KEYS[1])
@@ -227,7 +233,7 @@ end
  * first. Returns the record, and 'earlier' if a replica may still have a later end, 'later', or 'unchanged'; nil if the
  * grant is gone, belongs to another client, or is external.
  */
-export const PROLONG = `${NOW}${OWN}
+export const PROLONG = `${ALLOW_OOM}${NOW}${OWN}
 if grant.y then return false end
 local left = tonumber(ARGV[3])
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
@@ -260,7 +266,7 @@ if grant.x == tonumber(ARGV[1]) then redis.call('HDEL', KEYS[2], 'we') end
  * one; nil if there was no grant. An external token is in no index. It is remembered as revoked (ARGV[2]);
  * without that it would be valid again.
  */
-export const REVOKE = `${OWN}
+export const REVOKE = `${ALLOW_OOM}${OWN}
 redis.call('DEL', KEYS[2])
 if grant.y then
   redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')

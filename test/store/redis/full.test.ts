@@ -29,6 +29,22 @@ test('Redis full: no token can be issued, but tokens can be found, listed and re
   expect(await store.revokeSubject('web', 'u')).toBe(3);
 });
 
+test('Redis full: JWTs can be revoked, and tokens can be shortened', async () => {
+  const { redis, store } = await startStore();
+  const [id, used, unused] = [await issueTo(store), newId(), newId()];
+  const until = Date.now() + 60_000;
+  await store.saveExternal(used, grantAt(Date.now(), { external: true }));
+  await tell(redis, 'CONFIG SET maxmemory 1');
+  const earlier = Date.now() + 30_000;
+  expect(await store.prolong(id, 'web', earlier)).toMatchObject({ expiresAt: earlier });
+  expect(await store.revoke(used, 'web')).toBe(true);
+  await store.revokeExternal(unused, until);
+  for (const one of [used, unused]) expect(await store.findExternal(one)).toBe('revoked');
+  const signed = { subjectId: newId(), issuedAt: 1 };
+  await store.revokeSigned(signed.subjectId, 2, until);
+  expect(await store.findExternal(newId(), signed)).toBe('revoked');
+});
+
 // A Redis that evicts keys opens tokens again: it drops uses, revocations, and entries of an index.
 
 const SETTING = 'CONFIG SET maxmemory-policy noeviction';

@@ -96,7 +96,11 @@ const healthy =
     const own = answer(command);
     if (own !== '') return own;
     if (name === 'info') return bulk(info.join('\r\n'));
-    return name === 'wait' ? ':1\r\n' : name === 'evalsha' ? '*0\r\n' : '+OK\r\n';
+    return ['wait', 'pexpire'].includes(name)
+      ? ':1\r\n'
+      : name === 'evalsha'
+        ? '*0\r\n'
+        : '+OK\r\n';
   };
 
 const always = (text: string): Answer => loggedIn((command) => `${text} ${quoted(command)}\r\n`);
