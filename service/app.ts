@@ -32,7 +32,8 @@ export function createApp(config: Config, deps: AppDependencies) {
   const emit = events.types.length > 0 ? deps.emit : undefined;
   // Each part takes what it declares. What is open, such as the store, replaces its settings.
   const parts = { ...config, ...deps, ...jwt, emit, publicUrl };
-  const lookUp = createLookUp({ ...parts, timed: decisionTtl > 0 });
+  const timed = decisionTtl > 0 || mounts.all.some(({ maxAge }) => maxAge !== undefined);
+  const lookUp = createLookUp({ ...parts, timed });
   const authorize = createAuthorize({ ...parts, lookUp });
   const pageFor = createPages(pages, listScript);
   const gate = createGate({ ...parts, authorize, pageFor, recordDecision });

@@ -36,6 +36,19 @@ test('auth_request: the response has every field of the grant', async () => {
   expect(once).toMatchObject({ 'x-accel-expires': '0', 'postern-args': 'start=1.5' });
 });
 
+test('auth_request: a browser may keep a file for max_age, less what nginx may cache the decision', async () => {
+  for (const [decisionTtl, expected] of [
+    [0, '90'],
+    [30, '89'],
+  ] as const) {
+    const mounts = [mount('/download/', '/protected/', { maxAge: 90 })];
+    const now = () => 1_800_000_000_000;
+    const { api, authRequest } = await startGate({ mounts, decisionTtl, now });
+    const { url } = await issueToken(api, { path: '/download/a' });
+    expect((await authRequest(url)).headers['postern-max-age']).toBe(expected);
+  }
+});
+
 test('X-Accel: an allowed request gets an internal redirect without a body', async () => {
   const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
   const { api, xAccel } = await startGate({ decisionTtl: 2, mounts });
