@@ -249,6 +249,7 @@ test.each(modes)(
     const site = await siteForTest({
       mode,
       ...withListing(mode),
+      edit: {},
       files: { 'hls/a.txt': 'file a', 'hls/sub/b.txt': 'file b' },
       server: 'error_log error.log error;',
     });
