@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../common/errors.ts';
-import { type ApiOptions, addApiOptions, example, flagOf } from '../common/options.ts';
+import { type ApiOptions, addApiOptions, collect, example, flagOf } from '../common/options.ts';
 import { print } from '../common/terminal.ts';
 import type { DoctorSiteOptions } from './site/tested-site.ts';
 
@@ -16,6 +16,7 @@ type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly 
 interface Options extends SiteOptions {
   readonly config?: string | true;
   readonly mounts?: string;
+  readonly protect?: readonly string[];
   readonly storage?: string | true;
 }
 
@@ -63,6 +64,11 @@ export function addDoctor(program: Command, env: NodeJS.ProcessEnv): void {
       'compare with these mounts, written as in POSTERN_MOUNTS (default: those of the environment)',
     )
     .option(
+      '--protect <folder>',
+      'instead of the mounts: which URLs of this nginx reach this folder? repeatable; works without Postern',
+      collect,
+    )
+    .option(
       '--storage [object]',
       'check the object stores of the mounts; optional: the name of an object below their prefix',
     )
@@ -77,7 +83,7 @@ export function addDoctor(program: Command, env: NodeJS.ProcessEnv): void {
         throw new UsageError('pass either the URL of a site, --config or --storage');
       }
       if (url === undefined) rejectAll(ofSite, 'a URL');
-      if (config === undefined) rejectAll(['mounts'], '--config');
+      if (config === undefined) rejectAll(['mounts', 'protect'], '--config');
       if (url !== undefined) {
         process.exitCode = await doctorSite(url, options, env);
         return;
@@ -96,10 +102,13 @@ export function addDoctor(program: Command, env: NodeJS.ProcessEnv): void {
   }
 }
 
-async function doctorConfig({ config, mounts, json }: Options, env: NodeJS.ProcessEnv) {
+async function doctorConfig({ config, mounts, protect, json }: Options, env: NodeJS.ProcessEnv) {
   const { diagnoseConfig } = await import('./config/diagnose.ts');
   const { resolveListens, resolveMounts } = await import('../common/config.ts');
-  const known = { mounts: resolveMounts(mounts, env), ...resolveListens(env) };
+  if (protect?.some((folder) => !folder.startsWith('/'))) {
+    throw new UsageError('--protect: expected the absolute path of a folder, such as /srv/files');
+  }
+  const known = { mounts: resolveMounts(mounts, env), ...resolveListens(env), protect };
   return diagnoseConfig(typeof config === 'string' ? config : '-', { ...known, json });
 }
 

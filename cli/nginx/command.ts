@@ -50,6 +50,10 @@ export function addNginx(program: Command, env: NodeJS.ProcessEnv): void {
     )
     .option('--listing', 'show the folder of a token with listing')
     .option('--disable-symlinks', 'serve no file through a symbolic link')
+    .option(
+      '--error-pages',
+      "show the error pages of your server block for denials and errors instead of Postern's",
+    )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .option(
       '--log <file>',

@@ -68,6 +68,23 @@ export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   ];
 }
 
+/** With --error-pages, the error pages of the server block. A page that its nginx sends with 200 would hide a denial. */
+export function keptPages(plan: Plan, site: ServerPlan): string[] {
+  if (!plan.errorPages) return [];
+  const lines = ownServers(plan, site).flatMap((server) => server.effective('error_page'));
+  const kept = lines.flatMap(({ args }) => {
+    const page = quoted(args.at(-1) ?? '');
+    const isPage = /^\/[^$]*$/.test(page) && !args.some((word) => word.startsWith('='));
+    const has = (...statuses: readonly string[]) => args.filter((word) => statuses.includes(word));
+    const [denials, errors] = [has('400', '401', '403'), has('500', '502', '503', '504')];
+    return [
+      isPage && denials.length > 0 && `error_page ${denials.join(' ')} ${page};`,
+      isPage && errors.length > 0 && `error_page ${errors.join(' ')} =503 ${page};`,
+    ].filter((line) => line !== false);
+  });
+  return [...new Set(kept)];
+}
+
 /** Conflicts with the existing configuration: lines that nginx would reject or ignore, with their position. */
 export function collisions(plan: Plan): string[] {
   const { existing, folder } = plan;
@@ -110,10 +127,15 @@ export function remaining(plan: Plan): string[] {
     const servers = ownServers(plan, site);
     const written = resolve(folder, siteFile(site));
     const logging = servers.filter((server) => server.own('access_log').length > 0);
-    const logs = existing === undefined ? [] : tokenLogs(existing.http, logging);
+    const logs =
+      existing === undefined ? [] : tokenLogs(existing.http, sharing(plan, site, logging));
     for (const { at, fix } of logs) {
-      const line = fix.replace('instead of this line: ', '');
-      left.push(`${place(at)} writes tokens: change it to ${line}`);
+      const [, where, line] = /^in .* \((.*?)\): (.*)$/.exec(fix) ?? [];
+      left.push(
+        where === undefined
+          ? `${place(at)} writes tokens: change it to ${fix.replace('instead of this line: ', '')}`
+          : `the server block of ${where} redirects to the site and logs tokens: add ${line}`,
+      );
     }
     const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
     if (all.some(({ file }) => file === written)) continue;
@@ -127,6 +149,18 @@ export function remaining(plan: Plan): string[] {
     );
   }
   return left;
+}
+
+/** These blocks, those that write to the same log files, and those that redirect to the site. */
+function sharing({ existing }: Plan, { names }: ServerPlan, logging: readonly Location[]) {
+  const fileOf = ({ args }: Directive) => (args[0] === 'off' ? undefined : args[0]);
+  const files = logging.flatMap((one) => one.own('access_log')).map(fileOf);
+  const others = (existing?.http.blocks ?? []).filter(
+    (one) =>
+      one.own('access_log').some((line) => files.includes(fileOf(line))) ||
+      (one.has('return') && one.names.some((name) => names.includes(name.toLowerCase()))),
+  );
+  return [...new Set([...logging, ...others])];
 }
 
 /** The http block after the operator has added the lines that `remaining` names: they close URLs of the files. */

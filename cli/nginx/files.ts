@@ -96,7 +96,7 @@ export async function writeFiles(
   // Workers of nginx read the pages, whatever umask root has.
   process.umask(0o022);
   try {
-    const written = new Map<string, { readonly text: string; readonly isNew: boolean }>();
+    const written = new Map<string, { text: string; isNew: boolean; isSame: boolean }>();
     const unchanged: string[] = [];
     for (const [name, text] of files) {
       const path = join(folder, name);
@@ -105,9 +105,14 @@ export async function writeFiles(
       }
       const existing = await read(path);
       if (text === existing) unchanged.push(path);
-      else written.set(path, { text, isNew: existing === undefined });
+      else {
+        const isSame = withoutComments(text) === withoutComments(existing ?? '');
+        written.set(path, { text, isNew: existing === undefined, isSame });
+      }
     }
-    const differ = [...written].flatMap(([path, { isNew }]) => (isNew ? [] : `\n  ${path}`));
+    const differ = [...written].flatMap(([path, { isNew, isSame }]) =>
+      isNew || isSame ? [] : `\n  ${path}`,
+    );
     if (differ.length > 0 && !force) {
       throw new Failure(
         `no files were written: these exist and differ:${differ.join('')}\nUse --force to overwrite them.`,
@@ -140,6 +145,11 @@ export async function writeFiles(
   } finally {
     for (const path of temporaries) await rm(path, { force: true });
   }
+}
+
+/** Only the command in its head differs, for example after the command for another site. */
+function withoutComments(text: string): string {
+  return text.replace(/^#.*\n/gm, '');
 }
 
 /** A temporary name in the same folder, because rename works only within a file system. */

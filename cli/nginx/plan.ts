@@ -7,7 +7,7 @@ import * as values from './values.ts';
 
 type Lists = 'files' | 'proxyTarget' | 'resolver' | 'listen' | 'serverName' | 'upstream' | 'cors';
 type Texts = 'tlsCertificate' | 'tlsKey' | 'login' | 'limitConn' | 'log';
-type Flags = 'server' | 'listing' | 'disableSymlinks' | 'xAccel';
+type Flags = 'server' | 'listing' | 'disableSymlinks' | 'errorPages' | 'xAccel';
 
 /** The options of `postern nginx`, without defaults. */
 export type NginxOptions = Readonly<
@@ -93,6 +93,7 @@ export function planOf(
     folder: '/etc/nginx',
     listing: options.listing === true,
     disableSymlinks: options.disableSymlinks === true,
+    errorPages: options.errorPages === true,
     xAccel: options.xAccel === true,
   };
 }

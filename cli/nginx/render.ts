@@ -1,6 +1,6 @@
 import { quoted } from '../../doctor/config/context.ts';
 import { isBefore } from '../../doctor/config/version.ts';
-import { hasOwnLog, keptHeaders } from './existing.ts';
+import { hasOwnLog, keptHeaders, keptPages } from './existing.ts';
 import type { Plan } from './plan.ts';
 import { type ServerPlan, type StorageSource, siteFile } from './sites.ts';
 
@@ -79,7 +79,9 @@ export function renderSite(plan: Plan, site: ServerPlan, include: Include): stri
       include('auth-request.conf'),
       plan.origins.length > 0 && include('cors-headers.conf'),
     ).join('\n'),
-    ...site.publics.map((prefix) => block(`location ^~ ${quoted(prefix)}`, [include(mode)])),
+    ...site.publics.map((prefix) =>
+      block(`location ^~ ${quoted(prefix)}`, [...keptPages(plan, site), include(mode)]),
+    ),
     ...site.internals.map((prefix) =>
       block(`location ^~ ${quoted(prefix)}`, internal(prefix, plan, site, include)),
     ),

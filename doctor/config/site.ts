@@ -19,6 +19,8 @@ export interface Known {
   readonly disk?: Disk | undefined;
   /** More folders whose files are to be protected. */
   readonly protect?: readonly string[] | undefined;
+  /** The files that `postern nginx` wrote. */
+  readonly generated?: readonly string[] | undefined;
   readonly version?: Version | undefined;
 }
 
@@ -57,14 +59,18 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
     const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, mounts));
     const found = [...new Set([...sure, ...ofMounts])];
-    return found.length > 0 ? found : others.filter(isLikely);
+    return found.length > 0 || known.protect ? found : others.filter(isLikely);
   });
   const passing = gates.filter((gate) => !asksGate(gate));
   const folders = [
-    ...internals.flatMap((location) => foldersOf(location, http)),
-    ...(known.protect ?? []).map((path) => ({ path, what: `the files of ${path}` })),
+    ...(known.protect ? [] : internals.flatMap((location) => foldersOf(location, http))),
+    ...(known.protect ?? []).map((one) => {
+      const path = one.replace(/\/*$/, '/');
+      return { path, what: `the files of ${path}` };
+    }),
   ].map(({ path, what }) => ({ path: known.disk?.real(path)?.replace(/\/?$/, '/') ?? path, what }));
-  return { http, gates, passing, internals, servers, snippets, folders, ...known };
+  const { generated = [] } = known;
+  return { http, gates, passing, internals, servers, snippets, folders, ...known, generated };
 }
 
 /** The folders whose files an internal location serves. */

@@ -11,7 +11,8 @@ export function versionIn(printed: string) {
   const [all, text, , ...numbers] = lines.at(-1) ?? [];
   if (text === undefined || product === undefined || !all?.startsWith('nginx')) return undefined;
   // The text is such as openresty/1.27.1.2, and the product is the server itself, such as Angie.
-  return { text, product, numbers: numbers.map(Number) };
+  const [, user] = /^configure arguments:.* --user=(\S+)/m.exec(printed) ?? [];
+  return { text, product, numbers: numbers.map(Number), user };
 }
 
 export function isBefore(numbers: readonly number[], other: readonly number[]): boolean {

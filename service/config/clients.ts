@@ -46,8 +46,8 @@ const limits = {
 };
 
 const KEY =
-  'in POSTERN_API_KEYS at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints; ' +
-  'there and in a file the hash of such a key: sha256: and 64 hex digits, as printf %s "$KEY" | sha256sum prints';
+  'a key of at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints, only in POSTERN_API_KEYS; ' +
+  'or the hash of such a key: sha256: and 64 hex digits, as printf %s "$KEY" | sha256sum prints';
 
 const apiKey = mapping(
   {

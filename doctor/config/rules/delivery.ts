@@ -2,7 +2,10 @@ import type { Directive, Location } from '../context.ts';
 import type { Rule, Trap } from '../site.ts';
 
 export const deliveryRules: Readonly<Record<string, Rule>> = {
-  'error-page': ({ gates }) => [...gates.flatMap(opened), ...gates.flatMap(silenced)],
+  'error-page': ({ gates, generated }) => [
+    ...gates.flatMap(opened),
+    ...gates.flatMap((gate) => silenced(gate, generated)),
+  ],
   'add-header': ({ internals }) => internals.flatMap(lostHeaders),
 };
 
@@ -61,7 +64,7 @@ function leadsToFiles({ args }: Directive, { server }: Location): boolean {
 const DENIALS = ['401', '403'];
 
 /** Error pages of the site that the error pages of the snippet replace. */
-function silenced(gate: Location): readonly Trap[] {
+function silenced(gate: Location, generated: readonly string[]): readonly Trap[] {
   const lines = gate.own('error_page');
   if (lines.length === 0 || gate.parent === undefined) return [];
   const isReplaced = (status: string) => {
@@ -77,11 +80,15 @@ function silenced(gate: Location): readonly Trap[] {
     const others = lost.filter((status) => !DENIALS.includes(status));
     const page = at.args.at(-1);
     const also = others.length > 0 ? ` error_page ${others.join(' ')} =503 ${page};` : '';
+    const isGenerated = generated.includes(gate.file);
     return {
       at,
       seen: `${at.words} is not used in ${gate.titleAt}`,
       why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
-      fix: `error_page ${denials.join(' ')} ${page};${also} in that location, above the include, if you want it; never with =200`,
+      fix: isGenerated
+        ? `the command in the first lines of ${gate.file}, with --error-pages`
+        : `in ${gate.titleAt}: error_page ${denials.join(' ')} ${page};${also}`,
+      verdict: 'advice' as const,
     };
   });
 }

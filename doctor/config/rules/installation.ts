@@ -20,6 +20,28 @@ export const tooOld: Rule = ({ http, version }) => {
   return [{ at: http, seen: version.text, why, fix }];
 };
 
+/** The first versions of the two branches in which nginx has no known hole that the snippets could reach. */
+const FIXED: readonly (readonly number[])[] = [
+  [1, 30, 7],
+  [1, 31, 9],
+];
+
+/** A version of nginx.org with a known hole. A distribution can have fixed it without another number. */
+export const knownHole: Rule = ({ http, version }) => {
+  if (version === undefined || version.product !== 'nginx') return [];
+  const [stable = [], mainline = []] = FIXED;
+  const isMainline = version.numbers[0] === 1 && version.numbers[1] === 31;
+  if (!isBefore(version.numbers, isMainline ? mainline : stable)) return [];
+  return [
+    {
+      at: http,
+      seen: `${version.text} can have CVE-2026-125283, which affects try_files with alias, as in internal.conf`,
+      why: 'A request could overflow a buffer. Only the package of your distribution says whether it has the fix.',
+      fix: 'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names this CVE: docs/operate/operation.md',
+    },
+  ];
+};
+
 /** Snippets of another version than this command and the service that comes with it. */
 export const otherVersion: Rule = ({ snippets }) => {
   const current = currentVersion();

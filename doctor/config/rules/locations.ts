@@ -6,11 +6,16 @@ import { isBesideAlias, secondUrl } from './second-url.ts';
 
 /** Locations that serve files without asking the gate, or another file than the one that it allowed. */
 export const locationRules: Readonly<Record<string, Rule>> = {
-  'no-gate': ({ http, gates }) => {
+  'no-gate': ({ http, gates, mounts }) => {
+    const prefix = mounts?.[0]?.prefix ?? '/download/';
+    const server =
+      http.servers.find(({ names }) => names.includes(mounts?.[0]?.site ?? '')) ?? http.servers[0];
+    const own = server?.locations.find((one) => one.isPrefix && one.path === prefix);
     const seen = 'no location uses Postern';
     const why = 'nginx serves all files of this configuration without a token.';
-    const fix = 'in the server block: location ^~ /download/ { include postern/protect.conf; }';
-    return gates.length > 0 ? [] : [{ at: http, seen, why, fix }];
+    const location = `location ^~ ${quoted(prefix)} { include postern/protect.conf; }`;
+    const fix = `${own ? 'instead of this location' : `in ${(server ?? http).titleAt}`}: ${location}`;
+    return gates.length > 0 ? [] : [{ at: own ?? server ?? http, seen, why, fix }];
   },
   'missing-caret': ({ gates, internals }) =>
     [...gates, ...internals].flatMap((location) => withoutCaret(location)),

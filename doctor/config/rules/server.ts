@@ -106,18 +106,24 @@ function withoutLog(server: Location): readonly Trap[] {
 
 /** The access logs of these blocks that contain tokens. */
 export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Trap[] {
-  return logsOf(http, contexts).flatMap(({ at, name, format }) => {
+  return logsOf(http, contexts).flatMap(({ at, name, format, context }) => {
     const [, variable] = REVEALING.exec(format) ?? [];
     if (variable === undefined) return [];
     const [file = '', , ...more] = at.args;
     const line = new Directive(at.name, [file, 'postern', ...more], at);
+    const { server = context } = context as Location;
+    const isInherited = context.parent !== undefined && !isWithin(at, server);
     return {
       at,
-      seen: `${at.words} applies to URLs of protected files`,
+      seen: `${at.words} applies to URLs of protected files${isInherited ? ` in ${server.titleAt}` : ''}`,
       why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
-      fix: `instead of this line: ${line.text}`,
+      fix: `${isInherited ? `in ${server.titleAt}` : 'instead of this line'}: ${line.text}`,
     };
   });
+}
+
+function isWithin(line: Directive, block: Directive): boolean {
+  return (block.block ?? []).some((one) => one === line || isWithin(line, one));
 }
 
 /** Formats that write a map of the site's own, which may or may not remove the tokens. */
@@ -148,10 +154,10 @@ function logsOf(http: Http, contexts: readonly Context[]) {
       .map(({ args: [name = '', ...rest] }) => [name, rest.join('')] as const),
   ]);
   return contexts
-    .flatMap((context) => context.effective('access_log'))
-    .filter(({ args }) => args[0] !== 'off')
-    .map((at) => {
+    .flatMap((context) => context.effective('access_log').map((at) => ({ at, context })))
+    .filter(({ at }) => at.args[0] !== 'off')
+    .map(({ at, context }) => {
       const { 1: name = 'combined' } = at.args;
-      return { at, name, format: formats.get(name) ?? '' };
+      return { at, context, name, format: formats.get(name) ?? '' };
     });
 }

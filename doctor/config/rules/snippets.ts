@@ -58,23 +58,32 @@ function missing(site: SiteConfig): readonly Trap[] {
 const REPEATABLE =
   /^(if|set|location|include|map|add_header|error_page|auth_request_set|proxy_\w+_header)$/;
 
-/** The include of a snippet, and the lines beside it that nginx would reject as duplicates. */
+/** The include of a snippet, and the lines that it replaces: nginx would reject or repeat them beside it. */
 function including(site: SiteConfig, context: Context, name: string): string {
-  const names = namesIn(name);
+  const lines = linesIn(name);
+  const names = lines.filter((one) => !REPEATABLE.test(one.name)).map((one) => one.name);
+  const texts = new Set(lines.map(sourceOf));
   const ours = site.snippets.map(({ file }) => file);
-  const lines = context.block.filter((one) => names.includes(one.name) && !ours.includes(one.file));
+  const copied = context.block.filter(
+    (one) => !ours.includes(one.file) && (names.includes(one.name) || texts.has(sourceOf(one))),
+  );
   const others = includes(site, context, 'internal.conf') ? ['include postern/internal.conf;'] : [];
-  const duplicates = [...others, ...lines.map((one) => one.text)].join(' ');
-  const removed = duplicates && ` and delete there: ${duplicates}`;
+  const duplicates = [...others, ...copied.map(sourceOf)].join(' ');
+  const removed = duplicates && ` instead of: ${duplicates}`;
   return `in ${context.titleAt}: include postern/${name};${removed}`;
 }
 
-/** The names of the directives of a snippet, with those of the snippets that it includes. */
-function namesIn(snippet: string): readonly string[] {
-  return parse(readSnippet(snippet), snippet).flatMap(({ name, args: [file = ''] }) => {
-    if (name === 'include') return namesIn(file.replace('postern/', ''));
-    return REPEATABLE.test(name) ? [] : name;
-  });
+/** A directive with its block, as text that nginx reads as the same. */
+function sourceOf(one: Directive): string {
+  if (one.block === undefined) return one.text;
+  return `${one.text.slice(0, -1)} { ${one.block.map(sourceOf).join(' ')} }`;
+}
+
+/** The directives of a snippet, with those of the snippets that it includes. */
+function linesIn(snippet: string): readonly Directive[] {
+  return parse(readSnippet(snippet), snippet).flatMap((one) =>
+    one.name === 'include' ? linesIn((one.args[0] ?? '').replace('postern/', '')) : one,
+  );
 }
 
 /** Compares the directives, so comments and spaces may differ. The rule `version` finds another version. */

@@ -131,12 +131,13 @@ function descriptors({ http }: SiteConfig): readonly Trap[] {
   const each = http.map('$postern_decisions') ? 3 : 2;
   if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
   const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
+  const enough = Math.max(connections, 4 * MIN_CONNECTIONS);
   return [
     {
       at: connectionsLine ?? events,
       seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
       why: `A request uses two connections while nginx asks the gate, and a download uses ${each} descriptors. A worker without free connections or descriptors fails every request.`,
-      fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
+      fix: `worker_rlimit_nofile ${Math.max(limit, 4 * enough)}; events { worker_connections ${enough}; }`,
     },
   ];
 }

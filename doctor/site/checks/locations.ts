@@ -41,6 +41,15 @@ export const locationChecks: Checks = {
       if (!internal || !mount) return skipped(NEEDS_PREFIX);
       const { token } = await site.issue();
       const inner = internal + mount.rest;
+      // internal.conf writes this code; a location that is not there does not.
+      const plain = await site.answerTo({ target: inner });
+      if (
+        typeof plain !== 'string' &&
+        plain.status === 404 &&
+        !plain.body.includes('"not_found"')
+      ) {
+        return untested(`no internal location answers at ${internal}: is the prefix right?`);
+      }
       const spellings = {
         plain: inner,
         'with a token': withToken(inner, token),

@@ -38,6 +38,7 @@ describe('nginx --out: a site that exists', () => {
     const at = `${folder}/sites-enabled/shop`;
     expect(notes(done)).toEqual([
       `${at}:5 writes tokens: change it to access_log ${folder}/shop.log postern;`,
+      `the server block of ${at}:11 redirects to the site and logs tokens: add access_log ${folder}/access.log postern;`,
       `add this line to the server block of ${at}:2: include ${SITE};`,
     ]);
     const site = await read(SITE);
@@ -49,6 +50,7 @@ describe('nginx --out: a site that exists', () => {
 
     const shop = (await read('sites-enabled/shop'))
       .replace('shop.log;', 'shop.log postern;')
+      .replace('plain.sock;', `plain.sock; access_log ${folder}/access.log postern;`)
       .replace('server_name', `include ${SITE};\n  server_name`);
     await write('sites-enabled/shop', shop);
     const words = ['-t', '-e', 'stderr', '-c', `${folder}/nginx.conf`];
@@ -56,6 +58,19 @@ describe('nginx --out: a site that exists', () => {
     expect([ok, output]).toEqual([true, expect.not.stringContaining('[warn]')]);
     const again = await run([...WORDS, '--force']);
     expect([again.code, notes(again)]).toEqual([0, []]);
+  });
+
+  test('--error-pages keeps the error pages, and a second site needs no --force', async () => {
+    const pages =
+      'error_page 401 404 /login.html; error_page 500 502 /sorry.html; error_page 403 =200 /a.html;';
+    const { run, read } = await machine(SHOP.replace('access_log', `${pages} access_log`));
+    const done = await run([...WORDS, '--error-pages']);
+    expect(done.code, done.stderr).toBe(0);
+    expect(await read(SITE)).toContain(
+      'error_page 401 /login.html;\n    error_page 500 502 =503 /sorry.html;\n    include postern/protect.conf;',
+    );
+    const other = await run(['--files', '/srv/files', '--server-name', 'other.example']);
+    expect([other.code, other.stderr]).toEqual([0, expect.stringContaining('other.example')]);
   });
 
   test('a server block without a log gets the log without tokens', async () => {
@@ -66,7 +81,8 @@ describe('nginx --out: a site that exists', () => {
     const replaced = expect.stringMatching(
       `${SITE}:\\d+: ${ours} replaces, for that server block, ${log}`,
     );
-    expect(notes(done)).toEqual([replaced, expect.stringContaining('add this line')]);
+    const redirect = expect.stringContaining('redirects to the site and logs tokens');
+    expect(notes(done)).toEqual([replaced, redirect, expect.stringContaining('add this line')]);
     expect(await read(SITE)).toContain(ours);
 
     const two = await machine(`
@@ -136,6 +152,7 @@ describe('nginx --out: a site that exists', () => {
     const done = await run(WORDS, join(folder, 'other'));
     expect(notes(done)).toEqual([
       expect.stringContaining('writes tokens'),
+      expect.stringContaining('logs tokens'),
       expect.stringContaining('sites-enabled/shop:2: include'),
       'nginx was not found, so run nginx -t',
     ]);

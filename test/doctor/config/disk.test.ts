@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import { createDisk } from '../../../doctor/config/disk.ts';
+import { projectRoot } from '../../harness/paths.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { isRoot } from '../../support/need-root.ts';
 import { dumpOf, MOUNTS, started } from './trap.ts';
@@ -56,6 +57,35 @@ test('disk: names a folder that this user may not read', async ({ skip }) => {
   expect([...unseen]).toEqual([`links below ${deep}: permission denied`]);
 });
 
+test.each([
+  [
+    'a folder that the user of nginx may not enter',
+    'user nobody;',
+    0o750,
+    /nobody of nginx may not use \S+files/,
+    false,
+  ],
+  ['a folder that it may enter', 'user nobody;', 0o755, /^✓ nothing found/m, true],
+  ['the user root', 'user root;', 0o700, /^✓ nothing found/m, true],
+])('doctor --config: %s', async (_, user, mode, says, isOk) => {
+  const dir = await realpath(await folderForTest());
+  const files = join(dir, 'files');
+  await mkdir(files);
+  await chmod(dir, 0o755);
+  await chmod(files, mode);
+  const text = `${user} http { upstream postern { server unix:${dir}/none.sock; keepalive 9; } server {
+    listen 127.0.0.1:80; access_log off; include ${projectRoot}/nginx/snippets/auth-request.conf;
+    location ^~ /download/ { include ${projectRoot}/nginx/snippets/protect.conf; }
+    location ^~ /protected/ { include ${projectRoot}/nginx/snippets/internal.conf; alias ${files}/; } }
+    include ${projectRoot}/nginx/snippets/http.conf; }`;
+  const inFolder = text.replaceAll(`${projectRoot}/nginx/snippets`, 'postern');
+  await symlink(join(projectRoot, 'nginx/snippets'), join(dir, 'postern'));
+  await writeFile(join(dir, 'nginx.conf'), inFolder);
+  const said = diagnoseText(inFolder, join(dir, 'nginx.conf'), { mounts: MOUNTS });
+  expect([said.ok, said.text]).toEqual([isOk, expect.stringMatching(says)]);
+  expect(said.text).toMatch(/^! .* there is no socket/m);
+});
+
 test('doctor --config: the name of a link is printed without control characters', async () => {
   const site = await started({ server: 'root $files/../www;' });
   await symlink('../files', join(site.files, '../www/\u001b[2J\u202e'));
@@ -72,7 +102,7 @@ test('doctor --config looks for links only on the machine of nginx, and only if 
   const dump = await dumpOf(site);
   const lastOf = (text: string) => {
     const said = diagnoseText(text, '-', { mounts: MOUNTS }).text.trimEnd().split('\n');
-    return [said[0]?.[0], said.at(-1)];
+    return [said.at(-3)?.[0], said.at(-1)];
   };
   expect(lastOf(dump)).toEqual(['✓', expect.not.stringContaining('symbolic')]);
   const elsewhere = dump.replaceAll(site.nginx.dir, '/etc/nginx');

@@ -105,7 +105,7 @@ testTraps({
     sees: [401, 'the front page'],
   },
   'a configuration that never asks the gate': {
-    found: ['no-gate: http {'],
+    found: ['no-gate: location /download/'],
     broken: { only: 'location /download/ { alias $files/; }' },
     ...OPEN,
   },

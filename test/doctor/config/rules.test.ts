@@ -120,6 +120,25 @@ test.each([
   expect(found('keepalive', { main, http })).toHaveLength(is ? 1 : 0);
 });
 
+test.each([
+  [
+    'worker_connections 8000;',
+    'worker_rlimit_nofile 8192;',
+    'worker_rlimit_nofile 32000; events { worker_connections 8000; }',
+  ],
+  [
+    'worker_connections 768;',
+    '',
+    'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
+  ],
+])('doctor --config never lowers %s %s', (connections, limit, fix) => {
+  const text = `${limit} events { ${connections} } http { server { } }`;
+  expect(diagnosed(text).find(({ rule }) => rule === 'descriptors')).toMatchObject({
+    fix,
+    verdict: 'advice',
+  });
+});
+
 test('doctor --config reports replaced headers, but not with add_header_inherit merge', () => {
   const header = 'add_header Strict-Transport-Security max-age=1 always;';
   const server = (more: string) => `${header}

@@ -63,6 +63,20 @@ test.each([
   expect(found('old-nginx', unknown)).toEqual([]);
 });
 
+test.each([
+  ['nginx/1.26.3', 1],
+  ['nginx/1.30.6', 1],
+  ['nginx/1.31.8', 1],
+  ['nginx/1.30.7', 0],
+  ['nginx/1.31.9', 0],
+  ['nginx/1.32.0', 0],
+  ['openresty/1.27.1.2', 0],
+])('doctor --config: %s can have a known hole: %i', (product, count) => {
+  const { findings } = JSON.parse(diagnoseText(printed(product), '-', { json: true }).text);
+  const holes = findings.filter(({ rule }: { rule: string }) => rule === 'known-hole');
+  expect(holes).toHaveLength(count);
+});
+
 test('doctor --config reads the output of Angie, before and after its messages', () => {
   const start = ANGIE.indexOf('# configuration file');
   for (const text of [ANGIE, ANGIE.slice(start) + ANGIE.slice(0, start)]) {
@@ -85,6 +99,11 @@ test.each([
     'only an error of nginx: "root" directive is duplicate in /a:1',
   ],
   [
+    'the cause of an error',
+    'nginx: [emerg] unknown "postern_target" variable\n',
+    'only an error of nginx: unknown "postern_target" variable. A server block lacks include postern/auth-request.conf;',
+  ],
+  [
     'the error of the shell',
     'bash: line 1: nginx: command not found\n',
     'no nginx configuration: bash: line 1: nginx: command not found',
@@ -98,7 +117,7 @@ test('doctor --config names each missing snippet, its block, and lines that ngin
   const fixes = found('missing-snippet', `http {\nserver {\n${gate} } }`).map(({ fix }) => fix);
   const include = (name: string) => `include postern/${name}.conf;`;
   expect(fixes).toEqual([
-    `in location ^~ /download/ (-:3): ${include('protect')} and delete there: auth_request /.postern/auth-request;`,
+    `in location ^~ /download/ (-:3): ${include('protect')} instead of: auth_request /.postern/auth-request;`,
     `in the location with the files: ${include('internal')} (--mounts finds it)`,
     `in server (-:2): ${include('auth-request')}`,
     `in http (-:1): ${include('http')}`,

@@ -86,6 +86,20 @@ export const OTHERS: Readonly<Record<string, Leak>> = {
     config: 'missing-snippet',
     live: 'internal-prefix',
   },
+  'an internal location with lines of internal.conf': {
+    broken: {
+      inner: `location ^~ /protected/ {
+        set $postern_disposition "$postern_disposition$upstream_http_postern_disposition";
+        add_header Cache-Control "private, no-store" always;
+        if ($upstream_status !~ "^$|(^|[ :])200$") { return 404; }
+        try_files $uri =404;
+        alias $files/;
+      }`,
+    },
+    leak: `/protected/${FILE}`,
+    config: 'missing-snippet',
+    live: 'internal-prefix',
+  },
   'an SSI page, and an internal location that is only internal': {
     broken: {
       inner: 'location ^~ /protected/ {\ninternal;\nautoindex off;\nalias $files/;\n}',
