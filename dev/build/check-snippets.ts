@@ -51,17 +51,15 @@ function placeOf(name: string, text: string): Place | undefined {
   return place as Place;
 }
 
-const DECLARES: Snippet = { name: 'auth-request.conf', place: 'server' };
-/** Has the zone of listing.conf. */
-const HTTP: Snippet = { name: 'http.conf', place: 'http' };
+const DECLARE: readonly Snippet[] = [
+  { name: 'http.conf', place: 'http' },
+  { name: 'auth-request.conf', place: 'server' },
+];
 
 /** A configuration that includes each snippet in its place, and each location snippet in a separate location. */
 function around(snippets: readonly Snippet[]): string {
-  // It declares the variables of the others.
-  const needed = snippets.some(({ name }) => name === 'listing.conf')
-    ? [DECLARES, HTTP]
-    : [DECLARES];
-  const all = [...new Map([...snippets, ...needed].map((one) => [one.name, one])).values()];
+  // They declare the variables of the others. http.conf is first, because cache.conf replaces some of its maps.
+  const all = [...new Map([...DECLARE, ...snippets].map((one) => [one.name, one])).values()];
   const includes = (place: Place) =>
     all.filter((snippet) => snippet.place === place).map(({ name }) => `include postern/${name};`);
   const locations = includes('location').map((line, i) => `location ^~ /${i}/ { ${line} }`);

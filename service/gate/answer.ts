@@ -67,7 +67,8 @@ export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
 /** The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason. */
 function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
   if (!decision.allow) return subrequestDenial(decision, uri);
-  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', String(decision.reuseFor)];
+  // nginx obeys X-Accel-Expires before Cache-Control, which is left out because nginx would have to read it.
+  const headers = ['X-Accel-Expires', String(decision.reuseFor)];
   addFileHeaders(headers, decision, responseHeaders.limitRate);
   const [first, second] = setCookies(decision, cookies);
   if (first !== undefined) headers.push(responseHeaders.setCookie, first);

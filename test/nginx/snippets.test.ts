@@ -1,24 +1,21 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Config, startNginx, testNginx } from '../harness/nginx.ts';
+import { testNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { forTest } from '../support/for-test.ts';
-import { listening } from '../support/postern.ts';
-import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
-import { gateSnippet, modes, type SiteOptions, siteForTest } from '../support/site.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { modes, type SiteOptions, siteForTest } from '../support/site.ts';
 
 // `npm run snippets` tests each snippet with auth-request.conf, all of them together, and the examples.
 
 const upstream = 'upstream postern { server 127.0.0.1:7300; }';
 
-test.each(['cache', 'cors-headers', 'protect', 'x-accel', 'internal', 'internal-proxy'])(
-  'snippets: nginx rejects %s without auth-request.conf, which declares its variables',
+test.each(['auth-request', 'cors-headers', 'protect', 'x-accel', 'internal', 'internal-proxy'])(
+  'snippets: nginx rejects %s without http.conf, which declares its variables',
   async (name) => {
     const line = `include postern/${name}.conf;`;
-    const block = name === 'cache' ? line : `server { location ^~ /a/ { ${line} } }`;
-    const { ok, output } = await testNginx(`${upstream} ${block}`);
+    const block = name === 'auth-request' ? line : `location ^~ /a/ { ${line} }`;
+    const { ok, output } = await testNginx(`${upstream} server { ${block} }`);
     expect([ok, output]).toEqual([false, expect.stringMatching(/unknown "postern_/)]);
   },
 );
@@ -108,36 +105,4 @@ test('settings: nginx accepts each line of local.conf', async () => {
       }`,
   );
   expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[(warn|emerg)\]/)]);
-});
-
-// Only the functions of http.conf are missing.
-test.each(modes)('snippets: a site without http.conf works by %s', async (mode) => {
-  const cookies: unknown[] = [];
-  const gate: RequestListener = (request, response) => {
-    cookies.push(request.headers['postern-cookie'], request.headers['postern-resume']);
-    const target = '/protected/a.html';
-    const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
-    response.writeHead(mode === 'auth_request' ? 204 : 200, headers).end();
-  };
-  const { port } = await forTest(listening(gate));
-  const config: Config = (own) => `
-    upstream postern { server 127.0.0.1:${port}; keepalive 256; }
-    server {
-      listen 127.0.0.1:${own.port};
-      include postern/auth-request.conf;
-      location ^~ /download/ { ${gateSnippet(mode)} }
-      location ^~ /protected/ {
-        include postern/internal.conf; alias ${own.dir}/;
-      }
-    }`;
-  const nginx = await forTest(startNginx({ config }));
-  await writeFile(join(nginx.dir, 'a.html'), 'file a');
-
-  const headers = { Cookie: 'postern=a; postern=b; postern_resume=r; postern_resume=s' };
-  const answer = await sendRaw(nginx.port, requestBytes('GET', '/download/a.html', headers));
-  expect([answer.status, answer.text]).toEqual([200, 'file a']);
-  expect(cookies).toEqual(['a', 'r']);
-  expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
-  expect(answer.header('Content-Security-Policy')).toBeUndefined();
-  expect(await nginx.errorLog()).not.toMatch(/\[(warn|error|crit|alert|emerg)\]/);
 });

@@ -128,7 +128,8 @@ function descriptors({ http }: SiteConfig): readonly Trap[] {
   const connections = Number(connectionsLine?.args[0] ?? DEFAULT_CONNECTIONS);
   const limit = Number(limitLine?.args[0] ?? DEFAULT_DESCRIPTORS);
   // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
-  const each = http.map('$postern_decisions') ? 3 : 2;
+  const zones = http.map('$postern_decisions')?.block?.flatMap(({ args }) => args) ?? [];
+  const each = zones.some((zone) => zone !== '') ? 3 : 2;
   if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
   const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
   const enough = Math.max(connections, 4 * MIN_CONNECTIONS);
