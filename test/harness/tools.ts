@@ -78,6 +78,11 @@ const pythons = {
     packages: ['python3-flask'],
     elsewhere: 'python3 on PATH must have Flask: pip install flask',
   },
+  'python3-fastapi': {
+    modules: ['fastapi', 'uvicorn', 'itsdangerous'],
+    packages: ['python3-fastapi', 'python3-uvicorn', 'python3-itsdangerous'],
+    elsewhere: 'python3 on PATH must have FastAPI: pip install fastapi uvicorn itsdangerous',
+  },
   'python3-authlib': {
     modules: ['authlib', 'requests'],
     packages: ['python3-authlib', 'python3-requests'],

@@ -20,7 +20,10 @@ let nginx: Nginx;
 let postern: PosternClient;
 /** Where the applications reach the API. */
 let api: Listening;
-const state = { fails: '' as '' | 'closes' | 'redirects' | 'refuses', strayKeys: [] as string[] };
+const state = {
+  fails: '' as '' | 'closes' | 'hangs' | 'redirects' | 'refuses',
+  strayKeys: [] as string[],
+};
 beforeAll(async () => {
   blocks = fencedBlocks(await readFile(join(projectRoot, 'docs/guides/recipes.md'), 'utf8'));
   folder = await temporaryFolder();
@@ -39,6 +42,7 @@ beforeAll(async () => {
       return void response.end();
     }
     if (state.fails === 'closes') return void request.socket.destroy();
+    if (state.fails === 'hangs') return;
     if (state.fails === 'redirects') {
       const location = `http://localhost:${api.port}/elsewhere`;
       return void response.writeHead(302, { location }).end();
@@ -82,7 +86,10 @@ const example = (name: string) =>
 const addition = (name: string) =>
   readFile(join(projectRoot, 'test', 'install', 'recipes', name), 'utf8');
 /** Python with the client, as if it was installed. */
-async function pythonWithClient(name: 'python3-django' | 'python3-flask', context: TestContext) {
+async function pythonWithClient(
+  name: 'python3-django' | 'python3-fastapi' | 'python3-flask',
+  context: TestContext,
+) {
   const { path, env } = await needTool(name, context);
   const modules = [join(projectRoot, 'integrations/python'), env.PYTHONPATH].filter(Boolean);
   return { path, env: { ...env, PYTHONPATH: modules.join(delimiter) } };
@@ -131,7 +138,8 @@ async function opens(redirect: Response): Promise<void> {
 }
 
 const node = { path: process.execPath, env: {} };
-const rules = "export const mayRead = (user, name) => Number(user) === 42 && name === 'hello.txt';";
+const rules =
+  "export const mayRead = (user, name) => Number(user) === 42 && name.trim() === 'hello.txt';";
 
 test('docs/guides/recipes.md: Express, and the way back from the login page', async () => {
   const main = `import { app } from './app.js';
@@ -150,6 +158,7 @@ test('docs/guides/recipes.md: Express, and the way back from the login page', as
   });
   expect((await visit('/after-login?return=%25')).headers.get('location')).toBe('/login');
   await serves(visit);
+  await rejects(visit);
   await opens(await visit('/after-login?return=%2Fdownload%2Fhello.txt%3Fx%3D1'));
   const invalid = ['%25', 'http%3A%2F%2F%5B', '%2Fetc%2Fhello.txt', '%2F%2Fevil.example%2Fx'];
   for (const path of ['%2Fdownload%2Fsecret.txt', ...invalid])
@@ -186,6 +195,11 @@ test('integrations/examples/hono', async () => {
   await survives(() => visit('/files/hello.txt'), ['closes']);
 });
 
+/** A name that Postern rejects is that of no file. */
+async function rejects(visit: Visit): Promise<void> {
+  expect((await visit('/files/hello.txt%20')).status).toBe(404);
+}
+
 /** The application must log the API's reason, so that its developer finds a wrong key or path. */
 async function logsReason(visit: Visit): Promise<void> {
   state.fails = 'refuses';
@@ -194,7 +208,7 @@ async function logsReason(visit: Visit): Promise<void> {
   expect(visit.stderr()).not.toContain(KEY);
 }
 
-const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
+const pythonRules = "def may_read(user, name):\n    return name.strip() == 'hello.txt'\n";
 
 test('integrations/examples/django', async (context) => {
   const visit = await startApplication(join(folder, 'django'), {
@@ -211,7 +225,35 @@ test('integrations/examples/django', async (context) => {
     env: { ...settings(), DJANGO_SETTINGS_MODULE: 'settings' },
   });
   await serves(visit);
+  await rejects(visit);
   await logsReason(visit);
+});
+
+test('integrations/examples/fastapi', async (context) => {
+  const visit = await startApplication(join(folder, 'fastapi'), {
+    files: {
+      'app.py': await example('fastapi/app.py'),
+      'rules.py': pythonRules,
+      'main.py': await addition('fastapi/main.py'),
+    },
+    tool: await pythonWithClient('python3-fastapi', context),
+    args: ['main.py'],
+    env: settings(),
+  });
+  await serves(visit);
+  await rejects(visit);
+  await logsReason(visit);
+  state.fails = 'hangs';
+  let answered = 0;
+  // More than AsyncPostern has threads.
+  const hanging = Array.from({ length: 50 }, async () => {
+    const { status } = await visit('/files/hello.txt');
+    answered += 1;
+    return status;
+  });
+  expect((await visit('/openapi.json')).status).toBe(200);
+  expect(answered).toBe(0);
+  expect(new Set(await Promise.all(hanging))).toEqual(new Set([503]));
 });
 
 test('integrations/examples/flask', async (context) => {
@@ -226,6 +268,7 @@ test('integrations/examples/flask', async (context) => {
     env: settings(),
   });
   await serves(visit);
+  await rejects(visit);
   await logsReason(visit);
 });
 

@@ -19,6 +19,8 @@ def download(request, name):
     try:
         token = postern.issue(path=f"/download/{name}", subject=str(request.user.pk))
     except PosternError as error:
+        if any(one["pointer"] == "#/path" for one in error.errors):
+            raise Http404 from None
         logging.error("Postern issued no token: %s", error)
         return HttpResponse("The file is not available.", status=503, headers={"Retry-After": "5"})
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

@@ -23,6 +23,8 @@ def download(name):
     try:
         token = postern.issue(path=f"/download/{name}", subject=str(user))
     except PosternError as error:
+        if any(one["pointer"] == "#/path" for one in error.errors):
+            abort(404)
         logging.error("Postern issued no token: %s", error)
         return "The file is not available.", 503, {"Retry-After": "5"}
     response = redirect(token["url"], 303)

@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import datetime
 import json
 import tempfile
 from contextlib import contextmanager
@@ -6,6 +8,7 @@ from unittest import mock
 from urllib.parse import unquote
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -130,6 +133,40 @@ class Urls(TestCase):
                 self.assertEqual(kid(), key["kid"])
                 write(json.dumps({"keys": [{**key, "kid": "new"}, key]}))
                 self.assertEqual(kid(), "new")
+
+    def test_links_stay_equal_after_the_last_login_of_a_known_user(self):
+        key = settings.BASE_DIR / "eddsa.json"
+        private = Ed25519PrivateKey.generate()
+        raw = (private.private_bytes_raw(), private.public_key().public_bytes_raw())
+        d, x = (base64.urlsafe_b64encode(one).decode().rstrip("=") for one in raw)
+        jwk = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "a", "d": d, "x": x}
+        key.write_text(json.dumps({"keys": [jwk]}))
+        self.addCleanup(key.unlink)
+        user = User(pk=1, last_login=datetime.datetime.fromtimestamp(600_000, datetime.timezone.utc))
+        request = RequestFactory().get("/")
+        request.user = user
+
+        def links(now, user, **parameters):
+            request.user = user
+            view = SubjectMiddleware(lambda request: HttpResponse(storage.url("a", parameters)))
+            with mock.patch("time.time", return_value=now):
+                return {view(request).content.decode() for _ in range(2)}
+
+        with storage_with(key_file=key, cache_for=600) as storage:
+            first = links(600_100, user)
+            self.assertEqual((len(first), links(600_500, user)), (1, first))
+            self.assertEqual(len(links(600_500, AnonymousUser())), 1)
+            # A logout that revokes, and a new login, must not leave revoked links for the rest of the time.
+            user.last_login += datetime.timedelta(seconds=300)
+            self.assertEqual(len(links(600_310, user)), 2)
+            again = links(600_400, user)
+            self.assertEqual(len(again | first), 2)
+            for parameters in ({"max_uses": 1}, {"subject": "other"}):
+                self.assertEqual(len(links(600_500, user, **parameters)), 2, parameters)
+            user.last_login = None
+            self.assertEqual(len(links(600_500, user)), 2)
+        with storage_with(cache_for=600), self.assertRaises(ImproperlyConfigured):
+            storages["default"].url("a")
 
     def test_issued_links_of_a_page_cost_one_request(self):
         options = {"tokens": "issued", "api": "http://127.0.0.1:1", "api_key": "k"}
