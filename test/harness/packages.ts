@@ -7,7 +7,7 @@ import { projectRoot } from './paths.ts';
 import { run } from './run.ts';
 
 /** A folder of dev/packages/: large packages that only some scripts need, so `npm ci` does not install them. */
-export type PackageSet = 'apps' | 'browsers' | 'charts' | 'checks' | 'openapi' | 'site';
+export type PackageSet = 'apps' | 'browsers' | 'charts' | 'checks' | 'mcp' | 'openapi' | 'site';
 
 const LOCK = 'package-lock.json';
 
