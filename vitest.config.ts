@@ -8,10 +8,10 @@ const UNIT =
 const RACES = 'test/races/**/*.test.ts';
 
 /** Redis servers that fail, move and come back; Sentinel and Cluster. */
-const FAILOVER = 'test/failover/{,measured/}*.test.ts';
+const FAILOVER = 'test/failover/*.test.ts';
 
 /** Failures under load. They print what they measured. */
-const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
+const FAILOVER_RUNS = 'bench/failover/runs/*.test.ts';
 
 /** Chromium and Firefox. */
 const BROWSERS = 'test/browsers/**/*.test.ts';

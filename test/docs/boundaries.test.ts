@@ -188,6 +188,12 @@ const boundaries: readonly Boundary[] = [
     why: 'dev/ builds the packages and has the demo. It imports no test.',
   },
   {
+    part: 'bench/failover/',
+    imports: ['test/'],
+    packages: ['node:', 'vitest'],
+    why: 'The measurement of failovers starts servers as the tests do.',
+  },
+  {
     part: 'bench/',
     imports: ['test/harness/'],
     packages: ['node:', 'ioredis'],

@@ -30,7 +30,7 @@ async function started(
   return { redis, ...opened, failovers, warnings };
 }
 
-// test/failover/runs/ has other failures, under load.
+// bench/failover/ has other failures, under load.
 test.each([
   'is killed',
   'hangs, and continues later',

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { KEY } from '../../support/postern.ts';
+import { KEY } from '../../test/support/postern.ts';
 import type { Issue, Open, Operation, Revoke } from './checker.ts';
 import type { Site } from './site.ts';
 

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
-import { MAX_MS, measure, settings } from '../measured/measure.ts';
-import { startDividedSentinel, startFailingSentinel } from '../measured/sentinel.ts';
+import { MAX_MS, measure, settings } from '../measure.ts';
+import { startDividedSentinel, startFailingSentinel } from '../sentinel.ts';
 
 test.each(settings)(
   'failover: the network of Sentinel fails, confirmed by %s',

@@ -1,9 +1,9 @@
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, Redis } from '../../harness/redis.ts';
-import { startRedisCluster } from '../../harness/redis-cluster.ts';
-import { tryRun } from '../../harness/run.ts';
-import { findTool } from '../../harness/tools.ts';
+import type { Engine, Redis } from '../../test/harness/redis.ts';
+import { startRedisCluster } from '../../test/harness/redis-cluster.ts';
+import { tryRun } from '../../test/harness/run.ts';
+import { findTool } from '../../test/harness/tools.ts';
 import {
   type Failing,
   failuresOf,

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
-import { startDividedCluster, startFailingCluster } from '../measured/cluster.ts';
-import { MAX_MS, measure, settings } from '../measured/measure.ts';
+import { startDividedCluster, startFailingCluster } from '../cluster.ts';
+import { MAX_MS, measure, settings } from '../measure.ts';
 
 test.each(settings)(
   'failover: the network of a cluster fails, confirmed by %s',

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, type Redis } from '../../harness/redis.ts';
-import { waitFor } from '../../harness/wait.ts';
+import { ask, type Redis } from '../../test/harness/redis.ts';
+import { waitFor } from '../../test/harness/wait.ts';
 import type { Load } from './load.ts';
 import { isConfirmed, isLookUp } from './row.ts';
 import { isAnyone, isServer, type Scenario } from './scenario.ts';

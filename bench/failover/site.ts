@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectRoot } from '../../harness/paths.ts';
-import { residentBytes } from '../../harness/usage.ts';
-import { startFront } from '../../races/site.ts';
-import { startReady } from '../../support/ask-service.ts';
+import { projectRoot } from '../../test/harness/paths.ts';
+import { residentBytes } from '../../test/harness/usage.ts';
+import { startFront } from '../../test/races/site.ts';
+import { startReady } from '../../test/support/ask-service.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */
 export const FILES = Array.from({ length: 8 }, (_, i) => String(i));

@@ -3,11 +3,12 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import type { Engine } from '../../harness/redis.ts';
-import { folderForTest, forTest } from '../../support/for-test.ts';
-import { check, writeHistory } from './checker.ts';
+import type { Engine } from '../../test/harness/redis.ts';
+import { folderForTest, forTest } from '../../test/support/for-test.ts';
+import { check, type Open, writeHistory } from './checker.ts';
 import { type Client, createClient } from './client.ts';
 import { startLoad } from './load.ts';
+import { SEED } from './random.ts';
 import { isConfirmed, isLookUp, longestOutage, problems, type Row } from './row.ts';
 import type { Scenario, Topology } from './scenario.ts';
 import { type Site, startSite } from './site.ts';
@@ -46,8 +47,13 @@ export async function measure(
     rows.push(await run(scenario, site, { topology: topology.name, replicas }));
   }
   const cores = availableParallelism();
-  console.log(`${topology.version}, ${cores} cores, ${RATE} requests per second`);
+  const what = `${topology.version}, ${cores} cores, ${RATE} requests per second, seed ${SEED}`;
+  console.log(what);
   console.table(rows);
+  const folderOfRows = process.env.FAILOVER_ROWS;
+  if (folderOfRows === undefined) return;
+  const file = join(folderOfRows, `${topology.name}-${topology.kind}-${replicas}.json`);
+  await writeFile(file, JSON.stringify({ what, rows }));
 }
 
 async function run(
@@ -59,10 +65,15 @@ async function run(
   const times = kind === undefined ? 1 : TIMES[kind];
   const client = createClient(site);
   const load = await startLoad(client, RATE);
+  const faults: Fault[] = [];
   try {
     await sleep(WARM_UP_MS);
     const before = sum(site.memory());
-    for (let i = 0; i < times; i += 1) await scenario.run(load);
+    for (let i = 0; i < times; i += 1) {
+      faults.push({ name: `${name}, ${i + 1} of ${times}`, start: performance.now() });
+      await scenario.run(load);
+    }
+    faults.push({ name: 'the end of all', start: performance.now() });
     await load.stop(isForGood ? 1 : undefined);
     const { history, strange } = client;
     const verdict = check(history);
@@ -83,7 +94,9 @@ async function run(
       other: sum([...strange.values()]),
       memory: [before, sum(site.memory())],
     };
-    await report(row, problems(row, scenario), client, site);
+    const found = problems(row, scenario);
+    if (found.length > 0) found.push(...verdict.wronglyOpened.map((open) => during(open, faults)));
+    await report(row, found, client, site);
     return row;
   } catch (error) {
     await report({ topology, replicas, scenario: name }, [String(error)], client, site);
@@ -94,6 +107,18 @@ async function run(
   }
 }
 
+interface Fault {
+  readonly name: string;
+  readonly start: number;
+}
+
+/** A violation, with the fault that was in force. */
+export function during({ token, requester, start }: Open, faults: readonly Fault[]): string {
+  const fault = faults.findLast((one) => one.start <= start) ?? { name: 'no fault', start };
+  const seconds = ((start - fault.start) / 1000).toFixed(1);
+  return `${requester} opened ${token} ${seconds} s after ${fault.name}`;
+}
+
 /** Fails, and keeps the history for a person who looks for the cause. */
 async function report(
   { topology, replicas, scenario }: Pick<Row, 'topology' | 'replicas' | 'scenario'>,
@@ -102,7 +127,7 @@ async function report(
   { log }: Pick<Site, 'log'>,
 ): Promise<void> {
   if (found.length === 0) return;
-  const what = `${topology} ${replicas} ${scenario}`;
+  const what = `${topology} ${replicas} ${scenario}, FAILOVER_SEED=${SEED}`;
   const file = join(tmpdir(), `postern-failover-${what.replaceAll(/[^\w]+/g, '-')}.jsonl`);
   await writeHistory(file, history);
   await writeFile(`${file}.log`, log());

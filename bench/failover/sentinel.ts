@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, Redis } from '../../harness/redis.ts';
-import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
+import type { Engine, Redis } from '../../test/harness/redis.ts';
+import { startRedisSentinel } from '../../test/harness/redis-sentinel.ts';
 import {
   type Failing,
   failuresOf,

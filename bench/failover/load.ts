@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { waitFor } from '../../harness/wait.ts';
+import { waitFor } from '../../test/harness/wait.ts';
 import type { Operation, Revoke } from './checker.ts';
 import type { Client, Issued } from './client.ts';
+import { createRandom } from './random.ts';
 import { GAP_MS } from './row.ts';
 import { FILES } from './site.ts';
 
@@ -30,6 +31,9 @@ export async function startLoad(client: Client, perSecond: number) {
   let requesters = 0;
   let subjects = 0;
 
+  const random = createRandom();
+  const pick = <T>(values: readonly T[]): T | undefined =>
+    values[Math.floor(random() * values.length)];
   const file = () => pick(FILES) as string;
   const newRequester = () => {
     requesters += 1;
@@ -47,7 +51,7 @@ export async function startLoad(client: Client, perSecond: number) {
     for (let tries = 1; ; tries += 1) {
       const outcome = await ask();
       if (outcome !== 'unknown' || stopped || tries === MAX_TRIES) return outcome;
-      await sleep((tries === 1 ? 300 : 4_000) * (1 + Math.random()));
+      await sleep((tries === 1 ? 300 : 4_000) * (1 + random()));
     }
   }
 
@@ -63,7 +67,7 @@ export async function startLoad(client: Client, perSecond: number) {
     const other = FILES.find((name) => name !== own.file) as string;
     const reversed = own.token.slice('ps_'.length).split('').reverse().join('');
     const forged = { ...own, token: `ps_${reversed}` };
-    await (Math.random() < 0.5
+    await (random() < 0.5
       ? client.open(own, newRequester(), other)
       : client.open(forged, newRequester()));
   }
@@ -76,7 +80,7 @@ export async function startLoad(client: Client, perSecond: number) {
     keep(redeemed, token);
     await client.open(token, newRequester());
     // If every requester resumed, none of them would show that its redemption is lost.
-    if (Math.random() < 0.3) await client.open(token, requester);
+    if (random() < 0.3) await client.open(token, requester);
   }
 
   async function revoke(by: Revoke['by'], from: Issued[][]): Promise<void> {
@@ -122,7 +126,8 @@ export async function startLoad(client: Client, perSecond: number) {
   for (const token of await issue({ count: 100 })) keep(live, token);
   singles.push(...(await issue({ single: true, count: 60 })).map((token) => [token]));
   plain.push(...(await issue({ count: 60 })).map((token) => [token]));
-  await Promise.all(Array.from({ length: 30 }, addSubject));
+  // One after the other, because the API limits the requests of a client at a time.
+  for (let i = 0; i < 30; i += 1) await addSubject();
   const running = new Set<Promise<unknown>>();
   const actsPerMs = perSecond / REQUESTS_PER_ACT / 1000;
   let owed = 0;
@@ -180,10 +185,6 @@ export async function startLoad(client: Client, perSecond: number) {
       await audit(tries);
     },
   };
-}
-
-function pick<T>(values: readonly T[]): T | undefined {
-  return values[Math.floor(Math.random() * values.length)];
 }
 
 function keep<T>(values: T[], value: T): void {
