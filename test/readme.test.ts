@@ -170,8 +170,8 @@ describe.sequential('in a fresh copy', () => {
         Object.assign(values, { 'ps_…': issued.access_token, TOKEN_ID: issued.id });
       }
       expect(compared).toBeGreaterThanOrEqual(8);
-      const doctor = `node dist/cli/postern.js doctor --config ${nginx.dir}/nginx.conf`;
-      expect(await shell(doctor)).toMatch(/^✓/);
+      const doctor = `node dist/cli/postern.js doctor --config ${nginx.dir}/nginx.conf --mounts /download/=/protected/`;
+      expect(await shell(doctor)).toMatch(/^✓ nothing found/m);
       const denied = await fetch(nginx.url('/download/hello.txt'));
       expect(await denied.text()).toContain('"missing_token"');
       for (const { stop, stdout } of services) {

@@ -71,7 +71,10 @@ export class Directive implements Position {
       (name === 'if' && inner.some(breaks));
     // Such as the location of the script of a list.
     const leaves = ({ name, args }: Directive): boolean =>
-      name === 'return' || (name === 'rewrite' && args[0] === '^' && args[2] === 'last');
+      name === 'return' ||
+      (name === 'rewrite' &&
+        /^\^(\(?\.\*\)?\$?)?$/.test(args[0] ?? '') &&
+        /^(last|redirect|permanent)$/.test(args[2] ?? ''));
     const end = block.findIndex(breaks);
     return block.some((one, at) => (leaves(one) ? end < 0 || at < end : HANDLED_BY.test(one.name)));
   }

@@ -166,7 +166,8 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
   const edit = async () => {
     const block = blocks.find(({ text }) => text.startsWith('    access_log'))?.text ?? '';
     for (const [name, from, to] of [
-      ['sites-enabled/shop', /^ *access_log .*$/m, here(block)],
+      ['sites-enabled/shop', /^ *access_log \S+;$/m, here(block.split('\n', 1)[0] ?? '')],
+      ['sites-enabled/shop', /^ *access_log \S+;$/m, here(block)],
       ['nginx.conf', 'worker_connections 768;', 'worker_connections 4096;'],
       ['nginx.conf', /^/, 'pcre_jit on; worker_rlimit_nofile 16384;\n'],
     ] as const) {
