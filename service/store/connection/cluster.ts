@@ -12,7 +12,14 @@ import {
   type Wait,
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply, NO_MASTER } from './failure.ts';
-import { assertInStep, refreshSlots, SLOTS, serverOptions, slotOf } from './ioredis.ts';
+import {
+  assertInStep,
+  firstReplyMs,
+  refreshSlots,
+  SLOTS,
+  serverOptions,
+  slotOf,
+} from './ioredis.ts';
 import { TIMED_OUT, timed } from './timed.ts';
 import type { StoreUrl } from './url.ts';
 
@@ -61,7 +68,7 @@ export function connectCluster(
     retryDelayOnClusterDown: 0,
     enableReadyCheck: false,
     slotsRefreshInterval: 1000,
-    slotsRefreshTimeout: 500,
+    slotsRefreshTimeout: firstReplyMs(options.timeoutMs),
     // A lost node is tried once more. After that, it connects when the library learns about it again, at most a second
     // later. While the cluster connects, no node may wait: the library would wait forever for its end.
     clusterNodeRetryStrategy: (count) =>

@@ -42,6 +42,9 @@ export function serverOptions(
   } satisfies ServerOptions;
 }
 
+/** For a new connection and one command on it: two round trips. One sentinel or node of several may hang. */
+export const firstReplyMs = (timeoutMs: number) => Math.min(Math.max(500, 2 * timeoutMs), 1500);
+
 export function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
   return { ...pem, ...(servername !== undefined && { servername }) };
 }

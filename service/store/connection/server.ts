@@ -12,6 +12,7 @@ import {
 } from './connection.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
 import {
+  firstReplyMs,
   keepConnecting,
   MasterConnector,
   type ServerOptions,
@@ -20,7 +21,7 @@ import {
   tlsOptions,
 } from './ioredis.ts';
 import { timed } from './timed.ts';
-import { checkedUrl, type StoreAccess, type StoreUrl } from './url.ts';
+import { checkedUrl, type StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */
 const ONLY = '';
@@ -153,7 +154,10 @@ function connectServer(
 }
 
 /** Options to connect to the master that the sentinels name, also after a failover. */
-function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
+function sentinelOptions(
+  url: StoreUrl,
+  { sentinel = {}, tls, timeoutMs }: ConnectOptions,
+): ServerOptions {
   const { username, password } = sentinel;
   return {
     Connector: MasterConnector,
@@ -165,7 +169,7 @@ function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): Se
     ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
     // Otherwise, a connection to a master that hangs stays open even after a failover.
     failoverDetector: true,
-    sentinelCommandTimeout: 500,
+    sentinelCommandTimeout: firstReplyMs(timeoutMs),
     sentinelReconnectStrategy: () => 1000,
     sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1000),
   };

@@ -1,10 +1,12 @@
+import type { Socket } from 'node:net';
 import { Cluster, Redis, SentinelConnector } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { MasterConnector, ServerConnector } from '../../../service/store/connection/ioredis.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { startFakeSentinel } from '../fake-redis.ts';
+import { type FakeRedis, startFakeCluster, startFakeSentinel } from '../fake-redis.ts';
 import { answers, storeAt } from '../open-redis.ts';
+import { startProxy } from '../proxies.ts';
 
 // replies.test.ts and test/failover/ have the other behaviour that service/store/connection/ioredis.ts needs.
 
@@ -33,6 +35,24 @@ test('ioredis: a second error of one connection does not end the process', async
     expect(connector.firstError).toBe(errors[0]);
     connector.disconnect();
   }
+});
+
+test.each([
+  ['sentinel', startFakeSentinel],
+  ['cluster', startFakeCluster],
+])('ioredis: a %s is reached with 400 ms of latency', async (_, start) => {
+  const { url, servers } = await start();
+  const [{ port: first }] = servers as [FakeRedis];
+  const late = (from: Socket, to: Socket) =>
+    from.on('data', (data) => setTimeout(() => to.writable && to.write(data), 200));
+  const join = (client: Socket, upstream: Socket) => {
+    late(client, upstream);
+    late(upstream, client);
+  };
+  const proxy = await startProxy(() => first, join);
+  onTestFinished(() => proxy.close());
+  const { store } = storeAt(url.replace(String(first), String(proxy.port)), { timeoutMs: 1400 });
+  await answers(store);
 });
 
 test('ioredis: a sentinel that is lost is not reported on standard error', async () => {
