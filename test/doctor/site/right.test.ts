@@ -104,8 +104,7 @@ test('doctor URL: with all options no check is skipped', async () => {
 
 test('docs/operate/doctor.md lists each check', () => {
   const page = readFileSync(join(projectRoot, 'docs', 'operate/doctor.md'), 'utf8');
-  for (const id of [...Object.keys(CHECKS), ACCESS_LOG])
-    expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
+  for (const id of [...Object.keys(CHECKS), ACCESS_LOG]) expect(page).toContain(`\`${id}\``);
 });
 
 test('doctor URL --extensions: tries only these, and names them', async () => {
