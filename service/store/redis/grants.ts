@@ -1,7 +1,7 @@
 import { together } from '../../coalesce.ts';
 import { nextTurn } from '../../pieces.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
-import type { Entry, Store } from '../../token/store.ts';
+import { type Entry, type Store, Unconfirmed } from '../../token/store.ts';
 import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
@@ -160,17 +160,21 @@ redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('
 export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {
   const { redis } = connection;
 
-  /** Ends some of the grants that an index names, and counts them. Undefined: it names none. */
-  async function endPiece(index: string): Promise<number | undefined> {
+  /**
+   * Ends some of the grants that an index names, and counts them. Undefined: it names none. `from`: how many before them
+   * are not confirmed, and stay in the index. Then these stay, too.
+   */
+  async function endPiece(index: string, from = 0): Promise<number | undefined> {
     // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
-    const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
-    const ids = await reply(() => redis.zrange(index, 0, String(PIECE - 1)));
+    const confirmGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
+    const ids = await reply(() => redis.zrange(index, from, String(from + PIECE - 1)));
     if (ids.length === 0) return undefined;
     // Together: an unhandled rejection would end the process.
     const [, ended] = await Promise.all([
       reply(() => connection.unlink(ids.map(keys.uses))),
       reply(() => connection.unlink(ids.map(keys.grant))),
     ]);
+    if (from > 0) return ended;
     await confirmGrants?.();
     // Last, so that the next revocation or list finishes an interrupted one.
     await reply(() => redis.zrem(index, ...ids));
@@ -184,11 +188,21 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       let revoked = 0;
       for (let isBusy: unknown = 1; isBusy === 1; ) {
         isBusy = await run(START_ENDING, [index, ending], []);
-        for (let ended: number | undefined = 0; ended !== undefined; ) {
+        let unconfirmed: Unconfirmed | undefined;
+        for (let [ended, from]: [number | undefined, number] = [0, 0]; ended !== undefined; ) {
           revoked += ended;
           await nextTurn();
-          ended = await endPiece(ending);
+          try {
+            ended = await endPiece(ending, from);
+            if (from > 0) from += PIECE;
+          } catch (error) {
+            // All others must end, too: the client learns that the revocation is applied.
+            if (!(error instanceof Unconfirmed)) throw error;
+            unconfirmed = error;
+            [ended, from] = [0, PIECE];
+          }
         }
+        if (unconfirmed) throw unconfirmed;
       }
       return revoked;
     });
