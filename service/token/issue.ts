@@ -66,8 +66,8 @@ export function createIssue(options: IssueOptions) {
       items: readonly T[],
       work: (piece: readonly T[]) => unknown,
     ) => {
-      if (requests.length === 1) await work(items);
-      else await inPieces(items, work, ({ bytes = 0 }) => bytes);
+      if (requests.length > 1) await inPieces(items, work, ({ bytes = 0 }) => bytes);
+      else if (items.length > 0) await work(items);
     };
     const errors = new RequestErrors();
     const prepared: Prepared[] = [];
