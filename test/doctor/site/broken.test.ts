@@ -60,12 +60,6 @@ const COMMON: Readonly<Record<string, Case>> = {
     { edit: { internal: change('try_files $uri =404;') } },
     /\/protected\/postern-doctor\//,
   ),
-  'no http.conf': {
-    broken: { edit: { http: change(/map "\$status \$sent_http_content_type" [^{]*\{[^}]*\}/) } },
-    failed: 'delivery-headers',
-    saw: { 'delivery-headers': /without Content-Security-Policy: sandbox$/ },
-    fix: { 'delivery-headers': /^include postern\/http\.conf;/ },
-  },
   'a header twice': trap(
     'delivery-headers',
     { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
@@ -99,7 +93,7 @@ const COMMON: Readonly<Record<string, Case>> = {
       http: `upstream origin { server unix:$dir/origin.sock; }
         server { listen unix:$dir/origin.sock; location /protected/ { alias $files/; } }`,
       within: `internal; auth_request off; ${HEADERS}
-        auth_request_set $postern_limit_rate ""; proxy_redirect ~.* /download/;
+        set $postern_keep no-store; auth_request_set $postern_limit_rate ""; proxy_redirect ~.* /download/;
         proxy_pass_request_headers off; proxy_set_header Range $http_range;
         proxy_pass http://origin$uri;`,
     },
