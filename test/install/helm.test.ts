@@ -224,10 +224,11 @@ describe('Helm: the pod, started without Kubernetes', () => {
     await writeFile(join(folder, 'nginx.conf'), config['nginx.conf'] ?? '');
     await writeFile(join(folder, 'mime.types'), '');
     await symlink(join(projectRoot, 'nginx', 'snippets'), join(folder, 'postern'));
-    const doctor = [program, 'doctor', '--config', join(folder, 'nginx.conf')];
+    const mounts = ['--mounts', '/download/=/protected/'];
+    const doctor = [program, 'doctor', '--config', join(folder, 'nginx.conf'), ...mounts];
     // The folder of the files is only in the pod.
-    const said = /^– nothing found.*\n\nnot checked: symbolic links to [^;]*;/;
-    expect((await tryRun(process.execPath, doctor)).output).toMatch(said);
+    const { ok, output } = await tryRun(process.execPath, doctor);
+    expect([ok, output]).toEqual([true, expect.not.stringMatching(/^[?✗] /m)]);
   });
 
   test('never stores tokens in memory by default', async () => {

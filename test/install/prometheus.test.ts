@@ -76,11 +76,11 @@ async function startPrometheus(target: number, context: Parameters<typeof needTo
   return onFreePorts(1, async ([port]) => {
     const folder = await folderForTest();
     const scrape = docsBlock('operate/monitoring.md', 'scrape_configs:');
-    const [from, to] = ['127.0.0.1:7301', `127.0.0.1:${target}`];
-    expect(scrape).toContain(from);
+    const targets = /targets: \[.*\]/;
+    expect(scrape).toMatch(targets);
     const text = [
       'global: { scrape_interval: 1s, evaluation_interval: 1s }',
-      scrape.replace(from, to),
+      scrape.replace(targets, `targets: ["127.0.0.1:${target}"]`),
       docsBlock('operate/monitoring.md', 'rule_files:'),
     ];
     await writeFile(join(folder, 'prometheus.yml'), text.join('\n'));

@@ -48,7 +48,8 @@ export const locationChecks: Checks = {
         plain.status === 404 &&
         !plain.body.includes('"not_found"')
       ) {
-        return untested(`no internal location answers at ${internal}: is the prefix right?`);
+        const saw = `no internal location answers at ${internal}`;
+        return skipped(`${saw}: the prefix is wrong, or a front does not pass it on`);
       }
       const spellings = {
         plain: inner,
