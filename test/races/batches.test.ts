@@ -63,7 +63,7 @@ function post(body: string, port = service.apiPort, key = KEY): Promise<number> 
 }
 
 test('a heap of 128 MB holds 512 batches of 120 kB of 64 clients that arrive at once', async () => {
-  const clients = Array.from({ length: 64 }, (_, i) => `key-of-client-${i}`);
+  const clients = Array.from({ length: 64 }, (_, i) => `the-key-of-client-${i}`);
   const env = {
     ...{ ...TIMEOUT, NODE_OPTIONS: '--max-old-space-size=128' },
     POSTERN_API_KEYS: clients.map((key, i) => `client-${i}:${key}`).join(','),
@@ -105,7 +105,9 @@ test.each(loads)(
       const next = began + (decisions.length * 1000) / DECISIONS_PER_SECOND;
       await sleep(next - performance.now());
     }
-    expect(new Set((await posts).flat())).toEqual(new Set([status, 429]));
+    const statuses = new Set((await posts).flat());
+    expect(statuses).toContain(status);
+    expect([...statuses].filter((one) => one !== status && one !== 429)).toEqual([]);
     expect(new Set(await Promise.all(decisions))).toEqual(new Set([204]));
   },
 );
