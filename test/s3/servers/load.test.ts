@@ -30,7 +30,8 @@ test.runIf(canMeasureCpu).each([
   '100 slow downloads at once by %s take the buffers of nginx, and no CPU of Postern for their bytes',
   async (mode, words) => {
     const storage = { endpoint: await startFastStorage() };
-    const { nginx, service, issue } = await forTest(startBuiltSite({ storage, words }));
+    const env = { POSTERN_LOG_LEVEL: 'debug' };
+    const { nginx, service, issue } = await forTest(startBuiltSite({ storage, words, env }));
     const path = await issue('--path', '/media/big.bin');
     // V8 compiles the code of the first requests.
     const asks = { headers: { 'X-Original-URI': path, 'X-Original-Method': 'GET' } };
