@@ -65,13 +65,14 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
   /** Whether a response is one of those that say that it was done. */
   function isDone({ status }: Reply, ...expected: number[]): boolean {
     if (expected.includes(status)) return true;
-    if (status !== 503) strange.set(status, (strange.get(status) ?? 0) + 1);
+    // 429: eight batches or revocations of this client wait for a store that does not answer.
+    if (status !== 503 && status !== 429) strange.set(status, (strange.get(status) ?? 0) + 1);
     return false;
   }
 
   return {
     history,
-    /** Responses other than the expected ones and 503, by their status; 0 is a connection that failed. */
+    /** Responses other than the expected ones, 429 and 503, by their status; 0 is a connection that failed. */
     strange: strange as ReadonlyMap<number, number>,
     /** Undefined if it was not acknowledged. */
     async issue(file: string, more: IssueOptions = {}): Promise<Issued[] | undefined> {
