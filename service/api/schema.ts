@@ -10,7 +10,7 @@ import {
   type Uses,
 } from '../token/grant.ts';
 import type { ShownName } from '../token/grant-fields.ts';
-import type { FieldError } from '../token/refused.ts';
+import { type FieldError, MAX_ERRORS } from '../token/refused.ts';
 import { MAX_SHOWN_REQUESTERS, type Requesters, type StoreReads } from '../token/store.ts';
 
 /** Maximum number of tokens in a request. */
@@ -36,7 +36,7 @@ export function fieldErrorsOf(error: z.ZodError, at = ''): FieldError[] {
   return error.issues.flatMap((issue) => {
     const pointer = at + issue.path.map((key) => `/${escapePointer(String(key))}`).join('');
     if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
-    return issue.keys.map((key) => ({
+    return issue.keys.slice(0, MAX_ERRORS).map((key) => ({
       pointer: `${pointer}/${escapePointer(key)}`,
       detail: 'is not a known field',
     }));

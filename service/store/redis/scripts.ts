@@ -12,17 +12,7 @@
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
 
-/** Runs a script. */
-export type Run = (
-  script: string,
-  keys: readonly string[],
-  args: ReadonlyArray<string | number>,
-) => Promise<unknown>;
-
-/**
- * Begins a script that takes rights away, which a Redis without memory must accept. It needs a little memory for each
- * revoked JWT.
- */
+/** Begins a script that takes rights away. A Redis without memory must accept it: it needs little memory. */
 export const ALLOW_OOM = '#!lua flags=allow-oom';
 
 /** Redis' clock, in milliseconds since the epoch. */

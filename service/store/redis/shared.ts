@@ -10,10 +10,16 @@ import { connect } from '../connection/server.ts';
 import { createKeys } from './key-names.ts';
 import { createStoreHealth } from './readiness.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
-import type { Run } from './scripts.ts';
 
 /** Grants that a revocation ends in one piece, which takes about a millisecond. */
 export const PIECE = 200;
+
+/** Runs a script. */
+type Run = (
+  script: string,
+  keys: readonly string[],
+  args: ReadonlyArray<string | number>,
+) => Promise<unknown>;
 
 export type Shared = ReturnType<typeof openShared>;
 
