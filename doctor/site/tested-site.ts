@@ -167,7 +167,7 @@ export function cookie(token: string): Readonly<Record<string, string>> {
 }
 
 /** Seconds. Each check issues its own tokens. */
-const EXPIRES_IN = 60;
+export const EXPIRES_IN = 60;
 
 /**
  * The part of Postern's API that the doctor needs. All tokens have one subject, so that one request revokes

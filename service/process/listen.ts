@@ -15,7 +15,7 @@ const KEEP_ALIVE_MS = 75_000;
 
 /**
  * More than nginx accepts from a client by default (4 × 8 KiB). A site can allow more: then the gate denies the request.
- * Without this limit, a thousand slow connections would need 500 MB.
+ * If the limit was 512 KiB, a thousand slow connections would need 500 MB.
  */
 const MAX_HEADER_BYTES = 64 * 1024;
 

@@ -35,7 +35,7 @@ test('limits: a client has eight heavy requests in work, and another client is n
   expect((await ask('POST /tokens/batch', { key: OTHER_KEY, json })).status).toBe(201);
   release();
   for (const { status } of await Promise.all(begun)) expect(status).toBe(200);
-  // Also a request that failed has left its place.
+  // A request that failed has left its place, too.
   for (let i = 0; i < 10; i += 1) {
     expect((await ask('POST /tokens/batch', { body: '{', headers: BATCH })).status).toBe(400);
   }

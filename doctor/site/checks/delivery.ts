@@ -1,6 +1,14 @@
 import { type CheckResult, failed, ok, skipped, untested } from '../attempts.ts';
 import { headerOf, type Request, type SiteResponse } from '../http.ts';
-import { bearer, type Checks, cookie, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
+import {
+  bearer,
+  type Checks,
+  cookie,
+  EXPIRES_IN,
+  NOBODY,
+  type TestedSite,
+  withToken,
+} from '../tested-site.ts';
 
 const LOCKED = {
   why: 'a cached denial, or a missing header, denies access to clients with a valid token',
@@ -135,8 +143,10 @@ const SANDBOX = 'Content-Security-Policy: sandbox';
 
 function* missing(answer: SiteResponse): Generator<string> {
   const cache = (headerOf(answer, 'cache-control') ?? '').toLowerCase();
-  // A mount with `max_age` lets browsers keep files.
-  if (!/\bprivate\b/.test(cache) || !/\b(?:no-store|max-age=\d+)\b/.test(cache)) {
+  // A mount with `max_age` lets browsers keep files, but for less time than the token is valid.
+  const maxAge = Number(/\bmax-age=(\d+)$/.exec(cache)?.[1] ?? Number.POSITIVE_INFINITY);
+  const isShort = /\bno-store\b/.test(cache) || maxAge < EXPIRES_IN;
+  if (!/\bprivate\b/.test(cache) || !isShort) {
     yield `Cache-Control: ${cache || 'none'}, not private, no-store`;
   }
   if (headerOf(answer, 'x-content-type-options')?.toLowerCase() !== 'nosniff') {

@@ -65,6 +65,11 @@ const COMMON: Readonly<Record<string, Case>> = {
     { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
     /cache-control twice/,
   ),
+  'a browser that may keep the file longer than the token is valid': trap(
+    'delivery-headers',
+    { edit: { file: change('"private, $postern_keep"', '"private, max-age=60"') } },
+    /^Cache-Control: private, max-age=60, not private, no-store$/,
+  ),
   gzip: trap('gzip', {
     edit: { internal: change('gzip off;', 'gzip on; gzip_types *; gzip_min_length 1;') },
   }),
