@@ -60,12 +60,12 @@ test('disk: names a folder that this user may not read', async ({ skip }) => {
 test.each([
   [
     'a folder that the user of nginx may not enter',
-    'user nobody;',
+    'user daemon;',
     0o750,
-    /nobody of nginx may not use \S+files/,
+    /daemon of nginx may not use \S+files/,
     false,
   ],
-  ['a folder that it may enter', 'user nobody;', 0o755, /^✓ nothing found/m, true],
+  ['a folder that it may enter', 'user daemon;', 0o755, /^✓ nothing found/m, true],
   ['the user root', 'user root;', 0o700, /^✓ nothing found/m, true],
 ])('doctor --config: %s', async (_, user, mode, says, isOk) => {
   const dir = await realpath(await folderForTest());
