@@ -84,9 +84,8 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-test.each(docs.filter((page) => !page.endsWith('one-page.md')))(
-  '%s says below its title who needs it',
-  (page) => expect(read(page)).toMatch(/^# .+\n\nYou need this if .+\n/),
+test.each(docs)('%s says below its title who needs it', (page) =>
+  expect(read(page)).toMatch(/^# .+\n\nYou need this if .+\n/),
 );
 
 describe('docs/reference/nginx.md', () => {
@@ -244,7 +243,7 @@ test('SECURITY.md promises no more tests than there are', () => {
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 36_577;
+const MAX_WORDS = 36_300;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;

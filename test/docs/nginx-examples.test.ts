@@ -131,7 +131,7 @@ test('docs/understand/nginx-traps.md names only checks of the doctor that exist'
 });
 
 const RECIPES = [
-  'start/one-page.md',
+  'start/getting-started.md',
   'guides/nginx.md',
   'guides/nginx-recipes.md',
   'reference/nginx.md',

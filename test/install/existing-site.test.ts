@@ -16,7 +16,7 @@ import { writeFiles } from '../support/files.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
 
-// docs/start/getting-started.md, "Add Postern to a site that exists": its commands, on a tree such as Debian's.
+// docs/start/getting-started.md, "Add Postern to an existing site": its commands, on a tree such as Debian's.
 
 const HOST = 'shop.example';
 const KEY = 'at-least-16-characters';
@@ -53,7 +53,7 @@ const ZOO = `server {
 
 async function section(): Promise<ReturnType<typeof fencedBlocks>> {
   const page = await readFile(join(projectRoot, 'docs', 'start/getting-started.md'), 'utf8');
-  const [, text = ''] = page.split('## Add Postern to a site that exists');
+  const [, text = ''] = page.split('## Add Postern to an existing site');
   return fencedBlocks(text.split(/^## /m)[0] ?? '');
 }
 

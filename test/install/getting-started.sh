@@ -1,6 +1,6 @@
-# docs/start/one-page.md on a Debian machine with two HTTPS sites, run by one-page.test.ts in a copy of the root file
-# system without a network. The blocks of the page are the files 1.bash, 2.nginx, 3.bash, 4.sh and 5.sh in /mnt. The
-# working directory is the folder with Postern's source code.
+# docs/start/getting-started.md on a Debian machine with two HTTPS sites, run by getting-started.test.ts in a copy of the
+# root file system without a network. The test writes the blocks of the page to /mnt. The working directory is the folder
+# with Postern's source code.
 
 fail() { echo "FAILED: $*"; exit 1; }
 is() { [ "$2" = "$3" ] || fail "$1: expected $3, got $2"; }
@@ -42,20 +42,21 @@ cp /etc/nginx/nginx.conf /tmp/nginx.conf
 nginx
 others_are_as_before
 
-echo '== steps 1 and 2'
+echo '== steps 1 to 3'
 # npm ci needs a network. test/readme.test.ts runs it, in a fresh copy.
 npm() { [ "$1" = ci ] || command npm "$@"; }
-. /mnt/1.bash
-cp /mnt/2.nginx /etc/nginx/conf.d/postern.conf
-. /mnt/3.bash
+. /mnt/build.sh
+. /mnt/folders.bash
+cp /mnt/site.nginx /etc/nginx/conf.d/postern.conf
+. /mnt/reload.bash
 until_is 'status /download/hello.txt' 503
 others_are_as_before
 
-echo '== steps 3 and 4'
-sh /mnt/4.sh > /tmp/postern.log 2>&1 &
+echo '== steps 4 and 5'
+sh /mnt/start.sh > /tmp/postern.log 2>&1 &
 service=$!
 until_is 'status /download/hello.txt' 401
-url=$(sh /mnt/5.sh | node -e 'process.stdin.on("data", (text) => console.log(JSON.parse(text).url))')
+url=$(sh /mnt/issue.sh | node -e 'process.stdin.on("data", (text) => console.log(JSON.parse(text).url))')
 is 'the file' "$(curl -sS "http://127.0.0.1:8080$url")" hello
 is 'another file' "$(status "/download/other.txt?${url#*\?}")" 403
 is 'the internal location' "$(status /protected/hello.txt)" 404
@@ -63,10 +64,10 @@ is 'the findings' "$(nginx -VT 2>&1 | node dist/cli/postern.js doctor --config -
   grep -o '\[[a-z-]*\]$' | grep -v known-hole)" '[descriptors]'
 ! grep -r 'ps_' /var/log/nginx || fail 'a token in the log'
 
-echo '== step 5: HTTPS'
+echo '== step 8: HTTPS'
 sed -i 's|listen 127.0.0.1:8080;|listen 443 ssl; ssl_certificate /mnt/cert.pem; ssl_certificate_key /mnt/key.pem;|' \
   /etc/nginx/conf.d/postern.conf
-. /mnt/3.bash
+. /mnt/reload.bash
 until_is "site files.example '$url' | tail -1" 200
 is 'the file over HTTPS' "$(site files.example "$url" | head -1)" hello
 others_are_as_before
