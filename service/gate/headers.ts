@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import contentDisposition from 'content-disposition';
 import type { Confirmation, Confirmed, Cookie, GateRequest } from '../decide/decision.ts';
-import type { Grant } from '../token/grant.ts';
+import { type Grant, isFolder } from '../token/grant.ts';
 
 /**
  * Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. The snippets pass no header of
@@ -122,10 +122,15 @@ export function printable(value: string): string {
     : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
 }
 
-/** RFC 6266, in ASCII: other names use `filename*` (RFC 8187), with a readable ASCII name for old clients. */
+/**
+ * RFC 6266, in ASCII: other names use `filename*` (RFC 8187), with a readable ASCII name for old clients. A file with
+ * `confirm` is saved, because the button of its page says so.
+ */
 export function dispositionOf(grant: Grant): string | undefined {
-  const { filename, disposition: type = 'attachment' } = grant;
-  if (filename === undefined) return grant.disposition;
+  const { filename, disposition, confirm, covers } = grant;
+  const type =
+    disposition ?? (filename || (confirm && !isFolder(covers)) ? 'attachment' : undefined);
+  if (filename === undefined || type === undefined) return type;
   return contentDisposition(filename, { type, fallback: asciiName(filename) });
 }
 

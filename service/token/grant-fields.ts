@@ -180,7 +180,8 @@ export const GRANT_FIELDS = {
     type: 'choice',
     of: ['attachment', 'inline'],
     record: 'd',
-    description: 'whether a browser saves or opens the file; default with filename: attachment',
+    description:
+      'whether a browser saves or opens the file; default with filename, or with confirm and path: attachment',
     example: 'inline',
   },
   limit_rate: {

@@ -127,6 +127,9 @@ describe('Content-Disposition', () => {
     [{ disposition: 'inline' }, 'inline'],
     [{ disposition: 'attachment' }, 'attachment'],
     [{ filename: 'a', disposition: 'inline' }, 'inline; filename="a"'],
+    [{ confirm: true }, 'attachment'],
+    [{ confirm: true, disposition: 'inline' }, 'inline'],
+    [{ confirm: true, covers: '/a/' }, undefined],
   ] as const)('for %j it is %s', (more, expected) => {
     expect(dispositionOf({ ...grant, ...more })).toBe(expected);
   });
