@@ -133,7 +133,6 @@ test('docs/understand/nginx-traps.md names only checks of the doctor that exist'
 const RECIPES = [
   'start/getting-started.md',
   'guides/nginx.md',
-  'guides/nginx-recipes.md',
   'reference/nginx.md',
   'guides/object-store.md',
   'guides/pages.md',

@@ -68,7 +68,7 @@ describe.each(modes)('denial: by %s', (mode) => {
   });
 });
 
-// As in docs/guides/nginx-recipes.md: above the include, because nginx uses the first line for a status.
+// As in docs/guides/nginx.md: above the include, because nginx uses the first line for a status.
 test('error pages: own pages for denials keep the status', async () => {
   const site = await siteForTest({
     mode: 'auth_request',
