@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../test/harness/paths.ts';
 import type { Results } from '../run.ts';
 import { pictures } from './charts.ts';
+import { readersTables } from './reader.ts';
 import { fillIn, report, stepsTable, type Table } from './tables.ts';
 
 const docs = join(projectRoot, 'docs');
@@ -17,7 +18,12 @@ export async function writePages(file: string): Promise<void> {
   }
   const where = [['machine', ''], ...Object.entries<string>({ ...machine })];
   const steps = stepsTable(results.serve);
-  await fillPages({ ...report(results), machine: where, ...(steps.length > 1 && { steps }) });
+  await fillPages({
+    ...report(results),
+    ...readersTables(results),
+    machine: where,
+    ...(steps.length > 1 && { steps }),
+  });
   for (const { title } of results.failed) {
     process.stderr.write(`not on the page, because it failed: ${title}\n`);
   }

@@ -54,7 +54,7 @@ export function report(results: Results): Record<string, Table> {
 }
 
 /** The writer of all tables of results: a row for each variant that was measured. */
-function table(
+export function table(
   title: string,
   rounds: Rounds<unknown>,
   columns: readonly Column[],
@@ -66,15 +66,15 @@ function table(
   return [[title, ...columns.map(([head]) => head)], ...lines];
 }
 
-function middle<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, digits = 2): Column {
+export function middle<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, digits = 2): Column {
   return [head, (id) => shown(median(figures(rounds, id, figure)), digits)];
 }
 
-function range<R>(rounds: Rounds<R>, figure: Figure<R>): Column {
-  return ['min–max', (id) => spread(figures(rounds, id, figure), 0)];
+export function range<R>(rounds: Rounds<R>, figure: Figure<R>, digits = 0): Column {
+  return ['min–max', (id) => spread(figures(rounds, id, figure), digits)];
 }
 
-function ratio<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, base: string): Column {
+export function ratio<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, base: string): Column {
   const of = (id: string) => figures(rounds, id, figure);
   return [head, (id) => shown(median(ratios(of(id), of(base))))];
 }
@@ -130,7 +130,7 @@ function targetTable(all: readonly Target[]): Table {
   return [['target', 'must be', 'measured', 'min–max', ''], ...lines];
 }
 
-/** The steps of docs/operate/scaling.md, by variant. */
+/** The ways to run Postern in docs/understand/performance.md, by variant. */
 const STEPS: Readonly<Record<string, string>> = {
   static: 'no gate',
   redis: 'one Redis',

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { readersTables } from '../../bench/report/reader.ts';
 import { grantsTable, liveTable } from '../../bench/report/scaling.ts';
 import { aligned, fillIn, report, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
@@ -44,6 +45,18 @@ test('report: only measured workloads have tables', () => {
   const forWhole = (title: string) => all.download?.find(([first]) => first === title)?.at(-2);
   expect([forWhole('Express, streaming'), forWhole('Postern, Redis')]).toEqual(['40.00', '–']);
   expect(Object.keys(report(NONE))).toEqual(['targets']);
+});
+
+test('page: Postern is compared within each round, and only with what was measured', () => {
+  const own = { own: [served(40), served(60)], bare: [], redis: [served(80), served(30)] };
+  const { decide, small } = readersTables({ ...NONE, serve: own });
+  expect(decide?.slice(1)).toEqual([
+    ['20 lines of Node.js, auth_request', '1.25', '0.50–2.00', '1.00'],
+  ]);
+  expect(small?.at(-1)).toEqual([
+    ...['Postern, Redis', '55', '30–80', '1.25', '30', '1.00', '2.00', '170'],
+  ]);
+  expect(readersTables(NONE)).toEqual({});
 });
 
 test('page: tables are replaced, other text is kept', () => {
