@@ -1,6 +1,6 @@
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
-import { formValue } from './body.ts';
+import { formValue, MAX_FORM_BYTES } from './body.ts';
 import { type AddEndpoint, ref } from './endpoint.ts';
 import { type ApiDependencies, json, respond } from './http.ts';
 import { type IntrospectionAnswer, wholeStateOf } from './schema.ts';
@@ -33,6 +33,7 @@ export function addOAuth(endpoint: AddEndpoint, { lookUp, revoke, store }: ApiDe
       summary: 'Introspect a token',
       description: 'RFC 7662. A token that has ended or belongs to another client is not active.',
       form: form({ token: 'The token.' }),
+      maxBytes: MAX_FORM_BYTES,
       answer: [200, 'Active or not.', ref('Introspection')],
       async handle(c) {
         const token = formValue(c.get('form'), 'token');
@@ -61,6 +62,7 @@ export function addOAuth(endpoint: AddEndpoint, { lookUp, revoke, store }: ApiDe
           form({ iss: "The token's issuer.", jti: "The token's JWT ID." }),
         ],
       },
+      maxBytes: MAX_FORM_BYTES,
       answer: [200, 'Revoked, or not found.'],
       codes: ['unsupported_token_type'],
       async handle(c) {

@@ -55,21 +55,10 @@ export function decodeArgument(raw: string): string | undefined {
 }
 
 function percentDecode(raw: string): string | undefined {
-  const bytes = Buffer.from(raw, 'latin1');
-  let length = 0;
-  for (let i = 0; i < bytes.length; i += 1) {
-    let byte = bytes[i] as number;
-    if (byte === 0x25) {
-      const digits = raw.slice(i + 1, i + 3);
-      if (!/^[0-9a-f]{2}$/i.test(digits)) return undefined;
-      byte = Number.parseInt(digits, 16);
-      i += 2;
-    }
-    bytes[length] = byte;
-    length += 1;
-  }
+  if (/%(?![\da-f]{2})/i.test(raw)) return undefined;
   try {
-    return utf8.decode(bytes.subarray(0, length));
+    // Not decodeURIComponent: bytes of one character can be raw and encoded.
+    return utf8.decode(Buffer.from(unescape(raw), 'latin1'));
   } catch {
     return undefined;
   }

@@ -49,7 +49,9 @@ export function withoutTokens(text: string): string {
 function hideTokens(text: string): string {
   if (!SUSPICIOUS.test(text)) return text;
   if (text.split('%25', MAX_ENCODED_AGAIN + 2).length > MAX_ENCODED_AGAIN + 1) return HIDDEN;
-  if (!isSecret(text)) return text;
+  const forms = decodings(text);
+  if (forms.length > MAX_DECODINGS) return HIDDEN;
+  if (!forms.some(hasToken)) return text;
   const bare = text.replace(WORD, (word) => (isSecret(word) ? HIDDEN : word));
   return isSecret(bare) ? HIDDEN : bare;
 }
@@ -72,12 +74,14 @@ export function holdsToken(text: string): boolean {
 /** Whether the text or one of its decodings has a token, or this cannot be decided. */
 function isSecret(text: string): boolean {
   const forms = decodings(text);
-  if (forms.length > MAX_DECODINGS) return true;
-  return forms.some(
-    (form) =>
-      OPAQUE.test(form) ||
-      PIECE.test(form) ||
-      (JWT_PART.test(form) && form.split(/[^\w.-]+/).some(isJwt)),
+  return forms.length > MAX_DECODINGS || forms.some(hasToken);
+}
+
+function hasToken(form: string): boolean {
+  return (
+    OPAQUE.test(form) ||
+    PIECE.test(form) ||
+    (JWT_PART.test(form) && form.split(/[^\w.-]+/).some(isJwt))
   );
 }
 
@@ -85,7 +89,8 @@ function isSecret(text: string): boolean {
 export function decodings(text: string): readonly string[] {
   const forms = [text];
   for (let last = text; forms.length <= MAX_DECODINGS; ) {
-    const decoded = withoutBreaks(percentDecode(last));
+    // Not decodeURIComponent: each byte becomes a character, and malformed escapes stay.
+    const decoded = withoutBreaks(unescape(last));
     if (decoded === last) break;
     forms.push(decoded);
     last = decoded;
@@ -96,29 +101,6 @@ export function decodings(text: string): readonly string[] {
 /** Removes line breaks inside a word. Most texts have none, and a lookbehind for each character takes long. */
 function withoutBreaks(text: string): string {
   return /[\r\n]/.test(text) ? text.replace(/(?<=[\w.-])[\r\n]+(?=[\w.-])/g, '') : text;
-}
-
-/** Decodes bytes to the characters with their numbers. A call of replace() for each takes ten times as long. */
-function percentDecode(text: string): string {
-  if (!text.includes('%')) return text;
-  const codes = new Uint16Array(text.length);
-  let length = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
-    const byte = code === 0x25 ? 16 * hexDigit(text, i + 1) + hexDigit(text, i + 2) : Number.NaN;
-    codes[length] = byte >= 0 ? byte : code;
-    if (byte >= 0) i += 2;
-    length += 1;
-  }
-  return Buffer.from(codes.buffer, 0, 2 * length).toString('utf16le');
-}
-
-/** NaN for another character. */
-function hexDigit(text: string, at: number): number {
-  const code = text.charCodeAt(at);
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const letter = code | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN;
 }
 
 /** This also detects a JWT without its header, which is not secret. */
