@@ -111,9 +111,9 @@ const FILE = new RegExp(
 
 const FOLDER = 'path of a folder, such as /etc/postern/pages';
 
-const EXPECTED = `a folder in which each file is logo.svg, a language such as fr.json, or one of the pages ${PAGES.join(
+const EXPECTED = `a folder in which each file is logo.svg, a language such as it.json, or one of the pages ${PAGES.join(
   ', ',
-)}, such as denied.html or denied.fr.html`;
+)}, such as denied.html or denied.it.html`;
 
 /** The logo, the texts of more languages and the own pages of a folder. */
 export interface PageFiles {

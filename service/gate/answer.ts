@@ -119,6 +119,9 @@ function locationOf(uri: string): string {
   return uri.replace(/[^\x21-\x7e]/g, encode);
 }
 
+/** For a page: `2026-11-26T07:05:58Z`. */
+const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
 const argsOf = ({ signed, args }: Allow): string => signed?.args ?? args;
 
 function addFileHeaders(headers: string[], decision: Allow, limitRate: string): void {
@@ -131,7 +134,10 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push(limitRate, String(grant.limitRate));
   const disposition = listing === undefined ? dispositionOf(grant) : undefined;
-  if (listing !== undefined) headers.push(responseHeaders.file, `list ${pageText(listing)}`);
+  if (listing !== undefined) {
+    const words = ['list', pageText(listing), timeText(grant.expiresAt)];
+    headers.push(responseHeaders.file, words.join(' '));
+  }
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
   if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
 }
@@ -152,7 +158,7 @@ function denial({ code, id, page }: Deny, status: number, uri: string, returnUrl
   const error = code === 'invalid_token' ? ', error="invalid_token"' : '';
   if (status === 401) headers.push('WWW-Authenticate', `Bearer realm="postern"${error}`);
   if (page !== undefined) {
-    const words = [`${new Date(page.until).toISOString().slice(0, 19)}Z`, pageText(page.file)];
+    const words = [timeText(page.until), pageText(page.file)];
     if (page.opens !== undefined) words.push(page.opens);
     if (isMarked(uri)) words.push('unkept');
     headers.push(responseHeaders.file, words.join(' '));

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../coalesce.ts';
 import { readable } from './browser/names.ts';
-import { denialPage, listHead, type Shown, type Site, styleOf } from './template.ts';
+import { denialPage, listHead, lookOf, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,
   LANGUAGES,
@@ -74,8 +74,8 @@ export function createPages(
   script = '',
   now = () => performance.now(),
 ) {
-  const css = styleOf(settings.color);
-  const headersOf = pageHeaders(`<style>${css}</style>`);
+  const look = lookOf(settings, settings.color);
+  const headersOf = pageHeaders(`<style>${look.css}</style>`);
   const own = new Map(
     Object.entries(settings.files ?? {}).map(([name, text]) => [name, ownPage(text)]),
   );
@@ -96,7 +96,9 @@ export function createPages(
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
-    const [until = '', file = '', ...more] = String(headers['postern-file'] ?? '').split(' ');
+    // That of a list is `list`, its path and the time.
+    const [first = '', file = '', ...more] = String(headers['postern-file'] ?? '').split(' ');
+    const until = untilOf(name === 'listing' ? more[0] : form && first, dates);
     const opens = OPENS.find((one) => form && more.includes(one));
     const requestId = String(headers['x-request-id']);
     const nonce = NONCE.test(requestId) ? requestId : undefined;
@@ -105,17 +107,17 @@ export function createPages(
       page: opens && name === 'confirmation_required' ? texts[`open_${opens}`] : texts[name],
       // The gate has sent it percent-encoded.
       file: form || name === 'listing' ? (readable(file) ?? '') : '',
-      until: form && untilOf(until, dates),
+      until,
       unkept: more.includes('unkept'),
     };
     if (name === 'listing') {
       const used = SCRIPT_TEXTS.map((text) => [text, texts[text]]);
-      const body = listHead(shown, settings, css, JSON.stringify(Object.fromEntries(used)));
+      const body = listHead(shown, look, JSON.stringify(Object.fromEntries(used)));
       return { headers: headersOf(form), body };
     }
     const write = own.get(`${name}.${language}`) ?? own.get(name);
     if (write !== undefined) return write(shown, settings);
-    return { headers: headersOf(form, nonce), body: denialPage(shown, settings, css) };
+    return { headers: headersOf(form, nonce), body: denialPage(shown, look) };
   };
 }
 
@@ -127,7 +129,7 @@ function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): st
   return 'en';
 }
 
-function untilOf(iso: string, dates: Intl.DateTimeFormat): Shown['until'] {
+function untilOf(iso = '', dates: Intl.DateTimeFormat): Shown['until'] {
   const date = new Date(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(iso) ? iso : Number.NaN);
   return Number.isNaN(date.getTime()) ? undefined : { iso, text: dates.format(date) };
 }

@@ -28,8 +28,18 @@ export interface Site {
   readonly links?: ReadonlyArray<{ readonly text: string; readonly url: string }> | undefined;
 }
 
+interface Look extends Site {
+  readonly css: string;
+  /** A `data:` URL, so that no browser requests /favicon.ico. */
+  readonly icon: string;
+}
+
+/** An arrow into a gate, in the color. */
+const arrow = (color: string) =>
+  `<path fill="none" stroke="${color}" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" d="M5 28V14a11 11 0 0 1 22 0v14M2 28h28M16 10v9m-4-4 4 4 4-4"/></svg>`;
+
 const ARROW = raw(
-  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" d="M5 28V14a11 11 0 0 1 22 0v14M2 28h28M16 10v9m-4-4 4 4 4-4"/></svg>',
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true">${arrow('currentColor')}`,
 );
 
 /** Shows times in the reader's zone, and says after the click that the download has started. */
@@ -53,7 +63,7 @@ const LIST_SCRIPT = '/.postern/list.js';
 function top(
   { language, form, file }: Shown,
   title: string,
-  { name = '', logo }: Site,
+  { name = '', logo, icon }: Look,
   style: ReturnType<typeof html>,
 ) {
   const own = logo === undefined ? name : html`<img src="${logo}" alt="${name}">`;
@@ -64,6 +74,7 @@ function top(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${title}</title>
+<link rel="icon" href="${logo ?? icon}">
 ${form && html`<meta property="og:title" content="${file}">`}
 ${style}
 </head>
@@ -74,16 +85,15 @@ ${style}
 }
 
 /** A page that replaces a denial, or asks for a confirmation. */
-export function denialPage(shown: Shown, site: Site, css: string): string {
-  const { page, texts, form, opens, nonce, file, until, unkept } = shown;
+export function denialPage(shown: Shown, look: Look): string {
+  const { page, texts, form, opens, nonce, file, unkept } = shown;
   const [title = '', ...paragraphs] = page;
-  const [before, after] = texts.until.split('{until}');
   const wrong = form === 'pin_wrong';
-  return `${html`${top(shown, title, site, html`<style>${raw(css)}</style>`)}
+  return `${html`${top(shown, title, look, html`<style>${raw(look.css)}</style>`)}
 ${form && unkept && html`<p class="error">${texts.unkept}</p>`}
 ${form && file && html`<p class="file"><bdi>${file}</bdi></p>`}
 ${paragraphs.map((text) => html`<p>${text}</p>\n`)}
-${until && html`<p class="soft">${before}<time datetime="${until.iso}">${until.text}</time>${after}</p>`}
+${untilLine(shown)}
 ${form && nonce && html`<script nonce="${nonce}">${CONFIRM_SCRIPT}</script>`}
 ${
   form &&
@@ -98,20 +108,36 @@ ${wrong && html`<p class="error" id="wrong">${texts.wrong}</p>`}
 </form>
 ${!opens && html`<p role="status" data-started="${texts.started}"></p>`}`
 }
-${site.links && html`<footer>${site.links.map(({ text, url }) => html`<a href="${url}" rel="noreferrer">${text}</a>`)}</footer>`}
+${footer(look)}
 </main>
 </body>
 </html>
 `}`;
 }
 
+function untilLine({ texts, until }: Shown) {
+  const [before, after] = texts.until.split('{until}');
+  return (
+    until &&
+    html`<p class="soft">${before}<time datetime="${until.iso}">${until.text}</time>${after}</p>`
+  );
+}
+
+function footer({ links }: Site) {
+  const linkOf = ({ text, url }: { readonly text: string; readonly url: string }) =>
+    html`<a href="${url}" rel="noreferrer">${text}</a>`;
+  return links && html`<footer>${links.map(linkOf)}</footer>`;
+}
+
 /** The start of the list of a folder. nginx appends the list, and its own `<html>`, which a browser ignores. */
-export function listHead(shown: Shown, site: Site, css: string, scriptTexts: string): string {
+export function listHead(shown: Shown, look: Look, scriptTexts: string): string {
   const { texts, page, nonce, file } = shown;
-  const style = html`<style nonce="${nonce}">${raw(css)}</style>`;
-  return `${html`${top(shown, file || (page[0] ?? ''), site, style)}
+  const style = html`<style nonce="${nonce}">${raw(look.css)}</style>`;
+  return `${html`${top(shown, file || (page[0] ?? ''), look, style)}
 ${file.includes('/') && html`<p><a href="../">${texts.up}</a></p>`}
+${untilLine(shown)}
 <p class="empty">${texts.empty}</p>
+${footer(look)}
 ${nonce && html`<script src="${LIST_SCRIPT}" nonce="${nonce}" defer data-texts="${scriptTexts}"></script>`}
 `}`;
 }
@@ -119,8 +145,14 @@ ${nonce && html`<script src="${LIST_SCRIPT}" nonce="${nonce}" defer data-texts="
 /** The accent of a site that sets no color. */
 const ACCENT = '#1d4ed8';
 
-/** The style of every page. `accent` is the color of the button, `#rrggbb`. */
-export function styleOf(accent = ACCENT): string {
+/** The look of every page. `accent` is the color of the button, `#rrggbb`. */
+export function lookOf(site: Site, accent = ACCENT): Look {
+  const square = `<rect x="-6" y="-6" width="44" height="44" rx="9" fill="${accent}"/>`;
+  const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-6 -6 44 44">${square}${arrow(readableOn(accent))}`;
+  return { ...site, css: styleOf(accent), icon: `data:image/svg+xml,${encodeURIComponent(icon)}` };
+}
+
+function styleOf(accent: string): string {
   return `:root {
   color-scheme: light dark;
   --back: #f4f5f7; --card: #fff; --text: #1c2430; --soft: #4a5565; --line: #c9d0da; --error: #b42318;
@@ -190,6 +222,7 @@ main > :last-child { margin-bottom: 0; }
 @media (min-width: 56rem) { pre { white-space: pre; } }
 @media (max-width: 38rem) {
   main { min-height: 100vh; margin: 0; padding: 1.5rem; border: 0; border-radius: 0; }
+  td span { display: none; }
 }`;
 }
 

@@ -1,14 +1,13 @@
 import de from './de.json' with { type: 'json' };
 import en from './en.json' with { type: 'json' };
+import es from './es.json' with { type: 'json' };
+import fr from './fr.json' with { type: 'json' };
 
 /** The texts of a language. A page is its title and its paragraphs. */
 export type Texts = Readonly<typeof en>;
 
-/** The languages that Postern has. */
-export const LANGUAGES: ReadonlyMap<string, Texts> = new Map([
-  ['en', en],
-  ['de', de],
-]);
+/** The languages that Postern has. Another one is a file with the texts of en.json, and its name here. */
+export const LANGUAGES: ReadonlyMap<string, Texts> = new Map(Object.entries({ en, de, es, fr }));
 
 export const ENGLISH: Texts = en;
 
@@ -26,6 +25,7 @@ export const PAGES = Object.keys(en).filter(
 /** The names of the texts that the script of a list shows. */
 export const SCRIPT_TEXTS = [
   ...(['name', 'size', 'modified', 'wget', 'zip', 'stop', 'counting', 'progress'] as const),
+  'total',
   ...(['saved', 'missing', 'stopped', 'failed', 'memory', 'limit'] as const),
 ] as const;
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { wgetLine } from '../../service/pages/browser/names.ts';
@@ -135,33 +135,44 @@ const FOLDERS = [
   'é',
 ];
 
-test.for(modes)('wget: the command on a list downloads the folder by %s', async (mode, context) => {
-  const { path, env } = await needTool('wget', context);
-  const site = await siteForTest({
-    mode,
-    ...withListing(mode),
-    files: Object.fromEntries(
-      FOLDERS.flatMap((name) => [
-        [`${name}/a.txt`, 'the file a'],
-        [`${name}/sub/it's b.txt`, 'the file b'],
-      ]),
-    ),
-  });
-  for (const folder of FOLDERS) {
-    const { url } = await site.issue({ prefix: `/download/${folder}/`, listing: true });
-    const line = wgetLine(new URL(site.nginx.url(url))) ?? '';
-    const cwd = await folderForTest();
-    const PATH = `${dirname(path)}:${process.env.PATH}`;
-    await promisify(execFile)('sh', ['-c', line], { cwd, env: { ...env, PATH, HOME: cwd } });
-    const [host = '', ...others] = await readdir(cwd);
-    expect([folder, others]).toEqual([folder, []]);
-    const found = await readdir(join(cwd, host), { recursive: true, withFileTypes: true });
-    const texts = found
-      .filter(({ name }) => name.endsWith('.txt'))
-      .map(({ parentPath, name }) => readFile(join(parentPath, name), 'utf8'));
-    expect([folder, (await Promise.all(texts)).sort()]).toEqual([
-      folder,
-      ['the file a', 'the file b'],
-    ]);
-  }
-});
+test.for(modes)(
+  'wget: the command on a list saves only the folder by %s',
+  async (mode, context) => {
+    const { path, env } = await needTool('wget', context);
+    const files = {
+      ...{ 'a.txt': 'the file a', 'index.html': 'a page', 'x.postern.txt': '' },
+      "sub/it's b.txt": 'the file b',
+    };
+    const named = FOLDERS.flatMap((folder) =>
+      Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text] as const),
+    );
+    const site = await siteForTest({
+      mode,
+      ...withListing(mode),
+      server: 'location = /robots.txt { return 200 "User-agent: *\nDisallow: /\n"; }',
+      files: Object.fromEntries(named),
+    });
+
+    /** The path and the text of each file that the command saves for the list. */
+    async function saved(prefix: string, below = '') {
+      const { url } = await site.issue({ prefix, listing: true });
+      const line = wgetLine(new URL(site.nginx.url(url + below))) ?? '';
+      const cwd = await folderForTest();
+      const PATH = `${dirname(path)}:${process.env.PATH}`;
+      await promisify(execFile)('sh', ['-c', line], { cwd, env: { ...env, PATH, HOME: cwd } });
+      const found = (await readdir(cwd, { recursive: true, withFileTypes: true }))
+        .filter((entry) => entry.isFile() && entry.name !== '.wget-hsts')
+        .map(({ parentPath, name }) => join(parentPath, name));
+      return Promise.all(
+        found.map(async (file) => [relative(cwd, file), await readFile(file, 'utf8')]),
+      );
+    }
+
+    for (const folder of FOLDERS) {
+      const expected = named.filter(([name]) => name.startsWith(`${folder}/`));
+      expect((await saved(`/download/${folder}/`)).sort()).toEqual(expected.sort());
+    }
+    expect((await saved('/download/')).sort()).toEqual(named.sort());
+    expect(await saved('/download/é/', 'sub/')).toEqual([["sub/it's b.txt", 'the file b']]);
+  },
+);

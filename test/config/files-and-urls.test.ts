@@ -212,31 +212,31 @@ describe('config: pages', () => {
   test('a folder has a logo, languages and pages, and hidden files are ignored', async () => {
     const pages = await pagesOf({
       'logo.svg': '<svg/>',
-      'fr.json': '{"denied": ["Non", "Demandez."], "download": "T\u00e9l\u00e9charger"}',
+      'it.json': '{"denied": ["No", "Chieda."], "download": "Scarica"}',
       'denied.html': '<p>{{title}}</p>',
-      'pin_required.fr.html': 'PIN',
+      'pin_required.it.html': 'PIN',
       '.gitkeep': '',
     });
     expect(pages()).toMatchObject({
       logo: 'data:image/svg+xml;base64,PHN2Zy8+',
-      texts: { fr: { denied: ['Non', 'Demandez.'], download: 'T\u00e9l\u00e9charger' } },
-      files: { denied: '<p>{{title}}</p>', 'pin_required.fr': 'PIN' },
+      texts: { it: { denied: ['No', 'Chieda.'], download: 'Scarica' } },
+      files: { denied: '<p>{{title}}</p>', 'pin_required.it': 'PIN' },
     });
   });
 
   test.each<[Record<string, string>, string]>([
     [{ 'readme.txt': '' }, 'not readme.txt'],
     [{ 'listing.html': '', 'other.html': '' }, 'not listing.html, other.html'],
-    [{ 'denied.fr.html': '' }, 'the texts fr.json for denied.fr.html'],
+    [{ 'denied.it.html': '' }, 'the texts it.json for denied.it.html'],
     [{ 'denied.html': '{{token}}' }, 'denied.html with the placeholders'],
     [{ 'denied.html': '{{ title }}' }, 'denied.html with the placeholders'],
-    [{ 'fr.json': '{"titel": "x"}' }, 'fr.json with texts'],
-    [{ 'fr.json': '{"denied": "x"}' }, 'fr.json with texts as in'],
-    [{ 'fr.json': '{"denied": []}' }, 'fr.json with texts as in'],
-    [{ 'fr.json': '{' }, 'fr.json as valid JSON'],
+    [{ 'it.json': '{"titel": "x"}' }, 'it.json with texts'],
+    [{ 'it.json': '{"denied": "x"}' }, 'it.json with texts as in'],
+    [{ 'it.json': '{"denied": []}' }, 'it.json with texts as in'],
+    [{ 'it.json': '{' }, 'it.json as valid JSON'],
     [{ 'logo.svg': 'x'.repeat(65_537) }, 'logo.svg with at most 65536 bytes'],
     // Each problem is in the message.
-    [{ 'logo.svg': 'x'.repeat(65_537), 'fr.json': '{' }, 'fr.json as valid JSON; logo.svg with'],
+    [{ 'logo.svg': 'x'.repeat(65_537), 'it.json': '{' }, 'it.json as valid JSON; logo.svg with'],
   ])('files in the folder that are an error: %j', async (files, message) => {
     const expected = expect.stringContaining(message);
     expect(errorOf(await pagesOf(files)).issues).toMatchObject([

@@ -32,6 +32,7 @@ describe.each(modes)('listing: by %s', (mode) => {
       http: 'autoindex_localtime on;',
       files: {
         'hls/b.txt': 'file b',
+        'hls/large.bin': Buffer.alloc(1_234_567),
         'hls/a.txt': 'file a',
         'hls/sub/c.txt': 'file c',
         'hls/sub/deep/d.txt': 'file d',
@@ -64,8 +65,14 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect(answer.text).toMatch(/<title>hls<\/title>[\s\S]*<h1>hls<\/h1>/);
     expect(answer.text).not.toMatch(/protected|Index of|\.hidden|\.git|<!--|secret|Up one folder/);
     const names = links(answer.text, url).map((path) => path.slice(url.length));
-    expect(names).toEqual(['empty/', 'link/', 'sub/', 'a.txt', 'b.txt', 'index.html']);
+    expect(names).toEqual([
+      ...['empty/', 'link/', 'sub/', 'a.txt', 'b.txt', 'index.html', 'large.bin'],
+    ]);
     expect(answer.text).toMatch(/<a href="a.txt">a.txt<\/a> +\d\d-[A-Z].{15} +6\r?\n/);
+    expect(answer.text).toMatch(
+      /<a href="large.bin">large.bin<\/a> +\d\d-[A-Z].{15} +1234567\r?\n/,
+    );
+    expect(answer.text).toMatch(/You can start the download until <time datetime="2\d{3}-[^"]+Z">/);
     expect(answer.header('Cache-Control')).toBe('private, no-store');
     const [, nonce] = /<style nonce="([0-9a-f]{32})">/.exec(answer.text) ?? [];
     expect(answer.header('Content-Security-Policy')).toBe(

@@ -39,9 +39,13 @@ describe.each([...LANGUAGES.keys()])('pages: in %s', (language) => {
     expect(page.text).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">\n<head>`));
     expect(page.text).toMatch(/<\/main>\n<\/body>\n<\/html>\n$/);
     expect(page.text).not.toMatch(
-      /undefined|>false|\[object|<script|<link|@import|url\(|https?:\/\/(?!www\.w3\.org)/,
+      /undefined|>false|\[object|<script|@import|url\(|https?:\/\/(?!www\.w3\.org)/,
     );
     expect(page.text).toContain(`<h1>${titleOf(page)}</h1>`);
+    // With another icon or none, a browser would request /favicon.ico.
+    expect(page.text.match(/<link[^>]*>/g)).toEqual([
+      expect.stringMatching(/^<link rel="icon" href="data:image\/svg\+xml,[\w.%!()*-]+">$/),
+    ]);
     const css = /<style>([\s\S]*)<\/style>/.exec(page.text)?.[1] ?? '';
     const hash = createHash('sha256').update(css).digest('base64');
     expect(page.header('Content-Security-Policy')).toBe(
@@ -64,7 +68,7 @@ describe.each([...LANGUAGES.keys()])('pages: in %s', (language) => {
     const titles = PAGES.map((code) => titleOf(show({ code, language })));
     expect(new Set(titles).size).toBe(PAGES.length);
     // A client can request an internal location, too: it has no valid link.
-    expect(show({ code: 'not_found', language }).text).not.toMatch(/valid|gültig/);
+    expect(show({ code: 'not_found', language }).text).not.toMatch(/v[aá]lid|gültig/);
   });
 });
 
@@ -109,8 +113,11 @@ test('pages: the time is in the language of the page, and other texts are not sh
   expect(show({ until, language: 'de' }).text).toContain(
     '>26. November 2026 um 07:05 UTC</time> starten',
   );
+  const list = show({ code: 'listing', until: 'list', file: 'hls', more: until });
+  expect(list.text).toContain('until <time datetime="2026-11-26T07:05:58Z">November 26, 2026');
   for (const other of ['', 'tomorrow', '"><script>', '2026-99-99T07:05:58Z']) {
     expect(show({ until: other }).text).not.toMatch(/<time|script/);
+    expect(show({ code: 'listing', more: other }).text).not.toMatch(/<time|script/);
   }
 });
 
@@ -127,9 +134,11 @@ test.each([
   ['de', 'de'],
   ['de-AT,de;q=0.9,en;q=0.8', 'de'],
   ['en-US,de;q=0.9', 'en'],
-  ['fr-FR, fr;q=0.9, de;q=0.8, en;q=0.7', 'de'],
+  ['it-IT, it;q=0.9, de;q=0.8, en;q=0.7', 'de'],
+  ['fr-CA,fr;q=0.9', 'fr'],
+  ['es', 'es'],
   ['DE', 'de'],
-  ['fr', 'en'],
+  ['it', 'en'],
   ['den, ende', 'en'],
   ['', 'en'],
   ['../../de', 'en'],
@@ -150,19 +159,23 @@ describe('pages: settings', () => {
     );
     expect(show({}, { color: '#1d4ed8' }).text).toContain('--on-accent: #fff;');
     expect(show({}).text).not.toMatch(/<footer>/);
+    expect(text).toContain('fill%3D%22%23ffd400%22');
+    const list = show({ code: 'listing' }, { name: 'A', links }).text;
+    expect(list).toContain('<footer><a href="https://example.com/?a=1&amp;b=');
   });
 
   test('a logo has the name of the site as its text', () => {
     const { text } = show({}, { name: 'Example', logo: 'data:image/svg+xml;base64,PHN2Zy8+' });
     expect(text).toContain('<img src="data:image/svg+xml;base64,PHN2Zy8+" alt="Example">');
+    expect(text).toContain('<link rel="icon" href="data:image/svg+xml;base64,PHN2Zy8+">');
   });
 
   test('a language of the operator is used, and texts that it does not have are English', () => {
-    const texts = { fr: { denied: ['Non & <non>', 'Demandez.'] }, en: { download: 'Get it' } };
-    const french = show({ code: 'x', language: 'fr' }, { texts });
-    expect(french.text).toContain('<html lang="fr">');
-    expect(french.text).toContain('<h1>Non &amp; &lt;non&gt;</h1>\n');
-    expect(show({ language: 'fr' }, { texts }).text).toContain('<button>Download</button>');
+    const texts = { it: { denied: ['No & <no>', 'Chieda.'] }, en: { download: 'Get it' } };
+    const italian = show({ code: 'x', language: 'it' }, { texts });
+    expect(italian.text).toContain('<html lang="it">');
+    expect(italian.text).toContain('<h1>No &amp; &lt;no&gt;</h1>\n');
+    expect(show({ language: 'it' }, { texts }).text).toContain('<button>Download</button>');
     expect(show({ language: 'en' }, { texts }).text).toContain('<button>Get it</button>');
   });
 

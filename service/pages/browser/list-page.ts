@@ -1,7 +1,7 @@
 // The script of a list: it replaces nginx's list by a table, and saves all files as one ZIP. The names in it are set
 // as text only. Without this script, nginx's list remains.
 import { type Kind, kindOf, type ListEntry, wgetLine } from './names.ts';
-import { button, element, locales, sizeText, texts } from './show.ts';
+import { button, element, fill, locales, sizeText, texts } from './show.ts';
 import { readList, saving } from './zip.ts';
 
 /** Lines in a square of 24 by 24. */
@@ -17,7 +17,9 @@ const ICONS: Readonly<Record<Kind, string>> = {
 };
 
 const collator = new Intl.Collator(locales, { numeric: true });
-const dates = new Intl.DateTimeFormat(locales, { dateStyle: 'short', timeStyle: 'short' });
+const dates = new Intl.DateTimeFormat(locales, { dateStyle: 'short' });
+const clock = new Intl.DateTimeFormat(locales, { timeStyle: 'short' });
+const wholeDates = new Intl.DateTimeFormat(locales, { dateStyle: 'long', timeStyle: 'short' });
 
 type Compare = (a: ListEntry, b: ListEntry) => number;
 
@@ -29,7 +31,7 @@ const COLUMNS: ReadonlyArray<readonly [heading: string, compare: Compare]> = [
   [texts.modified, (a, b) => Number(a.modified ?? 0) - Number(b.modified ?? 0)],
 ];
 
-/** A table that a click on a heading sorts. Folders come first. */
+/** A table that a click on a heading sorts. Folders come first, and the total of the files is below. */
 function table(entries: readonly ListEntry[]): HTMLTableElement {
   const rows = new Map(entries.map((entry) => [entry, row(entry)]));
   const body = element('tbody', {});
@@ -50,16 +52,26 @@ function table(entries: readonly ListEntry[]): HTMLTableElement {
   }
 
   sortBy(headings[0] as HTMLElement, byName);
-  return element('table', {}, element('thead', {}, element('tr', {}, ...headings)), body);
+  const head = element('thead', {}, element('tr', {}, ...headings));
+  return element('table', {}, head, body, element('tfoot', {}, total(entries)));
+}
+
+function total(entries: readonly ListEntry[]): HTMLTableRowElement {
+  const files = entries.filter(({ isFolder }) => !isFolder);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const cells = [fill(texts.total, { files: files.length }), sizeText(bytes), ''];
+  return element('tr', {}, ...cells.map((text) => element('td', {}, text)));
 }
 
 function row(entry: ListEntry): HTMLTableRowElement {
   const { url, name, isFolder, size, modified } = entry;
   const link = element('a', { href: url.href, dir: 'auto' }, name);
-  const time =
-    modified === undefined
-      ? ''
-      : element('time', { dateTime: modified.toISOString() }, dates.format(modified));
+  let time: HTMLElement | string = '';
+  if (modified !== undefined) {
+    // A phone shows only the date.
+    const hour = element('span', {}, ` ${clock.format(modified)}`);
+    time = element('time', { dateTime: modified.toISOString() }, dates.format(modified), hour);
+  }
   return element(
     'tr',
     {},
@@ -80,6 +92,9 @@ function icon(kind: Kind): SVGElement {
   return made;
 }
 
+for (const time of document.querySelectorAll('time')) {
+  time.textContent = wholeDates.format(new Date(time.dateTime));
+}
 const list = document.querySelector('pre');
 const entries = readList(document, new URL('.', location.href));
 // An empty folder has a sentence already.
@@ -87,10 +102,13 @@ if (list !== null && entries.length > 0) {
   const shown = table(entries);
   list.replaceWith(shown);
   // With a token in the query, the links of the list do not open.
-  if (!/[?&]token=/.test(location.search)) document.querySelector('h1')?.after(saving);
+  if (!/[?&]token=/.test(location.search)) shown.before(saving);
   const line = wgetLine(new URL(location.href));
   if (line !== undefined) {
     const summary = element('summary', {}, texts.wget);
     shown.after(element('details', {}, summary, element('code', {}, line)));
   }
 }
+// The gate writes it above the list of nginx.
+const footer = document.querySelector('footer');
+if (footer !== null) document.querySelector('main')?.append(footer);

@@ -5,14 +5,13 @@ export interface ListEntry {
   readonly url: URL;
   readonly name: string;
   readonly isFolder: boolean;
-  /** In bytes, as nginx rounds it; 0 for a folder. */
+  /** In bytes; 0 for a folder. */
   readonly size: number;
   readonly modified: Date | undefined;
 }
 
-/** What nginx writes after a link: `29-Nov-2026 10:00   34M`, in UTC. */
-const DETAILS = /(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d) +(-|\d+)([KMG]?)/;
-const UNITS = ['', 'K', 'M', 'G'];
+/** What nginx writes after a link: `29-Nov-2026 10:00   3456`, in UTC. */
+const DETAILS = /(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d) +(-|\d+)/;
 
 /**
  * The entry of a link with this `href`. nginx shortens the name that it shows, but not the link. Undefined: the link
@@ -28,13 +27,13 @@ export function entryOf(
   const below = url.href.startsWith(folder.href) ? url.href.slice(folder.href.length) : '';
   const [, segment, slash] = /^([^/?#]+)(\/?)$/.exec(below) ?? [];
   if (segment === undefined) return undefined;
-  const [, day, month, year, time, size = '', unit = ''] = DETAILS.exec(details) ?? [];
+  const [, day, month, year, time, size = ''] = DETAILS.exec(details) ?? [];
   const modified = new Date(`${day} ${month} ${year} ${time} UTC`);
   return {
     url,
     name: readable(segment) ?? visible(shown),
     isFolder: slash === '/',
-    size: (Number.parseInt(size, 10) || 0) * 1024 ** UNITS.indexOf(unit),
+    size: Number.parseInt(size, 10) || 0,
     modified: Number.isNaN(modified.getTime()) ? undefined : modified,
   };
 }
@@ -96,12 +95,19 @@ export function kindOf({ name, isFolder }: Pick<ListEntry, 'name' | 'isFolder'>)
   return KINDS.find(([, endings]) => endings.test(name))?.[0] ?? 'file';
 }
 
-/** The command for a folder whose address has the token in its path. No shell reads anything in the quotes. */
+/**
+ * The command for a folder whose address has the token in its path. No shell reads anything in the quotes. It saves the
+ * folder without those above it, and removes the lists, but no `index.html` of the folder.
+ */
 export function wgetLine({ origin, pathname }: URL): string | undefined {
-  if (!/\/~(?:ps_|ey)/.test(pathname)) return undefined;
+  const folders = pathname.split('/').slice(1, -1);
+  const token = folders.findIndex((folder) => /^~(?:ps_|ey)/.test(folder));
+  if (token === -1) return undefined;
+  const above = Math.max(token + 1, folders.length - 1);
   const encoded = pathname.replace(
     /[^A-Za-z0-9._~/%-]|%(?![0-9a-f]{2})/gi,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   );
-  return `wget -r -np '${origin}${encoded}'`;
+  const saved = `-nH --cut-dirs=${above} --default-page=.postern -R '.postern*' -e robots=off`;
+  return `wget -r -np ${saved} '${origin}${encoded}'`;
 }

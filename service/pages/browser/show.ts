@@ -25,10 +25,19 @@ export function button(text: string, onclick: () => void): HTMLButtonElement {
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
 
-/** `1.4 MB`. */
+/** `1.4 MB`, `1 byte`, `2 bytes`. */
 export function sizeText(bytes: number): string {
   const step = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   const unit = UNITS[step] as string;
-  const style = { style: 'unit', unit, maximumFractionDigits: 1 } as const;
+  const unitDisplay = step === 0 ? 'long' : 'short';
+  const style = { style: 'unit', unit, unitDisplay, maximumFractionDigits: 1 } as const;
   return new Intl.NumberFormat(locales, style).format(bytes / 1024 ** step);
+}
+
+/** A text with numbers and sizes in the reader's language. */
+export function fill(text: string, numbers: Readonly<Record<string, number>>): string {
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const number = numbers[name] ?? 0;
+    return name === 'size' ? sizeText(number) : number.toLocaleString(locales);
+  });
 }

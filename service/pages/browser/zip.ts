@@ -1,6 +1,6 @@
 import { makeZip } from 'client-zip';
 import { cleanName, entryOf, type ListEntry, uniqueName } from './names.ts';
-import { button, element, locales, sizeText, texts } from './show.ts';
+import { button, element, fill, texts } from './show.ts';
 
 /** A folder with more files and folders, bytes or levels is not downloaded. The page and docs/guides/pages.md state these limits. */
 const MAX_FILES = 10_000;
@@ -42,12 +42,9 @@ function setBusy(isBusy: boolean): void {
   if (hasFocus) (isBusy ? stopButton : startButton).focus();
 }
 
-/** Shows a text, with numbers and sizes in the reader's language, and returns it. */
+/** Shows a text with numbers, and returns it. */
 function say(text: string, numbers: Readonly<Record<string, number>> = {}): string {
-  const said = text.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const number = numbers[name] ?? 0;
-    return name === 'size' ? sizeText(number) : number.toLocaleString(locales);
-  });
+  const said = fill(text, numbers);
   status.textContent = said;
   return said;
 }
