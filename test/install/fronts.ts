@@ -50,12 +50,11 @@ function replaced(text: string, changes: Readonly<Record<string, string>>): stri
 const HAPROXY_SERVER = 'server nginx 127.0.0.1:8080';
 const BACKEND = '127.0.0.1:8080';
 
-/** As in Debian's haproxy.cfg, and an application. */
+/** As in Debian's haproxy.cfg without `log global`, and an application. */
 const HAPROXY_REST = `global
     log stdout format raw local0
 defaults
     mode http
-    log global
     option httplog
     timeout connect 5s
     timeout client 50s
