@@ -88,9 +88,13 @@ function endOfValue(text: Uint8Array, begin: number, pointer: string): number {
 
 /** Index of the quote that ends a string; past `end`, or past the end of the text, if there is none. */
 function endOfString(text: Uint8Array, quote: number, end: number): number {
-  let i = quote + 1;
-  while (i < text.length && i <= end && text[i] !== QUOTE) i += text[i] === BACKSLASH ? 2 : 1;
-  return i;
+  for (let i = quote; ; ) {
+    i = text.indexOf(QUOTE, i + 1);
+    if (i < 0 || i > end) return i < 0 ? text.length : i;
+    let begin = i;
+    while (text[begin - 1] === BACKSLASH) begin -= 1;
+    if ((i - begin) % 2 === 0) return i;
+  }
 }
 
 function afterBlanks(text: Uint8Array, from: number): number {

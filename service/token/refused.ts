@@ -5,7 +5,7 @@ export interface FieldError {
 }
 
 /** Checks stop after this number of errors: a batch may have thousands. */
-export const MAX_ERRORS = 50;
+export const MAX_ERRORS = 20;
 
 /** The errors of a request, or of all requests in a batch. */
 export class RequestErrors {

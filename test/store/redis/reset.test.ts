@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
@@ -93,14 +94,20 @@ test('reset: after a reconnect was refused no call waits', async () => {
 
 const TIMEOUT_MS = 100;
 
-/** Ends when Redis has handled an MGET, but not within the time limit. */
+/** Wakes the main thread when Redis has handled an MGET and the time limit has passed. */
 const UNTIL_MGET = `
-const socket = require('node:net').connect(process.argv[1], '127.0.0.1');
+const { workerData: { port, state } } = require('node:worker_threads');
+const socket = require('node:net').connect(port, '127.0.0.1');
 const ask = () => socket.write('INFO commandstats\\r\\n');
-let text = '';
+let [text, since] = ['', 0];
 socket.on('data', (data) => {
   text += data;
-  if (text.includes('cmdstat_mget') && performance.now() > ${2 * TIMEOUT_MS}) process.exit();
+  if (text.includes('cmdstat_mget')) since ||= performance.now();
+  if (since > 0 && performance.now() - since > ${2 * TIMEOUT_MS}) {
+    socket.destroy();
+    Atomics.store(state, 0, 1);
+    return Atomics.notify(state, 0);
+  }
   if (text.endsWith('\\r\\n')) ask();
 });
 ask();
@@ -123,11 +130,14 @@ async function startedLate(options: { hold?: boolean } = {}) {
 
 test('late: a reply that arrived while the event loop was blocked counts, and the metric names the loop', async () => {
   const { redis, store, id, late } = await startedLate();
+  const state = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(UNTIL_MGET, { eval: true, workerData: { port: redis.port, state } });
+  await once(worker, 'online');
   const found = store.find(id);
   // The command is sent in this turn.
   await turn();
-  const { status } = spawnSync(process.execPath, ['-e', UNTIL_MGET, String(redis.port)]);
-  expect(status).toBe(0);
+  // After a second, the connection would be closed.
+  expect(Atomics.wait(state, 0, 0, 900)).toBe('ok');
   expect(await found).toBeDefined();
   await turn();
   expect(late).toEqual(['loop']);
