@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
 import { createHealth } from './api/api.ts';
@@ -8,6 +7,7 @@ import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
+import { CONFIG_VARIABLE } from './config/settings.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { takeInherited } from './process/inherited.ts';
@@ -15,15 +15,14 @@ import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts
 import { createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened } from './process/reload.ts';
 import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
+import { watchFiles } from './process/watch.ts';
 import { createSign } from './s3/sign.ts';
 import { createCollector } from './sent/collect.ts';
 import { createMounts, type Mount } from './site/mount.ts';
-import { openEventStore, openStore } from './store/open.ts';
+import { openEventStore } from './store/open.ts';
+import { createStores } from './store/stores.ts';
 import { hashSecret } from './token/client.ts';
 import { createEvents } from './webhooks/webhooks.ts';
-
-/** How long the start waits for the store. */
-const CONNECT_MS = 1000;
 
 const STANDARD_OUTPUT = 1;
 
@@ -34,7 +33,16 @@ async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
   const withKey = keyForThisRun();
   const sockets = takeInherited(process.env, process.pid);
-  const load = () => withKey(loadConfig(process.env, readFile, { onTerminal, sockets }));
+  const watch = watchFiles(hangup.request);
+  function readWatched(path: string): string {
+    // The configuration file may be half-written for minutes, in an editor, and still be valid.
+    if (path !== process.env[CONFIG_VARIABLE]) watch.add(path);
+    return readFile(path);
+  }
+  function load(): Config {
+    watch.clear();
+    return withKey(loadConfig(process.env, readWatched, { onTerminal, sockets }));
+  }
   const config = load();
   const version = readVersion();
   // This file is built to dist/service/, and the script by dev/build/bundle.ts.
@@ -47,21 +55,16 @@ async function main(): Promise<void> {
   endOnError(process, log);
   metrics.watchProcess();
 
-  let onConnected = () => {};
-  const connected = new Promise<void>((resolve) => {
-    onConnected = resolve;
+  const stores = createStores(config.store, {
+    log,
+    observer: metrics.storeObserver,
+    measured: metrics.measuredStore,
+    onLate: hangup.request,
+    onReplaced: () => events.renew(),
   });
-  const openedStore = openStore(config.store, log, {
-    ...metrics.storeObserver,
-    connected(isConnected) {
-      metrics.storeObserver.connected(isConnected);
-      if (isConnected) onConnected();
-    },
-  });
-  const store = metrics.measuredStore(openedStore);
   const events = createEvents({
     settings: () => current().config.events,
-    open: () => openEventStore(config.store),
+    open: () => openEventStore(stores.current().options),
     metrics: metrics.events,
     log,
   });
@@ -73,7 +76,6 @@ async function main(): Promise<void> {
   const isApiShared = config.apiListen !== 'off' && config.apiListen.fd !== undefined;
   const apiMetrics = config.metricsListen === undefined && !isApiShared && { metricsText };
   const shared = {
-    store,
     metrics,
     emit,
     countsBytes,
@@ -90,7 +92,7 @@ async function main(): Promise<void> {
     const jwt = await openJwt(config, {
       mounts,
       readFile(path) {
-        const text = readFile(path);
+        const text = readWatched(path);
         files.set(path, hashSecret(text));
         return text;
       },
@@ -100,7 +102,10 @@ async function main(): Promise<void> {
       onRejected: ({ reason, issuer }) =>
         log.info({ reason, issuer }, 'the JWT of a client was rejected'),
     });
-    return { config, files, app: createApp(config, { ...shared, mounts, jwt }) };
+    // Last: if the keys are invalid, the current app keeps its store.
+    await stores.follow(config.store);
+    const { store } = stores.current();
+    return { config, files, app: createApp(config, { ...shared, store, mounts, jwt }) };
   }
   const { current, reload } = createCurrent(await open(config), {
     open: async () => open(load()),
@@ -109,7 +114,7 @@ async function main(): Promise<void> {
   });
 
   // The first requests would get 503 if the store was not connected. After CONNECT_MS, Postern listens anyway.
-  await Promise.race([connected, sleep(CONNECT_MS)]);
+  await stores.started();
   // The only files that the process creates are sockets.
   process.umask(0o777 & ~config.socketMode);
   const { listen: gateAddress, apiListen, metricsListen, deliveryListen } = config;
@@ -124,7 +129,8 @@ async function main(): Promise<void> {
   );
   const api =
     apiListen === 'off' ? undefined : await listen(callApi, apiListen, 'POSTERN_API_LISTEN');
-  const health = limitAhead(getRequestListener(createHealth({ store, log, metricsText }).fetch));
+  const check = () => stores.current().store.check();
+  const health = limitAhead(getRequestListener(createHealth({ check, log, metricsText }).fetch));
   const monitor = metricsListen && (await listen(health, metricsListen, 'POSTERN_METRICS_LISTEN'));
   const collector = createCollector({
     from: config.deliveryFrom,
@@ -151,10 +157,11 @@ async function main(): Promise<void> {
     deliveries?.close();
     await collector.close();
     await events.close();
-    await store.close();
+    await stores.close();
   }
   endOnSignal(process, { servers, closeStore, log, output, hangup });
   hangup.start(reload);
+  watch.start();
 }
 
 /** Replaces the settings of an object store by a function that signs requests. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { perMinute } from '../coalesce.ts';
-import { StoreUnavailable } from '../token/store.ts';
+import { type Store, StoreUnavailable } from '../token/store.ts';
 import { createAudit } from './audit.ts';
 import { authenticate, byForm } from './authenticate.ts';
 import { type AddEndpoint, createEndpoints, openapi, ref } from './endpoint.ts';
@@ -24,7 +24,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   const api = createListener(deps);
   const paths = { open: {}, withKey: {} };
   const open = createEndpoints(api, paths.open);
-  addHealth(open, deps);
+  addHealth(open, { ...deps, check: () => deps.store.check() });
   // The public keys for Postern's own JWTs (RFC 7517).
   open('Service', '/.well-known/jwks.json', {
     get: {
@@ -69,7 +69,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   return api;
 }
 
-type HealthDependencies = Pick<ApiDependencies, 'store' | 'log' | 'metricsText'>;
+type HealthDependencies = Pick<ApiDependencies, 'log' | 'metricsText'> & Pick<Store, 'check'>;
 
 /** A listener with the endpoints for the health of the service only. They need no key. */
 export function createHealth(deps: HealthDependencies): Hono<ApiEnv> {
@@ -93,7 +93,7 @@ function createListener({ log }: Pick<HealthDependencies, 'log'>): Hono<ApiEnv> 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** `/livez`, `/readyz` and, if there are metrics, `/metrics`. */
-function addHealth(endpoint: AddEndpoint, { store, log, metricsText }: HealthDependencies): void {
+function addHealth(endpoint: AddEndpoint, { check, log, metricsText }: HealthDependencies): void {
   endpoint('Service', '/livez', {
     get: {
       id: 'isAlive',
@@ -114,7 +114,7 @@ function addHealth(endpoint: AddEndpoint, { store, log, metricsText }: HealthDep
       // Whether each master accepts a write, and what the operator should fix.
       async handle(c) {
         try {
-          return json(c, { status: 'ok', ...(await store.check()) });
+          return json(c, { status: 'ok', ...(await check()) });
         } catch (error) {
           const { shown, health } = error instanceof StoreUnavailable ? error : {};
           return problemOf(error as Error, c, log, shown, health);

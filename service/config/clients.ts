@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hashSecret } from '../token/client.ts';
+import { file } from './files.ts';
 import { siteName, sitesOverlap, splitSite } from './mounts.ts';
 import type { Checked, ValidSettings } from './settings.ts';
 import {
@@ -49,13 +50,33 @@ const KEY =
   'a key of at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints, only in POSTERN_API_KEYS; ' +
   'or the hash of such a key: sha256: and 64 hex digits, as printf %s "$KEY" | sha256sum prints';
 
+const KEY_FILE =
+  'path of a file with a key on each line: at least 16 ASCII characters without spaces and commas, or sha256: and 64 hex digits';
+
+/** Two lines are two keys of the client, so that it can change its key without a failed request. */
+const keyFile = file(KEY_FILE, (text) => {
+  const lines = text.split('\n').map((line) => line.trim());
+  const keys = lines.filter(Boolean).map((line) => hashOf(hashedKey(line)));
+  return keys.length > 0 && keys.every((key) => key !== undefined) ? keys : undefined;
+});
+
+function hashOf(text: string): Buffer | undefined {
+  const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
+  return hex === undefined ? undefined : Buffer.from(hex, 'hex');
+}
+
+/** The hash of a key in plain text. Another text stays as it is. */
+function hashedKey(text: string): string {
+  // In upper case, too: SHA256: is not the start of a secret.
+  const isKey = /^(?!sha256:)[\x21-\x2b\x2d-\x7e]{16,}$/i.test(text);
+  return isKey ? `sha256:${hashSecret(text).toString('hex')}` : text;
+}
+
 const apiKey = mapping(
   {
     id,
-    key: parsed(KEY, (text) => {
-      const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
-      return hex === undefined ? undefined : Buffer.from(hex, 'hex');
-    }),
+    key: parsed(KEY, hashOf).exactOptional(),
+    key_file: keyFile.exactOptional(),
     paths: scopes()
       .min(1, 'at least one public prefix; without paths the client may issue for all')
       .exactOptional(),
@@ -72,9 +93,7 @@ export function apiKeysOfText(text: string): unknown[] {
   return text.split(',').map((part) => {
     const [, id, secret = ''] = /^([^:]*):(.*)$/s.exec(part.trim()) ?? [];
     if (id === undefined) return part.trim();
-    // In upper case, too: SHA256: is not the start of a secret.
-    const isKey = /^(?!sha256:)[\x21-\x2b\x2d-\x7e]{16,}$/i.test(secret);
-    return { id, key: isKey ? `sha256:${hashSecret(secret).toString('hex')}` : secret };
+    return { id, key: hashedKey(secret) };
   });
 }
 
@@ -131,8 +150,13 @@ export function checkApiKeys({ valid, add }: Checked): void {
   for (const [index, key] of valid.api_keys?.entries() ?? []) {
     const report: Add = (path, expected) => add(['api_keys', index, ...path], expected);
     if (!isNewId(key?.id)) report(['id'], 'an id that no earlier API key has');
-    const isNew = isNewKey(key?.key?.toString('hex'));
-    if (!isNew) report(['key'], 'a secret that no earlier API key has');
+    const [name = 'key', other] = ['key', 'key_file'].filter((one) => one in (key ?? {}));
+    if (key !== undefined && name === 'key' && !('key' in key)) report(['key'], KEY);
+    if (other !== undefined) report([other], 'no value, or no key');
+    const isNew = [key?.key, ...(key?.key_file ?? [])].every((one) =>
+      isNewKey(one?.toString('hex')),
+    );
+    if (!isNew) report([name], 'a secret that no earlier API key has');
     checkLimits(key, valid, report, (path) => path);
   }
 }

@@ -63,9 +63,10 @@ export function loadMounts(
   if (values.mounts === undefined) return undefined;
   // Placeholders: this user may not read the credentials of an object store.
   const keys = { AWS_ACCESS_KEY_ID: '-', AWS_SECRET_ACCESS_KEY: '-' };
+  const credentials = () => '{"AccessKeyId":"-","SecretAccessKey":"-"}';
   const schema = withChecks(mapping({ mounts: mountList }), checkMounts);
   const found = { values: { mounts: values.mounts }, ...sources };
-  return parse(schema, found, errors, { env: keys, readFile: () => '-' })?.mounts.map(toMount);
+  return parse(schema, found, errors, { env: keys, readFile: credentials })?.mounts.map(toMount);
 }
 
 /** The values that a schema describes; undefined, with issues, if they do not match it. */
@@ -117,9 +118,10 @@ function toConfig(values: Settings) {
   const { cookie_samesite: sameSite, cookie_secure: secure } = values;
   const mounts: readonly MountSettings[] = values.mounts.map(toMount);
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
-  const apiKeys: readonly ApiKey[] = (values.api_keys ?? []).map(
-    ({ key: sha256, admin, ...entry }) => {
-      return { sha256, client: { ...withLimits(entry, values), ...(admin && { admin }) } };
+  const apiKeys: readonly ApiKey[] = (values.api_keys ?? []).flatMap(
+    ({ key, key_file: keys = key ? [key] : [], admin, ...entry }) => {
+      const client = { ...withLimits(entry, values), ...(admin && { admin }) };
+      return keys.map((sha256) => ({ sha256, client }));
     },
   );
   const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map((entry) => {

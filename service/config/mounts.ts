@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type Mount, mountId } from '../site/mount.ts';
 import { isToken } from '../token/token.ts';
-import { file, outside, withoutLineBreak } from './files.ts';
+import { outside, readText } from './files.ts';
 import {
   type Add,
   defined,
@@ -14,6 +14,7 @@ import {
   origin,
   parsed,
   prefix,
+  type Report,
   unseen,
   type Valid,
   wholeNumber,
@@ -33,26 +34,48 @@ const endpoint = origin(ENDPOINT).refine((text) => {
 /** An access key ID, a secret access key or a session token. */
 const ACCESS_KEY = /^[\x21-\x7e]{1,4096}$/;
 
+/** The variables that the tools of AWS use as well. Only the session token may be absent. */
 const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
 
-/** The variables that the tools of AWS use as well. Only the session token may be absent. */
-const environment = parsed(
-  'environment, for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-  (text, report) => {
-    if (text !== 'environment') return undefined;
-    const [id = '', secret = '', token = ''] = VARIABLES.map((name) => outside.env[name]);
-    const areValid = [id, secret, token || 'none'].map((value) => ACCESS_KEY.test(value));
-    const invalid = VARIABLES.filter((_, index) => !areValid[index]).join(' and ');
-    if (invalid === '') return credentials(id, secret, token);
-    return report(`environment, with ASCII characters without spaces in ${invalid}`);
-  },
-);
+/** The names in a file of `aws configure export-credentials`, in the same order. */
+const NAMES = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'] as const;
 
-const accessKeyFile = (what: string) =>
-  file(`path of a file with the ${what} on one line`, (text) => {
-    const line = withoutLineBreak(text);
-    return ACCESS_KEY.test(line) ? line : undefined;
-  });
+const FILE = 'path of a JSON file with AccessKeyId, SecretAccessKey and, if needed, SessionToken';
+
+/** A word cannot be a path: a relative one begins with a dot. */
+const credentials = parsed(`environment, or the ${FILE}`, (text, report) => {
+  if (text === 'environment') return read(VARIABLES, outside.env, 'environment', report);
+  if (!/^\.{0,2}\//.test(text)) return undefined;
+  const content = readText(text, report);
+  return content === undefined ? undefined : read(NAMES, object(content), FILE, report);
+});
+
+/** Empty if the text is not an object in JSON. The error is dropped: it may quote the file. */
+function object(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+function read(
+  names: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+  expected: string,
+  report: Report,
+) {
+  const [id = '', secret = '', token = ''] = names.map((name) => String(values[name] ?? ''));
+  const areValid = [id, secret, token || 'none'].map((value) => ACCESS_KEY.test(value));
+  const invalid = names.filter((_, index) => !areValid[index]).join(' and ');
+  if (invalid !== '')
+    return report(`${expected}, with ASCII characters without spaces in ${invalid}`);
+  return {
+    accessKeyId: id,
+    secretAccessKey: secret,
+    ...(token !== '' && { sessionToken: token }),
+  };
+}
 
 const storageFields = mapping({
   type: z.literal('s3', 's3, the only type of storage'),
@@ -72,41 +95,19 @@ const storageFields = mapping({
     'after a slash, it',
   ).default(''),
   style: oneOf('path', 'virtual-host').default('path'),
-  credentials: environment.optional(),
-  access_key_id: matching(
-    ACCESS_KEY,
-    'the access key ID of the storage, in ASCII without spaces',
-  ).optional(),
-  secret_access_key_file: accessKeyFile('secret access key').optional(),
-  session_token_file: accessKeyFile('session token').optional(),
+  credentials,
 });
 
 /** The object store of a mount. The credentials are secrets: never log them. */
-const storage = withChecks(storageFields, checkStorage).transform((values) => {
-  const { access_key_id: id = '', secret_access_key_file: secret = '', ...others } = values;
-  const { session_token_file: token, credentials: ofEnvironment, ...location } = others;
-  return { ...location, credentials: ofEnvironment ?? credentials(id, secret, token) };
-});
+const storage = withChecks(storageFields, checkStorage);
 
 export type StorageSettings = z.output<typeof storage>;
-
-function credentials(accessKeyId: string, secretAccessKey: string, sessionToken = '') {
-  return { accessKeyId, secretAccessKey, ...(sessionToken !== '' && { sessionToken }) };
-}
 
 type StorageFields = Valid<z.output<typeof storageFields>>;
 
 function checkStorage(fields: StorageFields, add: Add): void {
   const problem = fields.style === 'virtual-host' && bucketHostProblem(fields);
   if (problem) add(['style'], problem);
-  if ('credentials' in fields) {
-    const names = ['access_key_id', 'secret_access_key_file', 'session_token_file'];
-    for (const name of names) if (name in fields) add([name], 'no value, or no credentials');
-  } else if (fields.access_key_id === undefined) {
-    add(['credentials'], 'environment; or set access_key_id and secret_access_key_file instead');
-  } else if (fields.secret_access_key_file === undefined) {
-    add(['secret_access_key_file'], 'path of a file with the secret access key');
-  }
 }
 
 /** The bucket becomes part of the host. */

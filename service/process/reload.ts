@@ -68,8 +68,12 @@ function problemsOf(error: unknown): object {
   return { err: error };
 }
 
-/** Settings that need a restart: addresses that Postern listens on, and the store, which has the tokens. */
-const FIXED = /^(listen|api_listen|metrics_listen|delivery|socket_mode|store|sentinel)(_|$)/;
+/**
+ * Settings that need a restart: addresses that Postern listens on, and the store, which has the tokens, except the
+ * files with its secrets.
+ */
+const FIXED =
+  /^(?!store_\w+_file$)(listen|api_listen|metrics_listen|delivery|socket_mode|store|sentinel)(_|$)/;
 
 /**
  * Names what differs between two configurations, without values: some are secrets. `made` has texts such as

@@ -10,7 +10,7 @@ export function ignoreDebuggerSignal(process: NodeJS.Process): void {
 }
 
 /**
- * Calls `reload` after each SIGHUP, one call at a time. Signals before `start` or during a call cause one
+ * Calls `reload` after each SIGHUP or request, one call at a time. Those before `start` or during a call cause one
  * more, so that the last state of the files counts. Without a handler the signal would end the process.
  */
 export function watchHangup(process: NodeJS.Process) {
@@ -21,11 +21,13 @@ export function watchHangup(process: NodeJS.Process) {
     isRequested = false;
     await reload();
   });
-  process.on('SIGHUP', () => {
+  function request(): void {
     isRequested = true;
     void run();
-  });
+  }
+  process.on('SIGHUP', request);
   return {
+    request,
     start(newReload: () => Promise<void>): void {
       reload = newReload;
       void run();

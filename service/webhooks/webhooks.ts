@@ -29,6 +29,9 @@ const POLL_MS = 1000;
 /** How long the end of the process waits for the store, and then for attempts. */
 const CLOSE_MS = 1000;
 
+/** Commands that were sent end on the old connection. */
+const RETIRED_MS = 10_000;
+
 const FIRST_DELAY_MS = 5000;
 const MAX_DELAY_MS = 3_600_000;
 
@@ -152,6 +155,12 @@ export function createEvents(options: EventOptions) {
 
   return {
     emit,
+    /** Opens the store again at its next use. */
+    renew(): void {
+      const old = opened;
+      opened = undefined;
+      setTimeout(() => old?.close(), RETIRED_MS).unref();
+    },
     /** Adds what is left, and counts what cannot be added in time. */
     async close(): Promise<void> {
       isClosed = true;

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { findClient, hashSecret } from '../../service/token/client.ts';
 import {
@@ -9,6 +9,7 @@ import {
   issuesOf,
   load,
   loadFile,
+  loadWith,
   MOUNTS,
   missing,
 } from './load.ts';
@@ -102,6 +103,42 @@ test('config: api_keys of the file', () => {
   expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], ...general });
 });
 
+describe('config: an API key in a file', () => {
+  const load = (content: string, ...others: object[]) => {
+    const files = {
+      '/key': content,
+      'a.yaml': withKeys({ id: 'web', key_file: '/key' }, ...others),
+    };
+    return loadWith(files, { POSTERN_CONFIG: 'a.yaml', POSTERN_MOUNTS: undefined });
+  };
+
+  test('each line is a key of the client, as it is or as a hash', () => {
+    const { apiKeys } = load(`${SECRET}!\n\nsha256:${sha256('a key')}\n`);
+    for (const key of [`${SECRET}!`, 'a key']) expect(findClient(apiKeys, key)?.id).toBe('web');
+    expect(findClient(apiKeys, 'another key')).toBeUndefined();
+  });
+
+  test.each(['', 'short', `${SECRET},${SECRET}`, `${SECRET}!\nsha256:12`])(
+    '%j is an error',
+    (text) => {
+      const { issues, message } = errorOf(() => load(text));
+      expectIssue(issues, 'api_keys[0].key_file', 'a key on each line');
+      expect(message).not.toContain(SECRET);
+    },
+  );
+
+  test('a key and a file, or a key of another client, is an error', () => {
+    const own = { id: 'batch', key: `sha256:${sha256(`${SECRET}!`)}` };
+    expectIssue(
+      errorOf(() => load(`${SECRET}!`, own)).issues,
+      'api_keys[1].key',
+      'no earlier API key',
+    );
+    const both = fileIssues(withKeys({ ...WEB, key_file: '/no' }));
+    expect(both.map(({ field }) => field)).toContain('api_keys[0].key_file');
+  });
+});
+
 test('config: an issuer for downloads and an issuer for clients', () => {
   const own = {
     algorithms: ['ES256', 'RS256'],
@@ -175,7 +212,7 @@ const BRACES = [
   ...['/download/{}/', '/download/user-{sub}/', '/download/{sub}.d/', '/download/sub}/'],
   ...['/download/{{sub}}/', '/download/{a b}/', `/download/{${'a'.repeat(65)}}/`],
 ];
-const FIELDS_OF_KEY = 'id, key, paths, targets, max_expires_in, max_resume_for, admin';
+const FIELDS_OF_KEY = 'id, key, key_file, paths, targets, max_expires_in, max_resume_for, admin';
 const FROM_FILE = { jwks_uri: undefined };
 
 test.each<Row>([

@@ -67,7 +67,7 @@ const namesIn = ({ shape }: { readonly shape: object }) => Object.keys(shape);
 export const FIELDS = {
   settings: [...SETTINGS, ...FILE_ONLY],
   mounts: Object.keys(mount),
-  storage: namesIn(mount.storage.unwrap().in),
+  storage: namesIn(mount.storage.unwrap()),
   api_keys: namesIn(TABLE.api_keys.unwrap().element),
   issuers: namesIn(TABLE.issuers.unwrap().element),
 };

@@ -174,44 +174,35 @@ test.each(['http://[::1]:9000', 'http://127.0.0.1:9000', 'http://minio:9000'])(
   },
 );
 
-test('storage: credentials from the environment and from files exclude each other', () => {
-  const both = stored({ access_key_id: 'AKIA2' });
-  expectIssue(fileIssues(both, ENV), 'mounts[0].storage.access_key_id', 'or no credentials');
-  // Each error is reported at once.
-  expect(fileIssues(both, {}).map(({ field }) => field)).toEqual([
-    ...['mounts[0].storage.credentials', 'mounts[0].storage.access_key_id'],
-  ]);
-});
-
-describe('storage: credentials from files', () => {
-  const own = { access_key_id: 'AKIA2', secret_access_key_file: '/run/secret' };
-  const read = (more: Fields = {}) =>
+describe('storage: credentials from a file', () => {
+  const KEYS = { AccessKeyId: 'AKIA2', SecretAccessKey: 'QzSecretZq' };
+  const read = (content: unknown, credentials = '/run/bucket.json') =>
     loadWith(
       {
-        ...{ '/run/secret': 'QzSecretZq\n', '/run/token': 'token\r\n', '/run/empty': '' },
-        '/run/two-lines': 'QzSecretZq\nQzMoreZq\n',
-        'postern.yaml': stored({ credentials: undefined, ...own, ...more }),
+        '/run/bucket.json': typeof content === 'string' ? content : JSON.stringify(content),
+        'postern.yaml': stored({ credentials }),
       },
       { POSTERN_CONFIG: 'postern.yaml', POSTERN_MOUNTS: undefined },
-    );
+    ).mounts[0]?.storage?.credentials;
 
-  test('a secret key and a session token', () => {
-    const [{ storage } = {}] = read({ session_token_file: '/run/token' }).mounts;
-    const secrets = { secretAccessKey: 'QzSecretZq', sessionToken: 'token' };
-    expect(storage?.credentials).toEqual({ accessKeyId: 'AKIA2', ...secrets });
+  test('as aws configure export-credentials writes them', () => {
+    const secrets = { accessKeyId: 'AKIA2', secretAccessKey: 'QzSecretZq' };
+    expect(read(KEYS)).toEqual(secrets);
+    const session = { Version: 1, SessionToken: 'token', Expiration: '2026-12-01T00:00:00Z' };
+    expect(read({ ...KEYS, ...session })).toEqual({ ...secrets, sessionToken: 'token' });
   });
 
-  test.each([
-    ['secret_access_key_file', '/run/no', 'secret_access_key_file', 'it does not exist'],
-    ['secret_access_key_file', '/run/two-lines', 'secret_access_key_file', 'on one line'],
-    ['secret_access_key_file', '/run/empty', 'secret_access_key_file', 'on one line'],
-    ['secret_access_key_file', undefined, 'secret_access_key_file', 'secret access key'],
-    ['session_token_file', '/run/no', 'session_token_file', 'it does not exist'],
-    ['access_key_id', undefined, 'credentials', 'environment; or set'],
-  ])('%s: %s is an error in %s: %s', (name, value, field, expected) => {
-    const { issues, message } = errorOf(() => read({ [name]: value }));
-    expect(issues.map((issue) => issue.field)).toContain(`mounts[0].storage.${field}`);
-    expect(message).toContain(expected);
+  test.each<[unknown, string, string?]>([
+    ['QzSecretZq', 'in AccessKeyId and SecretAccessKey'],
+    [null, 'in AccessKeyId and SecretAccessKey'],
+    [{ ...KEYS, SecretAccessKey: 'Qz Qz' }, 'in SecretAccessKey'],
+    [{ ...KEYS, SessionToken: 'Qz\n' }, 'in SessionToken'],
+    [KEYS, 'it does not exist', '/run/QzNo'],
+    [KEYS, 'environment, or the path', 'QzSecretZq'],
+    [KEYS, 'environment, or the path', ''],
+  ])('%j is an error: %s', (content, expected, path) => {
+    const { issues, message } = errorOf(() => read(content, path));
+    expectIssue(issues, 'mounts[0].storage.credentials', expected);
     expect(message + JSON.stringify(issues)).not.toMatch(/Qz/);
   });
 });

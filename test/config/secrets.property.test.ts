@@ -69,8 +69,8 @@ const HIDDEN = [
   ...['store', 'store_prefix', 'store_password_file', 'store_key_file', 'store_server_name'],
   ...['sentinel_username', 'sentinel_password', 'api_keys', 'issuers', 'issuer', 'jwt_keys'],
   ...['public_url', 'api_url', 'webhook_url', 'webhook_secret_file', 'page_name', 'page_links'],
-  ...['storage', 'endpoint', 'region', 'bucket', 'credentials', 'access_key_id', 'id', 'key'],
-  ...['secret_access_key_file', 'session_token_file', 'admin', 'jwks_uri', 'audience', 'client'],
+  ...['storage', 'endpoint', 'region', 'bucket', 'credentials', 'id', 'key'],
+  ...['key_file', 'admin', 'jwks_uri', 'audience', 'client'],
 ];
 
 test('config: for each setting it is decided whether a report may show its value', () => {
@@ -103,7 +103,7 @@ test.each([
   ...['issuers: [{ jwks_uri: "https://me:§@login.example/" }]'],
   ...['issuers: [{ jwks_uri: "http://login.example/jwks?api_key=§" }]'],
   ...['mounts: [{ public: /a/, internal: /b/, storage: { endpoint: "https://a:§@a.example" } }]'],
-  ...['mounts: [{ public: /a/, internal: /b/, storage: { access_key_id: "§ §" } }]'],
+  ...['mounts: [{ public: /a/, internal: /b/, storage: { credentials: "§ §" } }]'],
   ...['%§\n---\nlisten: a', 'listen: a\n--- §'],
 ])('config: no error shows the secret of a file: %s', (text) => {
   const mounts = /^(mounts|%)/.test(text) ? '' : 'mounts: [{ public: /a/, internal: /b/ }]\n';

@@ -1,75 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { decode, encode, type StringAnswer } from 'dns-packet';
 import { expect, onTestFinished, test } from 'vitest';
-import { createSign } from '../../../service/s3/sign.ts';
 import { startS3 } from '../../harness/s3.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { askGate } from '../../support/ask-service.ts';
 import { forTest } from '../../support/for-test.ts';
-import { startReloadable, WEB } from '../../support/reloading.ts';
-import { START_MS, startBuiltSite, timeOf } from './sites.ts';
-
-const ENDPOINT = 'https://s3.eu-central-1.amazonaws.com';
-const LOCATION = { endpoint: ENDPOINT, region: 'eu-central-1', bucket: 'my-media' };
-
-test('reload: the next signature is by the credentials in the files, and an invalid file changes nothing', async () => {
-  const service = await startReloadable();
-  const { folder, write } = service.file;
-  const [secret, session] = [join(folder, 'secret'), join(folder, 'session')];
-  const storage = {
-    ...{ type: 's3', ...LOCATION },
-    ...{ secret_access_key_file: secret, session_token_file: session },
-  };
-  const configOf = (id: string) => ({
-    mounts: [{ public: '/media/', internal: '/s3/', storage: { ...storage, access_key_id: id } }],
-    api_keys: [WEB],
-  });
-  const put = async (n: number) => {
-    await writeFile(secret, `the-secret-access-key-${n}\n`);
-    await writeFile(session, `the-session-token-${n}\n`);
-  };
-  const argsOf = async (url: string) => {
-    const { headers } = await askGate(service, url);
-    return headers.get('postern-args') ?? '';
-  };
-  /** The signature that these credentials make at the same time. */
-  const expected = (n: number, args: string) => {
-    const secrets = { secretAccessKey: `the-secret-access-key-${n}` };
-    const credentials = { accessKeyId: `AKIA${n}`, ...secrets };
-    const session = { sessionToken: `the-session-token-${n}` };
-    const location = { ...LOCATION, prefix: '', style: 'path' } as const;
-    const sign = createSign(location, { ...credentials, ...session }, () => timeOf(args));
-    return sign('a.mp4').args;
-  };
-
-  await put(1);
-  expect(await service.apply(configOf('AKIA1'))).toMatchObject({ level: 'info' });
-  const { url } = (await (await service.issue({ path: '/media/a.mp4' })).json()) as { url: string };
-  const first = await argsOf(url);
-  expect(first).toBe(expected(1, first));
-
-  await put(2);
-  await write(configOf('AKIA2'));
-  // Until the reload, nothing is read again.
-  const before = await argsOf(url);
-  expect(before).toBe(expected(1, before));
-  expect(await service.reload()).toMatchObject({ changes: ['changed mounts /media/'] });
-  const second = await argsOf(url);
-  expect(second).toBe(expected(2, second));
-
-  await writeFile(secret, 'the-secret-access-key-3\nand more\n');
-  expect(await service.reload()).toMatchObject({
-    level: 'error',
-    errors: [{ field: 'mounts[0].storage.secret_access_key_file' }],
-  });
-  const third = await argsOf(url);
-  expect(third).toBe(expected(2, third));
-  expect(service.stdout() + service.stderr()).not.toMatch(/the-secret|the-session/);
-});
+import { START_MS, startBuiltSite } from './sites.ts';
 
 const HOST = 'storage.example';
 
