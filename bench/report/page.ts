@@ -6,22 +6,34 @@ import { pictures } from './charts.ts';
 import { readersTables } from './reader.ts';
 import { fillIn, report, stepsTable, type Table } from './tables.ts';
 
-const docs = join(projectRoot, 'docs');
+const PAGES = ['docs/understand/performance.md', 'docs/operate/scaling.md', 'bench/results.md'];
+
+/** What `--json` writes. */
+interface Measured {
+  readonly machine: Readonly<Record<string, string>>;
+  readonly options: { readonly rounds: number };
+  readonly results: Results;
+}
 
 /** Writes the charts and tables of docs/ from the file that `--json` wrote. */
 export async function writePages(file: string): Promise<void> {
   const text = await readFile(file, 'utf8');
-  const measured: { readonly machine: object; readonly results: Results } = JSON.parse(text);
-  const { machine, results } = measured;
+  const { machine, options, results } = JSON.parse(text) as Measured;
   for (const [name, svg] of Object.entries(await pictures(results))) {
-    await writeFile(join(docs, 'pictures', name), svg);
+    await writeFile(join(projectRoot, 'docs/pictures', name), svg);
   }
-  const where = [['machine', ''], ...Object.entries<string>({ ...machine })];
+  const where = [['machine', ''], ...Object.entries(machine)];
   const steps = stepsTable(results.serve);
   await fillPages({
     ...report(results),
     ...readersTables(results),
     machine: where,
+    run: [
+      ['processor', 'nginx', 'Node.js', 'rounds', 'load before'],
+      ['cpu', 'nginx', 'node', 'rounds', 'load'].map(
+        (name) => ({ ...machine, rounds: String(options.rounds) })[name] ?? '–',
+      ),
+    ],
     ...(steps.length > 1 && { steps }),
   });
   for (const { title } of results.failed) {
@@ -31,8 +43,8 @@ export async function writePages(file: string): Promise<void> {
 
 /** Replaces these tables in the pages that have them. */
 export async function fillPages(tables: Readonly<Record<string, Table>>): Promise<void> {
-  for (const name of ['understand/performance.md', 'operate/scaling.md']) {
-    const page = join(docs, name);
+  for (const name of PAGES) {
+    const page = join(projectRoot, name);
     await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
   }
 }
