@@ -2,7 +2,6 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, type TestContext, test } from 'vitest';
 import { createClient, type PosternClient } from '../../client/client.ts';
-import { type Block, fencedBlocks } from '../docs/blocks.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
@@ -10,10 +9,9 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/guides/recipes.md and of integrations/examples/. The test adds what they leave to the reader:
-// the rules, a login, and a server.
+// Runs the programs of integrations/examples/. The test adds what they leave to the reader: the rules, a login, and a
+// server.
 
-let blocks: Block[];
 let folder: string;
 let service: ServiceProcess;
 let nginx: Nginx;
@@ -25,7 +23,6 @@ const state = {
   strayKeys: [] as string[],
 };
 beforeAll(async () => {
-  blocks = fencedBlocks(await readFile(join(projectRoot, 'docs/guides/recipes.md'), 'utf8'));
   folder = await temporaryFolder();
   const files = join(folder, 'files');
   await mkdir(files);
@@ -72,13 +69,6 @@ afterAll(async () => {
   await Promise.all([nginx?.stop(), api?.stop(), service?.stop()]);
   await rm(folder, { recursive: true, force: true });
 });
-
-/** The block that contains these words. */
-function recipe(words: string): string {
-  const found = blocks.filter(({ text }) => text.includes(words));
-  expect(found.length, `blocks with ${words}`).toBe(1);
-  return found[0]?.text ?? '';
-}
 
 const example = (name: string) =>
   readFile(join(projectRoot, 'integrations', 'examples', name), 'utf8');
@@ -141,14 +131,14 @@ const node = { path: process.execPath, env: {} };
 const rules =
   "export const mayRead = (user, name) => Number(user) === 42 && name.trim() === 'hello.txt';";
 
-test('docs/guides/recipes.md: Express, and the way back from the login page', async () => {
+test('integrations/examples/express, and the way back from the login page', async () => {
   const main = `import { app } from './app.js';
     app.get('/test-login', (request, response) => { request.session.userId = 42; response.end(); });
     app.listen(process.env.PORT, '127.0.0.1');`;
   const visit = await startApplication(join(folder, 'express'), {
     files: {
       'package.json': '{"type": "module"}',
-      'app.js': `${recipe("from 'express'")}\n${recipe('/after-login')}`,
+      'app.js': await example('express/app.js'),
       'rules.js': rules,
       'main.js': main,
     },

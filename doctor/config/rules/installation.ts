@@ -37,7 +37,7 @@ export const knownHole: Rule = ({ http, version }) => {
       at: http,
       seen: `${version.text} can have CVE-2026-125283, which affects try_files with alias, as in internal.conf`,
       why: 'A request could overflow a buffer. Only the package of your distribution says whether it has the fix.',
-      fix: 'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names this CVE: docs/operate/operation.md',
+      fix: 'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names this CVE: SECURITY.md',
     },
   ];
 };
