@@ -20,21 +20,27 @@ const acts = {
     playHls(video, new URL(`${url}index.m3u8`, location.href));
     video.play().catch(() => {});
   },
+  open({ url }, tab) {
+    if (tab !== null) tab.location = url;
+  },
   link() {},
 };
 
 for (const button of document.querySelectorAll('button[data-name]')) {
   button.addEventListener('click', async () => {
+    // Before the first await: only a click may open a tab.
+    const tab = button.dataset.act === 'open' ? window.open('about:blank') : null;
     const response = await fetch(`/app/links/${button.dataset.name}`, { method: 'POST' });
     const issued = await response.json();
     if (!response.ok) {
+      tab?.close();
       status.textContent = `Postern issued no token: ${issued.detail}`;
       return;
     }
     const file = button.previousElementSibling.textContent;
     showLink(issued, file);
     status.textContent = `The link for ${file} works for ${issued.expires_in / 60} minutes.`;
-    acts[button.dataset.act](issued);
+    acts[button.dataset.act](issued, tab);
   });
 }
 
@@ -50,7 +56,9 @@ function showLink({ id, url }, file) {
   revoke.addEventListener('click', async () => {
     await fetch(`/app/links/${id}`, { method: 'DELETE' });
     status.textContent = `The link for ${file} is revoked. Open it to see the answer.`;
-    revoke.remove();
+    link.className = 'revoked';
+    revoke.replaceWith('revoked');
+    link.focus();
   });
   const item = document.createElement('li');
   item.append(link, revoke);

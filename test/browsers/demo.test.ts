@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Site, startSite } from '../../dev/demo/site.ts';
+import { waitFor } from '../harness/wait.ts';
 import { browsers, openBrowser, violations } from './browser.ts';
 
 let site: Site;
@@ -42,13 +43,12 @@ test.for(browsers)(
 
     await page.bringToFront();
     await page.click('[data-name=folder]');
-    const folder = await page.waitForSelector('#links a[href*="gallery"]');
-    const list = await browser.open(
-      (await folder?.evaluate((link) => link.getAttribute('href'))) ?? '',
+    const list = await waitFor(
+      async () => (await browser.context.pages()).find((one) => one.url().includes('/gallery/')),
+      { what: 'the folder' },
     );
-    expect(await list.$$eval('a', (all) => all.map((link) => link.textContent))).toContain(
-      'thumbnail.png',
-    );
+    const shown = () => list.$$eval('tbody a', (all) => all.map((link) => link.textContent));
+    await expect.poll(shown).toContain('thumbnail.png');
     await seen('GET /download/~***/gallery/ allow 200');
     expect(await violations(list)).toEqual([]);
 
@@ -57,6 +57,11 @@ test.for(browsers)(
     await expect
       .poll(() => page.$eval('[role=status]', (it) => it.textContent))
       .toContain('revoked');
+    const revoked = `(() => {
+      const link = document.querySelector('#links a[href*="large.bin"]');
+      return [link.parentElement.lastChild.textContent, getComputedStyle(link).textDecorationLine];
+    })()`;
+    expect(await page.evaluate(revoked)).toEqual(['revoked', 'line-through']);
     await browser.open(url);
     await seen('GET /download/large.bin?token=*** invalid_token 401');
     expect(await violations(page)).toEqual([]);

@@ -74,6 +74,7 @@ export interface Page {
 
 export interface BrowserContext {
   newPage(): Promise<Page>;
+  pages(): Promise<Page[]>;
   close(): Promise<void>;
 }
 
