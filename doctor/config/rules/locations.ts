@@ -1,8 +1,6 @@
 import { type Directive, type Location, quoted } from '../context.ts';
-import { reaches } from '../pattern.ts';
 import { AUTH_REQUEST, DELIVERY, type Rule, type SiteConfig, type Trap } from '../site.ts';
-import { serversOf } from '../ways.ts';
-import { isBesideAlias, secondUrl } from './second-url.ts';
+import { secondUrl } from './second-url.ts';
 
 /** Locations that serve files without asking the gate, or another file than the one that it allowed. */
 export const locationRules: Readonly<Record<string, Rule>> = {
@@ -17,11 +15,17 @@ export const locationRules: Readonly<Record<string, Rule>> = {
     const fix = `${own ? 'instead of this location' : `in ${(server ?? http).titleAt}`}: ${location}`;
     return gates.length > 0 ? [] : [{ at: own ?? server ?? http, seen, why, fix }];
   },
-  'missing-caret': ({ gates, internals }) =>
-    [...gates, ...internals].flatMap((location) => withoutCaret(location)),
+  'missing-caret': ({ gates, internals }) => [...gates, ...internals].flatMap(withoutCaret),
   nested,
-  'internal-rewrite': (site) =>
-    site.internals.flatMap((one) => [...blocksIn(one, site), ...rewritesIn(one)]),
+  'internal-rewrite': ({ internals }) =>
+    internals.flatMap((location) =>
+      location.own('rewrite').map((at) => ({
+        at,
+        seen: `${at.words} in ${location.words}`,
+        why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
+        fix: 'delete this line: the mount maps the public prefix to the internal prefix',
+      })),
+    ),
   'server-auth-request': ({ http }) =>
     [http, ...http.servers].flatMap((context) => {
       const lines = [...context.own('auth_request'), ...context.own('try_files')];
@@ -39,137 +43,75 @@ export const locationRules: Readonly<Record<string, Rule>> = {
   'alias-slash': aliasSlash,
 };
 
-/**
- * Public and internal locations without `^~`, and the regex locations that nginx prefers to them. `^~` stops only the
- * regex locations beside it, so each location around it needs it, too: `level` is the location, or one around it.
- */
-function withoutCaret(location: Location, level = location): readonly Trap[] {
-  const { modifier, path, server } = location;
-  if (level === server || modifier === '=') return [];
-  if (!location.isPrefix) {
-    const seen = `${location.words} is a regex location`;
-    const why =
-      'nginx uses the first regex location that matches, even if the request is for another one.';
-    return [{ at: location, seen, why, fix: 'location ^~ /…/ { … }' }];
-  }
-  const outside = level.parent as Location;
-  if (level.modifier === '^~') return withoutCaret(location, outside);
+/** A public or internal location without `^~`, which stops only the regex locations beside it: each location around it needs it, too. */
+function withoutCaret(location: Location): readonly Trap[] {
+  const { path, isPrefix, modifier } = location;
+  const level = around(location).find((one) => one.modifier !== '^~');
+  if (modifier === '=' || level === undefined) return [];
   const isInside = level !== location;
-  const which = isInside ? `${location.words} is inside ${level.words}, which` : level.words;
-  const rivals = outside
-    .regexRivals(path)
-    .map((one) => one.titleAt)
-    .join(', ');
-  const line = `location ^~ ${quoted(path)} {`;
+  const rivals = (level.parent as Location).regexRivals(path).filter((one) => one !== location);
+  const prefers = rivals.map((one) => one.titleAt).join(', ');
+  const line = `location ^~ ${quoted(isPrefix ? path : '/…/')} {`;
   return [
     {
       at: location,
-      seen: `${which} has no ^~${rivals && `: nginx prefers ${rivals}`}`,
-      why: 'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.',
-      fix: isInside ? `in the server block: ${line} … }` : `instead of this line: ${line}`,
+      seen: `${location.words}${isInside ? ` is inside ${level.words}, which` : ''} has no ^~${prefers && `: nginx prefers ${prefers}`}`,
+      why: 'nginx prefers a regex location to a prefix location without ^~, and of regex locations the first: any of the server block bypasses the gate, and `internal`.',
+      fix:
+        isInside || !isPrefix
+          ? `in the server block: ${line} … }`
+          : `instead of this line: ${line}`,
     },
   ];
 }
 
-/** Blocks inside the public location, which do not inherit the directives of the snippet. */
-function nested(site: SiteConfig): readonly Trap[] {
-  return site.gates.flatMap((gate) => {
-    const isXAccel = site.passing.includes(gate);
-    const lost = isXAccel ? 'proxy_pass' : 'try_files';
-    // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
-    return inside(gate, site)
-      .filter((at) => !isXAccel || at.name === 'location' || goesElsewhere(at))
+/** A location, and those around it. */
+function around(location: Location): readonly Location[] {
+  return location === location.server ? [] : [location, ...around(location.parent as Location)];
+}
+
+/** Blocks inside a public or internal location, which do not inherit the directives of its snippet. */
+function nested({ gates, internals, passing, snippets }: SiteConfig): readonly Trap[] {
+  const ours = snippets.map(({ file }) => file);
+  return [...gates, ...internals].flatMap((location) =>
+    location.block
+      .filter((at) => !ours.includes(at.file) && isOpen(at, passing.includes(location)))
       .map((at) => ({
         at,
-        seen: `${at.words} inside ${gate.words}`,
-        why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
-        fix:
-          at.name === 'location'
-            ? 'delete this block, or make it a location beside this one, with ^~, the snippet and a mount'
-            : 'delete this block; an `if` that always returns is harmless',
-      }));
-  });
-}
-
-function goesElsewhere({ block = [] }: Directive): boolean {
-  return block.some(({ name }) => name === 'rewrite' || name.endsWith('_pass'));
-}
-
-function blocksIn(location: Location, site: SiteConfig): readonly Trap[] {
-  return inside(location, site).map((at) => ({
-    at,
-    seen: `${at.words} inside ${location.words}`,
-    why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
-    fix: 'delete this block; an `if` that always returns is harmless',
-  }));
-}
-
-function rewritesIn(location: Location): readonly Trap[] {
-  return location.own('rewrite').map((at) => ({
-    at,
-    seen: `${at.words} in ${location.words}`,
-    why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
-    fix: 'delete this line: the mount maps the public prefix to the internal prefix',
-  }));
-}
-
-/** The blocks in a location whose requests do not end there, except those of the snippets. */
-function inside({ block }: Location, { snippets }: SiteConfig): readonly Directive[] {
-  return block.filter(
-    (at) =>
-      (['location', 'limit_except'].includes(at.name) ||
-        (at.name === 'if' && !alwaysReturns(at))) &&
-      !snippets.some(({ file }) => file === at.file),
+        seen: `${at.words} inside ${location.words}`,
+        why: 'A nested block does not inherit the checks of the snippet: nginx serves a file that the gate did not allow, or shows the internal prefix.',
+        fix: 'delete this block; an `if` that always returns is harmless',
+      })),
   );
 }
 
-/** Above the `return`, no directive ends the block. */
-function alwaysReturns({ block = [] }: Directive): boolean {
-  const end = block.findIndex(({ name }) => name === 'return');
-  const ends = ({ name, args }: Directive) =>
-    name === 'break' || ['last', 'break'].includes(args[2] ?? '');
-  return end >= 0 && !block.slice(0, end).some(ends);
+/** Whether requests can leave the location through a block. By X-Accel, an `if` inherits proxy_pass. */
+function isOpen({ name, block = [] }: Directive, isXAccel: boolean): boolean {
+  if (!['location', 'limit_except', 'if'].includes(name)) return false;
+  const passes = block.some((one) => one.name === 'rewrite' || one.name.endsWith('_pass'));
+  if (name !== 'location' && isXAccel && !passes) return false;
+  const end = block.findIndex((one) => one.name === 'return');
+  const leaves = ({ name: own, args }: Directive) =>
+    own === 'break' || ['last', 'break'].includes(args[2] ?? '');
+  return name !== 'if' || end < 0 || block.slice(0, end).some(leaves);
 }
 
-/** A missing slash in any location of the site: another folder than that of the files is open. */
-function aliasSlash(site: SiteConfig): readonly Trap[] {
-  const { http, internals, folders, disk } = site;
-  const isOpen = new Set(
-    serversOf(http, http.blocks, disk).flatMap(({ context, ways }) => {
-      const beside = ways.filter((way) => isBesideAlias(way, context));
-      return beside.some(({ file }) => folders.some(({ path }) => reaches(file, path)))
-        ? [context.line]
-        : [];
-    }),
-  );
-  return http.blocks.flatMap((location): Trap | readonly Trap[] => {
-    const { modifier, path } = location;
+/** An internal location or its alias without a slash at the end. */
+function aliasSlash({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location): Trap | readonly Trap[] => {
+    const { modifier, path, isPrefix } = location;
     const [alias] = location.own('alias');
-    if (alias === undefined || !location.isPrefix) return [];
-    const [folder = ''] = alias.args;
-    const folderEnds = folder.endsWith('/');
-    const isInternal = internals.includes(location);
-    if (!path.endsWith('/') && (folderEnds || isInternal)) {
-      return {
-        at: location,
-        seen: `${location.words} { alias ${folder}; }`,
-        why: `The location does not end with a slash: ${beside(path, folder)}`,
-        fix: `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`,
-        ...(!isInternal && !isOpen.has(location.line) && { verdict: 'advice' as const }),
-      };
-    }
-    if (!isInternal || folderEnds) return [];
+    const [folder = ''] = alias?.args ?? [];
+    const isShort = !path.endsWith('/');
+    if (alias === undefined || !isPrefix || (!isShort && folder.endsWith('/'))) return [];
+    const line = isShort
+      ? `location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`
+      : `alias ${quoted(`${folder}/`)};`;
     return {
-      at: alias,
+      at: isShort ? location : alias,
       seen: `alias ${folder} in ${location.words}`,
-      why: `The folder does not end with a slash: ${beside(path, folder)}`,
-      fix: `instead of this line: alias ${quoted(`${folder}/`)};`,
+      why: 'Both must end with a slash: nginx appends the rest of the path to the folder, without a check.',
+      fix: `instead of this line: ${line}`,
     };
   });
-}
-
-/** nginx appends the rest of the path to the alias without a check. */
-function beside(path: string, folder: string): string {
-  const way = folder.endsWith('/') ? '../x' : '-old/x';
-  return `${path}${way} opens ${folder}${way}, outside the folder.`;
 }

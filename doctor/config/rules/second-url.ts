@@ -57,8 +57,6 @@ function urlOf(
 ): Trap | undefined {
   const all = ways.flatMap((way): readonly Reached[] => {
     const { file, start } = way;
-    // The rule alias-slash reports these.
-    if (isBesideAlias(way, context)) return [];
     if (file.includes(ANY) || !reaches(slashed(file, path), path)) return [];
     const fixed = constantOf(file);
     const isChosen = fixed.startsWith(path) || file === fixed + PATH;
@@ -88,7 +86,7 @@ function urlOf(
       ? `${way.at.words} in ${block}: ${what} are${at || ' there'}${link}`
       : `${way.at.words} in ${block} can serve ${what}${at}${link}`;
   return {
-    at: way.at,
+    at: isBeside(way, location) ? location : way.at,
     seen,
     why: by === 'request' ? WHY : whyPerhaps(context),
     fix:
@@ -97,11 +95,6 @@ function urlOf(
         : fixFor(context, way, uri, path),
     ...(by === 'perhaps' && { verdict: 'question' as const }),
   };
-}
-
-/** Whether the way leads out of the folder of an `alias`, because its location does not end with a slash. */
-export function isBesideAlias({ at, isUp }: Way, context: Context): boolean {
-  return isUp === true && at.name === 'alias' && locationOf(context).isPrefix;
 }
 
 /** `/srv/files` itself is the folder. */
@@ -136,10 +129,20 @@ function unclear({ context, ways, unseen }: Server): readonly Trap[] {
   return [...unknown, ...hidden];
 }
 
+/** Whether the way leads out of the folder of an `alias`, because its location does not end with a slash. */
+function isBeside({ at, isUp }: Way, { isPrefix }: Location): boolean {
+  return isUp === true && at.name === 'alias' && isPrefix;
+}
+
 /** A change that nginx accepts there, and that closes only this URL. */
-function fixFor(context: Context, { at }: Way, uri: string | undefined, files: string): string {
+function fixFor(context: Context, way: Way, uri: string | undefined, files: string): string {
+  const { at } = way;
   const location = locationOf(context);
   const { server } = location;
+  if (isBeside(way, location)) {
+    const { modifier, path } = location;
+    return `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`;
+  }
   const isFor =
     uri === undefined ||
     posix.normalize(`${constantOf(at.args[0] ?? '')}/`).startsWith(files) ||

@@ -30,7 +30,7 @@ testTraps({
     sees: [FILE, 404],
   },
   'an if in the internal location: folders show its prefix': {
-    found: ['internal-rewrite: if ($arg_y'],
+    found: ['nested: if ($arg_y'],
     broken: { only: inside(`${INTERNAL} alias $files/;\nif ($arg_y = "") { set $y 1; }`) },
     async ask(site) {
       const { status, header } = await site.ask('GET', `${await urlOf(site, '/download/')}sub`);

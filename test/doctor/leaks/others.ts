@@ -77,7 +77,7 @@ export const OTHERS: Readonly<Record<string, Leak>> = {
   'an alias without its slash': {
     broken: { locations: 'location /static {\nalias $files/../static/;\n}' },
     leak: `/static../files/${FILE}`,
-    config: 'alias-slash',
+    config: 'second-url',
     live: 'alias-slash',
   },
   'an internal location without internal.conf': {
