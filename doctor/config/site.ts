@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Listen } from '../../service/config/values.ts';
 import type { Mount } from '../../service/site/mount.ts';
-import type { Context, Directive, Http, Location, Position } from './context.ts';
+import type { Context, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
 import { constantOf, PATH } from './pattern.ts';
 import { createVariables } from './variables.ts';
@@ -19,8 +19,6 @@ export interface Known {
   readonly disk?: Disk | undefined;
   /** More folders whose files are to be protected. */
   readonly protect?: readonly string[] | undefined;
-  /** The files that `postern nginx` wrote. */
-  readonly generated?: readonly string[] | undefined;
   readonly version?: Version | undefined;
 }
 
@@ -50,17 +48,12 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
   const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
   const servers = http.servers.filter((server) => gates.some((gate) => gate.server === server));
   // The locations that serve the files that a gate allowed.
-  const internals = servers.flatMap((server) => {
-    const others = server.locations
+  const internals = servers.flatMap((server) =>
+    server.locations
       .flatMap((one) => one.nested)
-      .filter(
-        (location) => !isSnippets(location) && !isListing(location) && !gates.includes(location),
-      );
-    const sure = others.filter(usesSnippets);
-    const ofMounts = others.filter((location) => isOfMount(location, mounts));
-    const found = [...new Set([...sure, ...ofMounts])];
-    return found.length > 0 || known.protect ? found : others.filter(isLikely);
-  });
+      .filter((one) => !isSnippets(one) && !isListing(one) && !gates.includes(one))
+      .filter((one) => usesSnippets(one) || isOfMount(one, mounts)),
+  );
   const passing = gates.filter((gate) => !asksGate(gate));
   const folders = [
     ...(known.protect ? [] : internals.flatMap((location) => foldersOf(location, http))),
@@ -69,8 +62,7 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
       return { path, what: `the files of ${path}` };
     }),
   ].map(({ path, what }) => ({ path: known.disk?.real(path)?.replace(/\/?$/, '/') ?? path, what }));
-  const { generated = [] } = known;
-  return { http, gates, passing, internals, servers, snippets, folders, ...known, generated };
+  return { http, gates, passing, internals, servers, snippets, folders, ...known };
 }
 
 /** The folders whose files an internal location serves. */
@@ -133,18 +125,6 @@ function isOfMount({ isPrefix, path, server }: Location, mounts: readonly Mount[
   return mountsOf(server, mounts).some(
     ({ internal }) => server.prefixMatch(internal)?.path === path || path.startsWith(internal),
   );
-}
-
-/** A guess, if no other is found: an `internal` location that serves files, and is not for error pages or auth_request. */
-function isLikely(location: Location): boolean {
-  const { isPrefix, path, server } = location;
-  if (!isPrefix || !location.has('internal')) return false;
-  const serves = ['alias', 'root', 'proxy_pass'].some((name) => location.has(name));
-  const led = [server.parent, ...server.nested]
-    .flatMap((context): readonly Directive[] => context?.block ?? [])
-    .filter(({ name }) => name === 'auth_request' || name === 'error_page')
-    .some(({ args }) => args.some((word) => word.startsWith(path)));
-  return serves && !led;
 }
 
 export interface Trap {

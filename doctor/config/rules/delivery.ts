@@ -2,10 +2,7 @@ import type { Directive, Location } from '../context.ts';
 import type { Rule, Trap } from '../site.ts';
 
 export const deliveryRules: Readonly<Record<string, Rule>> = {
-  'error-page': ({ gates, generated }) => [
-    ...gates.flatMap(opened),
-    ...gates.flatMap((gate) => silenced(gate, generated)),
-  ],
+  'error-page': ({ gates }) => gates.flatMap(opened),
   'add-header': ({ internals }) => internals.flatMap(lostHeaders),
 };
 
@@ -58,39 +55,6 @@ function leadsToFiles({ args }: Directive, { server }: Location): boolean {
     return named !== undefined && !to.startsWith('@postern_') && !named.isHandled;
   }
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
-}
-
-/** The statuses of a denial. The other statuses are errors, for which the snippet has a page. */
-const DENIALS = ['401', '403'];
-
-/** Error pages of the site that the error pages of the snippet replace. */
-function silenced(gate: Location, generated: readonly string[]): readonly Trap[] {
-  const lines = gate.own('error_page');
-  if (lines.length === 0 || gate.parent === undefined) return [];
-  const isReplaced = (status: string) => {
-    // nginx uses the first line for a status.
-    const line = lines.find((one) => statuses(one).includes(status));
-    return line?.args.at(-1)?.startsWith('@postern_');
-  };
-  return gate.parent.effective('error_page').flatMap((at) => {
-    const lost = statuses(at).filter(isReplaced);
-    const denials = lost.filter((status) => DENIALS.includes(status));
-    // Nearly every site has pages for errors only: replacing them is harmless.
-    if (denials.length === 0) return [];
-    const others = lost.filter((status) => !DENIALS.includes(status));
-    const page = at.args.at(-1);
-    const also = others.length > 0 ? ` error_page ${others.join(' ')} =503 ${page};` : '';
-    const isGenerated = generated.includes(gate.file);
-    return {
-      at,
-      seen: `${at.words} is not used in ${gate.titleAt}`,
-      why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
-      fix: isGenerated
-        ? `the command in the first lines of ${gate.file}, with --error-pages`
-        : `in ${gate.titleAt}: error_page ${denials.join(' ')} ${page};${also}`,
-      verdict: 'advice' as const,
-    };
-  });
 }
 
 function statuses({ args }: Directive): readonly string[] {

@@ -39,8 +39,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
         fix: 'delete this line, and include postern/protect.conf; in the public location',
       };
     }),
-  'second-url': secondUrl,
-  'alias-slash': aliasSlash,
+  'second-url': (site) => [...secondUrl(site), ...aliasSlash(site)],
 };
 
 /** A public or internal location without `^~`, which stops only the regex locations beside it: each location around it needs it, too. */

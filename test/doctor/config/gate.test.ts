@@ -22,9 +22,6 @@ const OPEN = { ask: get(A), sees: [FILE, 401] } as const;
 const OPEN_JPG = { ask: get('/download/a.jpg'), sees: [FILE, 401] } as const;
 const IF_REWRITES = 'if ($arg_y = "") { rewrite ^ /open$uri last; ';
 
-/** The standard locations, with a line above the include. */
-const above = (line: string) => around(`${line} ${PROTECT}`);
-
 /** What a log contains of a request with a token. */
 const logged: Trap['ask'] = async (site) => {
   const url = await urlOf(site, A);
@@ -121,37 +118,5 @@ testTraps({
     },
     ask: logged,
     sees: [true, false],
-  },
-  'an error page that the snippet replaces': {
-    found: ['error-page: error_page 401 404 /login.html;'],
-    both: {
-      files: { '../www/login.html': 'log in' },
-      server: 'root $files/../www;\nerror_page 401 404 /login.html;',
-    },
-    broken: {},
-    fixed: { only: above('error_page 401 /login.html;') },
-    ask: async (site) => (await site.ask('GET', A)).text === 'log in',
-    sees: [false, true],
-  },
-  'a page for denials and errors that the snippet replaces': {
-    found: ['error-page: error_page 403 500 502 503 504 /sorry.html;'],
-    both: {
-      files: { '../www/sorry.html': 'sorry' },
-      server: 'root $files/../www;\nerror_page 403 500 502 503 504 /sorry.html;',
-      gate: (_, response) => response.writeHead(500).end(),
-    },
-    broken: {},
-    // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
-    fixed: {
-      only: above('error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html;'),
-    },
-    async ask(site) {
-      const { status, text, header: of } = await site.ask('GET', A);
-      return [status, text.includes('sorry'), of('retry-after')];
-    },
-    sees: [
-      [503, false, '5'],
-      [503, true, undefined],
-    ],
   },
 });

@@ -18,7 +18,7 @@ const HSTS = 'add_header Strict-Transport-Security max-age=9 always;';
 
 testTraps({
   'an alias of the internal location without its slash': {
-    found: ['alias-slash: alias $files;'],
+    found: ['second-url: alias $files;'],
     broken: { only: inside(`${INTERNAL}\nalias $files;`) },
     ask: withToken(A),
     sees: [404, FILE],
