@@ -1,17 +1,17 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
 import {
-  Directive,
-  Http,
+  type Directive,
   type Location,
   type Position,
   quoted,
 } from '../../doctor/config/context.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
+import { examine } from '../../doctor/config/examine.ts';
+import { diskFiles, type Sources } from '../../doctor/config/load.ts';
 import { parse } from '../../doctor/config/parse.ts';
 import { headerName } from '../../doctor/config/rules/delivery.ts';
-import { urlsOf } from '../../doctor/config/rules/second-url.ts';
-import { tokenLogs } from '../../doctor/config/rules/server.ts';
 import { isBefore } from '../../doctor/config/version.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile } from './sites.ts';
@@ -126,17 +126,6 @@ export function remaining(plan: Plan): string[] {
   for (const site of plan.server ? [] : sites) {
     const servers = ownServers(plan, site);
     const written = resolve(folder, siteFile(site));
-    const logging = servers.filter((server) => server.own('access_log').length > 0);
-    const logs =
-      existing === undefined ? [] : tokenLogs(existing.http, sharing(plan, site, logging));
-    for (const { at, fix } of logs) {
-      const [, where, line] = /^in .* \((.*?)\): (.*)$/.exec(fix) ?? [];
-      left.push(
-        where === undefined
-          ? `${place(at)} writes tokens: change it to ${fix.replace('instead of this line: ', '')}`
-          : `the server block of ${where} redirects to the site and logs tokens: add ${line}`,
-      );
-    }
     const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
     if (all.some(({ file }) => file === written)) continue;
     const include = `include ${quoted(siteFile(site))};`;
@@ -151,74 +140,47 @@ export function remaining(plan: Plan): string[] {
   return left;
 }
 
-/** These blocks, those that write to the same log files, and those that redirect to the site. */
-function sharing({ existing }: Plan, { names }: ServerPlan, logging: readonly Location[]) {
-  const fileOf = ({ args }: Directive) => (args[0] === 'off' ? undefined : args[0]);
-  const files = logging.flatMap((one) => one.own('access_log')).map(fileOf);
-  const others = (existing?.http.blocks ?? []).filter(
-    (one) =>
-      one.own('access_log').some((line) => files.includes(fileOf(line))) ||
-      (one.has('return') && one.names.some((name) => names.includes(name.toLowerCase()))),
-  );
-  return [...new Set([...logging, ...others])];
+/** The rules of the doctor that compare the files with the rest of the configuration. */
+const EXAMINED = ['second-url', 'log', 'unavailable'];
+
+/** What the doctor finds if the operator adds the includes that `remaining` names. */
+export function warnings(plan: Plan): string[] {
+  if (plan.existing === undefined) return [];
+  const { findings } = examine(withIncludes(plan), { disk: createDisk() });
+  // The socket of the upstream can be missing: Postern may not have started yet.
+  const upstream = resolve(plan.folder, HTTP_FILE);
+  return findings
+    .filter(({ rule, at }) => EXAMINED.includes(rule) && at.file !== upstream)
+    .map(({ at, seen, fix }) => `${place(at)}: ${seen}. To fix it: ${fix}`);
 }
 
-/** The http block after the operator has added the lines that `remaining` names: they close URLs of the files. */
-function withSites(plan: Plan, http: Http, files: ReadonlyMap<string, string>): Http {
-  const block = http.block.map((one) => {
-    const lines = plan.sites.flatMap((site) => {
-      const isOwn = ownServers(plan, site).some((server) => server.block === one.block);
-      const name = siteFile(site);
-      return isOwn ? parse(files.get(name) ?? '', resolve(plan.folder, name)) : [];
+/** The files on the disk, with an include of its site in each server block of the operator. */
+function withIncludes(plan: Plan): Sources {
+  const { existing, folder, server, sites } = plan;
+  const main = resolve(folder, 'nginx.conf');
+  const isMissing = (site: ServerPlan) =>
+    !existing?.files.includes(resolve(folder, siteFile(site)));
+  const added = sites
+    .filter((site) => !server && isMissing(site))
+    .flatMap((site) => {
+      const include = `include ${quoted(siteFile(site))};`;
+      return ownServers(plan, site).map(({ file, line }) => ({ file, line, include }));
     });
-    return new Directive(one.name, one.args, one, one.block && [...one.block, ...lines]);
-  });
-  return new Http(block, http.main.file);
-}
-
-/** Lines, of the files that were written or beside them, that probably do not do what the operator expects. */
-export function warnings(plan: Plan, files: ReadonlyMap<string, string>): string[] {
-  const { existing, folder } = plan;
-  if (existing === undefined) return [];
-  const ours = plan.sites.map((site) => resolve(folder, siteFile(site)));
-  const http = plan.server ? existing.http : withSites(plan, existing.http, files);
-  const others = http.blocks.filter(({ file }) => !ours.includes(file));
-  const disk = createDisk();
-  const found = plan.sites.flatMap((site) => {
-    const text = files.get(siteFile(site)) ?? '';
-    const at = (line: string) => {
-      const number = text.slice(0, text.indexOf(line)).split('\n').length;
-      return place({ file: resolve(folder, siteFile(site)), line: number });
-    };
-    const ofFiles = site.internals.flatMap((prefix) => {
-      const source = plan.sources(site.name, prefix);
-      if (!('folder' in source)) return [];
-      const alias = `alias ${quoted(source.folder)};`;
-      if (disk.real(source.folder) === undefined) {
-        return [`${at(alias)}: ${source.folder} does not exist, or this user may not see it`];
-      }
-      const path = disk.real(source.folder)?.replace(/\/?$/, '/') ?? source.folder;
-      const found = urlsOf(http, [{ path, what: `files of ${prefix}` }], others, disk);
-      return found.map(
-        ({ at: where, seen, fix }) =>
-          `${place(where)}: ${seen}, without a token. To close it, write ${fix}`,
-      );
-    });
-    const log = /^access_log .*;$/m.exec(text)?.[0];
-    const changed = log === undefined || plan.server ? [] : ownServers(plan, site).flatMap(oldLogs);
-    return [
-      ...ofFiles,
-      ...changed.map((old) => `${at(log ?? '')}: ${log} replaces, for that server block, ${old}`),
-    ];
-  });
-  return [...new Set(found)];
-}
-
-/** The log that a server block inherits, if it has another format. */
-function oldLogs({ parent }: Location): string[] {
-  return (parent?.own('access_log') ?? [])
-    .filter(({ args: [file, format] }) => file !== 'off' && format !== 'postern')
-    .map((line) => `${line.text} of ${place(line)}`);
+  const patched = (name: string, text: string) => {
+    const lines = text.split('\n');
+    for (const { file, line, include } of added) {
+      // A brace can be on the line after `server`.
+      const at = lines.findIndex((one, index) => index >= line - 1 && one.includes('{'));
+      if (file === name) lines[at] = lines[at]?.replace('{', `{ ${include}`) ?? '';
+    }
+    return lines.join('\n');
+  };
+  const disk = diskFiles(main, patched(main, readFileSync(main, 'utf8')));
+  const read = (name: string) => {
+    const text = disk.read(name);
+    return text === undefined || name === main ? text : patched(name, text);
+  };
+  return { ...disk, read };
 }
 
 function place({ file, line }: Position): string {

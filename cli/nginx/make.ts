@@ -44,7 +44,7 @@ export async function makeNginx(options: NginxOptions, output: Output, env: Node
     tested = nginx?.read(RESTORED);
   });
   const made = { ...plan, existing: tested };
-  const left = [...warnings(made, files), ...remaining(made)].map(escapeControls);
+  const left = [...warnings(made), ...remaining(made)].map(escapeControls);
   return { text, notes: [...notes, ...left, ...untested(nginx)] };
 }
 

@@ -3,36 +3,11 @@ import { resolve } from 'node:path';
 import { systemReason, tryTo, UsageError } from '../../common/errors.ts';
 import { count, escapeControls } from '../../common/terminal.ts';
 import { formatFinding, harmless } from '../finding.ts';
-import { Http } from './context.ts';
 import { createDisk } from './disk.ts';
-import {
-  diskFiles,
-  dumpedFiles,
-  load,
-  readRegular,
-  type Sources,
-  withoutMessages,
-} from './load.ts';
-import { deliveryRules } from './rules/delivery.ts';
-import { exposedRules } from './rules/exposed.ts';
-import { unavailable } from './rules/files.ts';
-import { frontRules } from './rules/front.ts';
-import { knownHole, mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
-import { locationRules } from './rules/locations.ts';
+import { examine, type Finding } from './examine.ts';
+import { diskFiles, dumpedFiles, readRegular, withoutMessages } from './load.ts';
 import { othersOf } from './rules/second-url.ts';
-import { serverRules } from './rules/server.ts';
-import { snippetRules } from './rules/snippets.ts';
-import { unknown } from './rules/unknown.ts';
-import { upstreamRules } from './rules/upstream.ts';
-import {
-  type Known,
-  type Rule,
-  type Severity,
-  type SiteConfig,
-  siteOf,
-  snippetOf,
-  type Trap,
-} from './site.ts';
+import type { Known, Severity, SiteConfig } from './site.ts';
 import { versionIn } from './version.ts';
 
 interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen' | 'protect'> {
@@ -79,121 +54,56 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
     throw new UsageError(escapeControls(`${source} has no nginx configuration: ${line}`));
   }
   const sources = dumpedFiles(text) ?? diskFiles(name === '-' ? name : resolve(name), text);
-  const { root, files } = load(sources);
-  const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
   // The disk is that of the configuration if it has the same nginx.conf. nginx prints an empty line after a file.
   const onDisk = tryTo(() => readRegular(sources.main))?.trim();
   const isHere = onDisk !== undefined && sources.read(sources.main)?.trim() === onDisk;
   const disk = isHere ? createDisk() : undefined;
-  const version = versionIn(printed);
-  const site = siteOf(new Http(root, sources.main), snippets, { ...known, version, disk });
-  const found = findTraps(site, sources);
-  const isOpen = ({ verdict, accepted }: Finding) =>
-    verdict === 'failed' || (verdict === 'question' && accepted === undefined);
-  const open = found.filter(isOpen);
+  const { site, files, findings } = examine(sources, {
+    ...known,
+    disk,
+    version: versionIn(printed),
+  });
+  const open = findings.filter(
+    ({ verdict, accepted }) =>
+      verdict === 'failed' || (verdict === 'question' && accepted === undefined),
+  );
   const ok = open.length === 0;
   const unchecked = notChecked(site).map(harmless);
-  const [gates, internals, others] = [site.gates, site.internals, othersOf(site)].map(
-    ({ length }) => length,
-  ) as [number, number, number];
+  const counts = {
+    files: files.length,
+    gates: site.gates.length,
+    internal_locations: site.internals.length,
+    others: othersOf(site).length,
+  };
   if (json) {
-    const findings = found.map(
-      ({ verdict, rule, at: { file, line }, seen, why, fix, accepted }) => {
-        const texts = { file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
-        return { verdict, rule, ...texts, ...(accepted && { accepted: harmless(accepted) }) };
-      },
-    );
-    const counts = { files: files.length, gates, internal_locations: internals, others };
-    return { ok, text: `${JSON.stringify({ findings, not_checked: unchecked, ...counts })}\n` };
+    const report = { findings: findings.map(asJson), not_checked: unchecked, ...counts };
+    return { ok, text: `${JSON.stringify(report)}\n` };
   }
   const numbers = [
-    count(files.length, 'file'),
-    count(gates, 'gate'),
-    count(internals, 'internal location'),
-    count(others, 'other block'),
+    count(counts.files, 'file'),
+    count(counts.gates, 'gate'),
+    count(counts.internal_locations, 'internal location'),
+    count(counts.others, 'other block'),
   ].join(', ');
-  const paragraphs = found.map(
-    ({ verdict, rule, at: { file, line }, seen, accepted, ...texts }) => {
-      const saw = `${file}:${line}  ${seen}`;
-      if (accepted !== undefined)
-        return `${harmless(`✓ accepted: ${saw}  [${rule}]`)}\n    why:  ${harmless(accepted)}`;
-      return formatFinding(rule, saw, { ...texts, sign: SIGNS[verdict] });
-    },
-  );
-  const [first] = open.map(({ verdict }) => verdict).sort();
+  const [first] = open;
   const result = first
-    ? `${SIGNS[first]} ${count(open.length, 'finding')} (${numbers})`
+    ? `${SIGNS[first.verdict]} ${count(open.length, 'finding')} (${numbers})`
     : `✓ nothing found (${numbers})`;
   const last = `not checked: ${unchecked.join('; ')}`;
-  return { ok, text: `${[...paragraphs, result, last].join('\n\n')}\n` };
+  return { ok, text: `${[...findings.map(asText), result, last].join('\n\n')}\n` };
 }
 
-/** In the order of their severity. */
 const SIGNS: Readonly<Record<Severity, string>> = { failed: '✗', question: '?', advice: '!' };
 
-/** Ordered by damage: exposed files, exposed tokens, failed requests. */
-export const RULES: Readonly<Record<string, Rule>> = {
-  'old-nginx': tooOld,
-  ...exposedRules,
-  ...frontRules,
-  ...snippetRules,
-  ...locationRules,
-  ...serverRules,
-  ...deliveryRules,
-  ...upstreamRules,
-  version: otherVersion,
-  mounts: mountMismatch,
-  unavailable,
-  unknown,
-  'known-hole': knownHole,
-};
-
-/** These cost speed or comfort, or do not show a file to anybody who has no token. */
-const ADVICE = new Set([
-  'known-hole',
-  'old-nginx',
-  'plain-http',
-  'add-header',
-  'keepalive',
-  'failover',
-  'descriptors',
-]);
-
-/** The rules about ways to a folder. */
-const OF_FOLDERS = ['second-url', 'unknown'];
-
-interface Finding extends Trap {
-  readonly rule: string;
-  readonly verdict: Severity;
-  /** Why the operator accepts it. */
-  readonly accepted?: string | undefined;
+function asText({ verdict, rule, at, seen, accepted, ...texts }: Finding): string {
+  const saw = `${at.file}:${at.line}  ${seen}`;
+  if (accepted === undefined) return formatFinding(rule, saw, { ...texts, sign: SIGNS[verdict] });
+  return `${harmless(`✓ accepted: ${saw}  [${rule}]`)}\n    why:  ${harmless(accepted)}`;
 }
 
-/** Finds each trap once, even if two server blocks include the same line, and the worst first. */
-function findTraps(site: SiteConfig, sources: Sources): readonly Finding[] {
-  const found = new Map<string, Finding>();
-  for (const [rule, find] of Object.entries(RULES)) {
-    if (site.protect && !OF_FOLDERS.includes(rule)) continue;
-    for (const trap of find(site)) {
-      const { verdict = ADVICE.has(rule) ? 'advice' : 'failed', at } = trap;
-      const accepted =
-        verdict === 'question' ? acceptance(sources.read(at.file), at.line) : undefined;
-      const key = [rule, at.file, at.line, trap.seen].join('\0');
-      found.set(key, { ...trap, rule, verdict, accepted });
-    }
-  }
-  const order = Object.keys(SIGNS);
-  return [...found.values()].sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict));
-}
-
-const ACCEPT = /#\s*postern-doctor: accept\s+(\S.*?)\s*$/;
-
-/** The reason in a comment at the end of the line, or on a line of its own above it. */
-function acceptance(text = '', line: number): string | undefined {
-  const lines = text.split('\n');
-  const above = lines[line - 2] ?? '';
-  return (ACCEPT.exec(lines[line - 1] ?? '') ??
-    (/^\s*#/.test(above) ? ACCEPT.exec(above) : null))?.[1];
+function asJson({ verdict, rule, at: { file, line }, seen, why, fix, accepted }: Finding) {
+  const texts = { file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
+  return { verdict, rule, ...texts, ...(accepted && { accepted: harmless(accepted) }) };
 }
 
 const NEVER =

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { RULES } from '../../doctor/config/diagnose.ts';
+import { RULES } from '../../doctor/config/examine.ts';
 import { CHECKS } from '../../doctor/site/attack.ts';
 import {
   API_VARIABLES,

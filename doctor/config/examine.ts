@@ -1,0 +1,83 @@
+import { Http } from './context.ts';
+import { load, type Sources } from './load.ts';
+import { deliveryRules } from './rules/delivery.ts';
+import { exposedRules } from './rules/exposed.ts';
+import { unavailable } from './rules/files.ts';
+import { frontRules } from './rules/front.ts';
+import { knownHole, mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
+import { locationRules } from './rules/locations.ts';
+import { serverRules } from './rules/server.ts';
+import { snippetRules } from './rules/snippets.ts';
+import { unknown } from './rules/unknown.ts';
+import { upstreamRules } from './rules/upstream.ts';
+import { type Known, type Rule, type Severity, siteOf, snippetOf, type Trap } from './site.ts';
+
+/** Ordered by damage: exposed files, exposed tokens, failed requests. */
+export const RULES: Readonly<Record<string, Rule>> = {
+  'old-nginx': tooOld,
+  ...exposedRules,
+  ...frontRules,
+  ...snippetRules,
+  ...locationRules,
+  ...serverRules,
+  ...deliveryRules,
+  ...upstreamRules,
+  version: otherVersion,
+  mounts: mountMismatch,
+  unavailable,
+  unknown,
+  'known-hole': knownHole,
+};
+
+/** These cost speed or comfort, or do not show a file to anybody who has no token. */
+const ADVICE = new Set([
+  'known-hole',
+  'old-nginx',
+  'plain-http',
+  'add-header',
+  'keepalive',
+  'failover',
+  'descriptors',
+]);
+
+/** The rules about ways to a folder. */
+const OF_FOLDERS = ['second-url', 'unknown'];
+
+export interface Finding extends Trap {
+  readonly rule: string;
+  readonly verdict: Severity;
+  /** Why the operator accepts it. */
+  readonly accepted?: string | undefined;
+}
+
+const ORDER: readonly Severity[] = ['failed', 'question', 'advice'];
+
+/** Finds each trap once, even if two server blocks include the same line, and the worst first. @throws Unreadable */
+export function examine(sources: Sources, known: Known) {
+  const { root, files } = load(sources);
+  const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
+  const site = siteOf(new Http(root, sources.main), snippets, known);
+  const found = new Map<string, Finding>();
+  for (const [rule, find] of Object.entries(RULES)) {
+    if (site.protect && !OF_FOLDERS.includes(rule)) continue;
+    for (const trap of find(site)) {
+      const { verdict = ADVICE.has(rule) ? 'advice' : 'failed', at } = trap;
+      const accepted =
+        verdict === 'question' ? acceptance(sources.read(at.file), at.line) : undefined;
+      const key = [rule, at.file, at.line, trap.seen].join('\0');
+      found.set(key, { ...trap, rule, verdict, accepted });
+    }
+  }
+  const findings = [...found.values()].sort(
+    (a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict),
+  );
+  return { site, files, findings };
+}
+
+const ACCEPT = /#\s*postern-doctor: accept\s+(\S.*?)\s*$/;
+
+/** The reason in a comment at the end of the line, or in a comment above it. */
+function acceptance(text = '', line: number): string | undefined {
+  const [above = '', own = ''] = ['', ...text.split('\n')].slice(line - 1, line + 1);
+  return (ACCEPT.exec(own) ?? (/^\s*#/.test(above) ? ACCEPT.exec(above) : null))?.[1];
+}
