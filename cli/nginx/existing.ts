@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
+import { sameListen } from '../../doctor/config/addresses.ts';
 import {
   type Directive,
   type Location,
@@ -15,7 +16,6 @@ import { headerName } from '../../doctor/config/rules/delivery.ts';
 import { isBefore } from '../../doctor/config/version.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile } from './sites.ts';
-import { sameListen } from './values.ts';
 
 /** The server blocks for a site that the operator wrote. */
 function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Location[] {

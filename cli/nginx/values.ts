@@ -53,15 +53,6 @@ function isHost(text: string): boolean {
   return (isAddress(host) || isName(host)) && isCount(port);
 }
 
-/** nginx rejects the same address twice: `80`, `*:80` and `0.0.0.0:80` are the same. */
-export function sameListen(text: string): string {
-  const { host, port } = split(text) ?? { host: '*', port: text };
-  if (text.startsWith('unix:')) return text;
-  if (host === '*') return `0.0.0.0:${port}`;
-  const url = `http://${host}`;
-  return host.startsWith('[') && URL.canParse(url) ? `${new URL(url).hostname}:${port}` : text;
-}
-
 /** Undefined: the text has no port. */
 function split(text: string): { readonly host: string; readonly port: string } | undefined {
   const [, host, port] = /^(.*):(\d+)$/.exec(text) ?? [];

@@ -1,10 +1,9 @@
 import type { Listen } from '../../../service/config/values.ts';
-import type { Directive, Location } from '../context.ts';
+import { isAt, sameListen, targetOf } from '../addresses.ts';
+import type { Location } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
 import { blocksOf } from '../variables.ts';
-import { hostAndPort } from './front.ts';
 import { othersOf } from './second-url.ts';
-import { isAt } from './upstream.ts';
 
 /** The default of POSTERN_API_LISTEN. */
 const API: Listen = { host: '127.0.0.1', port: 7301 };
@@ -23,11 +22,11 @@ export const exposedRules: Readonly<Record<string, Rule>> = {
 function shadowed({ http, servers }: SiteConfig): readonly Trap[] {
   return servers.flatMap((server) => {
     const above = http.servers.slice(0, http.servers.indexOf(server));
-    const names = namesOf(server);
+    const [names, listens] = [namesOf(server), server.listens.map(sameListen)];
     return above.flatMap((other) => {
       const name = namesOf(other).find((one) => names.includes(one));
-      const address = addresses(other).find((one) => addresses(server).includes(one));
-      if (name === undefined || address === undefined) return [];
+      const isSame = other.listens.some((one) => listens.includes(sameListen(one)));
+      if (name === undefined || !isSame) return [];
       return {
         at: other,
         seen: `${other.titleAt} and ${server.titleAt} have the same listen and server_name ${name || '""'}`,
@@ -43,31 +42,21 @@ function namesOf(server: Location): readonly string[] {
   return names.length > 0 ? names.map((name) => name.toLowerCase()) : [''];
 }
 
-function addresses(server: Location): readonly string[] {
-  return server.listens.map((one) => hostAndPort(one).join(' '));
-}
-
 /** A location that passes requests of clients to the gate or to the API. */
 function exposed(location: Location, { http, snippets, listen, apiListen }: SiteConfig) {
   if (snippets.some(({ file }) => file === location.file)) return [];
-  const serversAt = (address: string) =>
-    http
-      .own('upstream')
-      .find(({ args }) => args[0] === address)
-      ?.own('server');
-  const gates = serversAt('postern') ?? [];
+  const gates = http
+    .own('upstream')
+    .filter(({ args }) => args[0] === 'postern')
+    .flatMap((one) => one.own('server').map(({ args }) => args[0]));
   return blocksOf(location).flatMap((block) =>
     block.own('proxy_pass').flatMap((at): Trap | readonly Trap[] => {
-      const [, , address = '', uri] =
-        /^http(s?):\/\/(unix:[^:]*|[^/$]*):?(.*)$/.exec(at.args[0] ?? '') ?? [];
-      const servers = serversAt(address) ?? [{ args: [address] } as unknown as Directive];
-      const isGate = servers.some(
-        (one) => (listen && isAt(one, listen)) || gates.some(({ args }) => args[0] === one.args[0]),
-      );
+      const { servers, uri } = targetOf(at, http) ?? { servers: [], uri: '' };
+      const isGate = servers.some((one) => (listen && isAt(one, listen)) || gates.includes(one));
       // A single URI of the API can be for the pages of an application.
       const isOne = location.modifier === '=' && uri !== '' && uri !== '/';
       const isApi = !isOne && servers.some((one) => isAt(one, apiListen ?? API));
-      if (address === '' || !(isGate || isApi)) return [];
+      if (!isGate && !isApi) return [];
       return {
         at,
         seen: `${at.words} in ${location.words} publishes ${isGate ? 'the gate' : 'the API'}`,

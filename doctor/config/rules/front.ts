@@ -1,3 +1,4 @@
+import { isListening, targetOf } from '../addresses.ts';
 import type { Directive, Http, Location } from '../context.ts';
 import type { Rule, Trap } from '../site.ts';
 import { othersOf } from './second-url.ts';
@@ -60,25 +61,10 @@ function unclear(front: Location): readonly Trap[] {
 
 /** Whether the requests for a public location can come through a location that proxies. */
 function isBehind(gate: Location, front: Location, http: Http): boolean {
-  const [url = ''] = front.own('proxy_pass')[0]?.args ?? [];
-  const [, tls, address, uri] = /^http(s?):\/\/(unix:[^:]*|[^/]*):?(.*)$/.exec(url) ?? [];
-  if (address === undefined) return false;
+  const [target] = front.own('proxy_pass').map((line) => targetOf(line, http));
+  if (target === undefined) return false;
   const isPassed = front.server.candidates(gate.path).includes(front);
-  if (!isPassed && !uri && front.modifier !== '@') return false;
-  const upstream = http.own('upstream').find(({ args }) => args[0] === address);
-  const servers = upstream?.own('server').map(({ args }) => hostAndPort(args[0] ?? ''));
-  const listens = gate.server.listens.map((one) => hostAndPort(one));
-  return (servers ?? [hostAndPort(address, tls && '443')]).some(([host, port]) =>
-    listens.some(([own, ownPort]) => {
-      const isLocal = host === 'localhost' && /^(127\.|\[::1\])/.test(own);
-      return port === ownPort && (own === host || own === '' || isLocal);
-    }),
-  );
-}
-
-/** An address of every interface has the host ''. */
-export function hostAndPort(address: string, usual = '80'): readonly [host: string, port: string] {
-  if (address.startsWith('unix:')) return [address, ''];
-  const [, host = '', port = usual || '80'] = /^(?:(.*):)?(\d+)$/.exec(address) ?? ['', address];
-  return [host.replace(/^(\*|0\.0\.0\.0|\[::\])$/, ''), port];
+  if (!isPassed && !target.uri && front.modifier !== '@') return false;
+  const { listens } = gate.server;
+  return target.servers.some((one) => listens.some((listen) => isListening(one, listen)));
 }

@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
 import { type Context, type Http, type Location, quoted } from '../context.ts';
-import type { Disk } from '../disk.ts';
 import { ANY, constantOf, PATH, reaches } from '../pattern.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, createVariables, locationOf } from '../variables.ts';
@@ -11,8 +10,15 @@ const WHY =
 
 /** Protected files that another block of the site also serves. */
 export function secondUrl(site: SiteConfig): readonly Trap[] {
+  const { http, folders, disk } = site;
+  if (folders.length === 0) return [];
   const others = othersOf(site);
-  return urlsOf(site.http, site.folders, others, site.disk);
+  const found = serversOf(http, others, disk).flatMap((server) => [
+    ...folders.flatMap((folder) => urlOf(server, folder, others, http) ?? []),
+    ...unclear(server),
+  ]);
+  // One change closes all URLs that it names, and those of an `if` beside it.
+  return found.filter(({ fix }, index) => index === found.findIndex((one) => one.fix === fix));
 }
 
 /** The blocks besides the public and internal locations, those in them, and the snippets. */
@@ -20,26 +26,6 @@ export function othersOf({ http, gates, internals, snippets }: SiteConfig): read
   const ours = new Set([...internals, ...gates].flatMap((one) => one.nested));
   const files = new Set(snippets.map(({ file }) => file));
   return http.blocks.filter((one) => !ours.has(one) && !files.has(one.file));
-}
-
-/** A folder of protected files, with a slash at its end, and its name in a sentence. */
-export interface Folder {
-  readonly path: string;
-  readonly what: string;
-}
-
-export function urlsOf(
-  http: Http,
-  folders: readonly Folder[],
-  others: readonly Location[],
-  disk: Disk | undefined,
-): readonly Trap[] {
-  const found = serversOf(http, others, disk).flatMap((server) => [
-    ...folders.flatMap((folder) => urlOf(server, folder, others, http) ?? []),
-    ...(folders.length > 0 ? unclear(server) : []),
-  ]);
-  // One change closes all URLs that it names, and those of an `if` beside it.
-  return found.filter(({ fix }, index) => index === found.findIndex((one) => one.fix === fix));
 }
 
 /** A way to the files, and how surely a request gets there. */
@@ -51,7 +37,7 @@ interface Reached {
 
 function urlOf(
   { context, ways }: Server,
-  { path, what }: Folder,
+  { path, what }: SiteConfig['folders'][number],
   others: readonly Location[],
   http: Http,
 ): Trap | undefined {

@@ -1,4 +1,4 @@
-import { type Context, Directive, type Http, type Location } from '../context.ts';
+import { type Context, Directive, type Location } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
 
 /** Server blocks that let other people read or replay tokens. */
@@ -33,8 +33,8 @@ export const serverRules: Readonly<Record<string, Rule>> = {
     }),
   log: (site) => [
     ...[...site.servers, ...redirecting(site)].flatMap(withoutLog),
-    ...tokenLogs(site.http, loggedBy(site)),
-    ...unclearLogs(site),
+    // Denials end in named locations, which inherit from the server.
+    ...tokenLogs(site, [...site.servers, ...redirecting(site), ...site.gates, ...site.internals]),
   ],
   cors: ({ http }) => {
     const map = http.map('$postern_cors_origin')?.block ?? [];
@@ -50,11 +50,6 @@ export const serverRules: Readonly<Record<string, Rule>> = {
       }));
   },
 };
-
-/** Denials end in named locations, which inherit from the server. */
-function loggedBy(site: SiteConfig): readonly Context[] {
-  return [...site.servers, ...redirecting(site), ...site.gates, ...site.internals];
-}
 
 /** The server blocks that redirect to one with a gate, such as that of port 80: a token in the URL is valid there. */
 function redirecting({ http, servers }: SiteConfig): readonly Location[] {
@@ -104,60 +99,45 @@ function withoutLog(server: Location): readonly Trap[] {
   return [{ at: server, seen: 'server without an access_log', why, fix }];
 }
 
-/** The access logs of these blocks that contain tokens. */
-export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Trap[] {
-  return logsOf(http, contexts).flatMap(({ at, name, format, context }) => {
-    const [, variable] = REVEALING.exec(format) ?? [];
-    if (variable === undefined) return [];
-    const [file = '', , ...more] = at.args;
-    const line = new Directive(at.name, [file, 'postern', ...more], at);
-    const { server = context } = context as Location;
-    const isInherited = context.parent !== undefined && !isWithin(at, server);
-    return {
-      at,
-      seen: `${at.words} applies to URLs of protected files${isInherited ? ` in ${server.titleAt}` : ''}`,
-      why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
-      fix: `${isInherited ? `in ${server.titleAt}` : 'instead of this line'}: ${line.text}`,
-    };
-  });
-}
-
-function isWithin(line: Directive, block: Directive): boolean {
-  return (block.block ?? []).some((one) => one === line || isWithin(line, one));
-}
-
-/** Formats that write a map of the site's own, which may or may not remove the tokens. */
-function unclearLogs(site: SiteConfig): readonly Trap[] {
-  const ours = site.snippets.map(({ file }) => file);
-  return logsOf(site.http, loggedBy(site)).flatMap(({ at, name, format }) =>
-    [...format.matchAll(/\$\{?(\w+)/g)].flatMap(([, word]) => {
-      const variable = `$${word}`;
-      const map = site.http.map(variable);
-      const isOwn = map && !ours.includes(map.file) && REVEALING.test(map.args[0] ?? '');
-      if (!isOwn) return [];
-      return {
-        at,
-        seen: `${variable} in the log format ${name} may contain tokens`,
-        why: 'It is a map of the request line or of another variable with the token.',
-        fix: 'write $postern_request and $postern_referer in the format',
-        verdict: 'question' as const,
-      };
-    }),
-  );
-}
-
-function logsOf(http: Http, contexts: readonly Context[]) {
+/** The access logs that contain tokens, or a map of the site's own, which may or may not remove them. */
+function tokenLogs({ http, snippets }: SiteConfig, contexts: readonly Context[]): readonly Trap[] {
   const formats = new Map([
     ['combined', '$request'],
     ...http
       .own('log_format')
       .map(({ args: [name = '', ...rest] }) => [name, rest.join('')] as const),
   ]);
-  return contexts
-    .flatMap((context) => context.effective('access_log').map((at) => ({ at, context })))
-    .filter(({ at }) => at.args[0] !== 'off')
-    .map(({ at, context }) => {
-      const { 1: name = 'combined' } = at.args;
-      return { at, context, name, format: formats.get(name) ?? '' };
-    });
+  const isUnclear = (variable: string) => {
+    const map = http.map(variable);
+    const isOwn = map && snippets.every(({ file }) => file !== map.file);
+    return isOwn && REVEALING.test(map.args[0] ?? '');
+  };
+  return contexts.flatMap((context) =>
+    context.effective('access_log').flatMap((at): Trap | readonly Trap[] => {
+      const [file = '', name = 'combined', ...more] = at.args;
+      const format = file === 'off' ? '' : (formats.get(name) ?? '');
+      const variables = [...format.matchAll(/\$\{?(\w+)/g)].map(([, word]) => `$${word}`);
+      const secret = variables.find((one) => REVEALING.test(one));
+      const unclear = variables.find(isUnclear);
+      if (secret === undefined && unclear === undefined) return [];
+      if (secret === undefined) {
+        return {
+          at,
+          seen: `${unclear} in the log format ${name} may contain tokens`,
+          why: 'It is a map of the request line or of another variable with the token.',
+          fix: 'write $postern_request and $postern_referer in the format',
+          verdict: 'question',
+        };
+      }
+      const { server } = context as Location;
+      const isInherited = http.block.includes(at);
+      const line = new Directive(at.name, [file, 'postern', ...more], at);
+      return {
+        at,
+        seen: `${at.words} applies to URLs of protected files${isInherited ? ` in ${server.titleAt}` : ''}`,
+        why: `The format ${name} writes ${secret}, which contains every token in a URL.`,
+        fix: `${isInherited ? `in ${server.titleAt}` : 'instead of this line'}: ${line.text}`,
+      };
+    }),
+  );
 }

@@ -1,6 +1,5 @@
-import { isIP } from 'node:net';
 import { addressOf } from '../../../common/config.ts';
-import { isLoopback, type Listen, listenAddress } from '../../../service/config/values.ts';
+import { isAt } from '../addresses.ts';
 import type { Directive } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
 import { keepsConnections } from '../version.ts';
@@ -25,9 +24,9 @@ export const upstreamRules: Readonly<Record<string, Rule>> = {
 /** An upstream that asks the API, or has no server at the address of the gate. */
 function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): readonly Trap[] {
   const servers = upstream.own('server');
-  if (listen && servers.some((one) => isAt(one, listen))) return [];
+  if (listen && servers.some(({ args }) => isAt(args[0] ?? '', listen))) return [];
   const name = `upstream ${upstream.args[0]}`;
-  const api = apiListen && servers.find((one) => isAt(one, apiListen));
+  const api = apiListen && servers.find(({ args }) => isAt(args[0] ?? '', apiListen));
   const fix = `server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`;
   if (api) {
     const seen = `${api.words} in ${name} is at POSTERN_API_LISTEN`;
@@ -38,18 +37,6 @@ function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): r
   const seen = `${name} has no server at POSTERN_LISTEN`;
   const why = 'nginx does not reach this gate: each download fails, or another server decides.';
   return [{ at: upstream, seen, why, fix: `in ${upstream.titleAt}: ${fix}` }];
-}
-
-/** A name can have any address, and a gate can listen on every address. */
-export function isAt({ args: [text = ''] }: Directive, listen: Listen): boolean {
-  const { data: server } = listenAddress.safeParse(text);
-  if (server === undefined) return false;
-  if ('path' in server || 'path' in listen) return text === `unix:${Object(listen).path}`;
-  const isSame =
-    server.host === listen.host ||
-    ['0.0.0.0', '::'].includes(listen.host) ||
-    (isLoopback(server.host) ? isLoopback(listen.host) : isIP(server.host) === 0);
-  return isSame && server.port === listen.port;
 }
 
 const ZONE = 'postern_connections';

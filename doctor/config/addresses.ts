@@ -1,0 +1,45 @@
+import { isIP } from 'node:net';
+import { isLoopback, type Listen, listenAddress } from '../../service/config/values.ts';
+import type { Directive, Http } from './context.ts';
+
+/** Where a `proxy_pass` leads, with the addresses of its upstream. Undefined if the address has a variable. */
+export function targetOf({ args: [url = ''] }: Directive, http: Http) {
+  const [, tls, address, uri = ''] = /^http(s?):\/\/(unix:[^:]*|[^/$]+):?(.*)$/.exec(url) ?? [];
+  if (address === undefined) return undefined;
+  const upstream = http.own('upstream').find(({ args }) => args[0] === address);
+  const servers = upstream?.own('server').map(({ args }) => args[0] ?? '');
+  return { uri, servers: servers ?? [hostAndPort(address, tls && '443').join(':')] };
+}
+
+/** Whether this server of an upstream is Postern's listener. A name can have any address, and a gate can listen on every one. */
+export function isAt(address: string, listen: Listen): boolean {
+  const { data: server } = listenAddress.safeParse(address);
+  if (server === undefined) return false;
+  if ('path' in server || 'path' in listen) return address === `unix:${Object(listen).path}`;
+  const isSame =
+    server.host === listen.host ||
+    ['0.0.0.0', '::'].includes(listen.host) ||
+    (isLoopback(server.host) ? isLoopback(listen.host) : isIP(server.host) === 0);
+  return isSame && server.port === listen.port;
+}
+
+/** Whether a server of an upstream is a server block of this nginx that has this `listen`. */
+export function isListening(address: string, listen: string): boolean {
+  const [[host, port], [own, ownPort]] = [hostAndPort(address), hostAndPort(listen)];
+  const isLocal = host === 'localhost' && /^(127\.|\[::1\])/.test(own);
+  return port === ownPort && (own === host || /^(\*|0\.0\.0\.0|\[::\])$/.test(own) || isLocal);
+}
+
+function hostAndPort(address: string, usual = ''): readonly [host: string, port: string] {
+  if (address.startsWith('unix:')) return [address, ''];
+  const [, host = '*', port = usual || '80'] = /^(?:(.*):)?(\d+)$/.exec(address) ?? ['', address];
+  return [host, port];
+}
+
+/** One text for the same address of a `listen`: `80`, `*:80` and `0.0.0.0:80`. */
+export function sameListen(text: string): string {
+  const [host, port] = hostAndPort(text);
+  if (port === '' || host === '*') return port === '' ? text : `0.0.0.0:${port}`;
+  const url = `http://${host}`;
+  return host.startsWith('[') && URL.canParse(url) ? `${new URL(url).hostname}:${port}` : text;
+}
