@@ -53,15 +53,20 @@ const MAX_BYTES = 128 * 1024 - 2;
  */
 export async function issueLines(
   api: ApiClient,
-  stream: AsyncIterable<Uint8Array>,
+  input: NodeJS.ReadableStream,
   progress: Progress,
   json?: true,
 ): Promise<void> {
   let issued = 0;
   try {
-    for await (const batch of batches(readLines(stream))) {
+    for await (const batch of batches(input)) {
       const body = `[${batch.map(({ text }) => text).join(',')}]`;
-      const answers = await api.ask('POST', '/tokens/batch', body, fieldIn(batch));
+      // `/3/path` is the `path` of the fourth line.
+      const nameOf = (pointer: string) => {
+        const [, index, ...field] = pointer.split('/');
+        return [`line ${batch[Number(index)]?.number}`, ...field].join(', ');
+      };
+      const answers = await api.ask('POST', '/tokens/batch', body, nameOf);
       if (!Array.isArray(answers) || answers.length !== batch.length) throw notPostern(201);
       answers.forEach(noteWarning);
       await print(answers.map((answer) => issuedLine(answer, json)).join(''));
@@ -78,61 +83,31 @@ export async function issueLines(
   }
 }
 
-/** `/3/path` is the `path` of the fourth line. */
-function fieldIn(lines: readonly Line[]): (pointer: string) => string {
-  return (pointer) => {
-    const [, index, ...field] = pointer.split('/');
-    const number = lines[Number(index)]?.number;
-    return `line ${number}${field.length > 0 ? `, ${field.join('/')}` : ''}`;
-  };
+interface Line {
+  readonly number: number;
+  readonly text: string;
 }
 
-type Line = ReturnType<typeof readLine>[number];
-
-async function* batches(lines: AsyncIterable<Line>): AsyncGenerator<Line[]> {
+/** The lines that are not empty, as many as one request may have. */
+async function* batches(input: NodeJS.ReadableStream): AsyncGenerator<Line[]> {
   let batch: Line[] = [];
   let size = 0;
-  for await (const line of lines) {
-    const bytes = Buffer.byteLength(line.text) + 1;
+  let number = 0;
+  for await (const line of createInterface({ input })) {
+    number += 1;
+    const text = line.trim();
+    if (text === '') continue;
+    // The decoder writes U+FFFD for bytes that are not UTF-8: the token would be for another path.
+    const isRead = !text.includes('\u{fffd}') && tryTo(() => JSON.parse(text)) !== undefined;
+    if (!isRead) throw new Failure(`line ${number} is not JSON in UTF-8`);
+    const bytes = Buffer.byteLength(text) + 1;
     if (batch.length === MAX_ENTRIES || (batch.length > 0 && size + bytes > MAX_BYTES)) {
       yield batch;
       batch = [];
       size = 0;
     }
-    batch.push(line);
+    batch.push({ number, text });
     size += bytes;
   }
   if (batch.length > 0) yield batch;
-}
-
-/** The lines of a stream that are not empty, with their numbers. */
-async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
-  let number = 0;
-  // One character for each byte, so that a chunk can end within a character.
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
-    rest = lines.pop() ?? '';
-    for (const bytes of lines) {
-      number += 1;
-      yield* readLine(bytes, number);
-    }
-    if (rest.length > MAX_BYTES) {
-      throw new Failure(`line ${number + 1} is longer than ${MAX_BYTES} bytes`);
-    }
-  }
-  yield* readLine(rest, number + 1);
-}
-
-function readLine(bytes: string, number: number) {
-  const utf8 = new TextDecoder('utf-8', { fatal: true });
-  const text = tryTo(() => utf8.decode(Buffer.from(bytes, 'latin1')).trim());
-  if (text === undefined) throw new Failure(`line ${number} is not UTF-8`);
-  if (text === '') return [];
-  const value = tryTo((): unknown => JSON.parse(text));
-  if (value === undefined) throw new Failure(`line ${number} is not JSON`);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return [{ number, text }];
-  }
-  throw new Failure(`line ${number}: expected a JSON object such as {"path": "/download/a.pdf"}`);
 }
