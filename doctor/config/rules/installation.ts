@@ -5,17 +5,11 @@ import type { Location } from '../context.ts';
 import { mountsOf, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { isBefore } from '../version.ts';
 
-/** The most serious problem of an nginx before each version: https://nginx.org/en/CHANGES. The tests run on 1.22. */
-const NEEDED: ReadonlyArray<readonly [since: readonly number[], lack: string]> = [
-  [[1, 19, 3], 'It has no proxy_cookie_flags, so it rejects the snippets.'],
-  [[1, 21, 1], 'It accepts spaces and control characters in the request line and in header names.'],
-  [[1, 22, 0], 'The snippets are not tested on it.'],
-];
-
 /** An nginx that is too old. Unknown if the input does not contain the output of `nginx -V`. */
 export const tooOld: Rule = ({ http, version }) => {
-  const [, why] = NEEDED.find(([since]) => version && isBefore(version.numbers, since)) ?? [];
-  if (version === undefined || why === undefined) return [];
+  if (version === undefined || !isBefore(version.numbers, [1, 22])) return [];
+  const why =
+    'The snippets are tested from 1.22 on. Before 1.21.1, nginx accepts spaces and control characters in the request line; before 1.19.3, it rejects the snippets.';
   const fix = 'nginx 1.22 or newer, with the security fixes of your distribution';
   return [{ at: http, seen: version.text, why, fix }];
 };
@@ -85,41 +79,41 @@ function withoutMounts(at: Location): Trap {
   };
 }
 
+/** A mount that names no server block, or whose requests nginx does not bring to Postern and back. */
 function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig) {
-  const leadsTo = (server: Location, uri: string, those: readonly Location[]) =>
+  const { site, prefix, internal } = mount;
+  const shown = `the mount ${site === undefined ? '' : `${site}:`}${prefix}=${internal}`;
+  const isOf = (server: Location) => mountsOf(server, [mount]).length > 0;
+  const found = (server: Location, uri: string, those: readonly Location[]) =>
     those.some((location) => location === server.prefixMatch(uri));
-  const shown = `${mount.site === undefined ? '' : `${mount.site}:`}${mount.prefix}=${mount.internal}`;
-  const named = servers.filter((server) => mountsOf(server, [mount]).length > 0);
-  const asking = named.filter((server) => leadsTo(server, mount.prefix, gates));
-  const all = http.servers.filter((server) => hasName(server, mount));
-  const alias = all.find((server) => mountsOf(server, [mount]).length === 0);
-  const isNowhere = mount.site !== undefined && all.length === 0;
-  if (isNowhere || (named.length === 0 && alias !== undefined)) {
-    const what = alias ? 'another name of this server block' : 'not the name of a server block';
+  if (site !== undefined && !http.servers.some(isOf)) {
+    const alias = http.servers.find((server) => hasName(server, mount));
     return {
       at: alias ?? http,
-      seen: `the mount ${shown} names ${mount.site}, which is ${what}`,
+      seen: `${shown} names ${site}, which is ${alias ? 'another name of this server block' : 'not the name of a server block'}`,
       why: 'Postern knows a server block by its first name: it denies each request for this mount.',
       fix: alias
-        ? `POSTERN_MOUNTS=${alias.names[0]}:${mount.prefix}=${mount.internal}`
-        : `in the server block of these files: server_name ${mount.site}; or write its first name in POSTERN_MOUNTS`,
+        ? `POSTERN_MOUNTS=${alias.names[0]}:${prefix}=${internal}`
+        : `in the server block of these files: server_name ${site}; or write its first name in POSTERN_MOUNTS`,
     };
   }
+  const named = servers.filter(isOf);
+  const asking = named.filter((server) => found(server, prefix, gates));
   if (asking.length === 0) {
     return {
-      at: pointOf(named[0], mount.prefix) ?? http,
-      seen: `the mount ${shown} has no location for ${mount.prefix}`,
+      at: pointOf(named[0], prefix) ?? http,
+      seen: `${shown} has no location for ${prefix}`,
       why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
-      fix: `in the server block: location ^~ ${mount.prefix} { include postern/protect.conf; }`,
+      fix: `in the server block: location ^~ ${prefix} { include postern/protect.conf; }`,
     };
   }
   return asking
-    .filter((server) => !leadsTo(server, mount.internal, internals))
+    .filter((server) => !found(server, internal, internals))
     .map((server) => ({
-      at: pointOf(server, mount.internal) ?? server,
-      seen: `the mount ${shown} has no location for ${mount.internal}`,
-      why: 'nginx redirects allowed requests to a location that is not an internal location: it serves no file, or serves it without the checks of internal.conf.',
-      fix: `in the server block: location ^~ ${mount.internal} { include postern/internal.conf; alias /…/; }`,
+      at: pointOf(server, internal) ?? server,
+      seen: `${shown} has no location for ${internal}`,
+      why: 'nginx redirects allowed requests to a location that serves no file, or serves it without the checks of internal.conf.',
+      fix: `in the server block: location ^~ ${internal} { include postern/internal.conf; alias /…/; }`,
     }));
 }
 

@@ -91,16 +91,15 @@ function edited({ file, name, text, version }: SnippetFile): readonly Trap[] {
   const packaged = version === currentVersion() ? tryTo(() => readSnippet(name)) : undefined;
   if (packaged === undefined) return [];
   const [here, there] = [linesOf(parse(text, file)), linesOf(parse(packaged, name))];
-  const at = there.findIndex((one, index) => one.words !== here[index]?.words);
-  if (at < 0 && here.length === there.length) return [];
-  const first = here[at < 0 ? there.length : at];
+  const wordsOf = (all: Lines) => all.map(({ words }) => words).join();
+  if (wordsOf(here) === wordsOf(there)) return [];
   const without = (all: Lines, some: Lines) =>
-    all.find(({ words }) => !some.some((one) => one.words === words))?.text;
+    all.find(({ words }) => !some.some((one) => one.words === words));
   const [lacks, added] = [without(there, here), without(here, there)];
-  const what = lacks ? `lacks ${lacks}` : added ? `has ${added}` : 'has its lines in another order';
+  const what = lacks ? `lacks ${lacks.text}` : `has ${added?.text ?? 'its lines in another order'}`;
   return [
     {
-      at: { file, line: first?.line ?? 1 },
+      at: { file, line: added?.line ?? 1 },
       seen: `${name} was edited: it ${what}`,
       why: 'Each line of a snippet stops a known attack, or keeps downloads working. The comments of the snippet say which.',
       fix: `postern nginx --upgrade --out ${dirname(dirname(file))}`,
@@ -112,10 +111,9 @@ function edited({ file, name, text, version }: SnippetFile): readonly Trap[] {
 type Lines = readonly { readonly text: string; readonly words: string; readonly line: number }[];
 
 function linesOf(block: readonly Directive[], outside = ''): Lines {
-  return block.flatMap((one) => {
-    const { text, line } = one;
+  return block.flatMap(({ text, line, block: inner = [] }) => {
     const words = outside + text;
-    return [{ text, words, line }, ...linesOf(one.block ?? [], words)];
+    return [{ text, words, line }, ...linesOf(inner, words)];
   });
 }
 
