@@ -6,7 +6,7 @@ import type { DoctorSiteOptions } from './site/tested-site.ts';
 
 const HELP = `
 With a URL, the doctor issues short-lived tokens for a canary: one of your files, which --path names. Then it
-sends about 230 requests that must not get this file. They change nothing on the site. The API key comes from
+sends about 200 requests that must not get this file. They change nothing on the site. The API key comes from
 POSTERN_API_KEY or --key-file.
 
 Exit status: 0 nothing found, 1 something found, 2 usage error, or the input or the site could not be read.`;
@@ -40,7 +40,6 @@ export function addDoctor(program: Command, env: NodeJS.ProcessEnv): void {
         .argParser(extensions)
         .default(EXTENSIONS, EXTENSIONS.join(', ')),
     )
-    .option('--access-log <file>', "nginx's access log, to search for tokens")
     .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
     .addOption(
       new Option(

@@ -5,7 +5,6 @@ import { Failure, UsageError } from '../../common/errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../common/terminal.ts';
 import { formatFinding, harmless } from '../finding.ts';
 import { type CheckResult, untested, type Verdict } from './attempts.ts';
-import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { cacheChecks, deliveryChecks, frontChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
 import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
@@ -83,7 +82,7 @@ async function attack(
   progress: Progress,
   signal: AbortSignal,
 ) {
-  const { path, connect, accessLog, only } = options;
+  const { path, connect, only } = options;
   const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
   const api = createDoctorApi(client, mark);
   const endpoint = endpointOf(url, connect);
@@ -98,8 +97,7 @@ async function attack(
   let doing = 'reading the canary';
   try {
     progress(doing);
-    const log = accessLog === undefined ? {} : { [ACCESS_LOG]: await accessLogCheck(accessLog) };
-    const all = selected({ ...CHECKS, ...log }, only);
+    const all = selected(only);
     const site = createTestedSite({
       // First: the options of the command also have an `api`, the URL.
       ...options,
@@ -132,14 +130,10 @@ async function attack(
   }
 }
 
-function selected(all: Checks, only: readonly string[] | undefined): (readonly [string, Check])[] {
-  const unknown = only?.find((id) => !Object.hasOwn(all, id));
-  if (unknown === undefined)
-    return Object.entries(all).filter(([id]) => only?.includes(id) ?? true);
-  if (unknown === ACCESS_LOG) {
-    throw new UsageError(`--only: ${ACCESS_LOG} needs --access-log <file>`);
-  }
-  const known = Object.keys(all).join(', ');
+function selected(only: readonly string[] = Object.keys(CHECKS)): (readonly [string, Check])[] {
+  const unknown = only.find((id) => !Object.hasOwn(CHECKS, id));
+  if (unknown === undefined) return Object.entries(CHECKS).filter(([id]) => only.includes(id));
+  const known = Object.keys(CHECKS).join(', ');
   throw new UsageError(`--only: unknown check ${escapeControls(unknown)}; the checks are ${known}`);
 }
 
@@ -193,7 +187,7 @@ function leftOut(rows: readonly Row[], { extensions, only }: DoctorSiteOptions) 
     ...open.map(({ title }) => title),
     ...(only === undefined ? [] : ['what --only leaves out']),
     `locations for other extensions than ${extensions.join(' ')} (--extensions)`,
-    'second URLs of other files than the canary, symbolic links, early data and the error log: run `postern doctor --config` too',
+    'second URLs of other files than the canary, symbolic links, early data and the logs: run `postern doctor --config` too',
   ];
 }
 

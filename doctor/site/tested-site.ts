@@ -18,7 +18,6 @@ export interface DoctorSiteOptions {
   /** File extensions for which the site could have locations. */
   readonly extensions: readonly string[];
   readonly connect?: string;
-  readonly accessLog?: string;
   /** Seconds for which nginx may cache a decision. */
   readonly decisionTtl: number;
   /** The ids of the checks to run; absent: all. */

@@ -86,7 +86,7 @@ function hasToken(form: string): boolean {
 }
 
 /** A text undecoded, decoded once, twice, and so on. Malformed escapes stay; line breaks inside a token are removed. */
-export function decodings(text: string): readonly string[] {
+function decodings(text: string): readonly string[] {
   const forms = [text];
   for (let last = text; forms.length <= MAX_DECODINGS; ) {
     // Not decodeURIComponent: each byte becomes a character, and malformed escapes stay.

@@ -1,5 +1,5 @@
 import { failed, NO_FOLDER_TOKENS, ok, skipped, untested } from '../attempts.ts';
-import { headerOf, type Request, type SiteResponse } from '../http.ts';
+import { headerOf, type Request } from '../http.ts';
 import { type Checks, type TestedSite, withToken } from '../tested-site.ts';
 
 const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
@@ -28,8 +28,6 @@ function byTarget(targets: readonly string[]) {
 const FIX =
   'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location takes precedence over both';
 
-const isClosed = ({ status }: SiteResponse) => [400, 403, 404].includes(status);
-
 /** Locations that serve the files without asking the gate. */
 export const locationChecks: Checks = {
   'internal-prefix': {
@@ -49,7 +47,7 @@ export const locationChecks: Checks = {
         !plain.body.includes('"not_found"')
       ) {
         const saw = `no internal location answers at ${internal}`;
-        return skipped(`${saw}: the prefix is wrong, or a front does not pass it on`);
+        return untested(`${saw}: the prefix is wrong, or a front does not pass it on`);
       }
       const spellings = {
         plain: inner,
@@ -116,29 +114,6 @@ export const locationChecks: Checks = {
     run: (site) => {
       const attempts = site.extensions.map((ending) => [ending, site.missingFile(ending)]);
       return site.attempt(Object.fromEntries(attempts), site.isGateDenial);
-    },
-  },
-  /**
-   * OPTIONS changes nothing, and distinguishes two kinds of 404: nginx checks `internal` before the method, and
-   * a location that serves files checks the method before it looks for the file.
-   */
-  'regex-internal': {
-    title: 'regex locations that override the internal location',
-    why: 'nginx serves files with these names under the internal prefix to any client',
-    fix: FIX,
-    run: async (site) => {
-      const { internal, mark, extensions } = site;
-      if (!internal) return skipped(NEEDS_PREFIX);
-      const plain = await site.ask({ method: 'OPTIONS', target: internal + mark });
-      if (site.isUnknown(plain)) return untested(site.describe(plain));
-      // No internal location, or a site that answers OPTIONS by itself.
-      if (!isClosed(plain)) {
-        return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
-      }
-      const attempts = extensions.map((ending) => {
-        return [ending, { method: 'OPTIONS', target: internal + mark + ending }];
-      });
-      return site.attempt(Object.fromEntries(attempts), isClosed);
     },
   },
 };

@@ -48,16 +48,15 @@ const found = (rule: string, text: string) =>
   diagnosed(text).filter((finding) => finding.rule === rule);
 
 test.each([
-  ['nginx/1.18.0', 'proxy_cookie_flags'],
-  ['nginx/1.20.2 (vendor build)', 'control characters'],
-  ['openresty/1.21.4.3', 'not tested'],
-  ['nginx/1.22.0', undefined],
-  ['nginx/1.26.3 (Ubuntu)', undefined],
-  ['nginx/1.100.0', undefined],
-  ['freenginx/1.27.1', undefined],
-])('doctor --config: %s is too old: %s', (product, why) => {
-  const seen = { line: 2, seen: product.split(' ')[0], why: expect.stringContaining(why ?? '') };
-  expect(found('old-nginx', printed(product))).toMatchObject(why === undefined ? [] : [seen]);
+  ['nginx/1.20.2 (vendor build)', true],
+  ['openresty/1.21.4.3', true],
+  ['nginx/1.22.0', false],
+  ['nginx/1.26.3 (Ubuntu)', false],
+  ['nginx/1.100.0', false],
+  ['freenginx/1.27.1', false],
+])('doctor --config: %s is too old: %s', (product, isOld) => {
+  const seen = { line: 2, seen: product.split(' ')[0] };
+  expect(found('old-nginx', printed(product))).toMatchObject(isOld ? [seen] : []);
   // The input does not contain the version.
   const unknown = printed(product).replace(/^nginx version: .*\n/, '');
   expect(found('old-nginx', unknown)).toEqual([]);

@@ -223,6 +223,5 @@ export const OTHERS: Readonly<Record<string, Leak>> = {
       return (await log()).slice(before).includes('token=ps_');
     },
     config: 'log',
-    live: 'access-log',
   },
 };

@@ -1,5 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { posternHere, program } from '../../cli/postern.ts';
 import { projectRoot } from '../../harness/paths.ts';
@@ -63,11 +62,6 @@ const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], Re
     [],
     /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: pass/,
   ],
-  'no log': [
-    {},
-    ['--access-log', '/nowhere/access.log'],
-    /--access-log \/nowhere\/access\.log cannot be read: no such file/,
-  ],
   'nginx asks the API, by auth_request': [
     { asksApi: true },
     [],
@@ -105,24 +99,13 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
     expect(saw['no-token']).toMatch(/^429: /);
   });
 
-  test('the log of another site proves nothing: exit 2', async () => {
+  test('a wrong --internal proves nothing: exit 2', async () => {
     const site = await siteToAttack();
-    const log = join(site.nginx.dir, 'other.log');
-    await writeFile(log, '');
-    const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
-    expect([code, saw['access-log']]).toEqual([
+    const { code, saw } = await site.examine('--internal', '/nope/', '--only', 'internal-prefix');
+    expect([code, saw['internal-prefix']]).toEqual([
       2,
-      expect.stringContaining('lacks the last line of this run'),
+      expect.stringMatching(/^no internal location answers at \/nope\/: the prefix is wrong/),
     ]);
-  });
-
-  test('a log that nginx has written in part proves nothing: exit 2', async () => {
-    const server = 'access_log postern.log postern buffer=1k;';
-    const site = await siteToAttack({ server });
-    const log = `${site.nginx.dir}/postern.log`;
-    const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
-    expect(await readFile(log, 'utf8')).toContain('postern-doctor-');
-    expect([code, saw['access-log']]).toEqual([2, expect.stringContaining('buffer=')]);
   });
 });
 
@@ -146,7 +129,6 @@ describe('doctor URL: usage errors', () => {
       ['http://127.0.0.1:1/', '--only', 'no-such'],
       /--only: unknown check no-such; the checks are cached-delivery, no-token, /,
     ],
-    [['http://127.0.0.1:1/', '--only', 'access-log'], /--only: access-log needs --access-log/],
     [['http://127.0.0.1:1/', '--key', KEY], /unknown option/],
     [['http://127.0.0.1:1/'], /POSTERN_API_KEY/, ''],
   ] as const)('%s', async ([words, says, key = KEY]) => {
