@@ -157,10 +157,15 @@ function block(language: string, heading: string): string {
 
 const example = block('yaml', 'Example');
 
-test('docs/reference/configuration.md: the example is valid, also with issuers', () => {
-  const config = loadFile(example + block('yaml', 'Issuers'));
-  const mounts = ['/download/', 'files.example/media/', '/download-logs/'];
-  expect(config.mounts.map(({ id }) => id)).toEqual(mounts);
+test('docs/reference/configuration.md: the example is valid, also with the issuers of jwt.md', () => {
+  const jwts = readFileSync(new URL('jwt.md', PATH), 'utf8');
+  const issuers = [...jwts.matchAll(/^issuers:\n([^]*?)^```/gm)].map(([, entry]) => entry).join('');
+  const mounts = example.replace(
+    'mounts:\n',
+    'mounts:\n  - { public: /download-logs-with-token/, internal: /logs/ }\n',
+  );
+  const config = loadFile(`${mounts}issuers:\n${issuers}`);
+  expect(config.mounts.map(({ id }) => id)).toContain('files.example/media/');
   expect(config.apiKeys.map(({ client }) => client.id)).toEqual(['web', 'batch']);
   expect(config.maxExpiresIn).toBe(86_400);
   expect(config.issuers.map(({ id, trustedFor }) => [id, trustedFor])).toEqual([
