@@ -137,6 +137,7 @@ const RECIPES = [
   'reference/nginx.md',
   'guides/object-store.md',
   'guides/pages.md',
+  'operate/monitoring.md',
 ];
 
 /** Each nginx block with the heading above it. */
