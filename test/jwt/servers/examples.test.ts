@@ -12,7 +12,8 @@ import { askGate } from '../../support/ask-service.ts';
 import { needTool } from '../../support/need-tool.ts';
 import { newJwk, publicHalf } from '../issuers.ts';
 
-// Runs the programs of docs/reference/jwt.md against a Postern with the configuration of that page.
+// Runs the programs of integrations/examples/ that sign, against a Postern with the configuration of
+// docs/reference/jwt.md.
 
 const PAGE = 'reference/jwt.md';
 const blocks = fencedBlocks(await readFile(join(projectRoot, 'docs', PAGE), 'utf8'));
@@ -23,6 +24,9 @@ function block(language: string, words: string): string {
   expect(found.length, `${language} blocks with ${words}`).toBe(1);
   return found[0]?.text ?? '';
 }
+
+const example = (name: string) =>
+  readFile(join(projectRoot, 'integrations/examples', name), 'utf8');
 
 async function configuration(jwks: string): Promise<string> {
   const issuers = block('yaml', 'trusted_for: downloads');
@@ -94,17 +98,17 @@ describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
     expect([startBy - iat, exp - startBy]).toEqual([120, 3600]);
   }
 
-  test('docs: the Node.js program signs a token that opens the file for one requester', async () => {
-    const program = block('js', 'SignJWT');
+  test('examples: the Node.js program signs a token that opens the file for one requester', async () => {
+    const program = await example('node/sign.mjs');
     const node = { path: process.execPath, env: {} };
     await opensForOne(await printed('sign.mjs', program, node));
   });
 
-  test('docs: the Python program signs a token that opens the file for one requester', async (context) => {
+  test('examples: the Python program signs a token that opens the file for one requester', async (context) => {
     const { path, env } = await needTool('python3-jwt', context);
     const client = join(projectRoot, 'integrations', 'python');
     const modules = [client, env.PYTHONPATH].filter(Boolean).join(delimiter);
     const python = { path, env: { ...env, PYTHONPATH: modules } };
-    await opensForOne(await printed('sign.py', block('python', 'Signer'), python));
+    await opensForOne(await printed('sign.py', await example('python/sign.py'), python));
   });
 });
