@@ -159,7 +159,9 @@ const example = block('yaml', 'Example');
 
 test('docs/reference/configuration.md: the example is valid, also with the issuers of jwt.md', () => {
   const jwts = readFileSync(new URL('jwt.md', PATH), 'utf8');
-  const issuers = [...jwts.matchAll(/^issuers:\n([^]*?)^```/gm)].map(([, entry]) => entry).join('');
+  const issuers = [...jwts.matchAll(/^issuers:\n([\s\S]*?)^```/gm)]
+    .map(([, entry]) => entry)
+    .join('');
   const mounts = example.replace(
     'mounts:\n',
     'mounts:\n  - { public: /download-logs-with-token/, internal: /logs/ }\n',
