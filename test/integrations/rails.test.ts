@@ -75,7 +75,9 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     expect(response.status).toBe(200);
     expect(await response.text()).toBe(`content of ${name}`);
     const disposition = response.headers.get('content-disposition') ?? '';
-    if (name.startsWith('Ü')) expect(disposition).toContain(TITLE_IN_HEADER);
+    // Rails 8 replaces the quotes.
+    const title = disposition.replaceAll('-x-', '%22x%22');
+    if (name.startsWith('Ü')) expect(title).toContain(TITLE_IN_HEADER);
     const [how, type] = name.endsWith('.pdf')
       ? ['inline', 'application/pdf']
       : ['attachment', 'application/octet-stream'];
@@ -254,7 +256,9 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
 
   test.runIf(tokens === 'signed')('a missing key is reported with its file', async () => {
     const tokensWith = (file: string) =>
-      errorOf(`Postern::Tokens.new(issuer: "a", audience: "b", key_file: "${file}").jwk`);
+      errorOf(
+        `require "postern/tokens"; Postern::Tokens.new(issuer: "a", audience: "b", key_file: "${file}").jwk`,
+      );
     const expected = 'key_file: expected a private P-256 or RSA key in PEM at';
     expect(await tokensWith('/nonexistent.pem')).toContain(`${expected} /nonexistent.pem`);
     expect(await tokensWith(join(site.folder, 'public.json'))).toContain(expected);

@@ -9,7 +9,7 @@ require "activestorage-postern"
 # A small application whose private files nginx sends.
 class Example < Rails::Application
   config.root = __dir__
-  config.load_defaults 7.2
+  config.load_defaults Rails::VERSION::STRING.to_f
   config.eager_load = false
   config.secret_key_base = ENV.fetch("SECRET_KEY_BASE")
   config.hosts.clear
