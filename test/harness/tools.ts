@@ -62,6 +62,11 @@ const pythons = {
     elsewhere:
       'python3 on PATH must have Django: pip install django "pyjwt[crypto]" pillow uvicorn',
   },
+  'python3-django-storages': {
+    modules: ['django', 'storages.compress', 'boto3'],
+    packages: ['python3-django', 'python3-django-storages-s3'],
+    elsewhere: 'python3 on PATH must have django-storages: pip install "django-storages[s3]"',
+  },
   'python3-setuptools': {
     // Version 77 has it. Older ones reject the license of the packages.
     modules: ['setuptools._vendor.packaging.licenses'],

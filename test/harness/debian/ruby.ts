@@ -4,7 +4,13 @@ import { findOnPath, type Tool } from '../find-on-path.ts';
 import { libraryPath } from './library-path.ts';
 import { findUnpacked, unpackedAt } from './packages.ts';
 
-export const RAILS_PACKAGES = ['ruby-rails', 'ruby-sqlite3', 'puma', 'ruby-jwt'] as const;
+export const RAILS_PACKAGES = [
+  'ruby-rails',
+  'ruby-sqlite3',
+  'puma',
+  'ruby-jwt',
+  'ruby-aws-sdk-s3',
+] as const;
 
 const VERSION = /^\d+\.\d+\.0$/;
 const TRIPLET = /-linux-gnu\w*$/;
