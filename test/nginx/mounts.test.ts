@@ -175,6 +175,17 @@ describe.each(modes)('max_age: by %s', (mode) => {
     expect(await kept(`/download/~${cookie}/a.txt`)).toEqual([200, never]);
     const missing = await site.issue({ path: '/download/none.txt' });
     expect(await kept(missing.url)).toEqual([404, 'no-store']);
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    for (const [name, value, status] of [
+      ['Range', 'bytes=99-', 416],
+      ['If-Match', '"another"', 412],
+    ] as const) {
+      const answer = await site.ask('GET', url, { [name]: value });
+      const lines = answer.headers.filter(([one]) => one === 'cache-control');
+      // Before a 416, nginx has already added the line of a 200. no-store has priority.
+      const last = lines.at(-1)?.[1] ?? 'none';
+      expect([answer.status, last]).toEqual([status, status === 416 ? 'no-store' : 'none']);
+    }
   });
 
   test('it keeps no file longer than nginx could send it', async () => {
