@@ -3,7 +3,7 @@ import type { Group } from '../test/harness/usage.ts';
 
 /** The parts of nginx's configuration that a variant adds. */
 export interface Site {
-  /** Before the http block: `load_module`. */
+  /** The lines before the http block: `load_module`. */
   readonly main?: string;
   readonly http?: string;
   readonly server: string;
@@ -25,7 +25,7 @@ export interface Backend {
   readonly issue?: { readonly path: string; readonly authorization: string; readonly body: string };
   /** Process groups whose CPU time is reported separately. */
   readonly processes: Readonly<{ service?: Group; redis?: Group }>;
-  /** From the start of the process to its first response. */
+  /** The time from the start of the process to its first response. */
   readonly startMs?: number;
   /** Memory of the service's processes before the first token is issued. */
   readonly idleBytes?: number;

@@ -15,7 +15,7 @@ export interface Results {
   readonly download: Rounds<work.Downloaded>;
   /** The whole file, once, from nginx without and with Postern. */
   readonly downloadWhole: Rounds<work.Downloaded>;
-  /** By the number of live tokens. */
+  /** The rates by the number of live tokens. */
   readonly growth: Rounds<work.Measured>;
   /** Steps that failed. They have no other results. */
   readonly failed: readonly Failure[];

@@ -10,7 +10,7 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** How often a call is sent again, if sending it twice has the effect of sending it once. Default: 2. */
   readonly retries?: number;
-  /** Instead of the global `fetch`. */
+  /** Replaces the global `fetch`. */
   readonly fetch?: typeof fetch;
 }
 
@@ -23,7 +23,7 @@ export interface CallOptions {
 /** A request to the API. */
 export interface ApiRequest extends CallOptions {
   readonly method: string;
-  /** Below the URL of the API, with the query. */
+  /** The path below the URL of the API, with the query. */
   readonly path: string;
   /** JSON text, or a form. */
   readonly body?: string | URLSearchParams | undefined;

@@ -24,7 +24,7 @@ export function serviceEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /** Reads and checks the whole configuration. Commands reject a configuration with which Postern would not start. */
 export function serviceConfig(env: NodeJS.ProcessEnv): Config {
   try {
-    // As on a terminal: no command needs the service to have an API key.
+    // This is as on a terminal: no command needs the service to have an API key.
     return loadConfig(serviceEnvironment(env), textOfFile, { onTerminal: true });
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });

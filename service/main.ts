@@ -102,7 +102,7 @@ async function main(): Promise<void> {
       onRejected: ({ reason, issuer }) =>
         log.info({ reason, issuer }, 'the JWT of a client was rejected'),
     });
-    // Last: if the keys are invalid, the current app keeps its store.
+    // The store follows last: if the keys are invalid, the current app keeps its store.
     await stores.follow(config.store);
     const { store } = stores.current();
     return { config, files, app: createApp(config, { ...shared, store, mounts, jwt }) };

@@ -9,9 +9,9 @@ import { isAnyone, isServer, type Scenario } from './scenario.ts';
 
 /** What the two topologies do in their own way. */
 export interface Failing {
-  /** As in the table: `a master`, or `the master`. */
+  /** The word in the table: `a master`, or `the master`. */
   readonly master: string;
-  /** Of a master, as in the table. */
+  /** The word in the table for the replicas of a master. */
   readonly replicas: string;
   readonly servers: readonly Redis[];
   /** How much longer a master fails when another one has replaced it. With that, it is about 10 s. */
@@ -103,7 +103,7 @@ export function failuresOf(failing: Failing) {
 /** How long replicas miss what the master acknowledges. */
 const BEHIND_MS = 800;
 
-/** So that a restarted server still has its data. */
+/** The options with which a restarted server still has its data. */
 export const KEEP = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
 
 export async function makeFolders(parent: string, count: number): Promise<string[]> {

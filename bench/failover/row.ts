@@ -19,7 +19,7 @@ export interface Row {
   readonly forged: number;
   /** Responses with a status that no client expects. */
   readonly other: number;
-  /** Of both instances, in bytes. */
+  /** The memory of both instances, in bytes. */
   readonly memory: readonly [before: number, after: number];
 }
 

@@ -72,7 +72,7 @@ export function isNode(id: string): (head: Buffer) => boolean {
 
 /** A failure of the servers, under load. */
 export interface Scenario {
-  /** As in the table. */
+  /** The name in the table. */
   readonly name: string;
   /** Causes it, and returns when all servers run again. */
   run(load: Load): Promise<void>;
@@ -88,10 +88,10 @@ export interface Topology {
   readonly name: 'Sentinel' | 'Cluster';
   /** What fails. */
   readonly kind: 'servers' | 'network';
-  /** Of the servers, with their name. */
+  /** The version of the servers, with their name. */
   readonly version: string;
   readonly url: string;
-  /** Of each master. */
+  /** The number of replicas of each master. */
   readonly replicas: number;
   readonly scenarios: readonly Scenario[];
   stop(): Promise<void>;

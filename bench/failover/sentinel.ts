@@ -33,7 +33,7 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
   const sentinels = [...redis.sentinels];
   let lastFailover = Number.NEGATIVE_INFINITY;
 
-  /** By which the others reach it. */
+  /** The port by which the others reach it. */
   const portOf = (server: Redis) => links[redis.servers.indexOf(server)]?.port ?? server.port;
 
   /** The one that the first sentinel names. */

@@ -25,7 +25,7 @@ export async function startSite(env: Record<string, string>) {
   const pids = services.map(({ pid }) => pid);
   return {
     port: nginx.port,
-    /** Of the APIs of the instances. */
+    /** The ports of the APIs of the instances. */
     apiPorts: services.map(({ apiPort }) => apiPort),
     log: () => services.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
     /** The resident memory of each instance. Throws if one has ended. */

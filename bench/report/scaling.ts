@@ -3,9 +3,9 @@ import { shown, type Table } from './tables.ts';
 /** Bytes for each grant of a kind. */
 export interface PerGrant {
   readonly title: string;
-  /** In Redis, with the index of its subject and its requesters. */
+  /** The bytes in Redis, with the index of its subject and its requesters. */
   readonly memory: number;
-  /** From the master to each replica. */
+  /** The bytes from the master to each replica. */
   readonly issue: number;
   readonly use: number | undefined;
   readonly revoke: number;

@@ -172,7 +172,7 @@ export function shown(value: number | undefined, digits = 2): string {
   return value?.toLocaleString('en', fixed) ?? '–';
 }
 
-/** For a terminal: first column left-aligned, others right-aligned. */
+/** The table for a terminal: the first column is left-aligned, the others right-aligned. */
 export function aligned(lines: Table): string {
   const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
   const cell = (text: string, i: number) => {

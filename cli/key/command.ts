@@ -50,7 +50,7 @@ export function addKey(program: Command): void {
 }
 
 interface GenerateOptions {
-  /** By default EdDSA, or with `rotate` the algorithm of the current key. */
+  /** The algorithm; the default is EdDSA, or with `rotate` that of the current key. */
   readonly alg?: Algorithm;
   readonly out?: string;
   readonly rotate?: true;

@@ -147,7 +147,7 @@ export async function writeFiles(
   }
 }
 
-/** Only the command in its head differs, for example after the command for another site. */
+/** The head names the command, which can differ without a change of the rest, for example for another site. */
 function withoutComments(text: string): string {
   return text.replace(/^#.*\n/gm, '');
 }

@@ -20,7 +20,7 @@ export type Output = Readonly<Partial<Record<'force' | 'json' | 'upgrade', true 
   readonly out?: string | undefined;
 };
 
-/** In memory, because the files contain tokens. */
+/** The folder is in memory, because the files contain tokens. */
 const CACHE_FOLDER = '/run/postern-decisions';
 
 /** First in its folder: a log format must be defined before the access_log lines that use it. */

@@ -59,7 +59,7 @@ function split(text: string): { readonly host: string; readonly port: string } |
   return host !== undefined && port !== undefined ? { host, port } : undefined;
 }
 
-/** By default, whether the text is a port. */
+/** Whether the text is a number of at most `max`, which is the highest port by default. */
 function isCount(text: string, max = 65_535): boolean {
   return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= max;
 }

@@ -24,7 +24,7 @@ can read arguments (ps) while the command runs.`;
 
 const ID_HELP = 'the token ID from the response or the log; put -- before an ID that begins with -';
 
-/** After an error: commander reads such an ID as an option. */
+/** The hint after an error: commander reads such an ID as an option. */
 const HYPHEN_HELP = '(put -- before a token ID that begins with a hyphen; see --help)';
 
 const EXPLAIN_HELP = `

@@ -59,7 +59,7 @@ export function curlLine({ url, headers = {}, body, range, show }: Request): str
 
 const checksumProgram = process.platform === 'darwin' ? 'shasum -a 256' : 'sha256sum';
 
-/** For any POSIX shell. */
+/** Quotes a text for any POSIX shell. */
 function quote(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -6,7 +6,7 @@ import { projectRoot } from '../../test/harness/paths.ts';
 const MIB = 1024 * 1024;
 
 export interface Sample {
-  /** Below the folder. */
+  /** The name below the folder. */
   readonly name: string;
   readonly sha256: string;
   readonly bytes: number;

@@ -20,7 +20,7 @@ import {
   type TestedSite,
 } from './tested-site.ts';
 
-/** In the order of the report. */
+/** The checks in the order of the report. */
 export const CHECKS: Checks = {
   ...frontChecks,
   ...tokenChecks,

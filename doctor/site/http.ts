@@ -56,7 +56,7 @@ export async function sendRequest(
     maxHeaderSize: MAX_BYTES,
     signal,
   });
-  // For the whole exchange: a site that sends one byte at a time must not block the doctor.
+  // The limit is for the whole exchange: a site that sends one byte at a time must not block the doctor.
   const timer = setTimeout(() => {
     sent.destroy(new Error(`no response within ${TIMEOUT_MS / 1000} s`));
   }, TIMEOUT_MS);
@@ -93,7 +93,7 @@ async function bodyOf(response: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** With names in lower case, in the order in which they were received, duplicates included. */
+/** The headers with names in lower case, in the order in which they were received, duplicates included. */
 function pairs(raw: readonly string[]) {
   return raw.flatMap((name, at) =>
     at % 2 === 0 ? [[name.toLowerCase(), raw[at + 1] ?? ''] as const] : [],

@@ -58,7 +58,7 @@ export interface Check {
   run(site: TestedSite): Promise<CheckResult>;
 }
 
-/** By their ids, which scripts use. */
+/** The checks by their ids, which scripts use. */
 export type Checks = Readonly<Record<string, Check>>;
 
 export function createTestedSite(run: Run) {

@@ -45,7 +45,7 @@ export interface Operation {
   /** The schema of the body. */
   readonly json?: object;
   readonly form?: object;
-  /** Instead of the usual limit for the body, and what else to do. */
+  /** The limit for the body, instead of the usual one, and what else to do. */
   readonly maxBytes?: number;
   readonly advice?: string;
   /** If there is no schema, there is no body. The default type is JSON. */

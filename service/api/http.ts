@@ -21,7 +21,7 @@ export interface ApiDependencies {
   readonly prolong: Prolong;
   readonly revoke: Revoke;
   readonly publicJwks: () => object;
-  /** In Prometheus' text format; absent: another listener has `/metrics`. */
+  /** The metrics in Prometheus' text format; absent: another listener has `/metrics`. */
   readonly metricsText?: () => Promise<string>;
   readonly version: string;
   readonly issue: Issue;
@@ -60,7 +60,7 @@ export interface AuditFields {
   readonly token_id?: string | undefined;
   readonly token_ids?: readonly string[];
   readonly count?: number;
-  /** Before which time JWTs of the subject are revoked that the client's issuers signed. */
+  /** The time before which JWTs of the subject are revoked that the client's issuers signed. */
   readonly signed_before?: number | undefined;
   readonly subject?: string | undefined;
   readonly path?: string | undefined;

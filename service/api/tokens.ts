@@ -40,7 +40,7 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies): void {
       },
     },
   });
-  // Before the paths with an ID.
+  // This route comes before the paths with an ID.
   endpoint('Tokens', '/tokens/batch', { post: issueBatch(deps) });
   endpoint('Tokens', '/tokens/{id}', {
     get: {

@@ -170,7 +170,7 @@ function readBelow(folder: string, name: string, report: Report): string | undef
   const path = join(folder, name);
   let file: number | undefined;
   try {
-    // Without O_NONBLOCK, a named pipe would block the process.
+    // O_NONBLOCK: a named pipe would block the process otherwise.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = fstatSync(file);
     if (!status.isFile()) return report(`${name} as a regular file`);

@@ -27,7 +27,7 @@ import {
   wholeNumber,
 } from './values.ts';
 
-/** In the spelling of the cookie's attribute. */
+/** The value has the spelling of the cookie's attribute. */
 const sameSite = parsed('lax, strict or none', (text) =>
   (['Lax', 'Strict', 'None'] as const).find((name) => name.toLowerCase() === text.toLowerCase()),
 );
@@ -196,7 +196,7 @@ export const SETTINGS = Object.keys(TABLE).filter((name) => !FILE_ONLY.includes(
 /** Names the file, so the file cannot contain it. */
 export const CONFIG_VARIABLE = 'POSTERN_CONFIG';
 
-/** For commands that call a service; the service itself rejects them. */
+/** Variables of commands that call a service; the service itself rejects them. */
 export const API_VARIABLES: readonly string[] = ['POSTERN_API', 'POSTERN_API_KEY'];
 
 export function variableOf(setting: string): string {
@@ -215,7 +215,7 @@ export function documentedSettings() {
   });
 }
 
-/** For `--help`. */
+/** The settings as `--help` prints them. */
 export function settingsHelp(): string {
   const lines = documentedSettings().map(({ title, meaning, standard }) => {
     const text = `${meaning} (default: ${standard})`.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1');

@@ -50,7 +50,7 @@ export function mapping<S extends z.ZodRawShape>(shape: S, orText = '') {
   });
 }
 
-/** In seconds. */
+/** The seconds of a year. */
 export const A_YEAR = 31_536_000;
 
 /** YAML reads digits as a number, the environment has only text. */

@@ -20,7 +20,7 @@ export interface GateRequest {
   readonly prefetch: boolean;
   /** The browser fetches the script of a service worker. */
   readonly serviceWorker: boolean;
-  /** For a POST, which nginx passes on to the gate with its body. */
+  /** Present for a POST, which nginx passes on to the gate with its body. */
   readonly confirmation?: Confirmation | undefined;
 }
 
@@ -47,7 +47,7 @@ export type DenyCode = (typeof DENY_CODES)[number];
 
 export interface Cookie {
   readonly value: string;
-  /** As the client spells it. */
+  /** The path as the requester spells it. */
   readonly path: string;
 }
 
@@ -60,7 +60,7 @@ export interface Allow {
   readonly target: string;
   /** Its query, encoded, without `?`; may be empty. */
   readonly args: string;
-  /** In an object store: the name of the file and the query, instead of `args`. */
+  /** The name of the file in an object store and the query, instead of `args`. */
   readonly signed?: SignedFile;
   /** Seconds for which nginx may cache the decision. */
   readonly reuseFor: number;

@@ -45,7 +45,7 @@ export function pageAnswer(page: WrittenPage | undefined): Answer {
   return bodyAnswer(200, page.headers, page.body);
 }
 
-/** In the query of the URL to which a confirmation redirects, if the browser must send back a cookie. */
+/** The argument of the URL to which a confirmation redirects, if the browser must send back a cookie. */
 const CONFIRMED = 'postern_confirmed=1';
 
 const isMarked = (uri: string) => new RegExp(`[?&]${CONFIRMED}(?:&|$)`).test(uri);
@@ -119,7 +119,7 @@ function locationOf(uri: string): string {
   return uri.replace(/[^\x21-\x7e]/g, encode);
 }
 
-/** For a page: `2026-11-26T07:05:58Z`. */
+/** A time as a page needs it: `2026-11-26T07:05:58Z`. */
 const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 const argsOf = ({ signed, args }: Allow): string => signed?.args ?? args;

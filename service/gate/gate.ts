@@ -30,7 +30,7 @@ interface GateDependencies {
   readonly emit?: Emit | undefined;
 }
 
-/** For an application that uses the wrong address. */
+/** The answer to an application that uses the wrong address. */
 const IS_GATE = 'This is the gate, for nginx. The API is at the address of POSTERN_API_LISTEN.';
 
 const LIVE_HEADERS = ['Cache-Control', 'no-store', 'Content-Type', 'application/json'];
@@ -64,7 +64,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       try {
         recordDecision(mode, decision, milliseconds);
         logDecision(log, headers, decision, milliseconds);
-        // Once, because each person with such a browser would repeat it.
+        // The warning is logged once, because each person with such a browser would repeat it.
         if (!hasWarned && mode !== 'confirm' && isUnkept(decision, uri)) {
           hasWarned = true;
           log.warn(UNKEPT);

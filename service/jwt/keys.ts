@@ -133,7 +133,7 @@ export async function fileKeys(text: string, algorithms: readonly string[]): Pro
 export interface OwnKeys {
   readonly first: Key & Required<Pick<Key, 'sign'>>;
   readonly find: KeySource;
-  /** For other verifiers (RFC 7517), without shared secrets. */
+  /** The keys for other verifiers (RFC 7517), without shared secrets. */
   readonly publicJwks: { readonly keys: readonly JWK[] };
 }
 

@@ -65,7 +65,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const trusted = byIssuer.get(claims.iss);
     if (trusted === undefined) return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };
     const revoking = how === 'revoking';
-    // Before the signature is checked: anyone can collect expired tokens, and a browser keeps them in cookies.
+    // This comes before the signature: anyone can collect expired tokens, and a browser keeps them in cookies.
     if (!revoking && hasPassed(claims, now() / 1000 - leeway)) {
       return { reason: REASONS.ERR_JWT_EXPIRED as string, issuer: trusted.issuer };
     }
@@ -163,7 +163,7 @@ function isShort(key: Key['verify']): boolean {
   return modulusLength < 2048;
 }
 
-/** By the claim that fails a check, by how another claim fails, or by the stable code of jose's error. */
+/** The reason, by the claim that fails a check, by how another claim fails, or by the stable code of jose's error. */
 const REASONS: Readonly<Record<string, string>> = {
   iss: 'is another issuer',
   aud: 'does not name the audience of its issuer',

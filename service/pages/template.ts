@@ -16,7 +16,7 @@ export interface Shown {
   readonly nonce?: string | undefined;
   /** The name of the file, or the path of the folder. */
   readonly file: string;
-  /** Until when the link works, for machines and for people. */
+  /** The end of the link, for machines and for people. */
   readonly until?: { readonly iso: string; readonly text: string } | undefined;
 }
 

@@ -29,7 +29,7 @@ const writeTo = promisify(write);
 /** Size of the buffer for lines that cannot be written. Further lines are dropped. */
 const MAX_BUFFERED_BYTES = 8 << 20;
 
-/** After an error: a full disk may have space again. */
+/** The pause after an error: a full disk may have space again. */
 const RETRY_MS = 200;
 
 export type LogOutput = ReturnType<typeof createLogOutput>;

@@ -57,7 +57,7 @@ export function endOnError(process: NodeJS.Process, log: Logger): void {
 /** Time for requests in flight. A supervisor usually waits 10 s for the end. */
 const DRAIN_MS = 4000;
 
-/** Then, time for the last log lines. */
+/** The time for the last log lines, after that. */
 const FLUSH_MS = 500;
 
 interface Running {

@@ -40,9 +40,9 @@ export function watchFiles(changed: () => void) {
   }
 
   return {
-    /** To call before all files are read again. */
+    /** Call this before all files are read again. */
     clear: () => read.clear(),
-    /** To call before a file is read. */
+    /** Call this before a file is read. */
     add(path: string): void {
       try {
         read.set(path, stateOf(realpathSync(path), statSync(path)));

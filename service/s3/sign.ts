@@ -67,7 +67,7 @@ export function createSign(
     const date = new Date(second * 1000).toISOString().replace(/[-:]|\.\d+/g, '');
     const day = date.slice(0, 8);
     const scope = `${day}/${region}/s3/aws4_request`;
-    // In the order of their names, as the signature requires.
+    // The arguments are in the order of their names, as the signature requires.
     const query = [
       'X-Amz-Algorithm=AWS4-HMAC-SHA256',
       `X-Amz-Credential=${encode(`${accessKeyId}/${scope}`)}`,

@@ -90,7 +90,7 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
     const newer = pending;
     pending = new Map(unsent);
     for (const [id, delivery] of newer) add(id, delivery);
-    // While the store was asked, this timer was set, so that a new line set no other.
+    // The timer stays set while the store answers, so that a new line does not start a second one.
     clearTimeout(timer);
     timer = undefined;
     if (pending.size > 0) timer = setTimeout(flush, unsent.length > 0 ? RETRY_MS : COLLECT_MS);

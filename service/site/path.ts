@@ -25,7 +25,7 @@ export function pathError(path: string): string | undefined {
   return undefined;
 }
 
-/** As {@link pathError}, for a folder: a path that ends with one slash. */
+/** Does the same as {@link pathError} for a folder: a path that ends with one slash. */
 export function prefixError(prefix: string): string | undefined {
   if (!prefix.endsWith('/')) return 'must end with a slash';
   return prefix === '/' ? undefined : pathError(prefix.slice(0, -1));

@@ -17,7 +17,7 @@ interface Waiting extends TakenEvent {
  * @param now does not depend on the clock of the machine, which can be set back
  */
 export function createMemoryEvents({ now = () => performance.now() } = {}): EventStore {
-  /** By entry, oldest first. */
+  /** The events by entry, oldest first. */
   const waiting = {
     application: new Map<string, Waiting>(),
     requesters: new Map<string, Waiting>(),

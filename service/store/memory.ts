@@ -28,7 +28,7 @@ interface Held {
   grant: Grant;
   /** Oldest first. */
   readonly requesters: KnownRequester[];
-  /** To enter the PIN. */
+  /** The number of attempts to enter the PIN. */
   attempts: number;
   /** What nginx sent. */
   delivery?: Delivery & { readonly whole: boolean };
@@ -259,7 +259,7 @@ function indexOf(client: string, { subject, covers }: Selection): string {
   return covers === undefined ? client : `${client}:path:${covers}`;
 }
 
-/** When the last requester must stop. */
+/** The time at which the last requester must stop. */
 function endOf({ grant, requesters }: Held): number {
   const { expiresAt, uses, external } = grant;
   if (external) return rememberedUntil(grant);

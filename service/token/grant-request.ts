@@ -17,7 +17,7 @@ export interface PreparedGrant {
 /** Seconds, for requests that name none. */
 export interface Defaults {
   readonly expiresIn: number;
-  /** For tokens with `max_uses`. */
+  /** The default for tokens with `max_uses`. */
   readonly resumeFor: number;
 }
 

@@ -42,7 +42,7 @@ export interface KnownRequester {
   readonly began: number;
   /** Digest of the secret in its resume cookie. */
   readonly cookie: string;
-  /** As returned by `networkOf`; absent: unknown. */
+  /** The address as `networkOf` returns it; absent: unknown. */
   readonly address?: string;
 }
 

@@ -14,7 +14,7 @@ import { jwtId, MAX_JWT_LENGTH, newToken, randomText, tokenId } from './token.ts
 export type Format = 'opaque' | 'jwt';
 
 export interface IssueOptions extends Defaults {
-  /** For requests that name none. */
+  /** The value for requests that name none. */
   readonly format: Format;
   /** Absent: no key is configured. */
   readonly signer?: Signer;
@@ -30,7 +30,7 @@ export interface Issued {
   readonly id: string;
   readonly expiresIn: number;
   readonly url: string;
-  /** For a grant with `cookie`: its relative links have no token, so that a client uses the cookie. */
+  /** The URL of a grant with `cookie`: its relative links have no token, so that a browser uses the cookie. */
   readonly cookieUrl?: string;
   /** A probable mistake of the client. */
   readonly warning?: string;

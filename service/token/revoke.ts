@@ -39,7 +39,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
       if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, 'revoking');
       if (id === undefined) return { revoked: false };
-      // Even if the grant is gone: the store may have to confirm an earlier revocation.
+      // The store is asked even if the grant is gone: it may have to confirm an earlier revocation.
       if (grant === undefined || recorded === 'required') return end(id, client);
       if (grant.client !== client.id) return { id, revoked: false };
       if (recorded === 'never') {
@@ -93,7 +93,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
     return { id, revoked: await store.revoke(id, client.id) };
   }
 
-  /** Until the end of every token that is valid now: another one may have the same `jti`. */
+  /** The end of every token that is valid now: another one may have the same `jti`. */
   function endExternal(id: string, grant: Grant): Promise<void> {
     const latest = now() + longestMs(issuersOf(grant.client));
     return store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));

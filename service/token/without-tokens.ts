@@ -29,7 +29,7 @@ export const MAX_TEXT_LENGTH = 1024;
 /** Percent signs that are encoded again. No link has as many, and each costs time in each decoding. */
 const MAX_ENCODED_AGAIN = 32;
 
-/** With it, the beginning of a token becomes a whole one. */
+/** A text that completes the beginning of a token. */
 const REST = 'A'.repeat(32);
 
 /**

@@ -9,7 +9,7 @@ import type { Event } from './event.ts';
 /** Maximum number of simultaneous requests and connections of an instance. */
 export const MAX_CONCURRENT = 8;
 
-/** For a request and its response. */
+/** The time for a request and its response. */
 const TIMEOUT_MS = 10_000;
 
 /** Maximum length of a response. Its content is not used. */
@@ -21,7 +21,7 @@ const IDLE_MS = 4000;
 /** A receiver of events. */
 export interface Webhook {
   readonly url: string;
-  /** Each signs each request. */
+  /** The secrets; each signs each request. */
   readonly secrets: readonly Buffer[];
   /** Addresses and ranges that are allowed although they are not public, also without TLS. */
   readonly allow: readonly string[];

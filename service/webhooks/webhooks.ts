@@ -35,7 +35,7 @@ const RETIRED_MS = 10_000;
 const FIRST_DELAY_MS = 5000;
 const MAX_DELAY_MS = 3_600_000;
 
-/** Within about a day. */
+/** The number of attempts, which take about a day. */
 export const MAX_ATTEMPTS = 30;
 
 export interface EventSettings {
@@ -64,7 +64,7 @@ interface EventOptions {
   readonly open: () => EventStore;
   readonly metrics: EventMetrics;
   readonly log: Logger;
-  /** In milliseconds, from any start. */
+  /** A clock in milliseconds, from any start. */
   readonly now?: () => number;
 }
 

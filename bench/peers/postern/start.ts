@@ -26,7 +26,7 @@ interface PosternOptions {
   readonly revocable?: boolean;
   /** More than one needs a store that they share. */
   readonly instances?: number;
-  /** Instead of the wanted number. */
+  /** Replaces the wanted number. */
   readonly tokens?: number;
 }
 

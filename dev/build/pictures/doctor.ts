@@ -36,7 +36,7 @@ export async function doctorPicture(): Promise<string> {
   ]);
 }
 
-/** As `nginx -T` prints it. */
+/** The configuration as `nginx -T` prints it. */
 function dump(): string {
   const snippets = join(projectRoot, 'nginx', 'snippets');
   const names = readdirSync(snippets).filter((name) => name.endsWith('.conf'));

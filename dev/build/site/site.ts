@@ -81,7 +81,7 @@ async function withLinks(page: string, pages: readonly string[], work: string): 
 // GitHub Pages does not serve hidden files.
 const copyOf = (file: string) => `files/${file.replace(/(?<=^|\/)\./g, '')}.txt`;
 
-/** Of a folder, the names in it. */
+/** The content of a file, or the names in a folder. */
 async function contentOf(path: string): Promise<string | Buffer> {
   if (!(await stat(path)).isDirectory()) return readFile(path);
   return `${(await readdir(path)).sort().join('\n')}\n`;

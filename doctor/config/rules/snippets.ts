@@ -107,7 +107,7 @@ function edited({ file, name, text, version }: SnippetFile): readonly Trap[] {
   ];
 }
 
-/** Each directive, and with the blocks around it. */
+/** Each directive, with the blocks around it. */
 type Lines = readonly { readonly text: string; readonly words: string; readonly line: number }[];
 
 function linesOf(block: readonly Directive[], outside = ''): Lines {
@@ -149,7 +149,7 @@ function unwritable(folder: string, { main }: Http): string | undefined {
     const isRoot = main.own('user').some(({ args }) => args[0] === 'root');
     if (uid === 0 && (mode & 0o022) === 0 && !isRoot) return 'belongs to root';
     const { blocks, bavail, bsize } = statfsSync(folder);
-    // Without a limit, blocks is 0.
+    // `blocks` is 0 if the snippet has no limit.
     return blocks > 0 && bavail * bsize < MIN_FREE_BYTES ? 'is full' : undefined;
   } catch (error) {
     // nginx creates it when it starts.

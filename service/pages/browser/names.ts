@@ -5,7 +5,7 @@ export interface ListEntry {
   readonly url: URL;
   readonly name: string;
   readonly isFolder: boolean;
-  /** In bytes; 0 for a folder. */
+  /** The size in bytes; 0 for a folder. */
   readonly size: number;
   readonly modified: Date | undefined;
 }

@@ -13,7 +13,7 @@ const LARGE = 1024 ** 3;
 /** How often the progress changes. */
 const SHOW_MS = 200;
 
-/** For a status that may pass, such as 429. */
+/** The attempts after a status that may pass, such as 429. */
 const MAX_ATTEMPTS = 20;
 const RETRY_SECONDS = 2;
 const MAX_RETRY_SECONDS = 60;

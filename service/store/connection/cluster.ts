@@ -23,7 +23,7 @@ import {
 import { TIMED_OUT, timed } from './timed.ts';
 import type { StoreUrl } from './url.ts';
 
-/** From the loss of a connection until the attempt to connect again. */
+/** The time from the loss of a connection until the attempt to connect again. */
 const RETRY_MS = 50;
 
 /** Replies of a node that does not have the key, or does not have it yet. */

@@ -6,7 +6,7 @@ import type { LateCause } from './timed.ts';
 import type { StoreAccess } from './url.ts';
 
 export interface ConnectOptions extends StoreAccess {
-  /** For each command. */
+  /** The time limit of each command. */
   readonly timeoutMs: number;
   /** Called when Redis begins or stops to accept writes; `failure` is the reason. */
   readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
@@ -56,7 +56,7 @@ const COMMANDS = [
 /** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
 export interface Connection {
   readonly isCluster: boolean;
-  /** For commands whose keys have the same slot in a cluster. */
+  /** Runs commands whose keys have the same slot in a cluster. */
   readonly redis: Pick<Redis, (typeof COMMANDS)[number]>;
   /** Ends with the first attempt to connect, if there is one. */
   connected(): Promise<void>;
@@ -85,7 +85,7 @@ export interface Connection {
 /** Sends a command with these keys now, or after the first attempt to connect, and limits the time until its reply. */
 export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promise<T>;
 
-/** For commands that change nothing: sends them again if the connection is lost. */
+/** Runs commands that change nothing, and sends them again if the connection is lost. */
 export function twice(wait: Wait): Wait {
   return async (keys, send) => {
     try {

@@ -162,7 +162,7 @@ const CLUSTER_MEANINGS: Meanings = [
   ],
 ];
 
-/** As `failureOf`, for a node of a cluster. */
+/** Does the same as `failureOf`, for a node of a cluster. */
 export function clusterFailure(error: Error): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
   const shown = meaningOf(error.message, CLUSTER_MEANINGS);

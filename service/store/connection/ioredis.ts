@@ -18,7 +18,7 @@ import type { Address, StoreAccess, StoreTls, StoreUrl } from './url.ts';
 /** `replyMapping` is omitted, because it changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 
-/** For a connection to a server that holds data. */
+/** The options of a connection to a server that holds data. */
 export function serverOptions(
   url: StoreUrl,
   { password = url.password, tls, timeoutMs }: StoreAccess & { readonly timeoutMs: number },
@@ -98,7 +98,7 @@ export class MasterConnector extends SentinelConnector {
     super(options as ConstructorParameters<typeof SentinelConnector>[0]);
     const connector = this as unknown as Internals;
     const { connectToSentinel } = connector;
-    // Only this function has the connections to sentinels.
+    // The library passes the connections to sentinels only to this function.
     connector.connectToSentinel = (address, more) => {
       const own = { ...more, Connector: ServerConnector, autoResubscribe: false };
       const sentinel = connectToSentinel.call(this, address, own);
@@ -130,7 +130,7 @@ export function sentinelsOf(redis: Redis): number | undefined {
   return (redis as unknown as { readonly connector: Partial<MasterConnector> }).connector.sentinels;
 }
 
-/** From the end of a connection until the next attempt. */
+/** The time from the end of a connection until the next attempt. */
 const AGAIN_MS = 200;
 
 /**

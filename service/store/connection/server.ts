@@ -43,7 +43,7 @@ function connectServer(
 ): Connection {
   /** This connection is being closed, because its server must not be used. */
   let isLeaving = false;
-  /** From the end of a handshake until the connection is closed. */
+  /** True from the end of a handshake until the connection is closed. */
   let isReady = false;
   const attempt = createAttempt(options.timeoutMs);
   attempt.begin();
@@ -63,7 +63,7 @@ function connectServer(
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
       state.refuse(failureOf(error));
-      // Once per connection: the address may now belong to the new master.
+      // A connection ends only once for this reason: the address may now belong to the new master.
       const leaves = redis.status === 'ready' && !isLeaving;
       isLeaving = true;
       return leaves;

@@ -25,10 +25,10 @@ export interface StoreUrl {
 export interface StoreAccess {
   /** The value of POSTERN_STORE. It may contain a password: never log it. */
   readonly url: string;
-  /** Instead of the URL's. */
+  /** Replaces the password of the URL. */
   readonly password?: string;
   readonly tls?: StoreTls;
-  /** For the sentinels themselves. */
+  /** The user and the password for the sentinels themselves. */
   readonly sentinel?: { readonly username?: string; readonly password?: string };
 }
 

@@ -18,7 +18,7 @@ import {
 } from './scripts.ts';
 import { PIECE, type Shared } from './shared.ts';
 
-/** Alternating: a token ID, and the milliseconds for which it stays in the index. */
+/** The entries alternate: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
 
 /** What ISSUE gets for a grant. */
@@ -169,14 +169,14 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
     const confirmGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
     const ids = await reply(() => redis.zrange(index, from, String(from + PIECE - 1)));
     if (ids.length === 0) return undefined;
-    // Together: an unhandled rejection would end the process.
+    // Both are awaited together: an unhandled rejection would end the process.
     const [, ended] = await Promise.all([
       reply(() => connection.unlink(ids.map(keys.uses))),
       reply(() => connection.unlink(ids.map(keys.grant))),
     ]);
     if (from > 0) return ended;
     await confirmGrants?.();
-    // Last, so that the next revocation or list finishes an interrupted one.
+    // The index comes last, so that the next revocation or list finishes an interrupted one.
     await reply(() => redis.zrem(index, ...ids));
     return ended;
   }

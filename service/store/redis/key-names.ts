@@ -12,7 +12,7 @@ export function createKeys(prefix: string) {
   return {
     grant: (id: string) => `${prefix}grant:{${id}}`,
 
-    /** Before which time the external tokens of a subject are revoked. */
+    /** The time before which the external tokens of a subject are revoked. */
     signed: (subjectId: string) => `${prefix}signed:{${subjectId}}`,
 
     /** The requesters of a grant. */

@@ -10,7 +10,7 @@ import { failure } from '../connection/failure.ts';
 import { checkedUrl } from '../connection/url.ts';
 import type { Replicas } from './replicas.ts';
 
-/** With two, no failover happens if the machine of the master and of one sentinel fails. */
+/** Two sentinels do not start a failover if the machine of the master and of one of them fails. */
 const MIN_SENTINELS = 3;
 
 /** Of Redis. Valkey reports a version of Redis, too. */

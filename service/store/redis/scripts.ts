@@ -5,8 +5,8 @@
  * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
- * `wc<cookie>` and `wa<address>` exist until replicas have confirmed it: a failover could lose it, and
- * another requester would get its use. `we` is the latest end that a replica may still have, until replicas have
+ * `wc<cookie>` and `wa<address>` exist until replicas have confirmed the use. Until then a failover could lose it,
+ * and another requester could take it. `we` is the latest end that a replica may still have, until replicas have
  * confirmed an earlier one. `d` is what nginx sent, for any grant: see sent-bytes.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.

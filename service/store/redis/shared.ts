@@ -28,7 +28,7 @@ export function openShared(options: RedisStoreOptions) {
   const { prefix, now = Date.now } = options;
   const connection = connect(options, async () => {
     const written = write().then((replies) => replies.forEach(replyOrThrow));
-    // Even if no write is accepted: a full Redis has tokens that can be looked up.
+    // Redis is judged even if it accepts no write: a full Redis has tokens that can be looked up.
     const judged = connection.infos().then(health.judge);
     await Promise.all([written, judged, replicas?.learn()]);
     health.requireAccepted();
