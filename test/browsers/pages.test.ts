@@ -28,7 +28,7 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
   const site = await siteForTest({
     mode: 'auth_request',
     gate: withPages(decisions),
-    // As limit_conn refuses a download.
+    // limit_conn refuses a download like this.
     locations:
       'location = /busy { error_page 429 @postern_failed; recursive_error_pages on; return 429; }',
   });
@@ -73,7 +73,7 @@ const files = {
   ...Object.fromEntries(HOSTILE.map((name) => [`hostile/${name}`, name])),
 };
 
-/** As shown. The size of a folder is empty. */
+/** The texts as shown. The size of a folder is empty. */
 const SIZES = ['300 bytes', '1.4 MB', '22 bytes', '19.5 kB', '1 byte'];
 
 const click = (page: Page, column: number) => page.click(`th:nth-child(${column}) button`);

@@ -73,7 +73,7 @@ test.for(browsers)('ZIP, %s: streamed to a file', async (name, context) => {
   const site = await listingSite({ files: { 'hls/large.bin': large, 'hls/sub/a.txt': 'a' } });
   const { url } = await site.issue({ ...grant, cookie: true });
   await browser.open(site.nginx.url(url));
-  // By the cookie of the first response.
+  // The cookie of the first response opens it.
   const page = await browser.open(site.nginx.url('/download/hls/'));
   await page.evaluate(withPicker);
   await save(page);

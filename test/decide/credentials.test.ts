@@ -9,7 +9,7 @@ const mounts = [
 ];
 const { issue, authorize } = createDecider({ mounts });
 
-/** As nginx passes it on: one character for each byte. */
+/** The text as nginx passes it on: one character for each byte. */
 const bytes = (text: string) => Buffer.from(text).toString('latin1');
 
 async function cookiesOf(uri: string, more = {}) {
@@ -58,7 +58,7 @@ test('cookies: the token cookie contains the token, and is set if the client doe
   expect(await authorize(`${uri}?token=${token}`)).toMatchObject({ tokenCookie });
   const bearer = { authorization: `Bearer ${token}` };
   expect(await authorize(uri, bearer)).toMatchObject({ tokenCookie });
-  // Also for a known requester: a player may have lost the cookie.
+  // This also holds for a known requester: a player may have lost the cookie.
   const counted = await issue({ prefix: '/download/hls/', cookie: true, max_uses: 1 });
   const again = { value: counted.token, path: '/download/hls/' };
   for (const redeemed of ['new', 'known']) {

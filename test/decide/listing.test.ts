@@ -77,7 +77,7 @@ describe('listing', () => {
     const { issue, authorize, url } = await issued({ prefix: '/download/hls/', listing: true });
     const code = name.endsWith('/') ? 'path_is_folder' : 'insufficient_scope';
     expect(await authorize(url + name)).toMatchObject(denied(code));
-    // As before, for a token that shows no list.
+    // A token that shows no list gets the same as before.
     const plain = await issue({ prefix: '/download/hls/' });
     if (!name.endsWith('/')) {
       expect(await authorize(plain.url + name)).toMatchObject({ allow: true });

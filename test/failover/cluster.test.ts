@@ -13,7 +13,7 @@ import { forTest } from '../support/for-test.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 
-/** Of the first master and the others, as test/harness/redis-cluster.ts gives them. */
+/** Whether the first master of test/harness/redis-cluster.ts has the grant. */
 const isOfFirst = (id: string) => slotOf(grantKey(id)) < Math.floor(SLOTS / 3);
 
 function openedAt(url: string, timeoutMs = 250) {

@@ -151,7 +151,7 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   const { issue } = createIssues(shared);
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  // Before the grant, and before each of its three indexes.
+  // The revocations came before the grant, and before each of its three indexes.
   expect(revoked).toEqual([0, 0, 0, 0]);
   expect(await store.find(id)).toBeDefined();
   await revoke();

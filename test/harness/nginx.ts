@@ -24,7 +24,7 @@ export interface Nginx {
   readonly port: number;
   readonly ports: number[];
   readonly dir: string;
-  /** Of the master process. */
+  /** The ID of the master process. */
   readonly pid: number;
   /** `http://127.0.0.1:<port><path>`, with the path unchanged. */
   url(path: string): string;

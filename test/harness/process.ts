@@ -26,7 +26,7 @@ export class ExitedEarly extends Error {
 }
 
 export interface Command {
-  /** For error messages. */
+  /** The name for error messages. */
   name: string;
   path: string;
   args: string[];

@@ -4,11 +4,11 @@
 /** An element, for a function that runs in the page. */
 export interface PageElement {
   readonly textContent: string | null;
-  /** Of an iframe. */
+  /** The part for an iframe. */
   readonly contentDocument?: { readonly body: PageElement } | null;
   readonly hidden: boolean;
   readonly ariaSort: string | null;
-  /** Of a time. */
+  /** The part for a time. */
   readonly dateTime: string;
   getAttribute(name: string): string | null;
 }

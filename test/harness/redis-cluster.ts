@@ -12,7 +12,7 @@ export interface ClusterOptions {
   args?: string[];
   /** 0 or 1 for each master. */
   replicas?: 0 | 1;
-  /** For what each server keeps, the masters first. */
+  /** A folder for what each server keeps, the masters first. */
   folders?: readonly string[];
   /** Proxies by which all others reach the nodes, the masters first. */
   proxies?: ReadonlyArray<{ readonly clients: ServerProxy; readonly bus: ServerProxy }>;
@@ -51,7 +51,7 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
 
 interface Node {
   readonly redis: Redis;
-  /** By which others reach it. */
+  /** The port by which others reach it. */
   readonly port: number;
   readonly busPort: number;
 }

@@ -15,7 +15,7 @@ export interface SentinelOptions {
   engine?: Engine;
   /** Further arguments of each server that holds data. */
   args?: string[];
-  /** For what each server keeps, the master first. */
+  /** A folder for what each server keeps, the master first. */
   folders?: readonly string[];
   /** Proxies by which all others reach the servers, the master first. */
   proxies?: readonly ServerProxy[];

@@ -51,7 +51,7 @@ async function start(main: string, ports: number[], options: ServiceOptions) {
     stdio: options.stdio ?? 'pipe',
   });
   const { POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api } = env;
-  // In this order: the one of the metrics is the last to listen.
+  // The order matters: the listener of the metrics is the last one.
   const all = [gate, api, options.env.POSTERN_METRICS_LISTEN];
   const listeners = all.flatMap((one) => (one === undefined || one === 'off' ? [] : address(one)));
   await ready(async () => (await Promise.all(listeners.map(isLive))).every(Boolean), {
@@ -77,7 +77,7 @@ function address(listen: string): { host?: string; port?: number; socketPath?: s
 
 function isLive(listener: ReturnType<typeof address>): Promise<boolean> {
   return new Promise((resolve) => {
-    // Without an agent: a keep-alive connection would delay a stop.
+    // The request has no agent: a keep-alive connection would delay a stop.
     const request = get({ ...listener, path: '/livez', agent: false, timeout: 1_000 }, (reply) => {
       reply.resume();
       resolve(reply.statusCode === 200);

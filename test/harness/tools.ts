@@ -49,7 +49,7 @@ const pythons = {
     packages: ['python3-django', 'gunicorn', 'python3-redis'],
     elsewhere: 'python3 on PATH must have Django: pip install django gunicorn redis',
   },
-  // For the package of Django and its example.
+  // The package of Django and its example need this.
   'django-postern': {
     modules: ['django', 'jwt', 'cryptography', 'PIL', 'uvicorn'],
     packages: [

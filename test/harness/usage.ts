@@ -35,7 +35,7 @@ function inGroup(group: Group): string[] {
   return pids.filter((pid) => groups.includes(Number(stat(pid)[2])));
 }
 
-/** From the third field on: the second is the program's name, which may contain spaces and ')'. */
+/** The fields from the third one on: the second is the program's name, which may contain spaces and ')'. */
 function stat(pid: string): string[] {
   const text = read(pid, 'stat');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -50,7 +50,7 @@ test('docs/start/getting-started.md: word for word on a machine with two HTTPS s
     'cert.pem': certificate,
     'key.pem': key,
   });
-  // For the workers of nginx.
+  // The workers of nginx must read it.
   await chmod(folder, 0o755);
   const script = await readFile(join(projectRoot, 'test', 'install', 'getting-started.sh'), 'utf8');
   const { ok, output } = await inOverlay(`cd '${projectRoot}'\n${script}`, {

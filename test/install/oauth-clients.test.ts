@@ -8,7 +8,7 @@ import { needTool } from '../support/need-tool.ts';
 
 // Libraries for OAuth use /introspect and /revoke as they are, with their default client authentication.
 
-/** With characters that libraries encode in HTTP Basic. */
+/** A key with characters that libraries encode in HTTP Basic. */
 const KEY = 'a-key~with*all!of:these';
 
 let service: ServiceProcess;

@@ -22,7 +22,7 @@ let folder: string;
 let packed: Packed;
 beforeAll(async () => {
   folder = await temporaryFolder();
-  // For another user.
+  // Another user must be able to read it.
   await chmod(folder, 0o755);
   packed = await pack(folder);
 }, 3 * MINUTE);
@@ -107,7 +107,7 @@ describe.sequential.each<NpmProgram>(['node-20', 'node-22', 'node-24', 'node-26'
           POSTERN_API_KEYS: `web:${KEY}`,
           POSTERN_LISTEN: gate,
           POSTERN_API_LISTEN: api,
-          // For `postern token`.
+          // `postern token` needs these.
           POSTERN_API: `http://${api}`,
           POSTERN_API_KEY: KEY,
         });

@@ -70,7 +70,7 @@ test('Prometheus reads each metric, and evaluates each alert', async (context) =
   await expect.poll(states).toContain('PosternDown');
 });
 
-/** With the configuration of docs/operate/monitoring.md, but a scrape each second. */
+/** Starts Prometheus with the configuration of docs/operate/monitoring.md, but a scrape each second. */
 async function startPrometheus(target: number, context: Parameters<typeof needTool>[1]) {
   const { path, env } = await needTool('prometheus', context);
   return onFreePorts(1, async ([port]) => {

@@ -334,7 +334,7 @@ test('external JWT: the same jti of two issuers is two tokens', async () => {
   const claims = { jti: 'x', max_uses: 1 };
   const [one, two] = [await a.sign(claims), await b.sign(claims)];
   expect(await codeOf(uri(one), from('192.0.2.1'))).toBe('allow');
-  // By a client that owns only the first issuer.
+  // The client owns only the first issuer.
   for (const token of [one, two]) await ask('POST /revoke', { form: { token } });
   expect(await codeOf(uri(two), from('192.0.2.2'))).toBe('allow');
   expect(await codeOf(uri(one), from('192.0.2.1'))).toBe('invalid_token');

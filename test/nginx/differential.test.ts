@@ -37,7 +37,7 @@ const LINES = [
   '/protected/a.txt?token={}',
 ];
 
-/** Of the path: before a query. */
+/** The end of the path, which is before the query. */
 const END = -1;
 
 /** A line with up to three of its places changed. */

@@ -138,7 +138,7 @@ test.each(modes)(
   },
 );
 
-// With a stub of oauth2-proxy.
+// A stub stands in for oauth2-proxy.
 
 const USERS: Readonly<Record<string, string>> = { 'session=ada': 'ada', 'session=': '' };
 

@@ -1,4 +1,4 @@
-/** For the http block and the server block. */
+/** Directives for the http block and the server block. */
 export const ANYWHERE: Readonly<Record<string, string>> = {
   'a cache': 'proxy_cache cache; proxy_cache_valid any 10m;',
   'a cache that ignores Cache-Control': `
@@ -65,7 +65,7 @@ export const ANYWHERE: Readonly<Record<string, string>> = {
   'writing methods': 'dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;',
 };
 
-/** Only for the server block. */
+/** Directives only for the server block. */
 export const SERVER: Readonly<Record<string, string>> = {
   try_files: 'root $files/../www; try_files $uri /index.html;',
   'try_files into the folder': 'root $files/..; try_files /protected$uri $uri /index.html;',

@@ -3,11 +3,11 @@ import { modes, type Site, siteForTest, useSite } from '../support/site.ts';
 
 const POLICY = 'Content-Security-Policy';
 
-/** By extension, with the types of the list that is used everywhere in these tests. */
+/** Files by extension, with the types of the list that is used everywhere in these tests. */
 const ACTIVE = ['a.html', 'a.svg', 'a.xml', 'a.js', 'a.css', 'a.txt', 'a.json', 'a.unknown', 'a'];
 const INERT = ['a.mp4', 'a.webm', 'a.mp3', 'a.png', 'a.jpg', 'a.pdf'];
 
-/** By type, from the site's list or from an object store. */
+/** Files by type, from the site's list or from an object store. */
 const TYPES: ReadonlyArray<[type: string, isInert: boolean]> = [
   ['TEXT/HTML', false],
   ['application/xhtml+xml', false],

@@ -51,7 +51,7 @@ describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
 
   test('every header in every spelling, once and twice', async () => {
     const { access_token: token } = await site.issue({ path: '/download/a.txt' });
-    // With the token for a.txt in each header that could name a token.
+    // The token for a.txt is in each header that could name a token.
     const claim = (name: string) => CLAIMS[name] ?? token;
     const tried: Headers[] = names.flatMap((name) =>
       spellings(name).flatMap((spelling) => [

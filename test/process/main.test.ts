@@ -52,7 +52,7 @@ test('start: a Redis that cannot be reached is logged, and the service recovers 
   expect(await up()).toBe(0);
   await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), { what: 'its address' });
   await forTest(startRedis({ port }));
-  // Before the first request.
+  // This must happen before the first request.
   await waitFor(async () => (await up()) === 1, { what: 'the connection' });
   await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
   expect(await ready()).toBe(200);

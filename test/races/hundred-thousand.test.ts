@@ -11,17 +11,17 @@ const COUNT = 100_000;
 /** Maximum number of tokens in a request and in a page. */
 const PAGE = 100;
 
-/** Of token IDs in a command. */
+/** The number of token IDs in a command. */
 const MOST = 1000;
 
 /** Commands whose cost depends only on their arguments: none reads all keys or a whole index. */
 const SCRIPTS = ['eval', 'evalsha'];
 const BOUNDED = ['get', 'mget', 'set', 'exists', 'unlink', 'rename', 'pexpire', 'time', ...SCRIPTS];
 const BOUNDED_IN_INDEX = ['zadd', 'zrange', 'zrank', 'zscore', 'zrem', 'zcount', 'zremrangebyrank'];
-/** Of this test, and of each client that connects. */
+/** Commands of this test, and of each client that connects. */
 const ASIDE = ['echo', 'ping', 'monitor', 'client', 'hello', 'info', 'select'];
 
-/** Of the check at the start, whether the Redis user may run them: on a key with one field. */
+/** Commands of the check at the start, whether the Redis user may run them: on a key with one field. */
 const CHECKED = ['hset', 'hget', 'hmget', 'hgetall', 'hdel', 'del', 'pttl'];
 
 /**

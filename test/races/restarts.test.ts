@@ -38,7 +38,7 @@ async function startGate(kind: Kind, folder: string) {
   });
   onTestFinished(async () => void (await service.stop()));
   return {
-    /** As in nginx's upstream. */
+    /** The address as in nginx's upstream. */
     address,
     get service() {
       return service;
@@ -207,7 +207,7 @@ describe('races: processes on one inherited socket', () => {
         await clients.progress(5);
       }
       expect(Object.keys(await clients.stop())).toEqual(['200']);
-      // Only requests in flight at a SIGKILL.
+      // Only requests in flight at a SIGKILL may fail.
       expect(await stopIssuing()).toBeLessThanOrEqual(3);
     },
   );

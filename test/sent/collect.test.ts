@@ -248,7 +248,7 @@ test.each([
   ['200 3 5 -', { bytes: 3, size: 5, ranges: [[0, 3]] }],
   ['200 0 5 -', { bytes: 0, size: 5, ranges: [] }],
   ['200 0 0 -', { bytes: 0, size: 0, ranges: [] }],
-  // Without Content-Length, and several ranges.
+  // These have no Content-Length, or several ranges.
   ['200 70 - -', { bytes: 70, ranges: [] }],
   ['206 300 280 -', { bytes: 300, ranges: [] }],
   ['206 3 3 bytes 2-4/5', { bytes: 3, size: 5, ranges: [[2, 5]] }],

@@ -32,7 +32,7 @@ function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag, ...lengthBytes(length)]), ...parts]);
 }
 
-/** As short as possible: browsers reject other forms. */
+/** The form is as short as possible: browsers reject other forms. */
 function lengthBytes(length: number): number[] {
   if (length < 128) return [length];
   return length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];

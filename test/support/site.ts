@@ -33,9 +33,9 @@ export interface SiteOptions extends PosternOptions {
   readonly mode: SiteMode;
   /** Files by their name below the protected folder. */
   readonly files?: Readonly<Record<string, string | Buffer>>;
-  /** In the http block, before the server. */
+  /** Lines in the http block, before the server. */
   readonly http?: string;
-  /** In the server block, before the locations. */
+  /** Lines in the server block, before the locations. */
   readonly server?: string;
   /** Of the internal location. Default: the files with internal.conf. */
   readonly internal?: string;

@@ -13,7 +13,7 @@ const mounts = createMounts([
   mount('a.example:/own/', '/own-files/'),
 ]);
 const limited: Client = { ...client, paths: [{ prefix: '/download/reports/' }] };
-/** For a token of one mount, valid on all its sites or on one of them. */
+/** The target of a token of one mount, valid on all its sites or on one of them. */
 const errorOf = (target: string, of: Client, folder = false, all = mounts, site?: string) => {
   const covers = folder ? '/download/' : '/download/x';
   const at = all.find(site, covers) as Mount;
@@ -142,7 +142,7 @@ test('target: the mount of a site needs a client that may issue for the site', (
   expect(on('a.example', '/own-files/a', of('a.example'))).toBeUndefined();
   expect(on('a.example', '/own-files/a', of('b.example'))).toMatchObject({ forbidden: true });
   expect(on('a.example', '/protected/a', of('a.example'))).toBeUndefined();
-  // Only its own site: this mount also serves every other site.
+  // The token has only its own site: this mount also serves every other site.
   expect(errorOf('/protected/a', of('a.example'))).toMatchObject({ forbidden: true });
 });
 

@@ -21,7 +21,7 @@ async function sites(words: readonly string[], env: Env = USUAL) {
     });
 }
 
-/** Without the comments at the top. */
+/** The file without the comments at the top. */
 const LEAST = `
 include postern/http.conf;
 

@@ -266,7 +266,7 @@ describe('nginx --out: warns, and writes', () => {
 });
 
 describe('nginx --out: directives that nginx -v allows', () => {
-  /** With a program `nginx` that says that it has this version. */
+  /** Runs with a program `nginx` that says that it has this version. */
   async function made(version: string, words: readonly string[], sites = '') {
     const { folder, run, read } = await machine(sites);
     const path = join(folder, 'bin', 'nginx');

@@ -202,7 +202,7 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   '--x-accel': { xAccel: true },
 };
 
-/** With ports and paths that are free here. */
+/** The configuration with ports and paths that are free here. */
 function here(text: string, { ports, dir }: { ports: number[]; dir: string }): string {
   return text
     .replaceAll('listen 80;', `listen 127.0.0.1:${ports[0]};`)

@@ -45,7 +45,7 @@ const url = fc
   .tuple(fc.constantFrom('http', 'https'), host, path)
   .map(([s, h, p]) => `${s}://${h}${p}`);
 
-/** Without a name that nginx would look up, and without a certificate's file that is not everywhere. */
+/** Whether a URL has no name that nginx would look up, and needs no certificate's file that is not everywhere. */
 const isNumeric = (url: string) => /^(http:\/\/)?([\d.]+|\[[\da-f:.]+\])(:\d+)?(\/|$)/.test(url);
 
 /** As in render.ts: a long origin is a regular expression. */

@@ -175,7 +175,7 @@ test.each(modes)(
     const site = await started({
       mode,
       http: `${LIMIT_CONN} ${CACHE_CONF}`,
-      // As in a usual nginx.conf.
+      // This is a usual nginx.conf.
       server:
         'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
       only: `location ^~ /download/ { ${gateSnippet(mode)} }

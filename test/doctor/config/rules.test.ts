@@ -16,7 +16,7 @@ interface Parts {
   readonly server?: string;
   readonly http?: string;
   readonly main?: string;
-  /** In the public location. */
+  /** Lines for the public location. */
   readonly inside?: string;
 }
 

@@ -10,7 +10,7 @@ export interface BrokenSite
   extends Omit<Partial<SiteOptions>, 'files' | 'gate' | 'internal' | 'only'> {
   /** A second server in front of it, on `$front`, which the doctor attacks instead. */
   readonly front?: string;
-  /** Instead of the public location. */
+  /** Replaces the public location. */
   readonly gate?: string;
   /** The content of the internal location; `inner` replaces the whole location. */
   readonly within?: string;

@@ -25,7 +25,7 @@ export function findRails(): Tool | undefined {
     path: program,
     env: {
       RUBYLIB: roots.flatMap(standardLibraries).join(delimiter),
-      // With those of the system: what is installed was not downloaded.
+      // Gems of the system count too: what is installed was not downloaded.
       GEM_PATH: [...roots, '/'].flatMap(gemFolders).join(delimiter),
       ...(libraries.length > 0 && { LD_LIBRARY_PATH: libraries.join(delimiter) }),
     },

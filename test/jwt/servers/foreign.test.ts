@@ -30,7 +30,7 @@ async function instance(ahead: number) {
 /** Seconds since the epoch, this many seconds from now. */
 const at = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
 
-/** Until when Redis remembers a token, in milliseconds since the epoch; -1: without end. */
+/** The time until which Redis remembers a token, in milliseconds since the epoch; -1: without end. */
 async function rememberedUntil(jti: string): Promise<number> {
   const key = `postern:grant:{${jwtId(app.issuer.issuer, jti)}}`;
   return Number((await tell(redis, `PEXPIRETIME ${key}`)).slice(1));
