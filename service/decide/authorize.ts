@@ -48,7 +48,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       try {
         const decision = await decide(request, requested, token, deadline, how);
         if (decision.allow) return signed(decision, requested.mount);
-        if (decision.confirmed || decision.locked) return decision;
+        if (decision.code === 'confirmed' || decision.locked) return decision;
         // Checking signatures takes longer than anything else, and anyone can send four cookies with invalid ones.
         if (decision.rejection?.checked) how = 'known';
         // A stale cookie must not hide that the requester may confirm.

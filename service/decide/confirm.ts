@@ -33,13 +33,13 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     const known = { id, path, subject: grant.subject };
     const refused = () => deny('invalid_token', { ...known, refused: true });
     const ask = (code: DenyCode) => deny(code, { ...known, page: pageOf(grant, path) });
-    const confirmed = (redeemed: Redeemed | undefined) => {
+    const confirmed = (redeemed: Redeemed | undefined): Decision => {
       if (redeemed === undefined) return refused();
       const cookies = {
         ...(tokenCookie && { tokenCookie }),
         ...(redeemed === 'new' && { resumeCookie }),
       };
-      return deny('confirmed', { ...known, confirmed: { grant, redeemed, ...cookies } });
+      return { allow: false, code: 'confirmed', id, grant, path, redeemed, ...cookies };
     };
 
     if (confirmation === undefined) {

@@ -39,7 +39,7 @@ export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export const DENY_CODES = [
   ...(['missing_token', 'invalid_token', 'insufficient_scope', 'prefetch'] as const),
-  ...(['invalid_request', 'path_is_folder', 'confirmed', 'confirmation_required'] as const),
+  ...(['invalid_request', 'path_is_folder', 'confirmation_required'] as const),
   ...(['pin_required', 'pin_wrong', 'cross_origin', 'unavailable'] as const),
 ] as const;
 
@@ -75,8 +75,17 @@ export interface Allow {
   readonly listing?: string;
 }
 
+/** A requester has used a grant, and gets these cookies. */
+export type Used = Pick<
+  Allow,
+  'id' | 'grant' | 'path' | 'redeemed' | 'resumeCookie' | 'tokenCookie'
+>;
+
 /** A POST has confirmed the requester. Only a GET of the same URL then gets the file. */
-export type Confirmed = Pick<Allow, 'grant' | 'redeemed' | 'resumeCookie' | 'tokenCookie'>;
+export interface Confirmed extends Used {
+  readonly allow: false;
+  readonly code: 'confirmed';
+}
 
 /** Texts of the page on which a person confirms. */
 export interface ConfirmPage {
@@ -98,7 +107,6 @@ export interface Deny {
   readonly refused?: true;
   /** This request has revoked the grant: its PIN was wrong too often. */
   readonly locked?: Grant;
-  readonly confirmed?: Confirmed;
   /** The requester may confirm. */
   readonly page?: ConfirmPage;
   /** The URL to which a login page may send the browser back, percent-encoded. */
@@ -108,7 +116,11 @@ export interface Deny {
   readonly cause?: unknown;
 }
 
-export type Decision = Allow | Deny;
+export type Decision = Allow | Confirmed | Deny;
+
+export function isUsed(decision: Decision): decision is Allow | Confirmed {
+  return decision.allow || decision.code === 'confirmed';
+}
 
 export function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { type Allow, type Decision, type Deny, deny, type Mode } from '../decide/decision.ts';
+import { formFile, listFile } from '../pages/file-header.ts';
 import type { WrittenPage } from '../pages/pages.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import { encodePath } from '../site/path.ts';
 import {
   type CookieSettings,
   dispositionOf,
-  pageText,
   printable,
   responseHeaders,
   setCookies,
@@ -52,7 +52,7 @@ const isMarked = (uri: string) => new RegExp(`[?&]${CONFIRMED}(?:&|$)`).test(uri
 
 /** Whether the browser confirmed and came back without its cookie. Everyone can write the marker: it decides nothing. */
 export function isUnkept(decision: Decision, uri: string): boolean {
-  return !decision.allow && decision.page !== undefined && isMarked(uri);
+  return 'page' in decision && decision.page !== undefined && isMarked(uri);
 }
 
 type ToAnswer = (decision: Decision, cookies: CookieSettings, uri: string) => Answer;
@@ -66,7 +66,7 @@ export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
 
 /** The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason. */
 function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
-  if (!decision.allow) return subrequestDenial(decision, uri);
+  if (!decision.allow) return subrequestDenial(denied(decision), uri);
   // nginx obeys X-Accel-Expires before Cache-Control, which is left out because nginx would have to read it.
   const headers = ['X-Accel-Expires', String(decision.reuseFor)];
   addFileHeaders(headers, decision, responseHeaders.limitRate);
@@ -78,7 +78,10 @@ function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: str
 
 /** The response if nginx proxies the request without its body: an internal redirect, or the denial itself. */
 function xAccelAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
-  if (!decision.allow) return denial(decision, statusOf(decision.code), uri);
+  if (!decision.allow) {
+    const deny = denied(decision);
+    return denial(deny, statusOf(deny.code), uri);
+  }
   const args = argsOf(decision);
   // nginx passes Expires on: no shared cache may reuse a file of a location without the Cache-Control of file.conf.
   const headers = ['X-Accel-Expires', '0', 'Expires', '0'];
@@ -98,10 +101,10 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings, uri: string):
  */
 function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
   if (decision.allow) return subrequestDenial(deny('invalid_request'));
-  const { confirmed, id = '', code } = decision;
-  if (confirmed === undefined) return subrequestDenial(decision);
-  const { subject } = confirmed.grant;
-  const set = setCookies(confirmed, cookies);
+  if (decision.code !== 'confirmed') return subrequestDenial(decision);
+  const { id, code, grant } = decision;
+  const { subject } = grant;
+  const set = setCookies(decision, cookies);
   const isNew = set.length > 0 && !isMarked(uri);
   const location = isNew ? `${uri}${uri.includes('?') ? '&' : '?'}${CONFIRMED}` : uri;
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0'];
@@ -119,9 +122,6 @@ function locationOf(uri: string): string {
   return uri.replace(/[^\x21-\x7e]/g, encode);
 }
 
-/** A time as a page needs it: `2026-11-26T07:05:58Z`. */
-const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-
 const argsOf = ({ signed, args }: Allow): string => signed?.args ?? args;
 
 function addFileHeaders(headers: string[], decision: Allow, limitRate: string): void {
@@ -134,12 +134,14 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push(limitRate, String(grant.limitRate));
   const disposition = listing === undefined ? dispositionOf(grant) : undefined;
-  if (listing !== undefined) {
-    const words = ['list', pageText(listing), timeText(grant.expiresAt)];
-    headers.push(responseHeaders.file, words.join(' '));
-  }
+  if (listing !== undefined) headers.push(responseHeaders.file, listFile(listing, grant.expiresAt));
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
   if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
+}
+
+/** Only the answer to a POST can confirm. */
+function denied(decision: Exclude<Decision, Allow>): Deny {
+  return decision.code === 'confirmed' ? deny('invalid_request') : decision;
 }
 
 /** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */
@@ -157,11 +159,6 @@ function denial({ code, id, page }: Deny, status: number, uri: string, returnUrl
   // RFC 6750, section 3: without an error if the request had no credential.
   const error = code === 'invalid_token' ? ', error="invalid_token"' : '';
   if (status === 401) headers.push('WWW-Authenticate', `Bearer realm="postern"${error}`);
-  if (page !== undefined) {
-    const words = [timeText(page.until), pageText(page.file)];
-    if (page.opens !== undefined) words.push(page.opens);
-    if (isMarked(uri)) words.push('unkept');
-    headers.push(responseHeaders.file, words.join(' '));
-  }
+  if (page !== undefined) headers.push(responseHeaders.file, formFile(page, isMarked(uri)));
   return { status, headers };
 }

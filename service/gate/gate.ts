@@ -82,7 +82,8 @@ export function createGate(deps: GateDependencies): RequestListener {
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
       // Log this even if the response was sent at the deadline.
-      if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
+      if ('locked' in decision && decision.locked)
+        logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
       decision = deny('unavailable', { cause });
     }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import contentDisposition from 'content-disposition';
-import type { Confirmation, Confirmed, Cookie, GateRequest } from '../decide/decision.ts';
+import type { Confirmation, Cookie, GateRequest, Used } from '../decide/decision.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 
 /**
@@ -140,17 +140,6 @@ function asciiName(filename: string): string {
   return bare.replace(/[^\x20-\x7e]/gu, '_') || '_';
 }
 
-/** Characters of a file name on a page. */
-const MAX_PAGE_TEXT = 255;
-
-/** A name for a page, percent-encoded: nginx sends it back to the gate with its request for the page. */
-export function pageText(name: string): string {
-  const characters = [...name];
-  const isLong = characters.length > MAX_PAGE_TEXT;
-  const short = isLong ? `${characters.slice(0, MAX_PAGE_TEXT - 1).join('')}…` : name;
-  return encodeURIComponent(short.toWellFormed());
-}
-
 /** Attributes of every cookie (RFC 6265bis). */
 export interface CookieSettings {
   readonly sameSite: 'Lax' | 'Strict' | 'None';
@@ -165,7 +154,7 @@ const RESUME_MIN_AGE = 7 * 86_400;
 const NONE: readonly string[] = [];
 
 /** The `Set-Cookie` values for an allowed or confirmed requester, at most two. */
-export function setCookies(decision: Confirmed, { sameSite, secure, partitioned }: CookieSettings) {
+export function setCookies(decision: Used, { sameSite, secure, partitioned }: CookieSettings) {
   const { grant, resumeCookie, tokenCookie } = decision;
   if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
   const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
-import type { Decision, Deny, DenyCode } from '../decide/decision.ts';
+import { type Decision, type Deny, type DenyCode, isUsed } from '../decide/decision.ts';
 import type { Grant } from '../token/grant.ts';
 import { Unavailable } from '../token/store.ts';
 import { loggedGrant, withoutTokens } from '../token/without-tokens.ts';
@@ -30,7 +30,7 @@ export function logDecision(
     code: allow ? 'allow' : decision.code,
     requester: requesterOf(decision),
     token_id: id,
-    subject: bare(allow ? decision.grant.subject : decision.subject),
+    subject: bare(subjectOf(decision)),
     // A token in an unexpected place is part of the path.
     path: bare(path),
     method: headers[requestHeaders.method],
@@ -39,7 +39,7 @@ export function logDecision(
     request_id: headers[requestHeaders.requestId],
     traceparent: traceparentOf(headers),
     ms: Math.round(milliseconds * 1000) / 1000,
-    ...(!allow && reasonFor(decision)),
+    ...(!isUsed(decision) && reasonFor(decision)),
   };
   log[level](fields, 'decision');
 }
@@ -73,8 +73,11 @@ function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
 }
 
 function requesterOf(decision: Decision): string | undefined {
-  if (decision.allow) return decision.redeemed;
-  return decision.confirmed?.redeemed ?? (decision.refused && 'refused');
+  return isUsed(decision) ? decision.redeemed : decision.refused && 'refused';
+}
+
+function subjectOf(decision: Decision): string | undefined {
+  return isUsed(decision) ? decision.grant.subject : decision.subject;
 }
 
 /** Why a JWT was rejected, or what failed; without a stack trace if the store is down: then every request logs it. */
@@ -94,27 +97,27 @@ const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
 
 /** Reports first uses, refusals, and tokens that wrong PINs have revoked. The fields are those of the decision log. */
 export function emitDecision(emit: Emit, headers: IncomingHttpHeaders, decision: Decision): void {
-  const used = decision.allow ? decision : decision.confirmed;
-  // A requester gets a resume cookie only if it took a use.
-  if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
-    const { client, uses } = used.grant;
+  if (isUsed(decision)) {
+    // A requester gets a resume cookie only if it took a use.
+    if (decision.redeemed !== 'new' || decision.resumeCookie === undefined) return;
+    const { client, uses } = decision.grant;
     // Otherwise max_uses bounds the events of a token.
     const limit = uses?.max === undefined ? decision.id : undefined;
     emit('token.redeemed', { ...dataOf(headers, decision), client }, limit);
-  } else if (!decision.allow && decision.locked !== undefined) {
+  } else if (decision.locked !== undefined) {
     const { client } = decision.locked;
     emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
-  } else if (!decision.allow && REFUSALS.has(decision.code)) {
+  } else if (REFUSALS.has(decision.code)) {
     // All tokens have one limit, because anybody can make up a token.
     emit('token.refused', { reason: decision.code, ...dataOf(headers, decision) }, 'refused');
   }
 }
 
 function dataOf(headers: IncomingHttpHeaders, decision: Decision): object {
-  const { allow, id, path } = decision;
+  const { id, path } = decision;
   return {
     token_id: id,
-    subject: allow ? decision.grant.subject : decision.subject,
+    subject: subjectOf(decision),
     path,
     method: headers[requestHeaders.method],
     site: headers[requestHeaders.site],

@@ -58,7 +58,7 @@ function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
 
-const CODES = ['allow', ...DENY_CODES] as const;
+const CODES = ['allow', 'confirmed', ...DENY_CODES] as const;
 
 /** Counts and times the gate's decisions. Only their code becomes a label. */
 function decisionRecorder({ counts, times }: Instruments): RecordDecision {

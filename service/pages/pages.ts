@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../coalesce.ts';
-import { readable } from './browser/names.ts';
+import { readFile } from './file-header.ts';
 import { denialPage, listHead, lookOf, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,
@@ -42,8 +42,6 @@ const MINUTE: Intl.DateTimeFormatOptions = {
   hourCycle: 'h23',
   ...{ timeZone: 'UTC', timeZoneName: 'short' },
 };
-
-const OPENS = ['folder', 'file'] as const;
 
 const SCRIPT_HEADERS = [
   ...['Content-Type', 'text/javascript; charset=utf-8', 'Cache-Control', 'max-age=300'],
@@ -96,19 +94,15 @@ export function createPages(
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
-    // That of a list is `list`, its path and the time.
-    const [first = '', file = '', ...more] = String(headers['postern-file'] ?? '').split(' ');
-    const until = untilOf(name === 'listing' ? more[0] : form && first, dates);
-    const opens = OPENS.find((one) => form && more.includes(one));
+    const header = form || name === 'listing' ? String(headers['postern-file'] ?? '') : '';
+    const { file, until, opens, unkept } = readFile(header, form === undefined);
     const requestId = String(headers['x-request-id']);
     const nonce = NONCE.test(requestId) ? requestId : undefined;
     const shown: Shown = {
       ...{ language, texts, form, opens, nonce },
       page: opens && name === 'confirmation_required' ? texts[`open_${opens}`] : texts[name],
-      // The gate has sent it percent-encoded.
-      file: form || name === 'listing' ? (readable(file) ?? '') : '',
-      until,
-      unkept: more.includes('unkept'),
+      ...{ file, unkept },
+      until: until === undefined ? until : { iso: until, text: dates.format(new Date(until)) },
     };
     if (name === 'listing') {
       const used = SCRIPT_TEXTS.map((text) => [text, texts[text]]);
@@ -127,11 +121,6 @@ function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): st
     if (languages.has(tag.toLowerCase())) return tag.toLowerCase();
   }
   return 'en';
-}
-
-function untilOf(iso = '', dates: Intl.DateTimeFormat): Shown['until'] {
-  const date = new Date(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(iso) ? iso : Number.NaN);
-  return Number.isNaN(date.getTime()) ? undefined : { iso, text: dates.format(date) };
 }
 
 /**

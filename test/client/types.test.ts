@@ -62,7 +62,7 @@ describe('types of postern/client', () => {
   });
 
   test('codes of errors are those of the API, and three of the client', () => {
-    type Api = RefusalCode | Exclude<ProblemCode, DenyCode> | 'unavailable';
+    type Api = RefusalCode | Exclude<ProblemCode, DenyCode | 'confirmed'> | 'unavailable';
     expectTypeOf<ApiErrorCode>().toEqualTypeOf<Api>();
     expectTypeOf<PosternError['code']>().toEqualTypeOf<ErrorCode>();
   });

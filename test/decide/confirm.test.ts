@@ -41,7 +41,7 @@ describe('confirm: GET and HEAD', () => {
     const request = { path, confirm: true, max_uses: 1, expires_in: 60 };
     const { authorize, clock, url } = await issued(request);
     const confirmed = await authorize(url, post());
-    expect(confirmed).toMatchObject({ code: 'confirmed', confirmed: { redeemed: 'new' } });
+    expect(confirmed).toMatchObject({ code: 'confirmed', redeemed: 'new' });
     const resume = resumeOf(confirmed);
     const known = { allow: true, redeemed: 'known', reuseFor: 0 };
     clock.now += 3_500_000;
@@ -132,7 +132,7 @@ describe('confirm: POST', () => {
     });
     const decision = await authorize(`${url}a.ts`, post());
     const tokenCookie = { value: token, path: HLS };
-    expect(decision).toMatchObject({ confirmed: { tokenCookie } });
+    expect(decision).toMatchObject({ code: 'confirmed', tokenCookie });
     const stale = (await issue({ path })).token;
     for (const cookie of [`${stale} ${token}`, `${token} ${stale}`]) {
       const plain = await authorize('/download/hls/a.ts', { cookie });

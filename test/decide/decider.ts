@@ -72,7 +72,7 @@ export const post = (more: Partial<Confirmation> = {}) => ({
 
 /** The resume cookie of a requester that has confirmed. */
 export const resumeOf = (decision: Decision) =>
-  decision.allow ? undefined : decision.confirmed?.resumeCookie?.value;
+  !decision.allow && decision.code === 'confirmed' ? decision.resumeCookie?.value : undefined;
 
 export async function issued(request: GrantRequest, options: DeciderOptions = {}) {
   const decider = createDecider(options);

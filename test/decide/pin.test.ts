@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Deadline } from '../../service/decide/deadline.ts';
+import { isUsed } from '../../service/decide/decision.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { MAX_PIN_ATTEMPTS, pinHmac } from '../../service/token/pin.ts';
 import { type Store, Unavailable } from '../../service/token/store.ts';
@@ -125,7 +126,7 @@ describe('pin', () => {
     const { authorize, store, url, id } = await issued({ ...pinned, max_uses: 1, bind: 'any' });
     const clicks = Array.from({ length: 4 }, () => post({ pin: 'Zu12' }));
     const decisions = await Promise.all(clicks.map((click) => authorize(url, click)));
-    const confirmed = decisions.map((one) => !one.allow && one.confirmed?.redeemed);
+    const confirmed = decisions.map((one) => isUsed(one) && one.redeemed);
     expect(confirmed).toEqual(['new', ...clicks.slice(1).map(() => 'known')]);
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
