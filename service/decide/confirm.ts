@@ -76,7 +76,7 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     if (deadline.late) throw deadline.late;
     // It takes effect although it is not confirmed. People must see why the link does not open any more.
     const orLocked = async (error: Error) => {
-      if (error instanceof Unconfirmed && (await store.find(id)) === undefined) return 0;
+      if (error instanceof Unconfirmed && (await store.find(id)).grant === undefined) return 0;
       throw error;
     };
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS, isRight).catch(orLocked);

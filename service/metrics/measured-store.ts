@@ -110,7 +110,6 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
     measuredStore: (store: Store): Store => ({
       issue: timed('issue', store.issue),
       find: timed('find', store.find),
-      findTimed: timed('find', store.findTimed),
       countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
       addDelivered: timed('add_delivered', store.addDelivered, ({ unsent, lost }) => {
@@ -119,7 +118,6 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
         up = 0;
       }),
       delivered: timed('delivered', store.delivered),
-      findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),
       revokeExternal: timed('revoke_external', store.revokeExternal, () => revoked.inc()),
       revokeSigned: timed('revoke_signed', store.revokeSigned),
@@ -130,8 +128,7 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
         if (result === 'new' && isCounted) redeemed.inc();
       }),
       revoke: timed('revoke', store.revoke, (wasLive) => revoked.inc(Number(wasLive))),
-      revokeSubject: timed('revoke_subject', store.revokeSubject, (count) => revoked.inc(count)),
-      revokeClient: timed('revoke_client', store.revokeClient, (count) => revoked.inc(count)),
+      revokeAll: timed('revoke_all', store.revokeAll, (count) => revoked.inc(count)),
       close: store.close,
     }),
 

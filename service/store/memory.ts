@@ -82,20 +82,6 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return indexes.get(index) ?? [];
   }
 
-  async function endAll(client: string, selection: Selection): Promise<number> {
-    let ended = 0;
-    // A copy: grants that are issued meanwhile stay.
-    await inPieces([...idsOf(client, selection)], (piece) => {
-      for (const id of piece) {
-        const found = live(id);
-        if (found === undefined) continue;
-        end(id, found.grant);
-        ended += 1;
-      }
-    });
-    return ended;
-  }
-
   /** Frees the memory of ended grants, in steps, because decisions wait meanwhile. */
   function sweep(): void {
     if (sweeping === undefined) {
@@ -120,22 +106,19 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       sweep();
       for (const [id, grant] of issued) put(id, grant);
     },
-    async find(id) {
-      return live(id)?.grant;
-    },
-    async findTimed(id) {
+    async find(id, how) {
       const found = live(id);
-      return found && { grant: found.grant, leftMs: endOf(found) - now() };
+      const signed = how === 'timed' ? undefined : how;
+      const { before = 0 } = (signed && subjects.get(signed.subjectId)) ?? {};
+      const isRevoked = (revoked.get(id) ?? 0) > now();
+      if (isRevoked || (signed && signedAt(signed, found?.grant) < before))
+        return { isRevoked: true };
+      if (found === undefined) return {};
+      return { grant: found.grant, ...(how === 'timed' && { leftMs: endOf(found) - now() }) };
     },
     async requesters(id) {
       const { requesters = [] } = live(id) ?? {};
       return { total: requesters.length, newest: requesters.slice(-MAX_SHOWN_REQUESTERS) };
-    },
-    async findExternal(id, signed) {
-      if ((revoked.get(id) ?? 0) > now()) return 'revoked';
-      const grant = live(id)?.grant;
-      const { before = 0 } = (signed && subjects.get(signed.subjectId)) ?? {};
-      return signed && signedAt(signed, grant) < before ? 'revoked' : grant;
     },
     async saveExternal(id, grant) {
       sweep();
@@ -233,8 +216,19 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         ...(first.length > limit && last && { next: last.cursor }),
       };
     },
-    revokeSubject: (client, subject) => endAll(client, { subject }),
-    revokeClient: (client) => endAll(client, {}),
+    async revokeAll(client, selection) {
+      let ended = 0;
+      // A copy: grants that are issued meanwhile stay.
+      await inPieces([...idsOf(client, selection)], (piece) => {
+        for (const id of piece) {
+          const found = live(id);
+          if (found === undefined) continue;
+          end(id, found.grant);
+          ended += 1;
+        }
+      });
+      return ended;
+    },
     async check() {
       return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },

@@ -50,23 +50,20 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
       return found.grant === undefined ? { rejection: NOT_STORED, ...found } : found;
     }
     if (recorded === 'never') return signed(verified);
-    const kept = await store.findExternal(id, verified.signed);
-    if (kept === undefined) return { ...signed(verified), unsaved: true };
+    const { grant, isRevoked } = await store.find(id, verified.signed);
+    if (!grant && !isRevoked) return { ...signed(verified), unsaved: true };
     // The revocation of a subject could not end a token whose issuer signs the same `jti` for another one.
-    if (kept !== 'revoked' && kept.subject === verified.grant.subject) {
-      return { id, recorded, grant: kept };
-    }
+    if (grant && grant.subject === verified.grant.subject) return { id, recorded, grant };
     // Another token with this `jti` may end later than the revocation.
     if (how === 'revoking') return verified;
-    return { id, recorded, rejection: kept === 'revoked' ? REVOKED : OTHER_SUBJECT };
+    return { id, recorded, rejection: isRevoked ? REVOKED : OTHER_SUBJECT };
   };
 
   async function findRecorded(id: string): Promise<LookUpResult> {
     const recorded = 'required';
-    const found = timed ? await store.findTimed(id) : { grant: await store.find(id) };
-    const { notBefore = 0 } = found?.grant ?? {};
-    if (notBefore * 1000 > now()) return { id, recorded, rejection: TOO_EARLY };
-    return { id, recorded, ...found };
+    const { grant, leftMs } = await store.find(id, timed ? 'timed' : undefined);
+    if ((grant?.notBefore ?? 0) * 1000 > now()) return { id, recorded, rejection: TOO_EARLY };
+    return grant ? { id, recorded, grant, leftMs } : { id, recorded };
   }
 
   /** The store does not time this token, and the clock of this process may be late by the leeway. */

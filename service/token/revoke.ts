@@ -24,15 +24,15 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
   return {
     /** A client's live grant. After the revocation of a subject, the store still has the records of its external tokens. */
     async find(client: Client, id: string): Promise<Grant | undefined> {
-      const grant = await store.find(id);
+      const { grant } = await store.find(id);
       if (grant?.client !== client.id) return undefined;
       const { external, subject, issuedAt } = grant;
       if (!external || subject === undefined) return grant;
       // The record does not have its issuer. A revocation is for all issuers of the client.
       const found = issuersOf(client.id).map(([issuer]) =>
-        store.findExternal(id, { subjectId: subjectId(issuer, subject), issuedAt }),
+        store.find(id, { subjectId: subjectId(issuer, subject), issuedAt }),
       );
-      return (await Promise.all(found)).includes('revoked') ? undefined : grant;
+      return (await Promise.all(found)).some(({ isRevoked }) => isRevoked) ? undefined : grant;
     },
     /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
     async token(client: Client, token: string) {
@@ -51,7 +51,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
     },
     /** Ends a client's token now; false if there is none. */
     async id(client: Client, id: string): Promise<boolean> {
-      const grant = issuersOf(client.id).length > 0 ? await store.find(id) : undefined;
+      const { grant } = issuersOf(client.id).length > 0 ? await store.find(id) : {};
       if (!grant?.external || grant.client !== client.id) return store.revoke(id, client.id);
       await endExternal(id, grant);
       return true;
@@ -70,7 +70,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
      * the client's issuers signed for a subject are not counted. They end if their `iat` is before `signedBefore`.
      */
     async all(client: string, subject: string | undefined) {
-      if (subject === undefined) return { revoked: await store.revokeClient(client) };
+      if (subject === undefined) return { revoked: await store.revokeAll(client, {}) };
       const issuers = issuersOf(client);
       // An `iat` has whole seconds, and the clock of its issuer may be ahead.
       const signedBefore = Math.floor(now() / 1000) + leeway + 1;
@@ -78,7 +78,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
         const until = signedBefore * 1000 + longestMs([issuer]);
         return store.revokeSigned(subjectId(issuer[0], subject), signedBefore * 1000, until);
       };
-      const stored = store.revokeSubject(client, subject);
+      const stored = store.revokeAll(client, { subject });
       // Each ends other tokens, so one that fails must not keep the others from it.
       const ended = await Promise.allSettled([...issuers.map(end), stored]);
       const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
@@ -118,7 +118,7 @@ export function createProlong(options: Pick<IssueOptions, 'mounts' | 'store' | '
   /** @param expiresIn seconds from now */
   return async function prolong(client: Client, id: string, expiresIn: number) {
     refuse(maxError(expiresIn, client.maxExpiresIn));
-    const grant = await store.find(id);
+    const { grant } = await store.find(id);
     const expiresAt = now() + expiresIn * 1000;
     // The store decides even if the grant is gone: it may have to confirm that it ended earlier.
     if (grant?.client !== client.id) return store.prolong(id, client.id, expiresAt);

@@ -24,6 +24,16 @@ export interface Selection {
   readonly covers?: string | undefined;
 }
 
+/** What a store has of a token. */
+export interface Found {
+  /** Absent: there is no live grant. */
+  readonly grant?: Grant | undefined;
+  /** An external token was revoked. Without a grant and this, nobody has used it yet. */
+  readonly isRevoked?: true;
+  /** Until the end of the grant, by the store's own clock: 0 or less if it has just ended. */
+  readonly leftMs?: number;
+}
+
 /** A position in a list of grants: after this entry. */
 export interface Cursor {
   readonly end: number;
@@ -55,10 +65,8 @@ export interface Requesters {
 export interface Store {
   /** Saves all grants or none. One round trip. */
   issue(grants: readonly Entry[]): Promise<void>;
-  /** The live grant of a token ID. One round trip. */
-  find(id: string): Promise<Grant | undefined>;
-  /** As `find`, with the milliseconds left by the store's own clock: 0 or less if the grant has just ended. */
-  findTimed(id: string): Promise<{ readonly grant: Grant; readonly leftMs: number } | undefined>;
+  /** The live grant of a token ID. `timed`: with `leftMs`. `Signed`: for an external token with a subject. One round trip. */
+  find(id: string, how?: 'timed' | Signed): Promise<Found>;
   /**
    * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it may not, or if
    * the grant is gone. Without `count`, the store only checks whether a use is left. One round trip.
@@ -76,8 +84,6 @@ export interface Store {
   addDelivered(entries: readonly DeliveryEntry[]): Promise<Added>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
-  /** As `find`, for an external token; undefined if the store has nothing about it. `signed`: its subject, if any. */
-  findExternal(id: string, signed?: Signed): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
   saveExternal(id: string, grant: Grant): Promise<void>;
   /** Remembers that an external token is revoked, until then or indefinitely. The later of two ends counts. */
@@ -90,9 +96,8 @@ export interface Store {
   revoke(id: string, client: string): Promise<boolean>;
   /** Live grants of a client, ordered by their end. A page may have fewer than `limit`. */
   list(client: string, selection: Selection, limit: number, after?: Cursor): Promise<Page>;
-  /** Ends all grants of a client's subject, or of a client, that were issued before, and counts them. */
-  revokeSubject(client: string, subject: string): Promise<number>;
-  revokeClient(client: string): Promise<number>;
+  /** Ends all grants of a client, or of one of its subjects, that were issued before, and counts them. */
+  revokeAll(client: string, of: Pick<Selection, 'subject'>): Promise<number>;
   /** Proves that the store accepts a write. If it rejects, the error has the health. */
   check(): Promise<Health>;
   close(): Promise<void>;

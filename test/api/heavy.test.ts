@@ -11,11 +11,11 @@ function createSlow() {
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const store = createMemoryStore();
-  const revokeSubject: typeof store.revokeSubject = async (...args) => {
+  const revokeAll: typeof store.revokeAll = async (...args) => {
     await released;
-    return store.revokeSubject(...args);
+    return store.revokeAll(...args);
   };
-  return { ...createAsked({ store: { ...store, revokeSubject } }), release };
+  return { ...createAsked({ store: { ...store, revokeAll } }), release };
 }
 
 test('limits: a client has eight heavy requests in work, and another client is not affected', async () => {

@@ -104,7 +104,7 @@ describe('listing', () => {
     const find = store.find;
     store.find = async (one) => {
       const found = await find(one);
-      return found && one === id ? { ...found, listing: true } : found;
+      return found.grant && one === id ? { grant: { ...found.grant, listing: true } } : found;
     };
     expect(await authorize(`${url}x.log`)).toMatchObject({ allow: true });
     expect(await authorize(url)).toMatchObject(denied('path_is_folder'));

@@ -27,7 +27,9 @@ describe('pin', () => {
   test('is kept only as an HMAC, whose key is the text of the token', async () => {
     const { issue, store } = createDecider();
     const both = [await issue(pinned), await issue(pinned)];
-    const kept = await Promise.all(both.map(async ({ id }) => (await store.find(id))?.pinHmac));
+    const kept = await Promise.all(
+      both.map(async ({ id }) => (await store.find(id)).grant?.pinHmac),
+    );
     const hmacs = both.map(({ token }) =>
       createHmac('sha256', token).update('Zu12').digest('base64url'),
     );
@@ -37,7 +39,7 @@ describe('pin', () => {
 
   test('a record with the hash of another version is denied, without an attempt', async () => {
     const { authorize, store, url, id } = await issued(pinned);
-    const grant = { ...((await store.find(id)) as Grant), pinHmac: 'c2FsdA.aGFzaA' };
+    const grant = { ...((await store.find(id)).grant as Grant), pinHmac: 'c2FsdA.aGFzaA' };
     await store.issue([[id, grant]]);
     const decision = await authorize(url, post({ pin: 'Zu12' }));
     expect(decision).toMatchObject({ code: 'invalid_token' });
@@ -49,7 +51,7 @@ describe('pin', () => {
     const { token, id } = await issue(pinned);
     // The last character of 43 has two bits that no byte has: each of four characters is the same signature.
     const [last, other] = ['A', 'B'].map((end) => `${JWT.slice(0, -1)}${end}`) as [string, string];
-    const grant = (await store.find(id)) as Grant;
+    const grant = (await store.find(id)).grant as Grant;
     await store.issue([[id, { ...grant, pinHmac: pinHmac(last, 'Zu12') }]]);
     const verify = async () => ({ id, recorded: 'required' }) as const;
     const { authorize } = createDecider({ store, verify });
@@ -97,7 +99,7 @@ describe('pin', () => {
     expect(await authorize(url, guess)).toMatchObject({ code: 'pin_wrong' });
     expect(await authorize(url)).toMatchObject({ allow: true });
     expect(await authorize(url, guess)).toMatchObject({ code: 'invalid_token' });
-    expect(await store.find(id)).toBeUndefined();
+    expect((await store.find(id)).grant).toBeUndefined();
     expect(await authorize(url)).toMatchObject({ code: 'invalid_token' });
   });
 

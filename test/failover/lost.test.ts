@@ -34,7 +34,7 @@ const isLost = (states: readonly string[]) =>
   waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
 
 const isFound = async (store: Store, id: string) =>
-  (await store.find(id).catch(() => undefined)) !== undefined;
+  (await store.find(id).catch(() => undefined))?.grant !== undefined;
 
 /** From now on, the second server has every key of the first. */
 async function follow(replica: Redis, master: Redis): Promise<void> {
@@ -120,7 +120,7 @@ test('Redis failover: a master that becomes a replica is not asked, and its succ
   });
   proxy.moveTo(successor.port);
   await answers(store);
-  expect(await store.find(id)).toBeDefined();
+  expect((await store.find(id)).grant).toBeDefined();
   expect(await store.revoke(id, 'web')).toBe(true);
 });
 
@@ -134,7 +134,7 @@ test('Redis failover: no answer of a replica is used', async () => {
   let asked = 0;
   let found = 0;
   while (proxy.connections() < 4) {
-    const all = [store.find(id), store.findTimed(id)];
+    const all = [store.find(id), store.find(id, 'timed')];
     for (const { status } of await Promise.allSettled(all)) {
       asked += 1;
       if (status === 'fulfilled') found += 1;
@@ -154,7 +154,7 @@ test('Redis: a replica that follows later confirms, although the replication ID 
   await waitFor(isCounted, { what: 'the second connection' });
   await follow(replica, master);
   await waitFor(async () => (await outcome()) === 'false', { what: 'the confirmation' });
-  expect(await another.find(id)).toBeUndefined();
+  expect((await another.find(id)).grant).toBeUndefined();
 });
 
 const FENCE = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
@@ -169,14 +169,14 @@ test('fence: a master that has lost its replicas denies look-ups, also if it is 
   const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
   await tell(master, 'CONFIG SET maxmemory 1');
   await waitFor(async () => (await whyOf(store)).includes('OOM'), { what: 'no memory' });
-  expect(await store.find(id)).toBeDefined();
+  expect((await store.find(id)).grant).toBeDefined();
   replica.pause();
   await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), { what: 'the fence' });
   await expect(store.find(id)).rejects.toMatchObject(LACKS);
-  await expect(store.findTimed(id)).rejects.toMatchObject(LACKS);
+  await expect(store.find(id, 'timed')).rejects.toMatchObject(LACKS);
   replica.resume();
   await waitFor(async () => (await whyOf(store)).includes('OOM'), { what: 'the replica' });
-  expect(await store.find(id)).toBeDefined();
+  expect((await store.find(id)).grant).toBeDefined();
 });
 
 test.each([0, 1])(
@@ -207,7 +207,7 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   await waitFor(async () => (await whyOf(store)).includes('LOADING'), { what: 'it to be loading' });
   const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
   await waitFor(hasLoaded, { what: 'it to have loaded' });
-  expect(await store.find(id)).toBeDefined();
+  expect((await store.find(id)).grant).toBeDefined();
 });
 
 test('service: without its replica it answers 503, and a repetition is confirmed', async () => {

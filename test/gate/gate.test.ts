@@ -45,8 +45,8 @@ test('gate: a response that cannot be sent closes the connection, and the gate c
   const store = createMemoryStore();
   const targetArgs = 'a\r\nPostern-Injected: 1';
   const find: typeof store.find = async (id) => {
-    const grant = await store.find(id);
-    return grant && { ...grant, targetArgs };
+    const { grant } = await store.find(id);
+    return { grant: grant && { ...grant, targetArgs } };
   };
   const { api, ask, authRequest } = await startGate({ store: { ...store, find } });
   const { url } = await issueToken(api, { path: '/download/a' });
@@ -57,7 +57,7 @@ test('gate: a response that cannot be sent closes the connection, and the gate c
 test('gate: a decision that ends after its deadline gets one response, and the connection stays', async () => {
   const { log, parsed } = keptLog();
   let answer = () => {};
-  const find = () => new Promise<undefined>((resolve) => (answer = () => resolve(undefined)));
+  const find = () => new Promise<object>((resolve) => (answer = () => resolve({})));
   const store = { ...createMemoryStore(), find };
   const { authRequest } = await startGate({ store, decisionMs: 20, log });
   const url = `/download/a?token=ps_${'A'.repeat(32)}`;

@@ -73,7 +73,7 @@ describe('own JWT: without a record in the store', () => {
     const { ask, issue, codeOf, store, clock } = await signedGate();
     const { access_token: token, id, url } = await issue({ path: '/download/a', revocable: false });
     expect(decodeJwt(token)).toMatchObject({ revocable: false });
-    expect(await store.find(id)).toBeUndefined();
+    expect((await store.find(id)).grant).toBeUndefined();
     await store.close();
     expect(await codeOf(url)).toBe('allow');
     expect(await ask('POST /introspect', { form: { token } })).toMatchObject({

@@ -150,11 +150,11 @@ describe('decision cache: cache directives of the site have no effect', () => {
     }
     expect(asked()).toBe(1 + 3 * 3);
     expect(await readdir(join(files, '..', 'cache'))).toEqual([]);
-    const { findTimed } = postern.store;
-    postern.store.findTimed = () => Promise.reject(new Error('gone'));
+    const { find } = postern.store;
+    postern.store.find = () => Promise.reject(new Error('gone'));
     expect((await ask('GET', mine.url)).status).toBe(200);
     expect((await ask('GET', `/download/b.txt?token=${mine.access_token}`)).status).toBe(503);
-    postern.store.findTimed = findTimed;
+    postern.store.find = find;
   });
 
   test('ranges do not cause more requests to the gate', async () => {

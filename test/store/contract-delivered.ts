@@ -106,18 +106,18 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(clients).toEqual({ [live]: 'web', [other]: 'other' });
     expect([counted.length, rest]).toEqual([2, { unsent: [], lost: [] }]);
     for (const id of [unknown, revoked, external]) expect(await delivered(id)).toBeUndefined();
-    expect(await store.findExternal(external)).toBe('revoked');
+    expect(await store.find(external)).toEqual({ isRevoked: true });
     expect(await store.addDelivered([])).toEqual({ counted: [], unsent: [], lost: [] });
   });
 
   test('addDelivered: max_bytes ends the grant for decisions, and a prolonged one stays so', async () => {
     const id = await issue({ maxBytes: 100, covers: '/download/a/' });
     await add(id, sent([0, 99]));
-    expect(await store.find(id)).not.toHaveProperty('exhausted');
+    expect((await store.find(id)).grant).not.toHaveProperty('exhausted');
     await add(id, sent([0, 1]));
-    expect(await store.find(id)).toMatchObject({ maxBytes: 100, exhausted: true });
+    expect((await store.find(id)).grant).toMatchObject({ maxBytes: 100, exhausted: true });
     await store.prolong(id, 'web', now() + 120_000);
-    expect(await store.find(id)).toMatchObject({ maxBytes: 100, exhausted: true });
+    expect((await store.find(id)).grant).toMatchObject({ maxBytes: 100, exhausted: true });
     expect(await delivered(id)).toMatchObject({ bytes: 100 });
   });
 
@@ -132,7 +132,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await introspect()).toEqual({ active: false });
     expect((await ask(`GET /tokens/${id}`)).body.delivered.bytes).toBe(100);
     expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
-    expect(await store.find(id)).toBeUndefined();
+    expect((await store.find(id)).grant).toBeUndefined();
   });
 
   test('addDelivered: counts beside the requesters, and neither changes the other', async () => {

@@ -11,7 +11,7 @@ test('issue: fields that were not requested, and flags that are false, are absen
   const times = { issuedAt: clock.now, expiresAt: clock.now + 120_000 };
   for (const off of [{}, { cookie: false, listing: false, index: false, confirm: false }]) {
     const { id } = await issue({ prefix: '/download/a/', ...off });
-    expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
+    expect((await store.find(id)).grant).toStrictEqual({ ...grant, ...times });
   }
 });
 
@@ -49,7 +49,7 @@ test('issue: a client of one site must name the site if a mount serves all sites
     { path: '/download/a', site: 'A.example' },
     { client: { ...client, paths } },
   );
-  expect((await store.find(id))?.site).toBe('a.example');
+  expect((await store.find(id)).grant?.site).toBe('a.example');
   for (const site of ['b.example', undefined]) {
     const refused = await refusal(issue({ path: '/download/a', site }));
     expect(refused.code).toBe('insufficient_scope');
@@ -111,7 +111,7 @@ test.each([
   ['is optional for a longer prefix', [nested, ofAll], undefined, [nested, undefined]],
 ] as const)('issue: site %s', async (_, mounts, site, [{ id: mount }, limit]) => {
   const { store, id } = await issued({ path: '/download/x/y', site }, { mounts: [...mounts] });
-  const grant = await store.find(id);
+  const grant = (await store.find(id)).grant;
   expect([grant?.mount, grant?.site]).toEqual([mount, limit]);
 });
 

@@ -49,7 +49,7 @@ describe('revoke', () => {
     const failed = new StoreUnavailable('it is down');
     const revokeExternal = () => Promise.reject(failed);
     const fails = { revokeExternal, revokeSigned: revokeExternal };
-    const store = { ...createMemoryStore(), find: async () => grant, ...fails };
+    const store = { ...createMemoryStore(), find: async () => ({ grant }), ...fails };
     const lookUp = async () => ({ id: 'i', recorded: 'optional', grant }) as const;
     const revoke = createRevoke({ store, lookUp, ...usual });
     await expect(revoke.token(client, JWT)).rejects.toBe(failed);
@@ -64,14 +64,14 @@ describe('revoke', () => {
   ])(
     'revoke: stored tokens of a subject end also if its signed ones are %s',
     async (_, signed, stored) => {
-      const revokeSubject = vi.fn(() => Promise.reject(stored));
+      const revokeAll = vi.fn(() => Promise.reject(stored));
       const revokeSigned = () => Promise.reject(signed);
-      const store = { ...createMemoryStore(), revokeSigned, revokeSubject };
+      const store = { ...createMemoryStore(), revokeSigned, revokeAll };
       const revoke = createRevoke({ store, lookUp: async () => ({}), ...usual });
       const answer = revoke.all(client.id, 'u');
       // Whatever the order: only "not applied" says that it must be repeated now.
       await expect(answer).rejects.not.toBeInstanceOf(Unconfirmed);
-      expect(revokeSubject).toHaveBeenCalledOnce();
+      expect(revokeAll).toHaveBeenCalledOnce();
     },
   );
 });

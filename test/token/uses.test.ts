@@ -140,7 +140,7 @@ describe('uses: the resume cookie', () => {
     const { authorize, store, url, id } = await issued({ path, max_uses: 1 });
     const first = await authorize(url);
     const secret = first.allow ? (first.resumeCookie?.value ?? '') : '';
-    const kept = JSON.stringify([await store.find(id), await store.requesters(id)]);
+    const kept = JSON.stringify([(await store.find(id)).grant, await store.requesters(id)]);
     expect(kept).not.toContain(secret);
     const cookie = (await store.requesters(id)).newest[0]?.cookie;
     const elsewhere = { address: '192.0.2.77', resume: cookie };
@@ -151,7 +151,7 @@ describe('uses: the resume cookie', () => {
 describe('uses: issue', () => {
   async function usesOf(request: object, options = {}) {
     const { issue, store } = createDecider(options);
-    return (await store.find((await issue({ path, ...request })).id))?.uses;
+    return (await store.find((await issue({ path, ...request })).id)).grant?.uses;
   }
   test('the default resume_for is an hour with max_uses, else none', async () => {
     expect(await usesOf({})).toBeUndefined();

@@ -6,9 +6,9 @@ import {
   commandsOf,
   createAttempt,
   createState,
-  type Found,
   type SendTo,
   twice,
+  type Value,
   type Wait,
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply, NO_MASTER } from './failure.ts';
@@ -144,7 +144,7 @@ export function connectCluster(
   const lookUp: SendTo = (key, run) => waitTwice([key], () => follow(key, run));
 
   /** The string of a key. Null if there is none, or another type, as in MGET. */
-  async function found(key: string, withEnd: boolean): Promise<Found> {
+  async function found(key: string, withEnd: boolean): Promise<Value> {
     try {
       return await Promise.all([
         lookUp(key, (node) => node.get(key)),

@@ -37,7 +37,7 @@ export interface StoreObserver {
 }
 
 /** A string, or why it is not known; null if the key does not exist or has another type. */
-export type Found = readonly [record: string | null | StoreUnavailable, leftMs: number];
+export type Value = readonly [record: string | null | StoreUnavailable, leftMs: number];
 
 export type Reply = readonly [error: Error | null, value: unknown];
 
@@ -61,7 +61,7 @@ export interface Connection {
   /** Ends with the first attempt to connect, if there is one. */
   connected(): Promise<void>;
   /** The strings of keys. `withEnds`: with the milliseconds that each key has left. */
-  read(keys: readonly string[], withEnds: boolean): Promise<readonly Found[]>;
+  read(keys: readonly string[], withEnds: boolean): Promise<readonly Value[]>;
   /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
   /** The connected masters, by name. */

@@ -181,37 +181,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
     return ended;
   }
 
-  /** Ends all grants that are in an index now. */
-  function endIndex(index: string): Promise<number> {
-    const ending = keys.ending(index);
-    return confirmed(undefined, async () => {
-      let revoked = 0;
-      for (let isBusy: unknown = 1; isBusy === 1; ) {
-        isBusy = await run(START_ENDING, [index, ending], []);
-        let unconfirmed: Unconfirmed | undefined;
-        for (let [ended, from]: [number | undefined, number] = [0, 0]; ended !== undefined; ) {
-          revoked += ended;
-          await nextTurn();
-          try {
-            ended = await endPiece(ending, from);
-            if (from > 0) from += PIECE;
-          } catch (error) {
-            // All others must end, too: the client learns that the revocation is applied.
-            if (!(error instanceof Unconfirmed)) throw error;
-            unconfirmed = error;
-            [ended, from] = [0, PIECE];
-          }
-        }
-        if (unconfirmed) throw unconfirmed;
-      }
-      return revoked;
-    });
-  }
-
-  const revocations: Pick<
-    Store,
-    'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeSubject' | 'revokeClient'
-  > = {
+  const revocations: Pick<Store, 'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeAll'> = {
     async revoke(id, client) {
       const key = keys.grant(id);
       const revoke = () => run(REVOKE, [key, keys.uses(id)], [client, REVOKED]);
@@ -236,8 +206,32 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       await confirmed(key, () => run(REVOKE_SIGNED, [key], [before, until]));
     },
 
-    revokeSubject: (client, subject) => endIndex(keys.index(client, { subject })),
-    revokeClient: (client) => endIndex(keys.index(client, {})),
+    revokeAll(client, selection) {
+      const index = keys.index(client, selection);
+      const ending = keys.ending(index);
+      return confirmed(undefined, async () => {
+        let revoked = 0;
+        for (let isBusy: unknown = 1; isBusy === 1; ) {
+          isBusy = await run(START_ENDING, [index, ending], []);
+          let unconfirmed: Unconfirmed | undefined;
+          for (let [ended, from]: [number | undefined, number] = [0, 0]; ended !== undefined; ) {
+            revoked += ended;
+            await nextTurn();
+            try {
+              ended = await endPiece(ending, from);
+              if (from > 0) from += PIECE;
+            } catch (error) {
+              // All others must end, too: the client learns that the revocation is applied.
+              if (!(error instanceof Unconfirmed)) throw error;
+              unconfirmed = error;
+              [ended, from] = [0, PIECE];
+            }
+          }
+          if (unconfirmed) throw unconfirmed;
+        }
+        return revoked;
+      });
+    },
   };
   return { revocations, endPiece };
 }

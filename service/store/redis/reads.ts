@@ -1,15 +1,15 @@
 import { together } from '../../coalesce.ts';
-import type { Grant } from '../../token/grant.ts';
 import {
   type Cursor,
   type Entry,
+  type Found,
   MAX_SHOWN_REQUESTERS,
   type Signed,
   type Store,
   StoreUnavailable,
   signedAt,
 } from '../../token/store.ts';
-import type { Found } from '../connection/connection.ts';
+import type { Value } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
@@ -23,7 +23,7 @@ const START: Cursor = { end: 0, id: '-'.repeat(22) };
 export function createReads(
   { connection, keys, reply, run, assertUsable, fenced }: Shared,
   endPiece: (index: string) => Promise<unknown>,
-): Pick<Store, 'find' | 'findExternal' | 'findTimed' | 'requesters' | 'delivered' | 'list'> {
+): Pick<Store, 'find' | 'requesters' | 'delivered' | 'list'> {
   const { redis } = connection;
 
   /**
@@ -34,7 +34,7 @@ export function createReads(
    * `timed`: with the remaining lifetime by Redis' clock, so that no two clocks are compared. The reply may be as old as
    * the command, so the time since the command is subtracted.
    */
-  async function readAll(names: readonly string[], timed: boolean): Promise<readonly Found[]> {
+  async function readAll(names: readonly string[], timed: boolean): Promise<readonly Value[]> {
     const sent = performance.now();
     try {
       const found = fenced(names, await connection.read(names, timed));
@@ -43,38 +43,36 @@ export function createReads(
       if (found.length < names.length) throw unexpected();
       if (!timed) return found;
       const passed = performance.now() - sent;
-      return found.map(([record, leftMs]): Found => [record, leftMs - passed]);
+      return found.map(([record, leftMs]): Value => [record, leftMs - passed]);
     } catch (error) {
       throw connection.failureOf(error as Error);
     }
   }
 
-  const read = together<string, Found>((names) => readAll(names, false));
-  const readTimed = together<string, Found>((names) => readAll(names, true));
-  const readSigned = together<{ id: string; signed: Signed }, readonly [Found, Found]>(
+  const read = together<string, Value>((names) => readAll(names, false));
+  const readTimed = together<string, Value>((names) => readAll(names, true));
+  const readSigned = together<{ id: string; signed: Signed }, readonly [Value, Value]>(
     async (tokens) => {
       const names = tokens.map(({ id }) => keys.grant(id));
       for (const { signed } of tokens) names.push(keys.signed(signed.subjectId));
       const found = await readAll(names, false);
-      return tokens.map((_, i) => [found[i] as Found, found[tokens.length + i] as Found] as const);
+      return tokens.map((_, i) => [found[i] as Value, found[tokens.length + i] as Value] as const);
     },
   );
-  const find = async (id: string) => live(storedOf(await read(keys.grant(id))));
+
+  async function find(id: string, how?: 'timed' | Signed): Promise<Found> {
+    if (typeof how === 'object') {
+      const [record, before] = await readSigned({ id, signed: how });
+      return ofSubject(foundOf(record), before, how);
+    }
+    if (how === undefined) return foundOf(await read(keys.grant(id)));
+    const record = await readTimed(keys.grant(id));
+    const found = foundOf(record);
+    return found.grant ? { ...found, leftMs: record[1] } : found;
+  }
 
   return {
     find,
-    async findExternal(id, signed) {
-      if (signed === undefined) return storedOf(await read(keys.grant(id)));
-      const [found, revoked] = await readSigned({ id, signed });
-      return ofSubject(storedOf(found), revoked, signed);
-    },
-
-    async findTimed(id) {
-      const found = await readTimed(keys.grant(id));
-      const grant = live(storedOf(found));
-      return grant && { grant, leftMs: found[1] };
-    },
-
     async requesters(id) {
       const [count, dropped] = await reply(() => redis.hmget(keys.uses(id), 't', 'h'));
       const total = Number(count) - Number(dropped);
@@ -104,9 +102,9 @@ export function createReads(
       }
       const found = page as string[];
       const ids = found.filter((_, i) => i % 2 === 0);
-      const grants = await Promise.all(ids.map(find));
+      const all = await Promise.all(ids.map((id) => find(id)));
       const entries = ids.flatMap((id, i): Entry[] => {
-        const grant = grants[i];
+        const { grant } = all[i] ?? {};
         // Other paths have the same index.
         const isWanted = grant !== undefined && (covers ?? grant.covers) === grant.covers;
         return isWanted ? [[id, grant]] : [];
@@ -118,22 +116,18 @@ export function createReads(
   };
 }
 
-type Stored = Grant | 'revoked' | undefined;
-
-function live(stored: Stored): Grant | undefined {
-  return stored === 'revoked' ? undefined : stored;
-}
-
 /** What the store has of an external token, which ends with its subject. */
-function ofSubject(stored: Stored, [before]: Found, signed: Signed): Stored {
-  if (before === null || stored === 'revoked') return stored;
+function ofSubject(found: Found, [before]: Value, signed: Signed): Found {
+  if (before === null) return found;
   if (before instanceof StoreUnavailable) throw before;
   // A value that is not a number revokes it, too.
-  return signedAt(signed, stored) >= Number.parseFloat(before) ? stored : 'revoked';
+  return signedAt(signed, found.grant) >= Number.parseFloat(before) ? found : { isRevoked: true };
 }
 
 /** Decodes each record where it is awaited, so that an invalid one does not affect the others. */
-function storedOf([record]: Found): Stored {
+function foundOf([record]: Value): Found {
   if (record instanceof StoreUnavailable) throw record;
-  return record === null ? undefined : decodeRecord(record);
+  if (record === null) return {};
+  const grant = decodeRecord(record);
+  return grant === 'revoked' ? { isRevoked: true } : { grant };
 }

@@ -1,9 +1,9 @@
 import type { StoreUnavailable } from '../../token/store.ts';
 import {
-  type Found,
   type RedisStoreOptions,
   type Reply,
   replyOrThrow,
+  type Value,
 } from '../connection/connection.ts';
 import { codeOf, NO_MASTER } from '../connection/failure.ts';
 import { connect } from '../connection/server.ts';
@@ -83,7 +83,7 @@ export function openShared(options: RedisStoreOptions) {
   const keys = createKeys(prefix);
 
   /** Replaces what such a master found by the reason. */
-  function fenced(names: readonly string[], found: readonly Found[]): readonly Found[] {
+  function fenced(names: readonly string[], found: readonly Value[]): readonly Value[] {
     if (fences.size === 0) return found;
     return found.map((one, i) => {
       const why = fences.get(connection.masterOf(names[i] ?? ''));

@@ -112,8 +112,8 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   const alone = many.map(() => issueTo(store));
   expect(await turnsOf(Promise.all(alone))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);
-  expect(await turnsOf(store.findTimed(id))).toBe(1);
-  expect(await turnsOf(Promise.all(many.map(([one]) => store.findTimed(one))))).toBe(1);
+  expect(await turnsOf(store.find(id, 'timed'))).toBe(1);
+  expect(await turnsOf(Promise.all(many.map(([one]) => store.find(one, 'timed'))))).toBe(1);
   const limited = many.map(() => [newId(), grantAt(now, { maxBytes: 1 })] as const);
   await store.issue(limited);
   // A write that may be lost comes first.
@@ -121,10 +121,10 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   // Whether the bytes of a token are used up is part of its record.
   const found = Promise.all(limited.map(([one]) => store.find(one)));
   expect(await turnsOf(found)).toBe(1);
-  expect(await found).toMatchObject(limited.map(() => ({ exhausted: true })));
+  expect(await found).toMatchObject(limited.map(() => ({ grant: { exhausted: true } })));
   expect(await turnsOf(store.delivered(id))).toBe(1);
   const signed = { subjectId: newId(), issuedAt: now };
-  expect(await turnsOf(store.findExternal(newId(), signed))).toBe(1);
+  expect(await turnsOf(store.find(newId(), signed))).toBe(1);
   expect(await turnsOf(store.list('web', { subject: 'u' }, 10))).toBe(2);
   expect(await turnsOf(store.prolong(id, 'web', now + 30_000))).toBe(1);
   // Its entries come before a later end.
@@ -132,7 +132,7 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);
   expect(await turnsOf(store.revoke(id, 'web'))).toBe(1);
   // The rename, a page, its grants, its entries, and the empty last page.
-  expect(await turnsOf(store.revokeSubject('web', 'v'))).toBe(5);
+  expect(await turnsOf(store.revokeAll('web', { subject: 'v' }))).toBe(5);
 });
 
 test('Redis: a use costs one round trip, also the first one and after a restart of Redis', async () => {

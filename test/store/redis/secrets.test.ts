@@ -28,10 +28,10 @@ function opened(url: string) {
     const outcomes = await Promise.allSettled([
       issueTo(store, { client: RECORD, covers: `/download/${RECORD}` }),
       store.find(id),
-      store.findTimed(id),
+      store.find(id, 'timed'),
       store.redeem(id, from('192.0.2.1'), true),
       store.revoke(id, RECORD),
-      store.revokeSubject(RECORD, 'u'),
+      store.revokeAll(RECORD, { subject: 'u' }),
       store.list(RECORD, {}, 10),
       store.prolong(id, RECORD, Date.now() + 1000),
       store.revokeExternal(id),
