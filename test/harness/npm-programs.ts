@@ -15,8 +15,6 @@ const PROGRAMS = {
   workerd: ['@cloudflare/workerd-linux-<arch>@1.20261117.1', 'bin/workerd'],
   // With oauth4webapi, on which it depends.
   'openid-client': ['openid-client@6.9.0', 'build/index.js'],
-  // The schemas of the Gateway API are not a program. They need packages of 25 MB, so they are not a dependency.
-  'gateway-api': ['@kubernetes-models/gateway-api@2.0.0', 'index.js'],
 } as const;
 
 export type NpmProgram = keyof typeof PROGRAMS;

@@ -13,7 +13,6 @@ export const CHART = join(projectRoot, 'deploy', 'helm', 'postern');
 /** What has no default. */
 export const REQUIRED = {
   image: { repository: 'ghcr.io/example/postern' },
-  secret: 'postern',
   files: { persistentVolumeClaim: { claimName: 'files', readOnly: true } },
 };
 
@@ -22,11 +21,28 @@ export const ALL = {
   ...REQUIRED,
   image: { ...REQUIRED.image, digest: `sha256:${'0'.repeat(64)}` },
   imagePullSecrets: [{ name: 'registry' }],
+  secret: 'postern',
   config: { decision_ttl: 2, public_url: 'https://files.example' },
+  autoscaling: { enabled: true },
+  priorityClassName: 'files',
+  serviceAccount: { create: true, annotations: { 'eks.amazonaws.com/role-arn': 'arn:x' } },
+  extraEnv: [
+    { name: 'POSTERN_SENTINEL_PASSWORD', valueFrom: { secretKeyRef: { name: 'x', key: 'y' } } },
+  ],
+  extraVolumes: [{ name: 'pages', configMap: { name: 'pages' } }],
+  extraVolumeMounts: [{ name: 'pages', mountPath: '/pages', readOnly: true }],
+  extraContainers: [
+    {
+      name: 'role',
+      image: 'docker.io/amazon/aws-cli',
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+    },
+  ],
   nginx: {
     trustedProxies: ['10.0.0.0/8'],
     httpConfig: 'gzip on;',
     extraConfig: 'location = /robots.txt { return 410; }',
+    extraVolumeMounts: [{ name: 'pages', mountPath: '/pages', readOnly: true }],
   },
   networkPolicy: {
     siteFrom: [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }],

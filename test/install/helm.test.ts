@@ -1,21 +1,23 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
+import { FIELDS } from '../config/load.ts';
 import { docsBlock } from '../docs/blocks.ts';
 import { findHelm } from '../harness/helm.ts';
-import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { freePorts } from '../harness/ports.ts';
+import { startRedis } from '../harness/redis.ts';
 import { tryRun } from '../harness/run.ts';
-import { startService } from '../harness/service.ts';
+import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../harness/s3.ts';
+import { waitFor } from '../harness/wait.ts';
 import { askApi } from '../support/ask-service.ts';
-import { folderForTest, forTest } from '../support/for-test.ts';
+import { forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { ALL, CHART, one, REQUIRED, render, template } from './chart.ts';
 import { misfits } from './manifests.ts';
+import { startPod } from './pod.ts';
 
 // Helm is downloaded if it is not installed.
 beforeAll(findHelm, 180_000);
@@ -52,7 +54,12 @@ test('Helm: an unknown field, or one of another type, in a manifest is found', a
 
 test.each([
   ['no image', { ...REQUIRED, image: {} }, 'repository'],
-  ['no secret', { ...REQUIRED, secret: '' }, 'secret'],
+  ['no volume for a mount without a bucket', { image: REQUIRED.image }, 'volume'],
+  [
+    'reports from another pod',
+    { ...REQUIRED, config: { delivery_listen: '0.0.0.0:7302' } },
+    'config',
+  ],
   ['an unknown value', { ...REQUIRED, replicaCount: 3 }, 'replicaCount'],
   ['a listener', { ...REQUIRED, config: { listen: '0.0.0.0:7300' } }, 'config'],
   [
@@ -77,21 +84,89 @@ test.each([
   expect(text).toContain(name);
 });
 
-test('Helm: no container runs as root, writes to its root, or has a capability', async () => {
-  const { spec } = one(await render(REQUIRED), 'Deployment').spec.template;
-  expect(spec.securityContext).toMatchObject({
-    runAsNonRoot: true,
-    seccompProfile: { type: 'RuntimeDefault' },
+test('Helm: each setting and each field of a mount can be deployed', async () => {
+  const chosen = ['listen', 'metrics_listen', 'socket_mode', 'delivery_from', 'mounts'];
+  const fixed = { api_listen: 'off', delivery_listen: '127.0.0.1:7302' };
+  const names = FIELDS.settings.filter((name) => !chosen.includes(name));
+  const config = { ...Object.fromEntries(names.map((name) => [name, [name]])), ...fixed };
+  const storage = {
+    ...Object.fromEntries(FIELDS.storage.map((name) => [name, name])),
+    ...{ endpoint: 'https://s3.example', prefix: 'videos/', style: 'path' },
+  };
+  const given = { public: '/a/', internal: '/b/', site: 'a.example', pass_arguments: ['start'] };
+  const mount = { ...given, path_argument: 'file', max_age: 60, storage };
+  expect(Object.keys(mount).sort()).toEqual(FIELDS.mounts.toSorted());
+  const { image } = REQUIRED;
+  const manifests = await render({ image, mounts: [mount], config });
+  const { data } = one(manifests, 'ConfigMap');
+  const listeners = { listen: 'unix:/run/postern/gate.sock', metrics_listen: '0.0.0.0:7303' };
+  expect(parse(data['postern.yaml'])).toEqual({ ...config, ...listeners, mounts: [mount] });
+  // What a setting needs besides: nginx sends the reports, and nobody gets an API that is off.
+  expect(data['nginx.conf']).toContain('syslog:server=127.0.0.1:7302,nohostname postern_delivery');
+  const { ports } = one(manifests, 'Service', 'test-postern-api').spec;
+  expect(ports.map(({ name }: { name: string }) => name)).toEqual(['metrics']);
+});
+
+test('Helm: secrets are files of Postern only, and no variable has one', async () => {
+  const { spec } = one(await render({ ...REQUIRED, secret: 'own' }), 'Deployment').spec.template;
+  expect(spec.volumes).toContainEqual({
+    ...{ name: 'secrets', secret: { secretName: 'own', defaultMode: 0o440 } },
   });
-  expect(spec.automountServiceAccountToken).toBe(false);
-  for (const { securityContext, resources } of spec.containers) {
+  const [nginx, postern] = spec.containers;
+  const mounted = { name: 'secrets', mountPath: '/secrets', readOnly: true };
+  expect(postern.volumeMounts).toContainEqual(mounted);
+  expect(JSON.stringify([nginx, postern.env, postern.envFrom])).not.toContain('secret');
+});
+
+test('Helm: a container is ready after its first write to the store, stays so, and never restarts for that', async () => {
+  const [, { startupProbe, readinessProbe, livenessProbe }] = one(
+    await render(REQUIRED),
+    'Deployment',
+  ).spec.template.spec.containers;
+  expect(startupProbe.httpGet.path).toBe('/readyz');
+  expect(startupProbe.failureThreshold * startupProbe.periodSeconds).toBeGreaterThan(3e9);
+  for (const { httpGet } of [readinessProbe, livenessProbe]) expect(httpGet.path).toBe('/livez');
+});
+
+test('Helm: a HorizontalPodAutoscaler replaces the number of replicas', async () => {
+  const manifests = await render(ALL);
+  expect(one(manifests, 'Deployment').spec).not.toHaveProperty('replicas');
+  expect(one(manifests, 'HorizontalPodAutoscaler').spec).toMatchObject({ maxReplicas: 6 });
+  expect(one(manifests, 'Deployment').spec.template.spec).toMatchObject({
+    ...{ priorityClassName: 'files', serviceAccountName: 'test-postern' },
+  });
+});
+
+test('Helm: each pod meets the Pod Security Standard restricted, and no container writes to its root', async () => {
+  // https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+  const volumes = ['configMap', 'emptyDir', 'persistentVolumeClaim', 'projected', 'secret'];
+  const manifests = await render(ALL);
+  const pods = [
+    one(manifests, 'Deployment').spec.template.spec,
+    one(manifests, 'Pod', 'test-postern-test').spec,
+  ];
+  for (const { securityContext, containers, automountServiceAccountToken, ...spec } of pods) {
     expect(securityContext).toMatchObject({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
+      ...{ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
     });
-    expect(securityContext.runAsUser).toBeGreaterThan(0);
-    expect(resources.limits.memory).toBeDefined();
+    expect(automountServiceAccountToken).toBe(false);
+    for (const host of ['hostNetwork', 'hostPID', 'hostIPC']) expect(spec).not.toHaveProperty(host);
+    for (const volume of spec.volumes ?? []) {
+      expect(volumes).toContain(Object.keys(volume).find((key) => key !== 'name'));
+    }
+    for (const { securityContext: own, ports = [], resources, name } of containers) {
+      expect(own).toMatchObject({
+        ...{ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      });
+      expect(own.capabilities.add ?? own.privileged ?? own.procMount).toBeUndefined();
+      for (const port of ports) expect(port).not.toHaveProperty('hostPort');
+      // The last one is the operator's.
+      if (name === 'role') continue;
+      expect([own.readOnlyRootFilesystem, own.runAsUser ?? securityContext.runAsUser]).toEqual([
+        ...[true, expect.any(Number)],
+      ]);
+      expect(resources.limits.memory).toBeDefined();
+    }
   }
 });
 
@@ -140,95 +215,137 @@ test('Helm: an ingress and a route are off by default, and lead only to the publ
   expect(one(open, 'Ingress').spec.rules[0]).not.toHaveProperty('host');
 });
 
-test('docs: the HTTPRoute of the page is that of the chart, and the values of the other page are valid', async () => {
-  const page = parse(docsBlock('guides/behind-another-proxy.md', 'kind: HTTPRoute'));
-  expect(await misfits([page])).toEqual([]);
-  const gateway = { ...ALL.httpRoute, parentRefs: [{ name: 'gateway' }] };
-  expect(page.spec).toEqual(
-    one(
-      await render({ ...ALL, nameOverride: 'postern', httpRoute: gateway }),
-      'HTTPRoute',
-      'postern',
-    ).spec,
-  );
-  const values = parse(docsBlock('guides/from-ingress-nginx.md', 'httpRoute:'));
-  const own = await render({ ...REQUIRED, ...values });
-  expect(one(own, 'HTTPRoute').spec.parentRefs).toEqual(values.httpRoute.parentRefs);
-  expect(one(own, 'ConfigMap').data['nginx.conf']).toContain('set_real_ip_from 10.42.0.0/16;');
-  const { ingress } = parse('{ ingress: { enabled: true, className: traefik } }');
-  expect(
-    one(await render({ ...REQUIRED, nginx: values.nginx, ingress }), 'Ingress').spec,
-  ).toMatchObject({
-    ingressClassName: 'traefik',
-  });
+/** The values of both pages. */
+function pageValues() {
+  const values = parse(docsBlock('start/install.md', '# values.yaml'));
+  return { ...values, ...parse(docsBlock('guides/from-ingress-nginx.md', 'httpRoute:')) };
+}
+
+test('docs: the values of from-ingress-nginx are valid behind each controller of its table', async () => {
+  const { httpRoute, ...values } = pageValues();
+  const fronts = [
+    { httpRoute },
+    { httpRoute: { ...httpRoute, timeouts: null } },
+    ...['traefik', 'caddy'].map((className) => ({ ingress: { enabled: true, className } })),
+  ];
+  for (const front of fronts) {
+    const manifests = await render({ ...values, ...front });
+    expect(await misfits(manifests)).toEqual([]);
+    const [route] = manifests.filter(({ kind }) => /^(HTTPRoute|Ingress)$/.test(kind));
+    expect(JSON.stringify(route?.spec)).toMatch(/"\/download\/".*"\/media\/"/);
+    const conf = one(manifests, 'ConfigMap').data['nginx.conf'];
+    expect(conf).toContain('set_real_ip_from 10.0.0.0/8;');
+    expect(conf).toContain('server s3.eu-central-1.amazonaws.com:443 resolve ');
+  }
+});
+
+test('Helm: a mount of another site has its server block, and its own route', async () => {
+  const mounts = [
+    { public: '/a/', internal: '/pa/' },
+    { public: '/b/', internal: '/pb/', site: '*.Other.example' },
+    { public: '/a/', internal: '/pc/', site: '*.Other.example' },
+  ];
+  const manifests = await render({ ...ALL, mounts });
+  const routes = manifests.filter(({ kind }) => kind === 'HTTPRoute').map(({ spec }) => spec);
+  const pathsOf = ({ matches }: { matches: Array<{ path: { value: string } }> }) =>
+    matches.map(({ path }) => path.value);
+  expect(routes.map(({ hostnames, rules }) => [...hostnames, ...pathsOf(rules[0])])).toEqual([
+    ...[
+      ['files.example', '/a/'],
+      ['*.other.example', '/b/', '/a/'],
+    ],
+  ]);
+  const hosts = one(manifests, 'Ingress').spec.rules.map(({ host }: { host: string }) => host);
+  expect(hosts).toEqual(['files.example', '*.other.example']);
+  const [, first, second] = one(manifests, 'ConfigMap').data['nginx.conf'].split(/^ +server \{$/m);
+  expect(first).toMatch(/server_name files\.example;[\s\S]*\/pa\//);
+  expect(second).toMatch(/server_name \*\.other\.example;[\s\S]*\/pb\/[\s\S]*\/pc\//);
+  expect(second).not.toContain('/pa/');
 });
 
 describe('Helm: the pod, started without Kubernetes', () => {
-  test('sends a file only with its token, over the socket that its containers share', async () => {
-    const values = { ...ALL, config: { ...ALL.config, store: 'memory:' } };
+  test('sends a file and an object only with a token, and stays ready without the store', async () => {
+    const page = pageValues();
+    const redis = await forTest(startRedis({ args: ['--requirepass', 'the-password'] }));
+    const objects = { 'videos/hello.txt': 'from the bucket' };
+    const s3 = await forTest(startS3({ 'my-media': objects }));
+    const bucket = { AccessKeyId: S3_ACCESS_KEY, SecretAccessKey: S3_SECRET_KEY };
+    const [volume, { storage, ...media }] = page.mounts;
+    const here = { ...storage, endpoint: s3.endpoint, region: S3_REGION };
+    const more = { page_name: 'Example Files', jwt_keys: '/secrets/keys.json' };
+    const values = {
+      ...{ ...ALL, extraEnv: [], secret: page.secret, nginx: { ...ALL.nginx, resolver: '' } },
+      mounts: [volume, { ...media, storage: here }],
+      config: { ...ALL.config, ...page.config, store: redis.url, ...more },
+    };
     const manifests = await render(values);
-    const folder = await folderForTest();
-    const config = one(manifests, 'ConfigMap').data as Record<string, string>;
-    const { volumes } = one(manifests, 'Deployment').spec.template.spec;
-
-    // startNginx has the snippets of this project, which are those of the volume.
-    const snippets = one(manifests, 'ConfigMap', 'test-postern-snippets').data;
-    const { items } = volumes.find(({ name }: { name: string }) => name === 'snippets').configMap;
-    expect(items).toHaveLength(Object.keys(snippets).length);
-    for (const { key, path } of items) {
-      const own = join(projectRoot, 'nginx', 'snippets', path);
-      expect(snippets[key], path).toBe(await readFile(own, 'utf8'));
-    }
-    await mkdir(join(folder, 'files'));
-    await writeFile(join(folder, 'files', 'hello.txt'), 'hello');
-
-    const [api = 0, metrics] = await freePorts(2);
-    const gate = `unix:${folder}/gate.sock`;
-    const yaml = join(folder, 'postern.yaml');
-    await writeFile(yaml, config['postern.yaml'] ?? '');
-    await forTest(
-      startService({
-        env: {
-          POSTERN_CONFIG: yaml,
-          POSTERN_LISTEN: gate,
-          POSTERN_API_LISTEN: `127.0.0.1:${api}`,
-          POSTERN_METRICS_LISTEN: `127.0.0.1:${metrics}`,
-          POSTERN_API_KEYS: `web:${KEY}`,
-        },
-      }),
-    );
-    expect((await fetch(`http://127.0.0.1:${metrics}/readyz`)).status).toBe(200);
-
-    const nginx = await startNginx({
-      config: ({ port, dir }) =>
-        (config['nginx.conf'] ?? '')
-          .replaceAll('/tmp/', `${dir}/`)
-          .replace('unix:/run/postern/gate.sock', gate)
-          .replace('listen 8080;', `listen 127.0.0.1:${port};`)
-          .replaceAll('/srv/files/', `${folder}/files/`)
-          .replace('/run/postern-decisions', `${dir}/decisions`)
-          .replace('/dev/stdout', `${dir}/access.log`)
-          .replace('/dev/stderr', `${dir}/error.log`),
+    const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+    const keys = JSON.stringify({ keys: [{ ...jwk, kid: 'a', alg: 'EdDSA' }] });
+    const pod = await startPod(manifests, {
+      files: { 'hello.txt': 'from the volume' },
+      pages: {},
+      secrets: {
+        ...{ web: KEY, 'bucket.json': JSON.stringify(bucket), 'keys.json': keys },
+        'redis-password': 'the-password',
+      },
     });
-    onTestFinished(nginx.stop);
-    const asked = { json: { path: '/download/hello.txt' } };
-    const { url } = (await askApi({ apiPort: api }, 'POST /tokens', asked)).body;
-    expect(url).toMatch(/^https:\/\/files\.example\//);
-    const { pathname, search } = new URL(url);
-    expect(await (await fetch(nginx.url(pathname + search))).text()).toBe('hello');
-    expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
-    expect((await fetch(nginx.url('/protected/hello.txt'))).status).toBe(404);
-    expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
-    expect((await fetch(nginx.url('/robots.txt'))).status).toBe(410);
+    const ask = async (url: string, headers = {}) => {
+      const response = await fetch(pod.site + url, { headers });
+      return [response.status, await response.text()] as const;
+    };
+    const issue = async (json: object): Promise<string> => {
+      const { url } = (await askApi(pod, 'POST /tokens', { json })).body;
+      expect(url).toMatch(/^https:\/\/files\.example\//);
+      return url.replace('https://files.example', '');
+    };
+    const url = await issue({ path: '/download/hello.txt' });
+    expect(await ask(url)).toEqual([200, 'from the volume']);
+    expect(await ask(await issue({ path: '/media/hello.txt' }))).toEqual([200, 'from the bucket']);
+    expect((await ask('/robots.txt'))[0]).toBe(410);
+
+    // The probes of a Kubernetes cluster, and its `helm test`.
+    const readyz = async () => (await fetch(`${pod.metrics}/readyz`)).status;
+    const livez = async () => (await fetch(`${pod.metrics}/livez`)).status;
+    expect([await readyz(), await livez()]).toEqual([200, 200]);
+    const [tester] = one(manifests, 'Pod', 'test-postern-test').spec.containers;
+    const [, ...args] = tester.command;
+    const checks = tester.env[0].value
+      .replaceAll('http://test-postern-api:7303', pod.metrics)
+      .replaceAll('http://test-postern:80', pod.site);
+    const runTest = (CHECKS: string) => tryRun(process.execPath, args, { CHECKS });
+    expect(await runTest(checks)).toMatchObject({ ok: true });
+    expect(checks.match(/"url"/g)).toHaveLength(5);
+    // It fails if a public prefix answers otherwise.
+    expect(await runTest(checks.replace('/media/', '/robots.txt'))).toMatchObject({ ok: false });
+
+    const free = await issue({ path: '/download/hello.txt', format: 'jwt', revocable: false });
+    const stored = await issue({ path: '/download/hello.txt' });
+    await redis.stop();
+    await waitFor(async () => (await readyz()) === 503, { what: 'the alert' });
+    expect(await livez()).toBe(200);
+    const [status, text] = await ask(stored, { accept: 'text/html' });
+    expect([status, text]).toEqual([503, expect.stringContaining('Example Files')]);
+    expect(await ask(free)).toEqual([200, 'from the volume']);
+
     const program = join(projectRoot, 'dist', 'cli', 'postern.js');
-    await writeFile(join(folder, 'nginx.conf'), config['nginx.conf'] ?? '');
-    await writeFile(join(folder, 'mime.types'), '');
-    await symlink(join(projectRoot, 'nginx', 'snippets'), join(folder, 'postern'));
-    const mounts = ['--mounts', '/download/=/protected/'];
-    const doctor = [program, 'doctor', '--config', join(folder, 'nginx.conf'), ...mounts];
-    // The folder of the files is only in the pod.
-    const { ok, output } = await tryRun(process.execPath, doctor);
-    expect([ok, output]).toEqual([true, expect.not.stringMatching(/^[?✗] /m)]);
+    const mounts = ['--mounts', '/download/=/protected/,/media/=/s3/'];
+    const doctor = [program, 'doctor', '--config', pod.conf, ...mounts];
+    const { output } = await tryRun(process.execPath, doctor);
+    // In the pod, this folder belongs to nginx's group.
+    expect(output.match(/^[?✗] .*/gm)).toEqual([
+      ...[expect.stringContaining('[cache-folder]'), expect.stringContaining('1 finding')],
+    ]);
+  });
+
+  test('a wrong address of the store never becomes ready', async () => {
+    const config = {
+      store: 'redis://127.0.0.1:1',
+      api_keys: [{ id: 'web', key_file: '/secrets/web' }],
+    };
+    const pod = await startPod(await render({ ...REQUIRED, secret: 'own', config }), {
+      secrets: { web: KEY },
+    });
+    expect((await fetch(`${pod.metrics}/readyz`)).status).toBe(503);
   });
 
   test('never stores tokens in memory by default', async () => {

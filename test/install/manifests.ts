@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { findNpmProgram } from '../harness/npm-programs.ts';
-import { installPackages, loadPackage } from '../harness/packages.ts';
+import { join } from 'node:path';
+import { installPackages } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 
@@ -15,26 +14,32 @@ export interface Manifest {
   readonly data: any;
 }
 
-/** Where the schemas of an API group are. */
-async function moduleOf({ apiVersion }: Manifest): Promise<string> {
-  if (apiVersion.startsWith('gateway.networking.k8s.io/')) {
-    return join(dirname(await findNpmProgram('gateway-api')), apiVersion, 'index.js');
-  }
-  if (apiVersion.startsWith('monitoring.coreos.com/')) {
-    return `@kubernetes-models/prometheus-operator/${apiVersion}`;
-  }
-  return `kubernetes-models/${apiVersion}`;
+/** Where the schemas of an API group are: those of Kubernetes 1.34, and of the Gateway API. */
+function moduleOf({ apiVersion }: Manifest): string {
+  const [, own] = /^(gateway|monitoring)\./.exec(apiVersion) ?? [];
+  const packages = { gateway: 'gateway-api', monitoring: 'prometheus-operator' };
+  const name = packages[own as keyof typeof packages];
+  return name ? `@kubernetes-models/${name}/${apiVersion}` : `kubernetes-models/${apiVersion}`;
+}
+
+/** The types of Kubernetes 1.30, the oldest version of the chart. Absent: not an API of Kubernetes itself. */
+function oldTypeOf({ apiVersion, kind }: Manifest): string | undefined {
+  const [group = '', version] = apiVersion.includes('/')
+    ? apiVersion.split('/')
+    : ['core', apiVersion];
+  if (/^(gateway|monitoring)\./.test(group)) return undefined;
+  return `import('kubernetes-types/${group.replace(/\..*/, '')}/${version}.js').${kind}`;
 }
 
 /**
- * Compares manifests with the published schemas of Kubernetes and the Prometheus Operator. The validators
+ * Compares manifests with the published schemas of Kubernetes, the Gateway API and the Prometheus Operator. The validators
  * check values, and ignore unknown fields. The types know the fields, so a TypeScript program that has the
  * manifests as literals finds the others.
  */
 export async function misfits(manifests: readonly Manifest[]): Promise<string[]> {
   const values = manifests.map(async (manifest) => {
-    // biome-ignore lint/suspicious/noExplicitAny: each module exports the kinds of its group
-    const { [manifest.kind]: Model } = await loadPackage<any>('checks', await moduleOf(manifest));
+    const folder = join(await installPackages('checks'), 'node_modules', moduleOf(manifest));
+    const { [manifest.kind]: Model } = await import(join(folder, 'index.js'));
     try {
       new Model(manifest).validate();
       return [];
@@ -49,12 +54,14 @@ async function unknownFields(manifests: readonly Manifest[]): Promise<string[]> 
   // Beside the packages, so that TypeScript finds them.
   const folder = await mkdtemp(join(await installPackages('checks'), '.manifests-'));
   try {
-    const lines = manifests.map(async (manifest, i) => {
-      const type = `import('${await moduleOf(manifest)}').I${manifest.kind}`;
-      return `export const manifest${i}: ${type} = ${JSON.stringify(manifest)};\n`;
+    const lines = manifests.flatMap((manifest, i) => {
+      const types = [`import('${moduleOf(manifest)}').I${manifest.kind}`, oldTypeOf(manifest)];
+      return types.flatMap((type, n) =>
+        type ? `export const manifest${i}_${n}: ${type} = ${JSON.stringify(manifest)};\n` : [],
+      );
     });
     const file = join(folder, 'manifests.ts');
-    await writeFile(file, (await Promise.all(lines)).join(''));
+    await writeFile(file, lines.join(''));
     const tsc = join(projectRoot, 'node_modules', '.bin', 'tsc');
     const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext'];
     const { ok, output } = await tryRun(tsc, ['--ignoreConfig', ...options, file]);

@@ -25,3 +25,49 @@ readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end }}
+
+{{- define "postern.image" -}}
+{{ .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- define "postern.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "postern.name" .) "default" .Values.serviceAccount.create) }}
+{{- end }}
+
+{{/*
+The sites, in JSON, with the mounts of each. A mount without a site is on all of them, except where a mount of the site
+has its prefix.
+*/}}
+{{- define "postern.sites" -}}
+{{- $names := list .Values.nginx.serverName }}
+{{- range .Values.mounts }}{{ with .site }}{{ $names = append $names (lower .) }}{{ end }}{{ end }}
+{{- $sites := list }}
+{{- range $name := uniq $names }}
+{{- $mounts := list }}
+{{- $own := list }}
+{{- range $.Values.mounts }}{{ if eq (default "" .site | lower) $name }}{{ $own = append $own .public }}{{ end }}{{ end }}
+{{- range $i, $mount := $.Values.mounts }}
+{{- if or (eq (default "" .site | lower) $name) (not (or .site (has .public $own))) }}
+{{- $mounts = append $mounts (set (deepCopy .) "index" $i) }}
+{{- end }}
+{{- end }}
+{{- $sites = append $sites (dict "name" $name "mounts" $mounts) }}
+{{- end }}
+{{- toJson $sites }}
+{{- end }}
+
+{{/* Where the objects of a storage are, in JSON: the same URL as Postern signs. */}}
+{{- define "postern.storage" -}}
+{{- $url := urlParse (lower .endpoint) }}
+{{- $port := regexFind ":[0-9]+$" $url.host }}
+{{- $default := ternary ":443" ":80" (eq $url.scheme "https") }}
+{{- $isHost := eq (default "path" .style) "virtual-host" }}
+{{- $name := ternary (printf "%s.%s" .bucket $url.hostname) $url.hostname $isHost }}
+{{- $path := ternary "/" (printf "/%s/" .bucket) $isHost }}
+{{- dict "scheme" $url.scheme "name" $name "port" (default $default $port) "host" (printf "%s%s" $name (ternary "" $port (eq $port $default))) "path" (printf "%s%s" $path (default "" .prefix)) | toJson }}
+{{- end }}
+
+{{- define "postern.test" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end }}
