@@ -17,7 +17,7 @@ const acts = {
   },
   watch({ url }) {
     video.hidden = false;
-    playHls(video, new URL(`${url}index.m3u8`, location.href));
+    playHls(video, new URL(url, location.href));
     video.play().catch(() => {});
   },
   open({ url }, tab) {
@@ -32,6 +32,7 @@ for (const button of document.querySelectorAll('button[data-name]')) {
     const tab = button.dataset.act === 'open' ? window.open('about:blank') : null;
     const response = await fetch(`/app/links/${button.dataset.name}`, { method: 'POST' });
     const issued = await response.json();
+    issued.url += button.dataset.file ?? '';
     if (!response.ok) {
       tab?.close();
       status.textContent = `Postern issued no token: ${issued.detail}`;

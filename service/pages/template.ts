@@ -169,7 +169,7 @@ body {
   font: 1.0625rem / 1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
 main {
-  max-width: 36rem; margin: 8vh auto; padding: 2rem; overflow-wrap: anywhere;
+  width: calc(100% - 2rem); max-width: 36rem; margin: 8vh auto; padding: 2rem; overflow-wrap: anywhere;
   background: var(--card); border: 1px solid var(--line); border-radius: 0.75rem;
 }
 .logo { margin: 0 0 1.25rem; font-weight: 600; }
@@ -212,16 +212,14 @@ td svg {
   width: 1.25em; height: 1.25em; margin-inline-end: 0.5em; vertical-align: -0.25em;
   fill: none; stroke: var(--soft); stroke-width: 1.5; stroke-linejoin: round;
 }
-td:nth-child(2) { white-space: nowrap; }
-code { display: block; margin-top: 0.5rem; user-select: all; }
+td + td { white-space: nowrap; }
+tfoot td { border: 0; }
+details { margin: 0 0 1rem; }
+code { display: block; margin-top: 0.5rem; font-size: 0.9375rem; user-select: all; }
 main > :last-child { margin-bottom: 0; }
-@media (min-width: 38rem) {
-  td { white-space: nowrap; }
-  td:first-child { white-space: normal; }
-}
 @media (min-width: 56rem) { pre { white-space: pre; } }
 @media (max-width: 38rem) {
-  main { min-height: 100vh; margin: 0; padding: 1.5rem; border: 0; border-radius: 0; }
+  main { width: auto; min-height: 100vh; margin: 0; padding: 1.5rem; border: 0; border-radius: 0; }
   td span { display: none; }
 }`;
 }

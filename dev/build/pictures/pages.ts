@@ -27,7 +27,7 @@ const PAGES: Readonly<Record<string, string>> = {
   'not-found': '204/none',
   busy: '429/too_many_requests',
   unavailable: '503/unavailable',
-  list: 'list/Photos/',
+  list: '~ps_7Rk2vQx9LmT4cYw8HsJ6bNd1FgP3zAe5/list/Photos/',
   'list-empty': 'list/Photos/empty/',
 };
 
@@ -41,7 +41,13 @@ const FILES: Readonly<Record<string, number>> = {
   'Straßenkarte.svg': 18_000,
   'From 2025/a.jpg': 1,
 };
+const UNTIL = '2026-11-27T18:00:00Z';
 const MODIFIED = new Date('2026-11-26T18:30:00Z');
+
+const LINKS = [
+  { text: 'Imprint', url: '/imprint' },
+  { text: 'Privacy', url: '/privacy' },
+];
 
 type Pictures = Record<string, Uint8Array>;
 
@@ -58,7 +64,7 @@ export async function pagePictures(): Promise<Pictures> {
 /** The snippets, with a gate that answers as the path says. */
 async function pages(browser: Browser): Promise<Pictures> {
   const script = await readFile(join(projectRoot, 'dist', 'chunks', 'list-page.js'), 'utf8');
-  const pageFor = createPages({}, script);
+  const pageFor = createPages({ links: LINKS }, script);
   const gate = createServer((request, response) => {
     if (request.url === '/page') send(response, pageAnswer(pageFor(request.headers)));
     else decide(request, response);
@@ -106,7 +112,9 @@ function decide(request: IncomingMessage, response: ServerResponse): void {
   const name = more === 'folder' ? 'Photos' : 'Q3%20report.pdf';
   response.writeHead(Number(status), {
     'Postern-Reason': code,
-    'Postern-File': folder ? `list ${folder.slice(0, -1)}` : `2026-11-26T18:00:00Z ${name} ${more}`,
+    // A different token each time, because nginx limits how often one gets a list.
+    'Postern-Token-Id': String(request.headers['x-request-id']),
+    'Postern-File': folder ? `list ${folder.slice(0, -1)} ${UNTIL}` : `${UNTIL} ${name} ${more}`,
     ...(status === '204' && { 'Postern-Target': target }),
     'Content-Length': '0',
   });
@@ -127,25 +135,31 @@ async function writeFiles(folder: string): Promise<void> {
   for (const name of names) await utimes(join(folder, name), MODIFIED, MODIFIED);
 }
 
-/** A page on a phone above the same on a desktop: English and German, light and dark. */
+/** Each language, in one of the color schemes. */
+const LOOKS = [
+  ['en', 'light'],
+  ['de', 'dark'],
+  ['es', 'light'],
+  ['fr', 'dark'],
+] as const;
+
+/** A page on a phone above the same on a desktop. */
 async function sheet(browser: Browser, nginx: Nginx, path: string): Promise<Uint8Array> {
   const shots: string[] = [];
   for (const [width, height] of [
-    [360, 640],
-    [1024, 640],
+    [390, 760],
+    [1280, 760],
   ] as const) {
     const page = await newPage(browser, width, height);
-    for (const language of ['en', 'de']) {
+    for (const [language, value] of LOOKS) {
       await page.setExtraHTTPHeaders({ 'Accept-Language': language });
-      for (const value of ['light', 'dark']) {
-        await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
-        await page.goto(nginx.url(`/download/${path}`));
-        shots.push(await page.screenshot({ encoding: 'base64' }));
-      }
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+      await page.goto(nginx.url(`/download/${path}`));
+      shots.push(await page.screenshot({ encoding: 'base64' }));
     }
     await page.close();
   }
-  const page = await newPage(browser, 1240, 760);
+  const page = await newPage(browser, 1240, 800);
   const style = 'display: grid; grid-template-columns: repeat(4, 300px); gap: 8px; margin: 8px';
   const images = shots.map((data) => `<img width="300" src="data:image/png;base64,${data}">`);
   await page.setContent(`<body style="${style}; background: #888">${images.join('')}`);
@@ -159,19 +173,21 @@ async function demo(browser: Browser): Promise<Pictures> {
   const site = await startSite({});
   try {
     await site.startApp();
-    const page = await newPage(browser, 1100, 760);
+    const page = await newPage(browser, 1100, 900);
     await page.goto(`${site.origin}/`);
     for (const [i, name] of ['folder', 'text', 'once', 'film'].entries()) {
       await page.click(`[data-name=${name}]`);
+      // The folder is in another tab.
+      await page.bringToFront();
       await page.waitForSelector(`#links li:nth-child(${i + 1})`);
     }
-    for (const part of ['gallery', 'large.bin']) {
-      const link = await page.waitForSelector(`#links a[href*="${part}"]`);
-      const url = (await link?.evaluate((element) => element.getAttribute('href'))) ?? '';
-      const other = await newPage(browser, 640, 460);
-      await other.goto(url);
-    }
+    const link = await page.waitForSelector('#links a[href*="large.bin"]');
+    const url = (await link?.evaluate((element) => element.getAttribute('href'))) ?? '';
+    const other = await newPage(browser, 640, 460);
+    await other.goto(url);
     await page.bringToFront();
+    await page.click('[aria-label^="Revoke the link for hello.txt"]');
+    await page.waitForSelector('.revoked');
     await page.waitForFunction('document.querySelector("video").ended');
     return { 'demo.png': await page.screenshot() };
   } finally {

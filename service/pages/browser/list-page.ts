@@ -17,7 +17,8 @@ const ICONS: Readonly<Record<Kind, string>> = {
 };
 
 const collator = new Intl.Collator(locales, { numeric: true });
-const dates = new Intl.DateTimeFormat(locales, { dateStyle: 'short' });
+const two = '2-digit';
+const dates = new Intl.DateTimeFormat(locales, { year: two, month: two, day: two });
 const clock = new Intl.DateTimeFormat(locales, { timeStyle: 'short' });
 const wholeDates = new Intl.DateTimeFormat(locales, { dateStyle: 'long', timeStyle: 'short' });
 
