@@ -1,6 +1,6 @@
 import type { Results } from '../run.ts';
 import type { Measured, Served } from '../workloads.ts';
-import { middle, range, ratio, type Table, table } from './tables.ts';
+import { middle, range, type Table, table } from './tables.ts';
 
 /** What a reader of docs/understand/performance.md compares Postern with, by variant. */
 const OTHERS: Readonly<Record<string, string>> = {
@@ -20,7 +20,7 @@ function micros({ cpu }: Measured): number {
   return Object.values(cpu).reduce((sum, each) => sum + each, 0);
 }
 
-/** The tables that only the page has: what a reader decides by, and the small file in one table. */
+/** The table that only the page has: what a reader decides by. */
 export function readersTables({ serve }: Results): Record<string, Table> {
   const { redis = [] } = serve;
   // Each row has the rounds of Postern and those of the other system.
@@ -42,15 +42,5 @@ export function readersTables({ serve }: Results): Record<string, Table> {
     ],
     Object.entries(OTHERS),
   );
-  const small = table('1 KiB file', serve, [
-    middle('requests/s', serve, perSecond, 0),
-    range(serve, perSecond),
-    ratio('÷ own', serve, perSecond, 'own'),
-    middle('CPU µs', serve, cpu, 0),
-    middle('p50 ms', serve, ({ half }) => half.p50),
-    middle('p99 ms', serve, ({ half }) => half.p99),
-    middle('peak MB', serve, (each) => each.peakBytes && each.peakBytes / 1e6, 0),
-  ]);
-  const tables = { decide, small };
-  return Object.fromEntries(Object.entries(tables).filter(([, lines]) => lines.length > 1));
+  return decide.length > 1 ? { decide } : {};
 }

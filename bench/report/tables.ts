@@ -74,7 +74,7 @@ export function range<R>(rounds: Rounds<R>, figure: Figure<R>, digits = 0): Colu
   return ['min–max', (id) => spread(figures(rounds, id, figure), digits)];
 }
 
-export function ratio<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, base: string): Column {
+function ratio<R>(head: string, rounds: Rounds<R>, figure: Figure<R>, base: string): Column {
   const of = (id: string) => figures(rounds, id, figure);
   return [head, (id) => shown(median(ratios(of(id), of(base))))];
 }
@@ -141,22 +141,22 @@ const STEPS: Readonly<Record<string, string>> = {
   'jwt-eddsa': 'JWTs without a store',
 };
 
-/** CPU time of each request by process, the measured rate, the cores that it took, and the rate of a full core. */
+/** The measured rate, the CPU time of each request by process, the rate of a full core, and the latency. */
 export function stepsTable(serve: Results['serve']): Table {
   const spent = ({ cpu }: Measured, name: string) => cpu[name] || undefined;
-  const cores = ({ cpu, perSecond }: Measured) =>
-    (Object.values(cpu).reduce((sum, micros) => sum + micros, 0) * perSecond) / 1e6;
   const full = ({ cpu: { service = 0 } }: Measured) => (service < 5 ? undefined : 1e6 / service);
   return table(
     '1 KiB file',
     serve,
     [
+      middle('requests/s', serve, ({ at32 }) => at32.perSecond, 0),
+      range(serve, ({ at32 }) => at32.perSecond),
       middle('nginx µs', serve, ({ at32 }) => spent(at32, 'nginx'), 0),
       middle('Postern µs', serve, ({ at32 }) => spent(at32, 'service'), 0),
       middle('Redis µs', serve, ({ at32 }) => spent(at32, 'redis'), 0),
-      middle('requests/s', serve, ({ at32 }) => at32.perSecond, 0),
-      middle('cores used', serve, ({ at32 }) => cores(at32), 1),
       middle('full core of Postern', serve, ({ at32 }) => full(at32), 0),
+      middle('p50 ms', serve, ({ half }) => half.p50),
+      middle('p99 ms', serve, ({ half }) => half.p99),
     ],
     Object.entries(STEPS),
   );

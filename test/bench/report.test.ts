@@ -49,12 +49,9 @@ test('report: only measured workloads have tables', () => {
 
 test('page: Postern is compared within each round, and only with what was measured', () => {
   const own = { own: [served(40), served(60)], bare: [], redis: [served(80), served(30)] };
-  const { decide, small } = readersTables({ ...NONE, serve: own });
+  const { decide } = readersTables({ ...NONE, serve: own });
   expect(decide?.slice(1)).toEqual([
     ['20 lines of Node.js, auth_request', '1.25', '0.50–2.00', '1.00'],
-  ]);
-  expect(small?.at(-1)).toEqual([
-    ...['Postern, Redis', '55', '30–80', '1.25', '30', '1.00', '2.00', '170'],
   ]);
   expect(readersTables(NONE)).toEqual({});
 });
@@ -74,11 +71,11 @@ test('page: tables are replaced, other text is kept', () => {
   expect(fillIn(page, {})).toBe(page);
 });
 
-test('scaling: a step has its measured rate, the cores that it took, and the rate of a full core', () => {
+test('page: a way to run Postern has its rate, its CPU time, the rate of a full core, and its latency', () => {
   // 20 µs of the service are 50,000 requests in a second.
   expect(stepsTable({ redis: [served(40_000)] })).toEqual([
     expect.any(Array),
-    ['one Redis', '10', '20', '–', '40,000', '1.2', '50,000'],
+    ['one Redis', '40,000', '40,000–40,000', '10', '20', '–', '50,000', '1.00', '2.00'],
   ]);
 });
 
