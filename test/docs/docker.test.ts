@@ -38,7 +38,7 @@ interface Service {
 }
 
 interface Compose {
-  services: Record<'nginx' | 'postern' | 'redis', Service>;
+  services: Record<'nginx' | 'postern' | 'valkey', Service>;
   volumes: Record<string, unknown>;
   networks: Record<string, { internal?: boolean } | null>;
 }
@@ -111,25 +111,25 @@ describe('compose.yaml', () => {
         expect(condition).toBe('service_healthy');
         // Postern's own is in the Dockerfile.
         if (name !== 'postern') {
-          expect(compose.services[name as 'redis'].healthcheck?.test.length).toBeGreaterThan(1);
+          expect(compose.services[name as 'valkey'].healthcheck?.test.length).toBeGreaterThan(1);
         }
       }
     }
     expect(Object.keys(compose.services.nginx.depends_on ?? {})).toEqual(['postern']);
-    expect(Object.keys(compose.services.postern.depends_on ?? {})).toEqual(['redis']);
+    expect(Object.keys(compose.services.postern.depends_on ?? {})).toEqual(['valkey']);
   });
 
   test('publishes the site, and the API on 127.0.0.1 only', () => {
-    const { nginx, postern, redis } = compose.services;
+    const { nginx, postern, valkey } = compose.services;
     expect(nginx.ports).toEqual(['8080:80']);
     expect(postern.ports).toEqual(['127.0.0.1:7301:7301']);
-    expect(redis.ports).toBeUndefined();
-    expect(redis.networks.every((name) => compose.networks[name]?.internal)).toBe(true);
+    expect(valkey.ports).toBeUndefined();
+    expect(valkey.networks.every((name) => compose.networks[name]?.internal)).toBe(true);
     expect(nginx.networks.some((name) => postern.networks.includes(name))).toBe(false);
   });
 
-  test('Redis evicts nothing and keeps its data over a restart', () => {
-    const command = compose.services.redis.command?.join(' ');
+  test('Valkey evicts nothing and keeps its data over a restart', () => {
+    const command = compose.services.valkey.command?.join(' ');
     expect(command).toContain('--maxmemory-policy noeviction');
     expect(command).toContain('--appendonly yes');
   });
@@ -150,8 +150,8 @@ describe('compose.yaml', () => {
     const config = load({ POSTERN_API_KEYS: 'web:a-key-of-24-characters-00' });
     expect(config.listen).toEqual({ path: '/run/postern/gate.sock' });
     expect(config.apiListen).toEqual({ host: '0.0.0.0', port: 7301 });
-    expect(config.store.url).toBe('redis://redis:6379/0');
-    expect(Object.keys(compose.services)).toContain('redis');
+    expect(config.store.url).toBe('redis://valkey:6379/0');
+    expect(Object.keys(compose.services)).toContain('valkey');
   });
 });
 
@@ -220,13 +220,13 @@ describe('Docker: the image, started as in compose.yaml', () => {
   });
 
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {
-    const redis = await forTest(startRedis());
+    const store = await forTest(startRedis({ engine: 'valkey' }));
     const gate = join(folder, 'gate.sock');
     const [port = 0] = await freePorts(1);
     const container = await start({
       POSTERN_LISTEN: `unix:${gate}`,
       POSTERN_API_LISTEN: `0.0.0.0:${port}`,
-      POSTERN_STORE: redis.url,
+      POSTERN_STORE: store.url,
     });
     expect((await stat(gate)).mode & 0o777).toBe(0o660);
 

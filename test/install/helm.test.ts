@@ -286,7 +286,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
       pages: {},
       secrets: {
         ...{ web: KEY, 'bucket.json': JSON.stringify(bucket), 'keys.json': keys },
-        'redis-password': 'the-password',
+        'store-password': 'the-password',
       },
     });
     const ask = async (url: string, headers = {}) => {
@@ -351,7 +351,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
   test('never stores tokens in memory by default', async () => {
     const file = one(await render(REQUIRED), 'ConfigMap').data['postern.yaml'];
     const env = { POSTERN_CONFIG: 'x', POSTERN_API_KEYS: `web:${KEY}` };
-    expect(loadConfig(env, () => file).store.url).toBe('redis://redis:6379/0');
+    expect(loadConfig(env, () => file).store.url).toBe('redis://valkey:6379/0');
     expect(loadConfig({ ...env, POSTERN_STORE: 'redis://other' }, () => file).store.url).toBe(
       'redis://other',
     );
