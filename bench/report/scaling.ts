@@ -21,7 +21,7 @@ export function grantsTable(kinds: readonly PerGrant[]): Table {
   ];
 }
 
-const LIVE = [1e6, 1e7, 1e8, 1e9];
+const LIVE = [1e6, 1e7, 1e8];
 
 /** Seconds that a token lives in this table. */
 const LIFETIME = 3600;
