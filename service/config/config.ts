@@ -2,15 +2,20 @@ import type { z } from 'zod';
 import type { PageSettings } from '../pages/pages.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
 import { EVENT_TYPES, type EventType } from '../webhooks/event.ts';
-import { checkSettings, requireKeys } from './checks.ts';
-import { checkApiKeys, checkIssuers, DEFAULT_ISSUER } from './clients.ts';
+import {
+  checkApiKeys,
+  checkIssuers,
+  checkSettings,
+  DEFAULT_ISSUER,
+  requireKeys,
+} from './checks.ts';
 import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts';
 import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
 import { checkInherited, type InheritedSocket, usable, withInherited } from './inherited.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { type Settings, TABLE } from './settings.ts';
 import { type Configured, type Path, readSources } from './sources.ts';
-import { defined, mapping, suggest, withChecks } from './values.ts';
+import { camelCased, mapping, suggest, withChecks } from './values.ts';
 
 /** Everything that an operator can set, checked. The table in settings.ts documents the settings. */
 export type Config = Readonly<ReturnType<typeof toConfig>>;
@@ -113,83 +118,53 @@ function inOrder({ issues }: ConfigErrors) {
   return [...issues].sort((a, b) => lineOf(a.where) - lineOf(b.where));
 }
 
+/** The settings whose names begin like this are together under one name. */
+const GROUPED = /^(?:store|sentinel|page|cookie|webhook)_/;
+type Grouped = `${'store' | 'sentinel' | 'page' | 'cookie' | 'webhook'}_${string}`;
+
 function toConfig(values: Settings) {
-  const { page_name: name, page_color: color, page_links: links } = values;
-  const { cookie_samesite: sameSite, cookie_secure: secure } = values;
+  const single = Object.entries(values).filter(([name]) => !GROUPED.test(name));
+  const general = camelCased(Object.fromEntries(single) as Omit<Settings, Grouped>);
   const mounts: readonly MountSettings[] = values.mounts.map(toMount);
+  /** The general limits are the defaults of those of a client. */
+  const { maxExpiresIn, maxResumeFor, expiresIn, resumeFor } = general;
+  const limits = { maxExpiresIn, maxResumeFor };
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
   const apiKeys: readonly ApiKey[] = (values.api_keys ?? []).flatMap(
     ({ key, key_file: keys = key ? [key] : [], admin, ...entry }) => {
-      const client = { ...withLimits(entry, values), ...(admin && { admin }) };
+      const client = { ...limits, ...camelCased(entry), ...(admin && { admin }) };
       return keys.map((sha256) => ({ sha256, client }));
     },
   );
-  const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map((entry) => {
-    const { jwks_uri: uri, jwks_file: file = '', trusted_for: trustedFor, ...others } = entry;
-    const keys = uri === undefined ? { file } : { uri };
-    return { ...withLimits(others, values), trustedFor, keys };
-  });
-  const files = values.page_folder ?? { texts: {}, files: {} };
-  const pages: PageSettings = { name, color, links, ...files };
-  /** `Partitioned` is only for `None`. */
-  const partitioned = values.cookie_partitioned && sameSite === 'None';
+  const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map(
+    ({ jwks_uri: uri, jwks_file: file = '', ...entry }) => {
+      const keys = uri === undefined ? { file } : { uri };
+      return { ...limits, ...camelCased(entry), keys };
+    },
+  );
+  const { folder, ...page } = camelCased(values, 'page_');
+  const pages: PageSettings = { ...page, texts: {}, files: {}, ...folder };
+  const { samesite: sameSite, secure, partitioned } = camelCased(values, 'cookie_');
   return {
+    ...general,
     /** As they are set, by their names. Never log the values. */
     settings: values,
     ...{ mounts, apiKeys, issuers, pages },
-    listen: values.listen,
-    apiListen: values.api_listen,
-    deliveryFrom: values.delivery_from,
-    socketMode: values.socket_mode,
     store: toStore(values),
     events: toEvents(values),
-    cookies: { sameSite, secure, partitioned },
-    expiresIn: Math.min(values.expires_in, values.max_expires_in),
-    maxExpiresIn: values.max_expires_in,
-    resumeFor: Math.min(values.resume_for, values.max_resume_for),
-    maxResumeFor: values.max_resume_for,
-    decisionTtl: values.decision_ttl,
-    logLevel: values.log_level,
-    format: values.format,
+    /** `Partitioned` is only for `None`. */
+    cookies: { sameSite, secure, partitioned: partitioned && sameSite === 'None' },
+    expiresIn: Math.min(expiresIn, maxExpiresIn),
+    resumeFor: Math.min(resumeFor, maxResumeFor),
     issuer: values.issuer ?? values.public_url ?? DEFAULT_ISSUER,
-    leeway: values.leeway,
-    ...defined({
-      metricsListen: values.metrics_listen,
-      deliveryListen: values.delivery_listen,
-      publicUrl: values.public_url,
-      apiUrl: values.api_url,
-      jwtKeys: values.jwt_keys,
-    }),
-  };
-}
-
-type Limits = Pick<Settings, 'max_expires_in' | 'max_resume_for'>;
-
-/** The general limits are the defaults of those of a client. */
-function withLimits<E extends Partial<Limits>>(entry: E, general: Limits) {
-  const { max_expires_in: expiresIn, max_resume_for: resumeFor, ...others } = entry;
-  return {
-    ...others,
-    maxExpiresIn: expiresIn ?? general.max_expires_in,
-    maxResumeFor: resumeFor ?? general.max_resume_for,
   };
 }
 
 /** `url` and the passwords are secrets: never log them. */
 function toStore(values: Settings) {
-  const { store_ca_file: ca, store_cert_file: cert, store_key_file: key } = values;
-  const { sentinel_username: username, sentinel_password: password } = values;
-  const tls = defined({ ca, cert, key, serverName: values.store_server_name });
-  const sentinel = defined({ username, password });
-  return {
-    url: values.store,
-    prefix: values.store_prefix,
-    timeoutMs: values.store_timeout_ms,
-    replicas: values.store_replicas,
-    ...defined({ password: values.store_password_file }),
-    ...(Object.keys(tls).length > 0 && { tls }),
-    ...(Object.keys(sentinel).length > 0 && { sentinel }),
-  };
+  const { passwordFile, caFile, certFile, keyFile, ...store } = camelCased(values, 'store_');
+  const files = { password: passwordFile, ca: caFile, cert: certFile, key: keyFile };
+  return { url: values.store, ...store, ...files, sentinel: camelCased(values, 'sentinel_') };
 }
 
 /** Never log `webhook.secrets`, nor the URL, which may contain a secret. */

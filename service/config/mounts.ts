@@ -5,7 +5,7 @@ import { isToken } from '../token/token.ts';
 import { outside, readText } from './files.ts';
 import {
   type Add,
-  defined,
+  camelCased,
   HOST_NAME,
   listOf,
   mapping,
@@ -184,10 +184,8 @@ export type MountSettings = Mount & { readonly storage?: StorageSettings };
 
 type Entry = z.output<typeof mount>;
 
-export function toMount({ public: prefix, path_argument: pathArgument, ...entry }: Entry) {
-  const { pass_arguments: passArguments = [], max_age: maxAge, ...others } = entry;
-  const id = mountId(entry.site, prefix);
-  return { id, prefix, passArguments, ...others, ...defined({ pathArgument, maxAge }) };
+export function toMount({ public: prefix, ...entry }: Entry) {
+  return { id: mountId(entry.site, prefix), prefix, passArguments: [], ...camelCased(entry) };
 }
 
 /** The entries of `/download/=/protected/,files.example:/media/=/media-files/`. An invalid one stays a text. */

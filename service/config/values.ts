@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { addressRangeError, isWithin } from '../site/address.ts';
 import { prefixError } from '../site/path.ts';
 import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
+import type { CamelCase } from '../token/grant-fields.ts';
 
 // The message of a schema follows "expected: " in a report, and docs/reference/configuration.md and --help show it. It describes
 // a valid value, with an example.
@@ -202,10 +203,24 @@ export function suggest(name: string, known: readonly string[]): string {
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 
-/** Removes the names whose value is undefined. */
-export function defined<T extends object>(values: T) {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { readonly [K in keyof T]?: Exclude<T[K], undefined> };
+type CamelCased<T, Prefix extends string> = {
+  readonly [K in keyof T as K extends `${Prefix}${infer Name}` ? CamelCase<Name> : never]: Exclude<
+    T[K],
+    undefined
+  >;
+};
+
+/** The values under their names in camelCase. With a prefix, only those whose names begin with it, without the prefix. */
+export function camelCased<T extends object, Prefix extends string = ''>(
+  values: T,
+  prefix = '' as Prefix,
+) {
+  const entries = Object.entries(values).flatMap(([name, value]) => {
+    if (value === undefined || !name.startsWith(prefix)) return [];
+    const rest = name.slice(prefix.length);
+    return [[rest.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), value]];
+  });
+  return Object.fromEntries(entries) as CamelCased<T, Prefix>;
 }
 
 /** Lists whose entries are mappings. An invalid field does not make the others of its entry invalid. */

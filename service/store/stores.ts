@@ -73,9 +73,8 @@ export function createStores(
     current: () => used,
 
     /** Opens the store again if its secrets have changed. Its other settings need a restart. */
-    async follow({ password, tls }: Options): Promise<void> {
-      const { password: _, tls: __, ...fixed } = first;
-      const options = { ...fixed, ...(password && { password }), ...(tls && { tls }) };
+    async follow({ password, ca, cert, key }: Options): Promise<void> {
+      const options = { ...first, password, ca, cert, key };
       if (next !== undefined && !isDeepStrictEqual(options, next.options)) {
         void next.store.close();
         next = undefined;

@@ -263,7 +263,7 @@ export type ClaimName = Exclude<FieldName, NameWith<{ readonly claim: string | f
 /** The fields in the API's responses. */
 export type ShownName = Exclude<FieldName, NameWith<{ readonly shown: false }>>;
 
-type CamelCase<N extends string> = N extends `${infer Head}_${infer Tail}`
+export type CamelCase<N extends string> = N extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : N;
 

@@ -89,7 +89,7 @@ describe('config: files of the store', () => {
     const pem = { ca: FILES['ca.pem'], cert: FILES['client.pem'], key: FILES['client.key'] };
     expect(store).toEqual({
       ...{ url, prefix: 'postern:', timeoutMs: 250, replicas: 0, password: 'pass wörd' },
-      tls: { ...pem, serverName: 'redis.example' },
+      ...{ ...pem, serverName: 'redis.example' },
       sentinel: { username: 'watcher', password: 'p' },
     });
   });

@@ -21,7 +21,7 @@ test('config: default values', () => {
     apiListen: { host: '127.0.0.1', port: 7301 },
     deliveryFrom: ['127.0.0.0/8', '::1'],
     socketMode: 0o660,
-    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0 },
+    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0, sentinel: {} },
     events: { types: [] },
     pages: { texts: {}, files: {} },
     mounts: [
@@ -41,7 +41,7 @@ const OF_FILE = {
   metricsListen: { host: '10.0.0.1', port: 2 },
   deliveryListen: { host: '10.0.0.1', port: 3 },
   ...{ deliveryFrom: ['10.0.0.2'], socketMode: 0o666 },
-  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, replicas: 2 },
+  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, replicas: 2, sentinel: {} },
   mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
   apiKeys: [
     {

@@ -10,7 +10,7 @@ import {
   SentinelConnector,
 } from 'ioredis';
 import { failure } from './failure.ts';
-import type { Address, StoreAccess, StoreTls, StoreUrl } from './url.ts';
+import type { Address, StoreAccess, StoreUrl } from './url.ts';
 
 // How Postern configures ioredis 6.0.0, and everything that needs more than its documented interface. If another
 // version lacks one of these members, a test fails.
@@ -21,13 +21,14 @@ export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 /** The options of a connection to a server that holds data. */
 export function serverOptions(
   url: StoreUrl,
-  { password = url.password, tls, timeoutMs }: StoreAccess & { readonly timeoutMs: number },
+  options: StoreAccess & { readonly timeoutMs: number },
 ) {
+  const { password = url.password, timeoutMs } = options;
   const { username } = url;
   return {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(url.isTls && { tls: tlsOptions(tls) }),
+    ...(url.isTls && { tls: tlsOptions(options) }),
     Connector: ServerConnector,
     connectTimeout: Math.max(timeoutMs, 1000),
     // Applies while a reply is pending, also in a handshake, so idle connections stay open.
@@ -45,8 +46,8 @@ export function serverOptions(
 /** For a new connection and one command on it: two round trips. One sentinel or node of several may hang. */
 export const firstReplyMs = (timeoutMs: number) => Math.min(Math.max(500, 2 * timeoutMs), 1500);
 
-export function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
-  return { ...pem, ...(servername !== undefined && { servername }) };
+export function tlsOptions({ ca, cert, key, serverName: servername }: StoreAccess) {
+  return { ca, cert, key, servername };
 }
 
 export const SLOTS = 16_384;

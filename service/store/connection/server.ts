@@ -154,11 +154,8 @@ function connectServer(
 }
 
 /** Options to connect to the master that the sentinels name, also after a failover. */
-function sentinelOptions(
-  url: StoreUrl,
-  { sentinel = {}, tls, timeoutMs }: ConnectOptions,
-): ServerOptions {
-  const { username, password } = sentinel;
+function sentinelOptions(url: StoreUrl, options: ConnectOptions): ServerOptions {
+  const { sentinel: { username, password } = {}, timeoutMs } = options;
   return {
     Connector: MasterConnector,
     sentinels: [...url.addresses],
@@ -166,7 +163,7 @@ function sentinelOptions(
     role: 'master',
     ...(username !== undefined && { sentinelUsername: username }),
     ...(password !== undefined && { sentinelPassword: password }),
-    ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
+    ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(options) }),
     // Otherwise, a connection to a master that hangs stays open even after a failover.
     failoverDetector: true,
     sentinelCommandTimeout: firstReplyMs(timeoutMs),

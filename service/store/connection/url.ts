@@ -26,18 +26,15 @@ export interface StoreAccess {
   /** The value of POSTERN_STORE. It may contain a password: never log it. */
   readonly url: string;
   /** Replaces the password of the URL. */
-  readonly password?: string;
-  readonly tls?: StoreTls;
+  readonly password?: string | undefined;
+  /** PEM texts. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** The name in the certificates. */
+  readonly serverName?: string | undefined;
   /** The user and the password for the sentinels themselves. */
   readonly sentinel?: { readonly username?: string; readonly password?: string };
-}
-
-/** PEM texts, and the name in the certificates. */
-export interface StoreTls {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly serverName?: string;
 }
 
 export const STORE_EXPECTED =

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, onTestFinished, test } from 'vitest';
-import type { StoreTls } from '../../../service/store/connection/url.ts';
+import type { StoreAccess } from '../../../service/store/connection/url.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
@@ -12,11 +12,13 @@ import { answers, storeAt, tell, whyOf } from '../open-redis.ts';
 
 const NAME = 'redis.example';
 
+type Tls = Omit<StoreAccess, 'url'>;
+
 /** Certificates of the servers and of the client. The servers require the latter. */
 const folder = await temporaryFolder();
 afterAll(() => rm(folder, { recursive: true }));
 const [own, client] = [selfSigned(NAME), selfSigned('postern.example')];
-const tls: StoreTls = {
+const tls: Tls = {
   ca: own.certificate,
   cert: client.certificate,
   key: client.key,
@@ -45,13 +47,13 @@ const server = await started();
 afterAll(server.redis.stop);
 const url = `rediss://127.0.0.1:${server.tlsPort}`;
 
-const opened = (url: string, tls: StoreTls) => storeAt(url, { tls }).store;
+const opened = (url: string, tls: Tls) => storeAt(url, tls).store;
 
 test('TLS: Postern checks the CA and the server name, and sends its certificate', async () => {
   await answers(opened(url, tls));
 });
 
-test.each<[string, (tls: StoreTls) => StoreTls, RegExp]>([
+test.each<[string, (tls: Tls) => Tls, RegExp]>([
   ['another CA', (tls) => ({ ...tls, ca: tls.cert ?? '' }), /TLS to Redis fails/],
   ['another name', (tls) => ({ ...tls, serverName: 'other.example' }), /TLS to Redis fails/],
   [
