@@ -141,7 +141,7 @@ function signed(allow: Allow, mount: Mount | undefined): Allow {
   return { signed: mount.sign(name), ...allow };
 }
 
-/** The cookie with the token; undefined if the client has it already. */
+/** The cookie with the token; undefined if the requester has it already. */
 function tokenCookie(grant: Grant, request: GateRequest, requested: Requested, token: string) {
   if (cookieTokens(request.cookie).includes(token)) return undefined;
   const path = tokenCookiePath(requested, grant);
@@ -153,7 +153,7 @@ function isBound({ uses, ip, maxBytes }: Grant): boolean {
   return uses !== undefined || ip !== undefined || maxBytes !== undefined;
 }
 
-/** Whether other queries get the same decision. nginx would cache a copy for each query that a client sends. */
+/** Whether other queries get the same decision. nginx would cache a copy for each query that a requester sends. */
 function ignoresQuery({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
   return hasUnused || (targetArgs !== undefined && args !== '');
 }

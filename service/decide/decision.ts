@@ -3,7 +3,7 @@ import type { Grant } from '../token/grant.ts';
 import type { Rejection } from '../token/look-up.ts';
 import type { Redeemed } from '../token/uses.ts';
 
-/** The client's request as nginx reports it. Strings hold one character per byte. */
+/** The requester's request as nginx reports it. Strings hold one character per byte. */
 export interface GateRequest {
   /** `$request_uri`: raw, with the query. */
   readonly uri: string;

@@ -22,7 +22,7 @@ const MAX_PAIRS = 256;
 /** The longest path, token and passed query fit, all encoded. nginx accepts 8 KiB unless it is configured otherwise. */
 const MAX_URI_LENGTH = 16 * 1024;
 
-/** A parsed request of a client. */
+/** A parsed request of a requester. */
 export interface Requested {
   readonly site: string;
   readonly mount: Mount | undefined;
@@ -79,7 +79,7 @@ function splitToken(path: string, raw: string, prefix: string | undefined) {
   // Neither form has an encoded slash, so a segment has the same index in both.
   const segments = raw.split('/');
   const at = prefix.split('/').length - 1;
-  // The removed segment must be exactly the token. No client encodes a token's characters, but some encode the "~".
+  // The removed segment must be exactly the token. No program encodes a token's characters, but some encode the "~".
   if (segments[at]?.replace(/^%7e/i, '~') !== `~${token}`) return undefined;
   return {
     path: prefix + path.slice(prefix.length + token.length + 2),
@@ -151,7 +151,7 @@ export function returnUrl(uri: string, { rawPath, tokenlessPath }: Requested): s
 }
 
 /**
- * The path of the token cookie: the covered folder as the client spells it, without the token's segment. Undefined if
+ * The path of the token cookie: the covered folder as the requester spells it, without the token's segment. Undefined if
  * a cookie cannot have this path: a wider path would send the token with requests that it does not cover.
  */
 export function tokenCookiePath(requested: Requested, { covers }: Grant): string | undefined {
@@ -160,7 +160,7 @@ export function tokenCookiePath(requested: Requested, { covers }: Grant): string
 }
 
 /**
- * The path of the resume cookie: what the grant covers as the client spells it, with the token's segment, which its next
+ * The path of the resume cookie: what the grant covers as the requester spells it, with the token's segment, which its next
  * URLs have too. A wider folder if a cookie cannot have this path: without the token the cookie is worthless.
  */
 export function resumeCookiePath(requested: Requested, mount: Mount, grant: Grant): string {

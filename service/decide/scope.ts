@@ -54,7 +54,7 @@ function listedName({ covers }: Grant, path: string): string {
   return path.slice(covers.slice(0, -1).lastIndexOf('/') + 1, -1);
 }
 
-/** nginx does not list names that begin with a dot, but a client could guess them. */
+/** nginx does not list names that begin with a dot, but a requester could guess them. */
 function isHidden({ listing, covers }: Grant, path: string): boolean {
   return listing === true && /(?:^|\/)\./.test(path.slice(covers.length));
 }

@@ -57,7 +57,7 @@ export function isUnkept(decision: Decision, uri: string): boolean {
 
 type ToAnswer = (decision: Decision, cookies: CookieSettings, uri: string) => Answer;
 
-/** Builds the response to a decision. `uri` is that of the client's request. */
+/** Builds the response to a decision. `uri` is that of the requester's request. */
 export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
   auth_request: authRequestAnswer,
   'x-accel': xAccelAnswer,

@@ -134,7 +134,7 @@ const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`,
 
 /**
  * Denies a request that Node's parser rejects, such as control characters in header values, which nginx
- * passes on. Node's own 400 would be a 503 for the client. The connection is closed, so the following
+ * passes on. Node's own 400 would be a 503 for the requester. The connection is closed, so the following
  * data cannot be read as another request.
  */
 export function createDenyUnreadable(deps: Pick<GateDependencies, 'recordDecision' | 'log'>) {

@@ -40,7 +40,7 @@ export const responseHeaders = {
   file: 'Postern-File',
 } as const;
 
-/** The client's request as the snippets report it. A missing header gives a value that no token covers. */
+/** The requester's request as the snippets report it. A missing header gives a value that no token covers. */
 export function gateRequest(headers: IncomingHttpHeaders, confirmation?: Confirmation) {
   return {
     uri: one(headers[requestHeaders.uri]) ?? '',
@@ -67,7 +67,7 @@ function cookies(headers: IncomingHttpHeaders, first: string, all: RegExp): stri
   const value = one(headers[first]);
   if (headers.cookie === undefined) return value;
   const values = [value ?? ''];
-  // Splitting would cost too much: a client can send 30,000 empty cookies.
+  // Splitting would cost too much: a requester can send 30,000 empty cookies.
   for (const [, more = ''] of headers.cookie.matchAll(all)) {
     if (values.push(more.trimEnd()) > MAX_VALUES) break;
   }
@@ -123,7 +123,7 @@ export function printable(value: string): string {
 }
 
 /**
- * RFC 6266, in ASCII: other names use `filename*` (RFC 8187), with a readable ASCII name for old clients. A file with
+ * RFC 6266, in ASCII: other names use `filename*` (RFC 8187), with a readable ASCII name for old programs. A file with
  * `confirm` is saved, because the button of its page says so.
  */
 export function dispositionOf(grant: Grant): string | undefined {

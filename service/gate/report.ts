@@ -66,7 +66,7 @@ export function logLocked(
 /** Version 00, with IDs that are not zero: https://www.w3.org/TR/trace-context/#traceparent-header */
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The client may send any text. A value in another form is not logged. */
+/** The requester may send any text. A value in another form is not logged. */
 function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
   const value = headers[requestHeaders.traceparent];
   return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;

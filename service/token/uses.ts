@@ -2,7 +2,7 @@ import { networkOf } from '../site/address.ts';
 import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
 import { digest, randomText } from './token.ts';
 
-/** The client that presents a token, as far as it can be identified. */
+/** Who presents a token, as far as it can be identified. */
 export interface Requester {
   /** Digests of the secrets in its resume cookies. */
   readonly cookies: readonly string[];
