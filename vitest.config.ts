@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT =
-  'test/{api,client,config,decide,gate,jwt,metrics,pages,s3,sent,site,store,token,webhooks}/*.test.ts';
+  'test/{api,client,config,decide,delivery,gate,jwt,metrics,pages,s3,site,store,token,webhooks}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -22,8 +22,8 @@ const WEBHOOKS = 'test/webhooks/instances/*.test.ts';
 /** A real object store. */
 const S3 = 'test/s3/servers/**/*.test.ts';
 
-/** Clients, several instances and a flood of lines. */
-const SENT = 'test/sent/servers/**/*.test.ts';
+/** Clients, several instances and a flood of deliveries. */
+const DELIVERY = 'test/delivery/servers/**/*.test.ts';
 
 /** The packages for Python, Django, Laravel and Rails, with the frameworks from Debian. */
 const INTEGRATIONS = 'test/integrations/**/*.test.ts';
@@ -56,7 +56,7 @@ export default defineConfig({
             BROWSERS,
             S3,
             WEBHOOKS,
-            SENT,
+            DELIVERY,
             INTEGRATIONS,
             ...INSTALL,
           ],
@@ -90,7 +90,7 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
-      { extends: true, test: { name: 'sent', include: [SENT], globalSetup } },
+      { extends: true, test: { name: 'delivery', include: [DELIVERY], globalSetup } },
       { extends: true, test: { name: 'integrations', include: [INTEGRATIONS], globalSetup } },
       { extends: true, test: { name: 's3', include: [S3], globalSetup } },
       { extends: true, test: { name: 'webhooks', include: [WEBHOOKS], globalSetup } },

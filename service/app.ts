@@ -1,11 +1,11 @@
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './decide/authorize.ts';
+import { createDeliver } from './delivery/collect.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import type { Jwt } from './jwt/jwt.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { createPages } from './pages/pages.ts';
-import { createDeliver } from './sent/collect.ts';
 import { createIssue } from './token/issue.ts';
 import { createLookUp } from './token/look-up.ts';
 import { createProlong, createRevoke } from './token/revoke.ts';

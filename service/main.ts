@@ -8,6 +8,7 @@ import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { CONFIG_VARIABLE } from './config/settings.ts';
+import { createCollector } from './delivery/collect.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { takeInherited } from './process/inherited.ts';
@@ -17,7 +18,6 @@ import { createCurrent, type Opened } from './process/reload.ts';
 import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
 import { watchFiles } from './process/watch.ts';
 import { createSign } from './s3/sign.ts';
-import { createCollector } from './sent/collect.ts';
 import { createMounts, type Mount } from './site/mount.ts';
 import { openEventStore } from './store/open.ts';
 import { createStores } from './store/stores.ts';
@@ -135,7 +135,7 @@ async function main(): Promise<void> {
   const collector = createCollector({
     from: config.deliveryFrom,
     deliver: (entries) => current().app.deliver(entries),
-    countLines: metrics.countLines,
+    countDeliveries: metrics.countDeliveries,
     log,
     now,
   });

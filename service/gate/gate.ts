@@ -16,8 +16,8 @@ import {
   send,
   subrequestDenial,
 } from './answer.ts';
+import { emitDecision, logDecision, logLocked } from './decision-log.ts';
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
-import { emitDecision, logDecision, logLocked } from './report.ts';
 
 interface GateDependencies {
   readonly log: Logger;

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { DENY_CODES, type Decision, type Mode } from '../decide/decision.ts';
-import type { Counted } from '../token/sent.ts';
+import type { AddedDelivery } from '../token/delivery.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import { storeMetrics } from './measured-store.ts';
 
@@ -97,10 +97,10 @@ const OTHER = 'other';
 /** Counts what nginx reports about the files that it sends. */
 function deliveryMetrics({ counts, countsBy }: Instruments) {
   const lines = countsBy(
-    'postern_delivery_lines_total',
-    'Lines that nginx sent about delivered files, by result.',
+    'postern_deliveries_total',
+    'Deliveries that nginx reported, by result.',
     'result',
-    ['counted', 'unknown', 'invalid', 'dropped'],
+    ['added', 'unknown', 'invalid', 'dropped'],
   );
   const bytesOf = counts(
     'postern_delivered_bytes_total',
@@ -109,10 +109,10 @@ function deliveryMetrics({ counts, countsBy }: Instruments) {
     'mount',
   );
   return {
-    countLines: (result: keyof typeof lines, count = 1) => lines[result].inc(count),
+    countDeliveries: (result: keyof typeof lines, count = 1) => lines[result].inc(count),
     /** The names that may become labels. The users of an issuer count as the issuer. */
     bytesRecorder(clients: ReadonlySet<string>, mounts: ReadonlySet<string>) {
-      return ({ client, mount, bytes }: Counted): void => {
+      return ({ client, mount, bytes }: AddedDelivery): void => {
         const [name = ''] = client.split('/', 1);
         bytesOf(clients.has(name) ? name : OTHER, mounts.has(mount) ? mount : OTHER).inc(bytes);
       };

@@ -1,4 +1,5 @@
 import { inPieces } from '../pieces.ts';
+import { addDelivery, type Delivery, isWhole, sums } from '../token/delivery.ts';
 import {
   type Grant,
   isFolder,
@@ -8,7 +9,6 @@ import {
   resumableUntil,
 } from '../token/grant.ts';
 import { MAX_REQUESTERS } from '../token/grant-fields.ts';
-import { addDelivery, type Delivery, isWhole, sums } from '../token/sent.ts';
 import {
   type Cursor,
   type Entry,
@@ -159,7 +159,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return 0;
     },
     async addDelivered(entries) {
-      const counted = entries.flatMap(([id, delivery]) => {
+      const added = entries.flatMap(([id, delivery]) => {
         const found = live(id);
         if (found === undefined) return [];
         const { grant } = found;
@@ -173,7 +173,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         const { requests, bytes } = delivery;
         return { id, client, mount, requests, bytes, ...(isCompleted && { completed: grant }) };
       });
-      return { counted, unsent: [], lost: [] };
+      return { added, unsent: [], lost: [] };
     },
     async delivered(id) {
       const found = live(id);

@@ -1,5 +1,5 @@
+import type { Added, Delivered, DeliveryEntry } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
-import type { Added, Delivered, DeliveryEntry } from './sent.ts';
 import type { Redeemed, Requester } from './uses.ts';
 
 export type Entry = readonly [id: string, grant: Grant];

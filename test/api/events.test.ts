@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { DenyCode } from '../../service/decide/decision.ts';
-import { emitDecision } from '../../service/gate/report.ts';
+import { emitDecision } from '../../service/gate/decision-log.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';

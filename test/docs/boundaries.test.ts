@@ -107,7 +107,7 @@ const boundaries: readonly Boundary[] = [
     why: 'The API gets its functions as arguments. It imports neither a store nor the gate.',
   },
   {
-    part: 'service/sent/',
+    part: 'service/delivery/',
     imports: [SITE, TOKEN, EVENT, COALESCE, PIECES],
     packages: ['pino'],
     why: 'Lines of nginx are collected without sockets. They change counters, not decisions.',

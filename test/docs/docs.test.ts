@@ -147,7 +147,7 @@ describe('docs/operate/monitoring.md', () => {
   });
 
   test('has each field of a decision', () => {
-    const fields = read('service/gate/report.ts').match(/^ {4}(\w+): (?=.*,$)/gm) ?? [];
+    const fields = read('service/gate/decision-log.ts').match(/^ {4}(\w+): (?=.*,$)/gm) ?? [];
     expect(fields.length).toBeGreaterThan(8);
     for (const field of fields) expect(text).toContain(`\`${field.trim().replace(':', '')}\``);
   });

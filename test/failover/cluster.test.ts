@@ -78,8 +78,8 @@ test.each(['is killed', 'hangs'])(
     const failed = ids.filter(isOfFirst);
     expect(await outcomes(store, ids)).toEqual({ found: others, absent: [], failed });
     const reports = ids.map((id) => [id, sent([0, 100])] as const);
-    const { counted, unsent, lost } = await store.addDelivered(reports);
-    expect(counted.map(({ id }) => id).sort()).toEqual([...others].sort());
+    const { added, unsent, lost } = await store.addDelivered(reports);
+    expect(added.map(({ id }) => id).sort()).toEqual([...others].sort());
     expect([...unsent, ...lost].map(([id]) => id).sort()).toEqual([...failed].sort());
     const found = await Promise.all(others.map((id) => store.find(id)));
     expect(found.every(({ grant }) => grant?.exhausted)).toBe(true);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { logDecision } from '../../service/gate/report.ts';
+import { logDecision } from '../../service/gate/decision-log.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';

@@ -6,9 +6,9 @@ import { expect, test } from 'vitest';
 import { installPackages, loadPackage } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { waitFor } from '../harness/wait.ts';
+import { startReportingSite } from '../support/delivery.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY, listening } from '../support/postern.ts';
-import { startReportingSite } from '../support/sent.ts';
 
 interface Answer {
   readonly content: Array<{ readonly text: string }>;

@@ -62,7 +62,7 @@ test('metrics: deliveries that the store did not accept count as one failed oper
   const entry = [id, sent([0, 1])] as const;
   const errors = 'postern_store_errors_total{operation="add_delivered"}';
   for (const failed of [{ unsent: [entry, entry] }, { lost: [entry] }]) {
-    const addDelivered = async () => ({ counted: [], unsent: [], lost: [], ...failed });
+    const addDelivered = async () => ({ added: [], unsent: [], lost: [], ...failed });
     const { store, samples } = measured({ ...createMemoryStore(), addDelivered });
     await store.addDelivered([entry, entry]);
     const seen = await samples();
@@ -220,12 +220,12 @@ test('metrics: a bucket is cumulative and includes its bound, and a scrape chang
 test('metrics: only names of the configuration are labels, and users of an issuer count as the issuer', async () => {
   const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
   const record = metrics.bytesRecorder(new Set(['web', 'login']), new Set(['/download/']));
-  const counted = { id: newId(), requests: 1, bytes: 10, client: 'web', mount: '/download/' };
-  record(counted);
-  record({ ...counted, client: 'login/ada' });
-  record({ ...counted, client: 'login/bob' });
-  record({ ...counted, client: 'removed', mount: '/old/' });
-  record({ ...counted, client: 'removed-2', mount: '/old-2/' });
+  const added = { id: newId(), requests: 1, bytes: 10, client: 'web', mount: '/download/' };
+  record(added);
+  record({ ...added, client: 'login/ada' });
+  record({ ...added, client: 'login/bob' });
+  record({ ...added, client: 'removed', mount: '/old/' });
+  record({ ...added, client: 'removed-2', mount: '/old-2/' });
   const samples = samplesOf(await metrics.text());
   const bytes = [...samples].filter(([name]) => name.startsWith('postern_delivered_bytes_total'));
   expect(

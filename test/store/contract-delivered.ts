@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/token/sent.ts';
+import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/token/delivery.ts';
 import { createAsked } from '../api/ask-api.ts';
 import { type Contracted, from, grantAt, newId } from './grants.ts';
 
@@ -17,8 +17,8 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
   async function add(id: string, ...deliveries: readonly Delivery[]): Promise<boolean[]> {
     const wholes: boolean[] = [];
     for (const delivery of deliveries) {
-      const { counted } = await store.addDelivered([[id, delivery]]);
-      wholes.push(counted[0]?.completed !== undefined);
+      const { added } = await store.addDelivered([[id, delivery]]);
+      wholes.push(added[0]?.completed !== undefined);
     }
     return wholes;
   }
@@ -37,7 +37,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     const id = await issue({ subject: 'ada' });
     expect(await add(id, sent([50, 100]), sent([0, 49]))).toEqual([false, false]);
     expect((await delivered(id))?.whole).toBe(false);
-    expect((await store.addDelivered([[id, sent([40, 60])]])).counted).toMatchObject([
+    expect((await store.addDelivered([[id, sent([40, 60])]])).added).toMatchObject([
       {
         ...{ id, client: 'web', mount: '/download/', bytes: 20 },
         completed: { covers: '/download/a', subject: 'ada' },
@@ -52,8 +52,8 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     const id = await issue();
     const entries = Array.from({ length: 50 }, (_, i) => [id, sent([2 * i, 2 * i + 2])] as const);
     const all = await Promise.all([...entries, ...entries].map((one) => store.addDelivered([one])));
-    const counted = all.flatMap((added) => added.counted);
-    expect(counted.filter(({ completed }) => completed !== undefined)).toHaveLength(1);
+    const added = all.flatMap((added) => added.added);
+    expect(added.filter(({ completed }) => completed !== undefined)).toHaveLength(1);
     expect(await delivered(id)).toMatchObject({ requests: 100, bytes: 200, whole: true });
   });
 
@@ -100,14 +100,14 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     await store.saveExternal(external, grantAt(now(), { external: true, uses: { resumeFor: 9 } }));
     await store.revoke(external, 'web');
     const ids = [unknown, live, revoked, other, external];
-    const { counted, ...rest } = await store.addDelivered(ids.map((id) => [id, sent([0, 50])]));
+    const { added, ...rest } = await store.addDelivered(ids.map((id) => [id, sent([0, 50])]));
     // In a cluster in any order.
-    const clients = Object.fromEntries(counted.map(({ id, client }) => [id, client]));
+    const clients = Object.fromEntries(added.map(({ id, client }) => [id, client]));
     expect(clients).toEqual({ [live]: 'web', [other]: 'other' });
-    expect([counted.length, rest]).toEqual([2, { unsent: [], lost: [] }]);
+    expect([added.length, rest]).toEqual([2, { unsent: [], lost: [] }]);
     for (const id of [unknown, revoked, external]) expect(await delivered(id)).toBeUndefined();
     expect(await store.find(external)).toEqual({ isRevoked: true });
-    expect(await store.addDelivered([])).toEqual({ counted: [], unsent: [], lost: [] });
+    expect(await store.addDelivered([])).toEqual({ added: [], unsent: [], lost: [] });
   });
 
   test('addDelivered: max_bytes ends the grant for decisions, and a prolonged one stays so', async () => {

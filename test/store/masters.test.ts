@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { slotOf } from '../../service/store/connection/ioredis.ts';
+import { createAddDelivered } from '../../service/store/redis/deliveries.ts';
 import { createKeys } from '../../service/store/redis/key-names.ts';
 import { createReplicas } from '../../service/store/redis/replicas.ts';
-import { createAddDelivered } from '../../service/store/redis/sent-bytes.ts';
 import type { Shared } from '../../service/store/redis/shared.ts';
 import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { sent } from './contract-delivered.ts';
@@ -130,7 +130,7 @@ const ofMaster = (ids: readonly string[], ...masters: string[]) =>
  * Adds deliveries of 3000 tokens. `fails`: whether the script with these keys fails; `isDown`: whether a master
  * accepts no write.
  */
-async function added(
+async function adding(
   isCluster: boolean,
   fails: (names: readonly string[], run: number) => boolean,
   isDown: (master: string) => boolean = () => false,
@@ -155,47 +155,47 @@ async function added(
     return names.filter((_, i) => i % 2 === 0).map(() => ['web', '/download/', '']);
   }
   const add = createAddDelivered({ connection, keys, run } as unknown as Shared, write);
-  const { counted, unsent, lost } = await add(ids.map((id) => [id, sent([0, 1])]));
+  const { added, unsent, lost } = await add(ids.map((id) => [id, sent([0, 1])]));
   const idsOf = (entries: typeof lost) => entries.map(([id]) => id).sort();
   return {
     ...{ ids: ids.sort(), ran, written: written.sort(), most },
-    counted: counted.map(({ id }) => id).sort(),
+    added: added.map(({ id }) => id).sort(),
     unsent: idsOf(unsent),
     lost: idsOf(lost),
   };
 }
 
 test('addDelivered: in a cluster, a master that hangs fails one batch, and only its own tokens', async () => {
-  const { ids, ran, most, counted, unsent, lost } = await added(true, ([key = '']) => {
+  const { ids, ran, most, added, unsent, lost } = await adding(true, ([key = '']) => {
     return masterOf(key) === '1';
   });
   expect([...unsent, ...lost].sort()).toEqual(ofMaster(ids, '1'));
   // Redis may have added these.
   expect(lost).toHaveLength(25);
-  expect(counted).toEqual(ofMaster(ids, '0', '2'));
+  expect(added).toEqual(ofMaster(ids, '0', '2'));
   // The timeout of one batch passes once for all of its tokens, which are asked together.
   expect(ran.filter((key) => masterOf(key) === '1')).toHaveLength(25);
   expect(most).toBe(3 * 25);
 });
 
 test('addDelivered: in a cluster, a token that fails stops no other', async () => {
-  const { ids, counted, unsent, lost } = await added(true, (_, run) => run % 10 === 0);
+  const { ids, added, unsent, lost } = await adding(true, (_, run) => run % 10 === 0);
   expect([unsent.length, lost.length]).toEqual([0, 300]);
-  expect([...counted, ...lost].sort()).toEqual(ids);
+  expect([...added, ...lost].sort()).toEqual(ids);
 });
 
 test('addDelivered: a server that does not answer is asked once', async () => {
-  const { ids, ran, counted, unsent, lost } = await added(false, () => true);
-  expect([ran.length, counted, lost.length]).toEqual([1, [], 25]);
+  const { ids, ran, added, unsent, lost } = await adding(false, () => true);
+  expect([ran.length, added, lost.length]).toEqual([1, [], 25]);
   expect([...unsent, ...lost].sort()).toEqual(ids);
 });
 
 test('addDelivered: a master that accepts no write gets no deliveries, which can be added later', async () => {
   const never = () => false;
-  const one = await added(true, never, (master) => master === '1');
+  const one = await adding(true, never, (master) => master === '1');
   expect(one).toMatchObject({ lost: [], written: ['0', '1', '2'] });
   expect(one.unsent).toEqual(ofMaster(one.ids, '1'));
-  expect(one.counted).toEqual(ofMaster(one.ids, '0', '2'));
-  const all = await added(false, never, () => true);
-  expect(all).toMatchObject({ ran: [], counted: [], unsent: all.ids, lost: [], written: [''] });
+  expect(one.added).toEqual(ofMaster(one.ids, '0', '2'));
+  const all = await adding(false, never, () => true);
+  expect(all).toMatchObject({ ran: [], added: [], unsent: all.ids, lost: [], written: [''] });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isUsed } from '../../service/decide/decision.ts';
-import { logDecision } from '../../service/gate/report.ts';
+import { logDecision } from '../../service/gate/decision-log.ts';
 import { newToken } from '../../service/token/token.ts';
 import { withoutTokens } from '../../service/token/without-tokens.ts';
 import { keptLog } from '../api/ask-api.ts';

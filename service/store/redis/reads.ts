@@ -11,9 +11,9 @@ import {
 } from '../../token/store.ts';
 import type { Value } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
+import { DELIVERED_FIELD, decodeDelivered } from './deliveries.ts';
 import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
-import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
 import type { Shared } from './shared.ts';
 
 /** The cursor before all others. */

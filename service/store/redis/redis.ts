@@ -2,11 +2,11 @@ import { rememberedUntil } from '../../token/grant.ts';
 import { MAX_REQUESTERS } from '../../token/grant-fields.ts';
 import type { Store } from '../../token/store.ts';
 import { type RedisStoreOptions, replyOrThrow } from '../connection/connection.ts';
+import { createAddDelivered } from './deliveries.ts';
 import { createIssues, createRevocations } from './grants.ts';
 import { createReads } from './reads.ts';
 import { encodeRecord } from './record.ts';
 import { COUNT_ATTEMPT, REDEEM, SAVE_EXTERNAL } from './scripts.ts';
-import { createAddDelivered } from './sent-bytes.ts';
 import { openShared } from './shared.ts';
 
 /**

@@ -5,13 +5,13 @@ import {
   type CollectOptions,
   createCollector,
   createDeliver,
-  type LineResult,
+  type DeliveryResult,
   MAX_LINE_BYTES,
   MAX_PENDING,
   parseLine,
-} from '../../service/sent/collect.ts';
+} from '../../service/delivery/collect.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import type { Counted } from '../../service/token/sent.ts';
+import type { AddedDelivery } from '../../service/token/delivery.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
@@ -32,14 +32,14 @@ const line = (n: number, rest = '200 5 5 -') => Buffer.from(`<190>x: ${id(n)} ${
 
 type Entries = Parameters<CollectOptions['deliver']>[0];
 
-function countedOf([id, { requests, bytes }]: Entries[number]): Counted {
+function countedOf([id, { requests, bytes }]: Entries[number]): AddedDelivery {
   return { id, client: 'web', mount: '/download/', requests, bytes };
 }
 
 /** A collector, what the store got, and what became of the lines. */
 function collecting(deliver?: CollectOptions['deliver'], from = ['127.0.0.0/8', '::1']) {
   const batches: Entries[] = [];
-  const results = { counted: 0, unknown: 0, invalid: 0, dropped: 0 };
+  const results = { added: 0, unknown: 0, invalid: 0, dropped: 0 };
   const lines: string[] = [];
   let now = 1000;
   const collector = createCollector({
@@ -47,9 +47,9 @@ function collecting(deliver?: CollectOptions['deliver'], from = ['127.0.0.0/8', 
     async deliver(entries) {
       batches.push(entries);
       if (deliver) return deliver(entries);
-      return { counted: entries.map(countedOf), unsent: [], lost: [] };
+      return { added: entries.map(countedOf), unsent: [], lost: [] };
     },
-    countLines(result: LineResult, count = 1) {
+    countDeliveries(result: DeliveryResult, count = 1) {
       results[result] += count;
     },
     log: pino({}, { write: (line) => void lines.push(JSON.parse(line).reason) }),
@@ -72,7 +72,7 @@ test('delivery: the lines of a token are added to the store together', async () 
       [id(2), second],
     ],
   ]);
-  expect(results).toEqual({ counted: 3, unknown: 0, invalid: 0, dropped: 0 });
+  expect(results).toEqual({ added: 3, unknown: 0, invalid: 0, dropped: 0 });
   await flush();
   expect(batches).toHaveLength(1);
 });
@@ -84,7 +84,7 @@ test('delivery: lines are added by themselves, also those that come during a cal
       await new Promise<void>((resolve) => {
         answer = resolve;
       });
-      return { counted: [], unsent: [], lost: [] };
+      return { added: [], unsent: [], lost: [] };
     });
     receive(line(1), '127.0.0.1');
     await vi.advanceTimersByTimeAsync(1000);
@@ -118,12 +118,12 @@ test('delivery: a line from another address, a long line and a broken line are i
 test('delivery: a flood of 100,000 tokens keeps a bounded number, and drops the others', async () => {
   const { receive, flush, batches, results } = collecting();
   for (let i = 0; i < 100_000; i += 1) receive(line(i), '127.0.0.1');
-  // A token that is pending already is counted.
+  // A token that is pending already is added.
   receive(line(0), '127.0.0.1');
   expect(results.dropped).toBe(100_000 - MAX_PENDING);
   await flush();
   expect(batches.map(({ length }) => length)).toEqual([MAX_PENDING]);
-  expect(results).toMatchObject({ counted: MAX_PENDING + 1, unknown: 0, invalid: 0 });
+  expect(results).toMatchObject({ added: MAX_PENDING + 1, unknown: 0, invalid: 0 });
 });
 
 test('delivery: 100,000 ranges of one token take bounded memory', async () => {
@@ -141,8 +141,8 @@ test('delivery: lines that the store did not get are added later, once, and in t
   withTimers(async () => {
     let isDown = true;
     const { receive, batches, results, lines } = collecting(async (entries) => {
-      if (isDown) return { counted: [], unsent: entries, lost: [] };
-      return { counted: entries.map(countedOf), unsent: [], lost: [] };
+      if (isDown) return { added: [], unsent: entries, lost: [] };
+      return { added: entries.map(countedOf), unsent: [], lost: [] };
     });
     receive(line(1, '206 2 2 bytes 0-1/4'), '127.0.0.1');
     await vi.advanceTimersByTimeAsync(200);
@@ -158,7 +158,7 @@ test('delivery: lines that the store did not get are added later, once, and in t
       [id(1), both],
       [id(2), { requests: 1 }],
     ]);
-    expect(results).toEqual({ counted: 3, unknown: 0, invalid: 0, dropped: 0 });
+    expect(results).toEqual({ added: 3, unknown: 0, invalid: 0, dropped: 0 });
     await vi.advanceTimersByTimeAsync(5000);
     expect([batches.length, lines, vi.getTimerCount()]).toEqual([2, [], 0]);
   }));
@@ -168,7 +168,7 @@ test('delivery: while the store is down, a bounded number waits, and the end dro
   const { receive, flush, close, batches, results, lines } = collecting(async (entries) => {
     more();
     more = () => {};
-    return { counted: [], unsent: entries, lost: [] };
+    return { added: [], unsent: entries, lost: [] };
   });
   for (let i = 0; i < MAX_PENDING; i += 1) receive(line(i), '127.0.0.1');
   // These come while the store is asked.
@@ -176,7 +176,7 @@ test('delivery: while the store is down, a bounded number waits, and the end dro
     for (let i = 5; i < MAX_PENDING + 5; i += 1) receive(line(i), '127.0.0.1');
   };
   await flush();
-  expect(results).toEqual({ counted: 0, unknown: 0, invalid: 0, dropped: 5 });
+  expect(results).toEqual({ added: 0, unknown: 0, invalid: 0, dropped: 5 });
   expect(lines).toEqual(['queue_full']);
   await close();
   expect(batches.at(-1)).toHaveLength(MAX_PENDING);
@@ -188,14 +188,14 @@ test('delivery: lines that the store may have added are dropped, with one log li
   let isDown = true;
   const { receive, flush, batches, results, lines } = collecting(async () => {
     if (isDown) throw new StoreUnavailable('Connection is closed.');
-    return { counted: [], unsent: [], lost: [] };
+    return { added: [], unsent: [], lost: [] };
   });
   for (let i = 0; i < 250; i += 1) receive(line(i), '127.0.0.1');
   await flush();
   receive(line(1), '127.0.0.1');
   await flush();
   expect(batches).toHaveLength(2);
-  expect(results).toMatchObject({ counted: 0, unknown: 0, dropped: 251 });
+  expect(results).toMatchObject({ added: 0, unknown: 0, dropped: 251 });
   isDown = false;
   receive(line(1), '127.0.0.1');
   await flush();
@@ -206,11 +206,11 @@ test('delivery: lines that the store may have added are dropped, with one log li
 test('delivery: a store that fails for some tokens drops the lines of these tokens only', async () => {
   const { receive, flush, results } = collecting(async ([failed, unknown, ...rest]) => {
     expect(unknown?.[0]).toBe(id(1));
-    return { counted: rest.map(countedOf), unsent: [], lost: failed ? [failed] : [] };
+    return { added: rest.map(countedOf), unsent: [], lost: failed ? [failed] : [] };
   });
   for (const n of [0, 0, 0, 1, 1, 2, 3]) receive(line(n), '127.0.0.1');
   await flush();
-  expect(results).toEqual({ counted: 2, unknown: 2, invalid: 0, dropped: 3 });
+  expect(results).toEqual({ added: 2, unknown: 2, invalid: 0, dropped: 3 });
 });
 
 const TOKEN = `ps_${'a'.repeat(32)}`;

@@ -2,43 +2,48 @@ import type { Logger } from 'pino';
 import { coalesce, perMinute } from '../coalesce.ts';
 import { inPieces } from '../pieces.ts';
 import { isWithin } from '../site/address.ts';
-import { addDelivery, type Counted, type Delivery, type DeliveryEntry } from '../token/sent.ts';
+import {
+  type AddedDelivery,
+  addDelivery,
+  type Delivery,
+  type DeliveryEntry,
+} from '../token/delivery.ts';
 import type { Store } from '../token/store.ts';
 import { loggedGrant } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
 
-/** How long lines are collected before the store gets them. */
+/** How long deliveries are collected before the store gets them. */
 const COLLECT_MS = 200;
 
 /** How long after a failure the store gets them again. */
 const RETRY_MS = 1000;
 
-/** Maximum number of tokens whose lines wait for the store: some megabytes. Lines of more tokens are dropped. */
+/** Maximum number of tokens whose deliveries wait for the store: some megabytes. Those of more tokens are dropped. */
 export const MAX_PENDING = 10_000;
 
-/** The result of a line. `unknown`: no live grant has the token ID. `dropped`: it is not counted, or may not be. */
-export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
+/** `unknown`: no live grant has the token ID. `dropped`: it is not added, or may not be. */
+export type DeliveryResult = 'added' | 'unknown' | 'invalid' | 'dropped';
 
 type Deliver = Store['addDelivered'];
 
 export interface CollectOptions {
-  /** Addresses and ranges that may send lines. */
+  /** Addresses and ranges that may send deliveries. */
   readonly from: readonly string[];
   readonly deliver: Deliver;
-  readonly countLines: (result: LineResult, count?: number) => void;
+  readonly countDeliveries: (result: DeliveryResult, count?: number) => void;
   readonly log: Logger;
   readonly now: () => number;
 }
 
 /**
- * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
- * together. A line only changes counters. A forged line gives no access to a file, and gets no response.
+ * Collects the deliveries that nginx sends over UDP, a line for each response, and adds them to the store
+ * together. A delivery only changes counters. A forged one gives no access to a file, and gets no response.
  */
-export function createCollector({ from, deliver, countLines, log, now }: CollectOptions) {
+export function createCollector({ from, deliver, countDeliveries, log, now }: CollectOptions) {
   let pending = new Map<string, Delivery>();
   let timer: NodeJS.Timeout | undefined;
   let trusted: string | undefined;
-  const lost = (reason: string) => log.error({ reason }, 'reports of nginx were dropped');
+  const lost = (reason: string) => log.error({ reason }, 'deliveries were dropped');
   const logDropped = {
     queue_full: perMinute(lost),
     no_response: perMinute(lost),
@@ -47,7 +52,7 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
 
   function dropped(reason: keyof typeof logDropped, count: number): void {
     if (count === 0) return;
-    countLines('dropped', count);
+    countDeliveries('dropped', count);
     logDropped[reason](reason);
   }
 
@@ -63,7 +68,7 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
     const isShort = data.length <= MAX_LINE_BYTES;
     const line = isShort && isTrusted(address) ? parseLine(data.toString('latin1')) : undefined;
     if (line === undefined) {
-      countLines('invalid');
+      countDeliveries('invalid');
       return;
     }
     const { id, ...sent } = line;
@@ -81,16 +86,16 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
     }
   }
 
-  /** Adds to the store all lines that were received. Never rejects. */
+  /** Adds to the store all deliveries that were received. Never rejects. */
   const flush = coalesce(async () => {
     const entries = [...pending];
     pending = new Map();
     const unsent = entries.length === 0 ? [] : await addAll(entries);
-    // They are older than the lines that came in the meantime.
+    // They are older than those that came in the meantime.
     const newer = pending;
     pending = new Map(unsent);
     for (const [id, delivery] of newer) add(id, delivery);
-    // The timer stays set while the store answers, so that a new line does not start a second one.
+    // The timer stays set while the store answers, so that a new delivery does not start a second one.
     clearTimeout(timer);
     timer = undefined;
     if (pending.size > 0) timer = setTimeout(flush, unsent.length > 0 ? RETRY_MS : COLLECT_MS);
@@ -98,12 +103,12 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
 
   /** Returns the deliveries that can be added later. */
   async function addAll(entries: readonly DeliveryEntry[]): Promise<readonly DeliveryEntry[]> {
-    const none = () => ({ counted: [], unsent: [], lost: entries });
-    const { counted, unsent, lost } = await deliver(entries).catch(none);
-    const added = counted.reduce((sum, { requests }) => sum + requests, 0);
-    const [all, left, gone] = [linesOf(entries), linesOf(unsent), linesOf(lost)];
-    countLines('counted', added);
-    countLines('unknown', all - added - left - gone);
+    const none = () => ({ added: [], unsent: [], lost: entries });
+    const { added, unsent, lost } = await deliver(entries).catch(none);
+    const sum = added.reduce((sum, { requests }) => sum + requests, 0);
+    const [all, left, gone] = [requestsOf(entries), requestsOf(unsent), requestsOf(lost)];
+    countDeliveries('added', sum);
+    countDeliveries('unknown', all - sum - left - gone);
     dropped('no_response', gone);
     return unsent;
   }
@@ -115,12 +120,12 @@ export function createCollector({ from, deliver, countLines, log, now }: Collect
     async close(): Promise<void> {
       await flush();
       clearTimeout(timer);
-      dropped('shutdown', linesOf([...pending]));
+      dropped('shutdown', requestsOf([...pending]));
     },
   };
 }
 
-function linesOf(entries: readonly DeliveryEntry[]): number {
+function requestsOf(entries: readonly DeliveryEntry[]): number {
   return entries.reduce((sum, [, { requests }]) => sum + requests, 0);
 }
 
@@ -158,7 +163,7 @@ export function parseLine(line: string): SentLine | undefined {
 
 interface DeliverDependencies {
   readonly store: Store;
-  readonly recordBytes: (counted: Counted) => void;
+  readonly recordBytes: (added: AddedDelivery) => void;
   readonly emit?: Emit | undefined;
   readonly log: Logger;
 }
@@ -166,8 +171,8 @@ interface DeliverDependencies {
 /** Adds deliveries to the store. Reports each file that nginx has now sent completely. */
 export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
   return async function deliver(entries) {
-    const added = await store.addDelivered(entries);
-    await inPieces(added.counted, (piece) => {
+    const result = await store.addDelivered(entries);
+    await inPieces(result.added, (piece) => {
       for (const one of piece) {
         recordBytes(one);
         if (one.completed === undefined) continue;
@@ -177,6 +182,6 @@ export function createDeliver({ store, recordBytes, emit, log }: DeliverDependen
         emit?.('token.delivered', fields);
       }
     });
-    return added;
+    return result;
   };
 }

@@ -9,8 +9,8 @@ import { startRedis } from '../../harness/redis.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { askApi, ENV, serviceForTest } from '../../support/ask-service.ts';
+import { type ReportingSite, startReportingSite } from '../../support/delivery.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { type ReportingSite, startReportingSite } from '../../support/sent.ts';
 import { modes } from '../../support/site.ts';
 
 const SIZE = 8_000_000;
@@ -118,7 +118,7 @@ test.each(['is killed and started again', 'hangs'])(
     const redis = await forTest(startRedis({ folder, args }));
     onTestFinished(() => redis.resume());
     const { port, issue, delivered, metric } = await startInstance(redis.url);
-    const lines = (result: string) => metric(`postern_delivery_lines_total{result="${result}"}`);
+    const lines = (result: string) => metric(`postern_deliveries_total{result="${result}"}`);
     const body = { prefix: '/download/', expires_in: 300, max_bytes: 100 };
     const issued = await Promise.all(Array.from({ length: 40 }, () => issue(body)));
     const ids = issued.map(({ id }) => id);
@@ -130,7 +130,7 @@ test.each(['is killed and started again', 'hangs'])(
     for (const id of ids) await send(port, `<190>x: ${id} 200 60 60 -`);
     if (how === 'hangs') redis.resume();
     else await redis.restart();
-    await waitFor(async () => (await lines('counted')) + (await lines('dropped')) === 80, {
+    await waitFor(async () => (await lines('added')) + (await lines('dropped')) === 80, {
       what: 'all reports to be counted',
     });
     expect(await lines('dropped')).toBe(0);

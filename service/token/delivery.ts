@@ -28,7 +28,7 @@ export interface Delivered extends Omit<Delivery, 'ranges'> {
 export type DeliveryEntry = readonly [id: string, delivery: Delivery];
 
 /** A delivery that the store has added to a live grant. */
-export interface Counted extends Pick<Grant, 'client' | 'mount'> {
+export interface AddedDelivery extends Pick<Grant, 'client' | 'mount'> {
   readonly id: string;
   readonly requests: number;
   readonly bytes: number;
@@ -38,14 +38,14 @@ export interface Counted extends Pick<Grant, 'client' | 'mount'> {
 
 /** What became of deliveries. Those without a live grant are in no list. */
 export interface Added {
-  readonly counted: readonly Counted[];
+  readonly added: readonly AddedDelivery[];
   /** The store did not get them, so that they can be added later. */
   readonly unsent: readonly DeliveryEntry[];
   /** The store did not answer: it may have added them, so that they must not be added again. */
   readonly lost: readonly DeliveryEntry[];
 }
 
-/** Adds two deliveries of the same token. store/redis/sent-bytes.ts does the same in a script. */
+/** Adds two deliveries of the same token. store/redis/deliveries.ts does the same in a script. */
 export function addDelivery(before: Delivery | undefined, more: Delivery): Delivery {
   if (before === undefined) return more;
   const size = more.size ?? before.size;

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
+import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
-import { type ReportingSite, startReportingSite } from '../support/sent.ts';
 import { countAsked, gateSnippet, modes } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
@@ -108,8 +108,8 @@ test('delivery: forged and broken lines open nothing, and only known tokens are 
   );
   expect(await site.delivered(id, 1)).toMatchObject({ requests: 1, bytes: 5 });
   const samples = await site.samples();
-  const lines = ['counted', 'unknown', 'invalid'].map((result) =>
-    samples.get(`postern_delivery_lines_total{result="${result}"}`),
+  const lines = ['added', 'unknown', 'invalid'].map((result) =>
+    samples.get(`postern_deliveries_total{result="${result}"}`),
   );
   expect(lines).toEqual([1, 2, 2]);
   const bytes = 'postern_delivered_bytes_total{client="test",mount="/download/"}';

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { pino } from 'pino';
+import { createCollector } from '../../service/delivery/collect.ts';
 import { listenUdp } from '../../service/process/listen.ts';
-import { createCollector } from '../../service/sent/collect.ts';
 import { waitFor } from '../harness/wait.ts';
 import { KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
@@ -44,9 +44,9 @@ export async function startReportingSite(
       ${options.http ?? ''}`,
   });
   const { api, deliver, metrics } = site.postern;
-  const { countLines } = metrics;
+  const { countDeliveries } = metrics;
   const log = pino({ level: 'silent' });
-  const collector = createCollector({ from, deliver, countLines, log, now: Date.now });
+  const collector = createCollector({ from, deliver, countDeliveries, log, now: Date.now });
   receive = collector.receive;
 
   return {

@@ -1,11 +1,11 @@
-import type { Grant } from '../../token/grant.ts';
 import {
   type Added,
-  type Counted,
+  type AddedDelivery,
   type Delivered,
   type DeliveryEntry,
   MAX_RANGES,
-} from '../../token/sent.ts';
+} from '../../token/delivery.ts';
+import type { Grant } from '../../token/grant.ts';
 import { decodeRecord } from './record.ts';
 import type { Shared } from './shared.ts';
 
@@ -16,7 +16,7 @@ export const DELIVERED_FIELD = 'd';
 const BATCH = 25;
 
 /**
- * addDelivery() of token/sent.ts, for several tokens. KEYS: for each the grant and its requesters;
+ * addDelivery() of token/delivery.ts, for several tokens. KEYS: for each the grant and its requesters;
  * ARGV: for each its requests, bytes, first and last time, the size or '', and the ranges. Returns for
  * each the client and the mount, and the record if this makes the file whole; nil if it is unknown.
  *
@@ -93,14 +93,14 @@ export function createAddDelivered(
 ) {
   const { isCluster, masterOf } = connection;
 
-  async function add(entries: readonly DeliveryEntry[]): Promise<Counted[]> {
+  async function add(entries: readonly DeliveryEntry[]): Promise<AddedDelivery[]> {
     const names = entries.flatMap(([id]) => [keys.grant(id), keys.uses(id)]);
     const args = entries.flatMap(([, { requests, bytes, first, last, size, ranges }]) => {
       const texts = ranges.map(([from, to]) => `${from}-${to}`);
       return [requests, bytes, first, last, size ?? '', texts.join()];
     });
     const replies = (await run(ADD_DELIVERED, names, args)) as Array<readonly string[] | null>;
-    return entries.flatMap(([id, { requests, bytes }], i): Counted[] => {
+    return entries.flatMap(([id, { requests, bytes }], i): AddedDelivery[] => {
       const reply = replies[i];
       if (!reply) return [];
       const [client = '', mount = '', record = ''] = reply;
@@ -115,12 +115,12 @@ export function createAddDelivered(
    * batch, Redis may have added it.
    */
   async function addTo(master: string, entries: readonly DeliveryEntry[]): Promise<Added> {
-    const counted: Counted[] = [];
+    const added: AddedDelivery[] = [];
     const lost: DeliveryEntry[] = [];
     try {
       await write(master);
     } catch {
-      return { counted, unsent: entries, lost };
+      return { added, unsent: entries, lost };
     }
     for (let begin = 0; begin < entries.length; begin += BATCH) {
       const batch = entries.slice(begin, begin + BATCH);
@@ -130,7 +130,7 @@ export function createAddDelivered(
       await Promise.all(
         scripts.map(async (script) => {
           try {
-            counted.push(...(await add(script)));
+            added.push(...(await add(script)));
           } catch {
             lost.push(...script);
           }
@@ -138,9 +138,9 @@ export function createAddDelivered(
       );
       // Each further batch of a master that hangs would take until the timeout.
       const isLost = lost.length === before + batch.length;
-      if (isLost) return { counted, unsent: entries.slice(begin + BATCH), lost };
+      if (isLost) return { added, unsent: entries.slice(begin + BATCH), lost };
     }
-    return { counted, unsent: [], lost };
+    return { added, unsent: [], lost };
   }
 
   return async (entries: readonly DeliveryEntry[]): Promise<Added> => {
@@ -150,7 +150,7 @@ export function createAddDelivered(
       [...new Set(masters)].map((master) => addTo(master, own(master))),
     );
     return {
-      counted: added.flatMap(({ counted }) => counted),
+      added: added.flatMap(({ added }) => added),
       unsent: added.flatMap(({ unsent }) => unsent),
       lost: added.flatMap(({ lost }) => lost),
     };
