@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeJwt } from 'jose';
+import { calculateJwkThumbprint, decodeJwt, exportJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Example, type ExampleSite, startExample } from '../../dev/examples/site.ts';
@@ -135,6 +136,77 @@ export function testLinks(
   });
 }
 
+/** The example also has `rsa.pem`, whose public half Postern trusts: ECDSA never repeats a signature. */
+export function withRsaKey(example: Example): Example {
+  return {
+    ...example,
+    async writeKeys(folder) {
+      await example.writeKeys?.(folder);
+      const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' });
+      await writeFile(join(folder, 'rsa.pem'), pem);
+      const file = join(folder, 'public.json');
+      const { keys } = JSON.parse(await readFile(file, 'utf8'));
+      const jwk = await exportJWK(pair.publicKey);
+      const kid = await calculateJwkThumbprint(jwk);
+      await writeFile(file, JSON.stringify({ keys: [...keys, { ...jwk, kid, alg: 'RS256' }] }));
+    },
+  };
+}
+
+/** A link with `cache_for` that the application makes. `now`, and `since` (the last login), are seconds since 1970. */
+export interface Wanted {
+  readonly now: number;
+  readonly since?: number;
+  readonly subject?: string;
+  readonly max_uses?: number;
+}
+
+/** Links that stay equal. The file is `equal.txt`, in the folder of the files. */
+export function testEqualLinks(
+  linksOf: (cacheFor: number, wanted: readonly Wanted[]) => Promise<string[]>,
+  revokeSubject: (subject: string) => Promise<Revoked>,
+): void {
+  const claimsOf = (link = '') => decodeJwt(new URL(link).searchParams.get('token') ?? '');
+
+  test('links stay equal for a user after the last login, and not with uses', async () => {
+    const now = 1_800_000_000;
+    const kim = { subject: 'kim', since: now - 5000 };
+    const login = { ...kim, since: now + 100 };
+    const links = await linksOf(600, [
+      { now: now + 1, ...kim },
+      { now: now + 599, ...kim },
+      { now: now + 1 },
+      { now: now + 599 },
+      { now: now + 600, ...kim },
+      { now, ...kim, subject: 'ben' },
+      ...Array(2).fill({ now, subject: 'kim' }),
+      ...Array(2).fill({ now, ...kim, max_uses: 2 }),
+      ...Array(2).fill({ now: now + 161, ...login }),
+      { now: now + 162, ...login },
+    ]);
+    expect(links[0]).toBe(links[1]);
+    expect(links[2]).toBe(links[3]);
+    expect(new Set(links.slice(1)).size).toBe(links.length - 2);
+    expect(claimsOf(links[0])).toMatchObject({ iat: now, exp: now + 660, sub: 'kim' });
+    // After a logout that revokes, until the last second that it reaches.
+    expect(claimsOf(links.at(-1))).toMatchObject({ iat: now + 162, exp: now + 660 });
+  });
+
+  test('a logout that revokes ends equal links, and those after the next login open', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const seconds = [3600, 3500, 3400, 3300].find((one) => now % one < one - 60) ?? 3200;
+    const lea = { now, subject: 'lea', since: now - 70 };
+    const [first = '', second] = await linksOf(seconds, [lea, lea]);
+    expect([second, await statusOf(first)]).toEqual([first, 200]);
+    const { signed_before: until } = await revokeSubject('lea');
+    await expect.poll(() => Date.now() / 1000).toBeGreaterThan(until);
+    const later = Math.floor(Date.now() / 1000);
+    const [third = ''] = await linksOf(seconds, [{ ...lea, now: later, since: later }]);
+    expect([await statusOf(first), await statusOf(third)]).toEqual([401, 200]);
+  });
+}
+
 /** The command postern:issuer prints the public key, and the entry for postern.yaml. */
 export async function expectIssuer(
   printed: string,
@@ -143,7 +215,8 @@ export async function expectIssuer(
 ): Promise<void> {
   const [, jwks = '', settings = ''] =
     /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
-  expect(jwks).toBe((await readFile(join(site.folder, 'public.json'), 'utf8')).trim());
+  const trusted = JSON.parse(await readFile(join(site.folder, 'public.json'), 'utf8'));
+  expect(JSON.parse(jwks).keys).toEqual(trusted.keys.slice(0, 1));
   expect(jwks).not.toContain('"d"');
   expect(parse(settings).issuers).toEqual([
     {

@@ -12,9 +12,12 @@ import {
   NAMES,
   type Revoked,
   TITLE_IN_HEADER,
+  testEqualLinks,
   testLinks,
   useExample,
   userOf,
+  type Wanted,
+  withRsaKey,
 } from './example.ts';
 
 interface Call {
@@ -25,7 +28,7 @@ interface Call {
 }
 
 describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (tokens) => {
-  const site = useExample(laravel(tokens));
+  const site = useExample(withRsaKey(laravel(tokens)));
   const statusOf = async (link: string) => (await fetch(link)).status;
 
   /** Calls methods of disks in the application. */
@@ -84,6 +87,24 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
   });
 
   testLinks(site, tokens, revokeSubject, { path: '/download/eve/eve.txt' });
+
+  if (tokens === 'signed') testEqualLinks(equalLinks, revokeSubject);
+
+  async function equalLinks(cacheFor: number, wanted: readonly Wanted[], key = 'rsa.pem') {
+    await store('equal.txt', 'equal');
+    const calls = wanted.map(({ now, ...options }) => ({
+      now,
+      path: Buffer.from('equal.txt').toString('base64'),
+      options: { cache_for: cacheFor, ...options },
+    }));
+    const results = await php(calls, { POSTERN_KEY_FILE: join(site.folder, key) });
+    return results.map(({ url, error }) => (url ? new URL(url, site.origin).href : (error ?? '')));
+  }
+
+  test.runIf(tokens === 'signed')('cache_for needs an RSA key', async () => {
+    const [error] = await equalLinks(600, [{ now: 1_800_000_000 }], 'app/storage/postern.key');
+    expect(error).toMatch(/^cache_for: expected an RSA key/);
+  });
 
   test('the API key goes to no proxy of the environment', async () => {
     let requests = 0;
@@ -179,7 +200,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     const env = { POSTERN_KEY_FILE: join(folder, 'none.pem') };
     const options = { folder: site.folder, tokens, env };
     await expect(artisan(options, 'postern:issuer')).rejects.toThrow(
-      /key_file: expected a private P-256 key in PEM at \[.*none\.pem\]/,
+      /key_file: expected a private P-256 or RSA key in PEM at \[.*none\.pem\]/,
     );
   });
 

@@ -15,9 +15,12 @@ import {
   NAMES,
   type Revoked,
   TITLE_IN_HEADER,
+  testEqualLinks,
   testLinks,
   useExample,
   userOf,
+  type Wanted,
+  withRsaKey,
 } from './example.ts';
 
 const FILM = await readFile(join(projectRoot, 'dev/demo/film.mp4'));
@@ -38,7 +41,7 @@ const widthOf = (url: string) => `new Promise((resolve) => {
 })`;
 
 describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (tokens) => {
-  const site = useExample(rails(tokens));
+  const site = useExample(withRsaKey(rails(tokens)));
   const ada = () => userOf(site, 'ada');
   const statusOf = async (link: string) => (await fetch(link)).status;
 
@@ -94,6 +97,39 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
   });
 
   testLinks(site, tokens, revokeSubject);
+
+  if (tokens === 'signed') testEqualLinks(equalLinks, revokeSubject);
+
+  async function equalLinks(cacheFor: number, wanted: readonly Wanted[], key = 'rsa.pem') {
+    const settings = {
+      ...{ service: 'Postern', root: join(site.folder, 'files'), mount: '/download/' },
+      ...{ issuer: 'https://shop.example', audience: 'https://files.example' },
+      ...{ key_file: join(site.folder, key), cache_for: cacheFor },
+    };
+    const printed = await ruby(`
+      require "active_support/testing/time_helpers"
+      include ActiveSupport::Testing::TimeHelpers
+      input = JSON.parse(<<~'INPUT', symbolize_names: true)
+        ${JSON.stringify({ settings, wanted })}
+      INPUT
+      service = ActiveStorage::Service.configure(:cached, { cached: input[:settings] })
+      service.upload("equal", StringIO.new("equal"))
+      links = input[:wanted].map do |one|
+        travel_to(Time.at(one[:now])) do
+          Postern::Current.set(subject: one[:subject], since: one[:since] && Time.at(one[:since])) do
+            options = { expires_in: 60, filename: ActiveStorage::Filename.new("a"), **one.slice(:max_uses) }
+            service.url("equal", **options)
+          end
+        end
+      end
+      puts links.to_json`);
+    return (JSON.parse(printed) as string[]).map((link) => new URL(link, site.origin).href);
+  }
+
+  test.runIf(tokens === 'signed')('cache_for needs an RSA key', async () => {
+    const links = equalLinks(600, [{ now: 1_800_000_000 }], 'app/config/postern.key');
+    await expect(links).rejects.toThrow(/cache_for: expected an RSA key/);
+  });
 
   test('rails_blob_url redirects to a link, and no log contains its token', async () => {
     const id = await ada().upload('redirect.txt', 'content');

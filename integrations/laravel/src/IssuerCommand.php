@@ -13,6 +13,9 @@ class IssuerCommand extends Command
     public function handle(Tokens $tokens): void
     {
         $jwks = $this->json(['keys' => [$tokens->key()->jwk]]);
+        $paths = collect(config('filesystems.disks'))->where('driver', 'postern')
+            ->map(fn (array $disk) => (isset($disk['site']) ? "{$disk['site']}:" : '').$disk['mount'])
+            ->unique()->values()->all();
         $this->line($this->option('jwks') ? $jwks : <<<YAML
             # /etc/postern/laravel.json
             {$jwks}
@@ -24,21 +27,12 @@ class IssuerCommand extends Command
                 audience: {$this->json(config('postern.audience'))}
                 jwks_file: /etc/postern/laravel.json
                 trusted_for: downloads
-                algorithms: [ES256]
-                paths: {$this->json($this->paths())}
+                algorithms: [{$tokens->key()->jwk['alg']}]
+                paths: {$this->json($paths)}
                 max_expires_in: 3600
                 # The API key that may revoke these tokens.
                 client: web
             YAML);
-    }
-
-    /** @return list<string>  the prefixes for which this application issues tokens */
-    private function paths(): array
-    {
-        return collect(config('filesystems.disks'))
-            ->where('driver', 'postern')
-            ->map(fn (array $disk) => (isset($disk['site']) ? "{$disk['site']}:" : '').$disk['mount'])
-            ->unique()->values()->all();
     }
 
     /** JSON is also YAML. */

@@ -14,7 +14,7 @@ class PosternAdapter extends FilesystemAdapter
 {
     /** The fields of a token that a disk or a call may set. Any other option is an error, as in Postern. */
     private const OPTIONS = [
-        'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate',
+        'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', ...Tokens::CACHE,
     ];
 
     /** Of Postern and its tokens. */
@@ -23,11 +23,8 @@ class PosternAdapter extends FilesystemAdapter
     private const MAX_FILENAME_LENGTH = 255;
 
     /** @param  array<string, mixed>  $config  of the disk */
-    public function __construct(
-        FilesystemAdapter $disk,
-        array $config,
-        private readonly Tokens $tokens,
-    ) {
+    public function __construct(FilesystemAdapter $disk, array $config, private readonly Tokens $tokens)
+    {
         parent::__construct($disk->getDriver(), $disk->getAdapter(), $config);
         $mount = $config['mount'] ?? '';
         if (! preg_match('#^/([^/]+/)*$#D', $mount)) {
@@ -72,7 +69,8 @@ class PosternAdapter extends FilesystemAdapter
      */
     public function temporaryUrl($path, $expiration, array $options = [])
     {
-        $expiresIn = $expiration->getTimestamp() - Date::now()->getTimestamp();
+        // Rounded, because the application has read the clock a moment ago.
+        $expiresIn = (int) round((float) $expiration->format('U.u') - (float) Date::now()->format('U.u'));
         if ($expiresIn < 1) {
             throw new InvalidArgumentException("expiration: expected a time in the future, got {$expiration->format('c')}");
         }

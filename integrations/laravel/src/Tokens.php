@@ -2,19 +2,24 @@
 
 namespace Postern\Laravel;
 
-use DateTimeImmutable;
 use Illuminate\Http\Client\PendingRequest;
+use Illuminate\Support\Arr;
 use Illuminate\Support\Facades\Date;
 use Illuminate\Support\Facades\Http;
 use InvalidArgumentException;
-use Lcobucci\JWT\Configuration;
-use Lcobucci\JWT\Encoding\ChainedFormatter;
-use Lcobucci\JWT\Signer\Ecdsa\Sha256;
+use Lcobucci\JWT\Signer\Ecdsa;
 use Lcobucci\JWT\Signer\Key\InMemory;
+use Lcobucci\JWT\Signer\Rsa;
 
 /** Makes URLs with tokens: signed by this application, or issued by Postern. */
 final class Tokens
 {
+    /** Options of links that stay equal. They are no fields of a token. */
+    public const CACHE = ['cache_for', 'since'];
+
+    /** A revocation reaches so many seconds into the future: the longest POSTERN_LEEWAY, and two roundings. */
+    private const REVOKED_AHEAD = 62;
+
     private ?SigningKey $key = null;
 
     /** @param  array<string, mixed>  $config  config/postern.php */
@@ -32,7 +37,7 @@ final class Tokens
     {
         return match ($this->config['tokens']) {
             'signed' => "{$this->address($grant['path'])}?token={$this->sign($grant, $expiresIn)}",
-            'issued' => $this->absolute($this->api()->post('/tokens', [...$grant, 'expires_in' => $expiresIn])->throw()->json('url')),
+            'issued' => $this->absolute($this->api()->post('/tokens', [...Arr::except($grant, self::CACHE), 'expires_in' => $expiresIn])->throw()->json('url')),
             default => throw new InvalidArgumentException("postern.tokens: expected signed or issued, got [{$this->config['tokens']}]"),
         };
     }
@@ -63,11 +68,8 @@ final class Tokens
     private function api(): PendingRequest
     {
         // A redirect, or a proxy of the environment, would get the key.
-        return Http::baseUrl($this->config['api'])
-            ->withToken($this->config['api_key'])
-            ->withoutRedirecting()
-            ->withOptions(['proxy' => ''])
-            ->timeout(5);
+        return Http::baseUrl($this->config['api'])->withToken($this->config['api_key'])
+            ->withoutRedirecting()->withOptions(['proxy' => ''])->timeout(5);
     }
 
     /** @param  array<string, mixed>  $grant */
@@ -75,28 +77,50 @@ final class Tokens
     {
         $now = Date::now()->getTimestamp();
         $resumeFor = $grant['resume_for'] ?? 0;
-        $at = fn (int $seconds) => new DateTimeImmutable("@{$seconds}");
+        $claims = array_filter([
+            ...Arr::except($grant, ['subject', ...self::CACHE]),
+            'sub' => $grant['subject'] ?? null,
+            'iss' => $this->config['issuer'],
+            'aud' => $this->config['audience'],
+            'iat' => $now,
+            'exp' => $now + $expiresIn + $resumeFor,
+            // Until when a new requester can start. The others can resume until the token expires.
+            'start_by' => $resumeFor > 0 ? $now + $expiresIn : null,
+        ], fn ($value) => $value !== null);
+        $claims = $this->repeated($claims, $grant, $now, $expiresIn) ?? [...$claims, 'jti' => bin2hex(random_bytes(16))];
+        ['kid' => $kid, 'alg' => $alg] = $this->key()->jwk;
+        // Without this type, any JWT that this key signs for the same audience would be a download token.
+        $parts = [['typ' => 'postern+jwt', 'alg' => $alg, 'kid' => $kid], $claims];
+        $text = implode('.', array_map(fn (array $part) => SigningKey::base64url(json_encode($part, JSON_THROW_ON_ERROR)), $parts));
+        $signer = $alg === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256;
 
-        $key = InMemory::plainText($this->key()->pem);
-        $jwt = Configuration::forAsymmetricSigner(new Sha256, $key, $key);
-        $token = $jwt->builder(ChainedFormatter::withUnixTimestampDates())
-            // Without this type, any JWT that this key signs for the same audience would be a download token.
-            ->withHeader('typ', 'postern+jwt')
-            ->withHeader('kid', $this->key()->jwk['kid'])
-            ->issuedBy($this->config['issuer'])
-            ->permittedFor($this->config['audience'])
-            ->identifiedBy(bin2hex(random_bytes(16)))
-            ->issuedAt($at($now))
-            ->expiresAt($at($now + $expiresIn + $resumeFor));
-        if (isset($grant['subject'])) {
-            $token = $token->relatedTo($grant['subject']);
-        }
-        // Until when a new requester can start. The others can resume until the token expires.
-        $claims = [...$grant, 'start_by' => $resumeFor > 0 ? $now + $expiresIn : null, 'subject' => null];
-        foreach (array_filter($claims, fn ($value) => $value !== null) as $name => $value) {
-            $token = $token->withClaim($name, $value);
-        }
+        return "{$text}.".SigningKey::base64url($signer->sign($text, InMemory::plainText($this->key()->pem)));
+    }
 
-        return $token->getToken($jwt->signer(), $jwt->signingKey())->toString();
+    /**
+     * The claims that make a token the same for `cache_for` seconds, so that browsers keep the file.
+     *
+     * @param  array<string, mixed>  $claims
+     * @param  array<string, mixed>  $grant
+     * @return ?array<string, mixed>
+     */
+    private function repeated(array $claims, array $grant, int $now, int $expiresIn): ?array
+    {
+        [$cacheFor, $since] = [$grant['cache_for'] ?? 0, $grant['since'] ?? null];
+        // Equal tokens would share their uses. After a logout that revokes, only the last login separates new links of a
+        // user from revoked ones.
+        $isLimited = isset($claims['max_uses']) || isset($claims['start_by']) || ($claims['confirm'] ?? false);
+        $first = isset($claims['sub']) ? $since?->getTimestamp() + self::REVOKED_AHEAD : 0;
+        if ($cacheFor < 1 || $isLimited || $now < $first || (isset($claims['sub']) && $since === null)) {
+            return null;
+        }
+        if ($this->key()->jwk['alg'] !== 'RS256') {
+            throw new InvalidArgumentException('cache_for: expected an RSA key in postern.key_file, because ECDSA never repeats');
+        }
+        $start = $now - $now % $cacheFor;
+        $claims = [...$claims, 'iat' => max($start, $first), 'exp' => $start + $cacheFor + $expiresIn];
+        ksort($claims);
+
+        return [...$claims, 'jti' => substr(hash_hmac('sha256', json_encode($claims, JSON_THROW_ON_ERROR), $this->key()->pem), 0, 32)];
     }
 }

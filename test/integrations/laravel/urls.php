@@ -1,8 +1,9 @@
 <?php
 
 // urls.php <folder of the application> <calls>: prints the result of each call of a disk as JSON: `url`, or the message
-// of the exception. A call is {disk, method, arguments}, or for temporaryUrl() {disk, path (Base64), seconds, options}.
+// of the exception. A call is {disk, method, arguments}, or for temporaryUrl() {disk, now, path (Base64), seconds, options}.
 
+use Illuminate\Support\Facades\Date;
 use Illuminate\Support\Facades\Storage;
 
 [, $folder, $calls] = $argv;
@@ -20,9 +21,14 @@ config(['filesystems.disks.inner' => ['driver' => 'local', 'root' => $private->g
 
 echo json_encode(array_map(function (array $call) {
     try {
+        Date::setTestNow(isset($call['now']) ? Date::createFromTimestamp($call['now']) : null);
         $disk = Storage::disk($call['disk'] ?? 'private');
+        $options = $call['options'] ?? [];
+        if (isset($options['since'])) {
+            $options['since'] = Date::createFromTimestamp($options['since']);
+        }
         $arguments = $call['arguments']
-            ?? [base64_decode($call['path']), now()->addSeconds($call['seconds'] ?? 60), $call['options'] ?? []];
+            ?? [base64_decode($call['path']), now()->addSeconds($call['seconds'] ?? 60), $options];
 
         return ['url' => $disk->{$call['method'] ?? 'temporaryUrl'}(...$arguments)];
     } catch (Throwable $error) {

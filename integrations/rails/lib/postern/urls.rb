@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require "postern/current"
 require "postern/tokens"
 
 module Postern
