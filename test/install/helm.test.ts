@@ -218,10 +218,10 @@ test('Helm: an ingress and a route are off by default, and lead only to the publ
 /** The values of both pages. */
 function pageValues() {
   const values = parse(docsBlock('start/install.md', '# values.yaml'));
-  return { ...values, ...parse(docsBlock('guides/from-ingress-nginx.md', 'httpRoute:')) };
+  return { ...values, ...parse(docsBlock('guides/migrate.md', 'httpRoute:')) };
 }
 
-test('docs: the values of from-ingress-nginx are valid behind each controller of its table', async () => {
+test('docs: the values of migrate.md for users of ingress-nginx are valid behind each controller of its table', async () => {
   const { httpRoute, ...values } = pageValues();
   const fronts = [
     { httpRoute },
