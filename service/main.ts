@@ -19,8 +19,7 @@ import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './pr
 import { watchFiles } from './process/watch.ts';
 import { createSign } from './s3/sign.ts';
 import { createMounts, type Mount } from './site/mount.ts';
-import { openEventStore } from './store/open.ts';
-import { createStores } from './store/stores.ts';
+import { createStores, openEventStore } from './store/open.ts';
 import { hashSecret } from './token/client.ts';
 import { createEvents } from './webhooks/webhooks.ts';
 

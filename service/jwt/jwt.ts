@@ -1,11 +1,13 @@
-import type { JWK } from 'jose';
+import type { JWK, JWTPayload } from 'jose';
+import { text } from '../schema.ts';
 import type { Mounts } from '../site/mount.ts';
-import type { Client, TrustedIssuer } from '../token/client.ts';
+import { prefixError } from '../site/path.ts';
+import type { Client, Scope, TrustedIssuer } from '../token/client.ts';
 import type { Rejection } from '../token/look-up.ts';
-import { createClientOf } from './api-clients.ts';
+import { isDownloadJwt } from '../token/token.ts';
 import { createSigner } from './claims.ts';
-import { createOwnKeys, fileKeys, type KeySource, remoteKeys } from './keys.ts';
-import { createVerify } from './verify.ts';
+import { createOwnKeys, fileKeys, type KeySource, type OpenIssuer, remoteKeys } from './keys.ts';
+import { checkJwt, createVerify, type Trusted, unverifiedClaims } from './verify.ts';
 
 interface JwtOptions {
   /** `iss` of Postern's own tokens. */
@@ -101,4 +103,66 @@ export async function openJwt(
     }
     return remoteKeys(keys.uri, algorithms, now, (error) => onFailure(issuer, error));
   }
+}
+
+/** OpenID Connect Core, section 2. */
+const SUB = text(255);
+
+/**
+ * Identifies clients by JWTs of an identity provider, such as OAuth 2.0 access tokens (RFC 9068). Its users
+ * may issue tokens for the paths that their claims allow.
+ */
+export function createClientOf(
+  issuers: readonly OpenIssuer[],
+  leeway: number,
+  now: () => number,
+  onRejected: (rejection: Rejection) => void = () => {},
+): (credential: string) => Promise<Client | undefined> {
+  const byIssuer = new Map<unknown, Trusted<Client>>();
+  for (const one of issuers) {
+    const { issuer, audience, keys } = one;
+    byIssuer.set(issuer, {
+      ...{ issuer, audience, keys, requiredClaims: ['sub', 'exp'] },
+      read: (claims) => asClient(claims, one),
+    });
+  }
+  return async function clientOf(credential) {
+    // A download token cannot call the API.
+    if (isDownloadJwt(credential)) return undefined;
+    const trusted = byIssuer.get(unverifiedClaims(credential).iss);
+    if (trusted === undefined) return undefined;
+    const client = await checkJwt(credential, trusted, { leeway, at: now() });
+    if (!('reason' in client)) return client;
+    onRejected(client);
+    return undefined;
+  };
+}
+
+function asClient(claims: JWTPayload, issuer: OpenIssuer): Client | Rejection {
+  const { data: sub, error } = SUB.safeParse(claims.sub);
+  if (sub === undefined) return { reason: `sub: ${error.issues[0]?.message}` };
+  const { id, paths, targets, maxExpiresIn, maxResumeFor } = issuer;
+  return {
+    // Each user is a client with its own tokens. The ID of an API key has no slash.
+    id: `${id}/${encodeURIComponent(sub)}`,
+    subject: sub,
+    paths: paths.flatMap((scope) => fillClaims(scope, claims)),
+    targets,
+    maxExpiresIn,
+    maxResumeFor,
+  };
+}
+
+/** A claim's name may be a URL and contain slashes. */
+const CLAIM = /(?<=\/)\{([^{}]+)\}(?=\/)/g;
+
+/** Fills claims into a prefix; empty if a claim is missing or is not a path segment. */
+function fillClaims({ site, prefix }: Scope, claims: JWTPayload): Scope[] {
+  const concrete = prefix.replace(CLAIM, (_, name: string) => {
+    const claim = claims[name];
+    // An empty segment makes the prefix invalid.
+    return typeof claim === 'string' && !claim.includes('/') ? claim : '';
+  });
+  if (prefixError(concrete) !== undefined) return [];
+  return [{ ...(site !== undefined && { site }), prefix: concrete }];
 }

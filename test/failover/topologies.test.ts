@@ -7,7 +7,7 @@ import { running } from '../../bench/running.ts';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { connect } from '../../service/store/connection/server.ts';
 import { createIssues } from '../../service/store/redis/grants.ts';
-import { createKeys } from '../../service/store/redis/key-names.ts';
+import { createKeys } from '../../service/store/redis/record.ts';
 import type { Shared } from '../../service/store/redis/shared.ts';
 import { docsBlock, settingsOf } from '../docs/blocks.ts';
 import { startRedis } from '../harness/redis.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, SignJWT } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createClientOf } from '../../service/jwt/api-clients.ts';
+import { createClientOf } from '../../service/jwt/jwt.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { slotOf } from '../../service/store/connection/ioredis.ts';
 import { createAddDelivered } from '../../service/store/redis/deliveries.ts';
-import { createKeys } from '../../service/store/redis/key-names.ts';
+import { createKeys } from '../../service/store/redis/record.ts';
 import { createReplicas } from '../../service/store/redis/replicas.ts';
 import type { Shared } from '../../service/store/redis/shared.ts';
 import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';

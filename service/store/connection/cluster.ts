@@ -11,7 +11,7 @@ import {
   type Value,
   type Wait,
 } from './connection.ts';
-import { clusterFailure, codeOf, isReply, NO_MASTER } from './failure.ts';
+import { clusterFailure, codeOf, isReply, NO_MASTER, TIMED_OUT } from './failure.ts';
 import {
   assertInStep,
   firstReplyMs,
@@ -19,8 +19,8 @@ import {
   SLOTS,
   serverOptions,
   slotOf,
+  timed,
 } from './ioredis.ts';
-import { TIMED_OUT, timed } from './timed.ts';
 import type { StoreUrl } from './url.ts';
 
 /** The time from the loss of a connection until the attempt to connect again. */

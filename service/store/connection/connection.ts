@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { isLoss, isSilence } from './failure.ts';
-import type { LateCause } from './timed.ts';
+import type { LateCause } from './ioredis.ts';
 import type { StoreAccess } from './url.ts';
 
 export interface ConnectOptions extends StoreAccess {

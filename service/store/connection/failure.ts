@@ -1,11 +1,13 @@
 import { type AddressInfo, isIP } from 'node:net';
 import { StoreUnavailable } from '../../token/store.ts';
-import { TIMED_OUT } from './timed.ts';
 
 /**
  * The text of a reply may quote a password or a record, and a server can send names of any kind. So a failure has
  * only texts of this file, codes and commands that Postern knows, and IP addresses.
  */
+
+/** The message of the error after a time limit. */
+export const TIMED_OUT = 'Command timed out';
 
 const CLUSTER = 'Redis is a node of a cluster: use redis+cluster:// in POSTERN_STORE';
 

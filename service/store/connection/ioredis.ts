@@ -9,7 +9,7 @@ import {
   type RedisOptions,
   SentinelConnector,
 } from 'ioredis';
-import { failure } from './failure.ts';
+import { failure, TIMED_OUT } from './failure.ts';
 import type { Address, StoreAccess, StoreUrl } from './url.ts';
 
 // How Postern configures ioredis 6.0.0, and everything that needs more than its documented interface. If another
@@ -164,4 +164,41 @@ export function assertInStep({ message }: Error): void {
 /** Asks a node for the table of slots. The documentation of the library omits this function. */
 export function refreshSlots(cluster: Cluster): Promise<void> {
   return new Promise((resolve) => cluster.refreshSlotsCache(() => resolve()));
+}
+
+/** Why a reply is late: the event loop of this process was late, or Redis. */
+export type LateCause = 'loop' | 'store';
+
+/**
+ * Rejects if the reply takes longer. Node.js runs timers before it reads sockets: after a pause of this process, each
+ * limit has passed, although the replies have arrived. So this rejects only after the sockets were read.
+ */
+export function timed<T>(
+  reply: Promise<T>,
+  ms: number,
+  onLate?: (cause: LateCause) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isSettled = false;
+    let hasFailed = false;
+    const timer = setTimeout(() => {
+      setImmediate(() => {
+        if (hasFailed) return;
+        onLate?.(isSettled ? 'loop' : 'store');
+        if (!isSettled) reject(new Error(TIMED_OUT));
+      });
+    }, ms);
+    reply.then(
+      (value) => {
+        isSettled = true;
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        hasFailed = true;
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
 }

@@ -18,9 +18,9 @@ import {
   type ServerOptions,
   sentinelsOf,
   serverOptions,
+  timed,
   tlsOptions,
 } from './ioredis.ts';
-import { timed } from './timed.ts';
 import { checkedUrl, type StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */

@@ -6,14 +6,13 @@ import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
-  ALLOW_OOM,
   END_CONFIRMED,
   ENTER_ALL,
   ISSUE,
-  NOW,
   PROLONG,
   REVOKE,
   REVOKE_EXTERNAL,
+  REVOKE_SIGNED,
   START_ENDING,
 } from './scripts.ts';
 import { PIECE, type Shared } from './shared.ts';
@@ -146,15 +145,6 @@ export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
 
   return { issue: isCluster ? issueInCluster : issueTogether, prolong };
 }
-
-/**
- * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
- * remembered. The later of two counts.
- */
-const REVOKE_SIGNED = `${ALLOW_OOM}${NOW}
-local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
-redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
-`;
 
 /** Ends grants: one, or all that an index names. Replicas confirm each of these operations. */
 export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {

@@ -10,8 +10,7 @@ import {
   replyOrThrow,
 } from '../connection/connection.ts';
 import { codeOf, unexpected } from '../connection/failure.ts';
-import { keepConnecting } from '../connection/ioredis.ts';
-import { timed } from '../connection/timed.ts';
+import { keepConnecting, timed } from '../connection/ioredis.ts';
 
 /** How long the key of the confirmations stays. */
 const KEPT_MS = 86_400_000;

@@ -1,6 +1,6 @@
 /**
- * Lua scripts: changes that must be atomic and use Redis' own clock. record.ts has the fields of a record, key-names.ts
- * the keys of Redis. A grant's key ends with its token ID in braces.
+ * Lua scripts: changes that must be atomic and use Redis' own clock. record.ts has the fields of a record and the
+ * names of the keys. A grant's key ends with its token ID in braces.
  *
  * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
@@ -10,6 +10,8 @@
  * confirmed an earlier one. `d` is what nginx sent, for any grant: see sent-bytes.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
+ *
+ * This file has more than 300 lines, so that all scripts that change a grant are beside each other.
  */
 
 /** Begins a script that takes rights away. A Redis without memory must accept it: it needs little memory. */
@@ -215,6 +217,15 @@ if left then
 else
   redis.call('SET', KEYS[1], ARGV[1])
 end
+`;
+
+/**
+ * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
+ * remembered. The later of two counts.
+ */
+export const REVOKE_SIGNED = `${ALLOW_OOM}${NOW}
+local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
+redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
 `;
 
 /**

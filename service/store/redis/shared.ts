@@ -7,8 +7,8 @@ import {
 } from '../connection/connection.ts';
 import { codeOf, NO_MASTER } from '../connection/failure.ts';
 import { connect } from '../connection/server.ts';
-import { createKeys } from './key-names.ts';
 import { createStoreHealth } from './readiness.ts';
+import { createKeys } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 
 /** Grants that a revocation ends in one piece, which takes about a millisecond. */

@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../service/store/connection/server.ts';
 import { createIssues } from '../../../service/store/redis/grants.ts';
-import { createKeys } from '../../../service/store/redis/key-names.ts';
+import { createKeys } from '../../../service/store/redis/record.ts';
 import type { Replicas } from '../../../service/store/redis/replicas.ts';
 import type { Shared } from '../../../service/store/redis/shared.ts';
 import { type Entry, StoreUnavailable } from '../../../service/token/store.ts';
