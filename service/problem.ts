@@ -30,12 +30,15 @@ export type ProblemCode = keyof typeof STATUS;
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
+/** The page whose table of codes has a row with the code as its anchor. */
+export const CODES_PAGE = 'https://OWNER.github.io/postern/docs/reference/http.html';
+
 export function statusOf(code: ProblemCode): number {
   return STATUS[code];
 }
 
 /**
- * A problem document (RFC 9457). Its type is about:blank, so the title is the phrase of the status.
+ * A problem document (RFC 9457). Its title is the phrase of the status.
  * `errors` names fields by JSON pointer, as in section 3. `more` are extension members, as in section 3.2.
  */
 export function problemBody(
@@ -47,7 +50,7 @@ export function problemBody(
   const status = STATUS[code];
   const errors = fieldErrors.map(({ pointer, detail }) => ({ pointer: `#${pointer}`, detail }));
   return JSON.stringify({
-    type: 'about:blank',
+    type: `${CODES_PAGE}#${code}`,
     title: STATUS_CODES[status],
     status,
     code,

@@ -50,6 +50,8 @@ export interface Operation {
   readonly advice?: string;
   /** If there is no schema, there is no body. The default type is JSON. */
   readonly answer: readonly [status: number, description: string, schema?: object, type?: string];
+  /** Headers of the answer, with their meaning. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** It can take more than a turn of the event loop. */
   readonly isHeavy?: true;
   /** Codes of problems, besides those of the key and the body. */
@@ -131,7 +133,7 @@ function describe(
   tag: string,
   { id, summary, description, parameters, isHeavy, ...about }: Operation,
 ) {
-  const { json, form, answer, codes = [] } = about;
+  const { json, form, answer, headers, codes = [] } = about;
   const [status, meaning, schema, type = JSON_TYPE] = answer;
   const body = json ? content(JSON_TYPE, json) : form && content(FORM_TYPE, form);
   const isOpen = tag === 'Service';
@@ -143,10 +145,21 @@ function describe(
     ...(parameters && { parameters }),
     ...(body && { requestBody: { required: true, ...body } }),
     responses: {
-      [status]: { description: meaning, ...(schema && content(type, schema)) },
+      [status]: {
+        description: meaning,
+        ...(headers && { headers: headersOf(headers) }),
+        ...(schema && content(type, schema)),
+      },
       ...problems(possible, tag === 'OAuth' ? JSON_TYPE : PROBLEM_TYPE),
     },
   };
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): object {
+  const entries = Object.entries(headers).map(([name, description]) => {
+    return [name, { description, schema: { type: 'string' } }];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** One response for each status, with its possible codes. */

@@ -4,7 +4,7 @@ import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import { note } from './audit.ts';
 import { parseJson, readJson, splitArray } from './body.ts';
 import { type Operation, ref } from './endpoint.ts';
-import { type ApiDependencies, JSON_TYPE, json, respond } from './http.ts';
+import { type ApiDependencies, JSON_TYPE, respond } from './http.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
 
 /** A hundred requests with a path of 300 bytes and the longest subject and filename take 90 KB. */
@@ -24,6 +24,7 @@ export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
     json: ref('TokenRequest'),
     advice: ' Send an array of requests to /tokens/batch.',
     answer: [201, 'Issued.', ref('IssuedToken')],
+    headers: { Location: 'Where the token can be shown, unless it has no record.' },
     codes: ['insufficient_scope'],
     async handle(c) {
       const request = await readJson(c, grantRequest);
@@ -32,7 +33,10 @@ export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
       const [issued] = await issue(c.get('client'), [{ at: '', request }]);
       if (issued === undefined) throw new Error('no token was issued');
       note(c, { token_id: issued.id, expires_in: issued.expiresIn });
-      return json(c, answerOf(issued, publicUrl), 201);
+      // A token without a record cannot be shown.
+      const location = request.revocable !== false && { Location: `/tokens/${issued.id}` };
+      const body = JSON.stringify(answerOf(issued, publicUrl));
+      return respond(c, body, { 'Content-Type': JSON_TYPE, ...location }, 201);
     },
   };
 }

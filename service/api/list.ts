@@ -49,6 +49,7 @@ export function listOperation({ store }: ApiDependencies): Operation {
       'Lists live tokens of a client in pages, ordered by their end. Without parameters: those of your own client.',
     parameters: PARAMETERS,
     answer: [200, 'A page.', ref('TokenPage')],
+    headers: { Link: 'The next page, with rel="next".' },
     codes: ['invalid_request', 'insufficient_scope'],
     isHeavy: true,
     async handle(c) {
@@ -60,9 +61,12 @@ export function listOperation({ store }: ApiDependencies): Operation {
       const client = ownerOf(c, owner);
       const selection = { subject, covers: path };
       const read: Read = (max, after) => store.list(client, selection, max, after);
-      const { body, count } = await listInPieces(read, limit, cursor);
+      const { body, count, next } = await listInPieces(read, limit, cursor);
       note(c, { count });
-      return respond(c, body, { 'Content-Type': JSON_TYPE });
+      const again = new URLSearchParams({ ...query, ...(next && { cursor: next }) });
+      // RFC 8288.
+      const link = next && { Link: `</tokens?${again}>; rel="next"` };
+      return respond(c, body, { 'Content-Type': JSON_TYPE, ...link });
     },
   };
 }
@@ -101,8 +105,9 @@ async function listInPieces(read: Read, limit: number, after: Cursor | undefined
     pieces.push(JSON.stringify(tokens).slice(1, -1));
     count += tokens.length;
   } while (next !== undefined && left > 0);
-  const end = next === undefined ? ']}' : `],"next_cursor":"${next.end}.${next.id}"}`;
-  return { body: `{"tokens":[${pieces.join()}${end}`, count };
+  const cursor = next && `${next.end}.${next.id}`;
+  const end = cursor === undefined ? ']}' : `],"next_cursor":"${cursor}"}`;
+  return { body: `{"tokens":[${pieces.join()}${end}`, count, next: cursor };
 }
 
 /** The client whose tokens a request selects: the client itself, unless it names another. */

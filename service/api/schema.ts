@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nextTurn } from '../pieces.ts';
+import { CODES_PAGE } from '../problem.ts';
 import { fieldSchemas } from '../schema.ts';
 import {
   type Grant,
@@ -200,10 +201,7 @@ const fieldError = z.strictObject({
 
 /** RFC 9457. */
 export const problemDocument = z.strictObject({
-  type: described(
-    z.literal('about:blank'),
-    'The title is the reason phrase of the status (RFC 9457).',
-  ),
+  type: text('The page that explains the code (RFC 9457).', `${CODES_PAGE}#invalid_request`),
   title: text('The reason phrase of the status.', 'Bad Request'),
   status: described(z.number().int().min(300).max(599), 'The status of the response.', 400),
   code: text('Stable. Test for the code, not for the texts.', 'invalid_request'),

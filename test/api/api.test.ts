@@ -159,7 +159,8 @@ test('API: an unexpected error gets 500 without details', async () => {
   const { ask } = createAsked({ store: brokenStore(new TypeError('secret internals')), log });
   const { status, headers, body } = await ask('POST /tokens', { json: { path: '/download/a' } });
   expect([status, headers.get('cache-control')]).toEqual([500, 'no-store']);
-  const problem = { type: 'about:blank', title: 'Internal Server Error', status: 500 };
-  expect(body).toEqual({ ...problem, code: 'internal_error' });
+  const page = 'https://OWNER.github.io/postern/docs/reference/http.html';
+  const problem = { title: 'Internal Server Error', status: 500, code: 'internal_error' };
+  expect(body).toEqual({ type: `${page}#internal_error`, ...problem });
   expect(withoutAudit()).toMatchObject([{ level: 50, err: { message: 'secret internals' } }]);
 });

@@ -18,6 +18,9 @@ test('issue: one request returns one token', async () => {
     id: expect.stringMatching(/^[\w-]{22}$/),
     url: `/download/reports/Q3%20r%C3%A9sum%C3%A9.pdf?token=${body.access_token}`,
   });
+  const location = headers.get('location');
+  expect(location).toBe(`/tokens/${body.id}`);
+  expect((await ask(`GET ${location}`)).body).toMatchObject({ id: body.id, path });
 });
 
 test('issue: URLs start with the public URL, and with cookie there is one whose relative links use the cookie', async () => {

@@ -30,10 +30,19 @@ test('list: a page has 100 tokens, or the number in limit', async () => {
   for (let i = 0; i < 2; i += 1) await ask('POST /tokens/batch', { json });
   const usual = await ask('GET /tokens?subject=u');
   expect(usual.body.tokens).toHaveLength(100);
-  expect(usual.body.next_cursor).toBeDefined();
-  const rest = await ask(`GET /tokens?subject=u&limit=20&cursor=${usual.body.next_cursor}`);
+  const { next_cursor: cursor } = usual.body;
+  expect(usual.headers.get('link')).toBe(`</tokens?subject=u&cursor=${cursor}>; rel="next"`);
+  const rest = await ask(`GET /tokens?subject=u&limit=20&cursor=${cursor}`);
   expect(rest.body.tokens).toHaveLength(20);
-  expect(rest.body).not.toHaveProperty('next_cursor');
+  expect([rest.body.next_cursor, rest.headers.get('link')]).toEqual([undefined, null]);
+  // Each parameter stays in the link, and only the cursor changes.
+  const second = await ask(`GET /tokens?limit=20&subject=u&cursor=${cursor}&path=%2Fdownload%2Fa`);
+  expect(second.headers.get('link')).toBe(null);
+  const first = await ask('GET /tokens?limit=20&subject=u&path=%2Fdownload%2Fa');
+  const [, link = ''] = /<(.*)>/.exec(first.headers.get('link') ?? '') ?? [];
+  const next = (await ask(`GET ${link}`)).headers.get('link');
+  expect(next).toContain('/tokens?limit=20&subject=u&path=%2Fdownload%2Fa&cursor=');
+  expect(next).not.toContain(link);
 });
 
 test('list: a request reads no more of an index than its limit, also if its tokens have ended', async () => {
