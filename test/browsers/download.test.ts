@@ -15,6 +15,7 @@ import {
 } from '../clients/programs.ts';
 import type { BrowserName } from '../harness/browser.ts';
 import { folderForTest } from '../support/for-test.ts';
+import { mount } from '../support/postern.ts';
 import { type SiteMode, siteForTest } from '../support/site.ts';
 import { browsers, cases, link, openBrowser, PICTURE, pageOf, pagesLocation } from './browser.ts';
 
@@ -37,6 +38,36 @@ test.for(cases)('%s: a link on a page saves the file by %s', async ([name, mode]
   expect(line).toMatchObject({ status: 200, completion: 'OK', code: 'allow' });
   expect(more).toEqual([]);
 });
+
+test.for(browsers)(
+  'max_age, %s: a page with the same link loads its picture once',
+  async (name, context) => {
+    const browser = await openBrowser(name, context);
+    const site = await siteForTest({
+      mode: 'auth_request',
+      mounts: [
+        mount('/download/', '/protected/', { maxAge: 600 }),
+        mount('/other/', '/protected-other/'),
+      ],
+      files: { 'a.png': PICTURE },
+      locations: `${pagesLocation}
+      location ^~ /other/ { include postern/protect.conf; }
+      location ^~ /protected-other/ { include postern/internal.conf; alias $files/; }`,
+    });
+    const kept = await site.issue({ path: '/download/a.png' });
+    const other = await site.issue({ path: '/other/a.png' });
+    const html = [kept, other].map(({ url }) => `<img src="${url}">`).join('');
+    const page = await pageOf(site, html);
+    for (const _ of [1, 2]) {
+      const tab = await browser.open(page);
+      const widths = await tab.evaluate('[...document.images].map((one) => one.naturalWidth)');
+      expect(widths).toEqual([64, 64]);
+      await tab.close();
+    }
+    await waitForLines(site, other.id, ({ length }) => length === 2);
+    expect(await waitForLines(site, kept.id, ({ length }) => length > 0)).toHaveLength(1);
+  },
+);
 
 const hints: Readonly<Record<string, (url: string) => string>> = {
   link: (url) => `<link rel="prefetch" href="${url}">`,
