@@ -99,6 +99,12 @@ const pythons = {
     packages: ['python3-swift', 'python3-botocore'],
     elsewhere: 'python3 on PATH must have OpenStack Swift: pip install swift botocore',
   },
+  // The AWS CLI, version 2.
+  'python3-awscli': {
+    modules: ['awscli.customizations.configure.exportcreds'],
+    packages: ['awscli'],
+    elsewhere: 'python3 on PATH must have the AWS CLI 2',
+  },
 } as const;
 
 /** An interpreter with a framework that only Debian and Ubuntu have as packages. */

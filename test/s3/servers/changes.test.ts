@@ -1,12 +1,77 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { decode, encode, type StringAnswer } from 'dns-packet';
 import { expect, onTestFinished, test } from 'vitest';
+import { docsBlock } from '../../docs/blocks.ts';
+import { launch } from '../../harness/process.ts';
 import { startS3 } from '../../harness/s3.ts';
+import { findTool } from '../../harness/tools.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { forTest } from '../../support/for-test.ts';
+import { askGate } from '../../support/ask-service.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
+import { startReloadable, WEB } from '../../support/reloading.ts';
 import { START_MS, startBuiltSite } from './sites.ts';
+
+test(
+  'roles: the AWS CLI writes the credentials of a role as the page shows, and Postern reads each of them',
+  async () => {
+    const python = await findTool('python3-awscli');
+    let count = 0;
+    // The endpoint of a container's credentials: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+    const endpoint = createServer((_, response) => {
+      count += 1;
+      const secrets = {
+        AccessKeyId: `ASIA${count}`,
+        SecretAccessKey: 'QzSecretZq',
+        Token: 'token',
+      };
+      const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ ...secrets, Expiration }));
+    }).listen(0, '127.0.0.1');
+    await once(endpoint, 'listening');
+    onTestFinished(() => void endpoint.close());
+    const { port } = endpoint.address() as AddressInfo;
+    const folder = await folderForTest();
+    const credentials = join(folder, 'bucket.json');
+    const loop = docsBlock('guides/object-store.md', 'export-credentials');
+    expect(loop).toContain('sleep 600');
+    const script = loop.replace('sleep 600', 'sleep 1');
+    const role = await forTest(
+      launch({
+        ...{ name: 'role', path: 'bash', cwd: folder },
+        args: ['-c', `aws() { "${python.path}" -m awscli "$@"; }\n${script}`],
+        env: {
+          ...{ PATH: process.env.PATH, HOME: folder, ...python.env },
+          AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/role`,
+        },
+      }),
+    );
+    await role.ready(() => existsSync(credentials), { what: 'the first credentials' });
+    expect((await stat(credentials)).mode & 0o777).toBe(0o600);
+    const storage = { type: 's3', endpoint: 'https://s3.example', region: 'auto', bucket: 'media' };
+    const mounts = [{ public: '/media/', internal: '/s3/', storage: { ...storage, credentials } }];
+    const service = await startReloadable({ mounts, api_keys: [WEB] });
+    const issued = await service.issue({ path: '/media/a.mp4', expires_in: 600 });
+    const { url } = (await issued.json()) as { url: string };
+    const signer = async () => {
+      const args = new URLSearchParams(
+        (await askGate(service, url)).headers.get('postern-args') ?? '',
+      );
+      expect(args.get('X-Amz-Security-Token')).toBe('token');
+      return args.get('X-Amz-Credential')?.split('/', 1)[0];
+    };
+    const first = await signer();
+    expect(first).toMatch(/^ASIA\d+$/);
+    await waitFor(async () => (await signer()) !== first, { what: 'the next credentials' });
+  },
+  START_MS,
+);
 
 const HOST = 'storage.example';
 
