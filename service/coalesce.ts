@@ -40,17 +40,17 @@ export function together<T, R>(
 
   async function flush(): Promise<void> {
     if (items.length === 0) return;
-    const [taken, waiting] = [items, callers];
+    const [taken, askers] = [items, callers];
     [items, callers, size] = [[], [], 0];
     try {
       const results = await handle(taken);
-      for (const [i, { resolve, reject }] of waiting.entries()) {
+      for (const [i, { resolve, reject }] of askers.entries()) {
         const result = results[i];
         if (result instanceof Error) reject(result);
         else resolve(result as R);
       }
     } catch (error) {
-      for (const { reject } of waiting) reject(error);
+      for (const { reject } of askers) reject(error);
     }
   }
 
@@ -61,30 +61,5 @@ export function together<T, R>(
     size += more;
     items.push(item);
     return new Promise((resolve, reject) => void callers.push({ resolve, reject }));
-  };
-}
-
-/** Returns a function that is true for the first `max` calls with each key in each second. */
-export function perSecond(max: number, now = () => performance.now()): (key?: string) => boolean {
-  const counts = new Map<string, number>();
-  let second = 0;
-  return (key = '') => {
-    const current = Math.floor(now() / 1000);
-    if (current !== second) counts.clear();
-    second = current;
-    const count = (counts.get(key) ?? 0) + 1;
-    counts.set(key, count);
-    return count <= max;
-  };
-}
-
-/** Limits `write` to one call per minute, because each event or request could cause one. */
-export function perMinute(write: (what: string) => void): (what: string) => void {
-  let quietUntil = 0;
-  return (what) => {
-    const now = performance.now();
-    if (now < quietUntil) return;
-    quietUntil = now + 60_000;
-    write(what);
   };
 }

@@ -122,7 +122,7 @@ async function main(): Promise<void> {
     gateAddress,
     'POSTERN_LISTEN',
   );
-  gate.on('clientError', current().app.denyUnreadable);
+  gate.on('clientError', (error, socket) => current().app.denyUnreadable(error, socket));
   const callApi = limitAhead(
     getRequestListener((request, env) => current().app.api.fetch(request, env)),
   );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
-import { perMinute } from '../coalesce.ts';
+import { perMinute } from '../rate-limit.ts';
 import { type Store, StoreUnavailable } from '../token/store.ts';
 import { createAudit } from './audit.ts';
 import { authenticate, byForm } from './authenticate.ts';

@@ -1,12 +1,13 @@
 import type { Context } from 'hono';
 import { nextTurn } from '../pieces.ts';
+import { ownerOf } from '../token/client.ts';
 import { GRANT_FIELDS } from '../token/grant-fields.ts';
 import { Refused } from '../token/refused.ts';
 import type { Cursor, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { note } from './audit.ts';
 import { type Operation, ref } from './endpoint.ts';
-import { type ApiDependencies, type ApiEnv, JSON_TYPE, respond } from './http.ts';
+import { type ApiDependencies, JSON_TYPE, respond } from './http.ts';
 import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
 
 /** A query parameter, as the OpenAPI document describes it. */
@@ -58,7 +59,7 @@ export function listOperation({ store }: ApiDependencies): Operation {
       const limit = limitOf(query.limit);
       const cursor = cursorOf(query.cursor);
       note(c, { action: 'token.listed', subject, path, owner });
-      const client = ownerOf(c, owner);
+      const client = ownerOf(c.get('client'), owner);
       const selection = { subject, covers: path };
       const read: Read = (max, after) => store.list(client, selection, max, after);
       const { body, count, next } = await listInPieces(read, limit, cursor);
@@ -108,16 +109,6 @@ async function listInPieces(read: Read, limit: number, after: Cursor | undefined
   const cursor = next && `${next.end}.${next.id}`;
   const end = cursor === undefined ? ']}' : `],"next_cursor":"${cursor}"}`;
   return { body: `{"tokens":[${pieces.join()}${end}`, count, next: cursor };
-}
-
-/** The client whose tokens a request selects: the client itself, unless it names another. */
-export function ownerOf(c: Context<ApiEnv>, owner: string | undefined): string {
-  const { id, admin } = c.get('client');
-  if (owner === undefined || owner === id || admin) return owner ?? id;
-  throw new Refused(
-    'insufficient_scope',
-    'Only a client with admin: true may name another client.',
-  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { fieldSchemas } from '../field-schemas.ts';
 import { nextTurn } from '../pieces.ts';
 import { CODES_PAGE } from '../problem.ts';
-import { fieldSchemas } from '../schema.ts';
 import {
   type Grant,
   isFolder,

@@ -50,7 +50,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         if (decision.allow) return signed(decision, requested.mount);
         if (decision.code === 'confirmed' || decision.locked) return decision;
         // Checking signatures takes longer than anything else, and anyone can send four cookies with invalid ones.
-        if (decision.rejection?.checked) how = 'known';
+        if (decision.rejection?.checked) how = 'verified';
         // A stale cookie must not hide that the requester may confirm.
         if (firstDenial === undefined || (decision.page && !firstDenial.page))
           firstDenial = decision;
@@ -81,14 +81,14 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (id === undefined || grant === undefined) {
       return deny('invalid_token', { id, path, rejection });
     }
-    const known = { id, path, subject: grant.subject };
-    if (grant.exhausted) return deny('invalid_token', { ...known, refused: true, rejection: SENT });
+    const facts = { id, path, subject: grant.subject };
+    if (grant.exhausted) return deny('invalid_token', { ...facts, refused: true, rejection: SENT });
     const resolved = resolveTarget(grant, requested, request, mounts);
     if (typeof resolved === 'string') {
       // A requester that has no use left gets the same response as for an unknown token.
       const who = () => identify(request.resume, request.address).requester;
       const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false));
-      return deny(hidden ? 'invalid_token' : resolved, known);
+      return deny(hidden ? 'invalid_token' : resolved, facts);
     }
     const { mount, target, ...listed } = resolved;
     // A presigned query must not get more arguments: its signature would be invalid.
@@ -112,7 +112,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     }
     const counts = request.method === 'GET';
     const redeemed = await store.redeem(id, requester, counts);
-    if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
+    if (redeemed === undefined) return deny('invalid_token', { ...facts, refused: true });
     if (redeemed === 'known' || !counts) return { ...allow, redeemed };
     return { ...allow, redeemed, resumeCookie };
   }

@@ -30,9 +30,9 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     const { id, grant, path, tokenCookie } = allow;
     const { pinHmac } = grant;
     const redeem = (counts: boolean) => store.redeem(id, requester, counts);
-    const known = { id, path, subject: grant.subject };
-    const refused = () => deny('invalid_token', { ...known, refused: true });
-    const ask = (code: DenyCode) => deny(code, { ...known, page: pageOf(grant, path) });
+    const facts = { id, path, subject: grant.subject };
+    const refused = () => deny('invalid_token', { ...facts, refused: true });
+    const ask = (code: DenyCode) => deny(code, { ...facts, page: pageOf(grant, path) });
     const confirmed = (redeemed: Redeemed | undefined): Decision => {
       if (redeemed === undefined) return refused();
       const cookies = {

@@ -122,6 +122,6 @@ export function isUsed(decision: Decision): decision is Allow | Confirmed {
   return decision.allow || decision.code === 'confirmed';
 }
 
-export function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
-  return { allow: false, code, ...known };
+export function deny(code: DenyCode, facts: Omit<Deny, 'allow' | 'code'> = {}): Deny {
+  return { allow: false, code, ...facts };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import { coalesce, perMinute } from '../coalesce.ts';
+import { coalesce } from '../coalesce.ts';
 import { inPieces } from '../pieces.ts';
+import { perMinute } from '../rate-limit.ts';
 import { isWithin } from '../site/address.ts';
 import {
   type AddedDelivery,

@@ -17,7 +17,7 @@ import {
   subrequestDenial,
 } from './answer.ts';
 import { emitDecision, logDecision, logLocked } from './decision-log.ts';
-import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
+import { type CookieSettings, gateRequest, requestHeaders } from './headers.ts';
 
 interface GateDependencies {
   readonly log: Logger;
@@ -120,6 +120,33 @@ export function createGate(deps: GateDependencies): RequestListener {
     if (url === '/livez') return send(response, LIVE);
     return send(response, problemAnswer('not_found', [], IS_GATE));
   };
+}
+
+/** A form with a PIN is much smaller. nginx accepts no larger body either. */
+const MAX_BODY_BYTES = 1024;
+
+/** Reads the body of a POST; undefined if it is too large. */
+async function readConfirmation(request: IncomingMessage) {
+  const { headers } = request;
+  // The snippets always send a length. Node discards a body without one.
+  const length = Number(headers['content-length'] ?? 0);
+  if (length > MAX_BODY_BYTES) return undefined;
+  const chunks: Buffer[] = [];
+  if (length > 0) for await (const chunk of request) chunks.push(chunk);
+  const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+  const [pin, ...more] = form.getAll('pin');
+  return {
+    fetchSite: headers[requestHeaders.fetchSite]?.toString(),
+    origin: headers[requestHeaders.origin]?.toString(),
+    host: hostOf(headers[requestHeaders.host]?.toString()),
+    pin: more.length > 0 ? undefined : pin,
+  } satisfies Confirmation;
+}
+
+/** `$host:$server_port,$http_host`. HTTP/3 has no `$http_host`, and a browser omits 443 in Origin. */
+function hostOf(value: string | undefined): string | undefined {
+  const [address = '', host] = value?.split(',') ?? [];
+  return value && (host || address.replace(/:443$/, ''));
 }
 
 /** An error of Node's HTTP parser, with the data that it read last. */

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import contentDisposition from 'content-disposition';
 import type { Confirmation, Cookie, GateRequest, Used } from '../decide/decision.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
@@ -81,33 +81,6 @@ function isPrefetch(purpose: string | string[] | undefined): boolean {
 
 function one(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-/** A form with a PIN is much smaller. nginx accepts no larger body either. */
-const MAX_BODY_BYTES = 1024;
-
-/** Reads the body of a POST; undefined if it is too large. */
-export async function readConfirmation(request: IncomingMessage) {
-  const { headers } = request;
-  // The snippets always send a length. Node discards a body without one.
-  const length = Number(headers['content-length'] ?? 0);
-  if (length > MAX_BODY_BYTES) return undefined;
-  const chunks: Buffer[] = [];
-  if (length > 0) for await (const chunk of request) chunks.push(chunk);
-  const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
-  const [pin, ...more] = form.getAll('pin');
-  return {
-    fetchSite: headers[requestHeaders.fetchSite]?.toString(),
-    origin: headers[requestHeaders.origin]?.toString(),
-    host: hostOf(headers[requestHeaders.host]?.toString()),
-    pin: more.length > 0 ? undefined : pin,
-  } satisfies Confirmation;
-}
-
-/** `$host:$server_port,$http_host`. HTTP/3 has no `$http_host`, and a browser omits 443 in Origin. */
-function hostOf(value: string | undefined): string | undefined {
-  const [address = '', host] = value?.split(',') ?? [];
-  return value && (host || address.replace(/:443$/, ''));
 }
 
 /** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */

@@ -2,7 +2,7 @@ import { createHmac, type KeyObject, sign as signBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { JWTPayload } from 'jose';
 import { z } from 'zod';
-import { fieldSchemas, text } from '../schema.ts';
+import { fieldSchemas, text } from '../field-schemas.ts';
 import type { Mounts } from '../site/mount.ts';
 import type { Client } from '../token/client.ts';
 import { type Grant, isFolder, KEPT_FIELDS, keptFieldsOf } from '../token/grant.ts';

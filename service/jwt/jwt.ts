@@ -1,5 +1,5 @@
 import type { JWK, JWTPayload } from 'jose';
-import { text } from '../schema.ts';
+import { text } from '../field-schemas.ts';
 import type { Mounts } from '../site/mount.ts';
 import { prefixError } from '../site/path.ts';
 import type { Client, Scope, TrustedIssuer } from '../token/client.ts';

@@ -60,7 +60,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   return async function verify(token, how) {
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
-    if (how === 'known') return { reason: NOT_CHECKED };
+    if (how === 'verified') return { reason: NOT_CHECKED };
     const claims = unverifiedClaims(token);
     const trusted = byIssuer.get(claims.iss);
     if (trusted === undefined) return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };

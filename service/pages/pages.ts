@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
-import { perSecond } from '../coalesce.ts';
+import { perSecond } from '../rate-limit.ts';
 import { readFile } from './file-header.ts';
 import { denialPage, listHead, lookOf, type Shown, type Site } from './template.ts';
 import {

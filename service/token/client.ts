@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import { Refused } from './refused.ts';
 
 /** A public prefix, on one site or on all. */
 export interface Scope {
@@ -42,6 +43,15 @@ export function mayIssueFor(client: Client, site: string | undefined, path: stri
   if (client.paths === undefined) return true;
   return client.paths.some(
     (scope) => (scope.site === undefined || scope.site === site) && path.startsWith(scope.prefix),
+  );
+}
+
+/** The client whose tokens a request selects: the client itself, unless it names another. @throws Refused */
+export function ownerOf({ id, admin }: Client, owner: string | undefined): string {
+  if (owner === undefined || owner === id || admin) return owner ?? id;
+  throw new Refused(
+    'insufficient_scope',
+    'Only a client with admin: true may name another client.',
   );
 }
 

@@ -26,10 +26,10 @@ interface LookUpOptions {
 }
 
 /**
- * `revoking`: also accepts a token that other instances may accept, by their clocks or later. `known`: rejects a JWT
+ * `revoking`: also accepts a token that other instances may accept, by their clocks or later. `verified`: rejects a JWT
  * whose signature this process would have to check.
  */
-export type How = 'revoking' | 'known';
+export type How = 'revoking' | 'verified';
 
 export type LookUp = (token: string, how?: How) => Promise<LookUpResult>;
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { coalesce, perMinute, perSecond } from '../coalesce.ts';
+import { coalesce } from '../coalesce.ts';
+import { perMinute, perSecond } from '../rate-limit.ts';
 import {
   type Cause,
   causeOf,

@@ -20,8 +20,9 @@ const TOKEN = 'service/token/';
 const DECIDE = 'service/decide/';
 const EVENT = 'service/webhooks/event.ts';
 const STORE_URL = 'service/store/connection/url.ts';
-const SHARED = ['service/problem.ts', 'service/schema.ts'];
+const SHARED = ['service/problem.ts', 'service/field-schemas.ts'];
 const COALESCE = 'service/coalesce.ts';
+const RATE_LIMIT = 'service/rate-limit.ts';
 const PIECES = 'service/pieces.ts';
 const PAGES = 'service/pages/';
 
@@ -66,7 +67,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/webhooks/',
-    imports: [SITE, TOKEN, COALESCE],
+    imports: [SITE, TOKEN, COALESCE, RATE_LIMIT],
     packages: ['pino', 'node:'],
     why: 'Events get their store and their metrics as arguments.',
   },
@@ -90,7 +91,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: PAGES,
-    imports: [COALESCE],
+    imports: [RATE_LIMIT],
     packages: ['hono', 'node:crypto', 'node:http'],
     why: 'A page is made from a code, a name and a time. It knows no decision.',
   },
@@ -102,13 +103,13 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/api/',
-    imports: [SITE, TOKEN, EVENT, ...SHARED, COALESCE, PIECES],
+    imports: [SITE, TOKEN, EVENT, ...SHARED, RATE_LIMIT, PIECES],
     packages: ['hono', 'zod', 'pino', 'node:'],
     why: 'The API gets its functions as arguments. It imports neither a store nor the gate.',
   },
   {
     part: 'service/delivery/',
-    imports: [SITE, TOKEN, EVENT, COALESCE, PIECES],
+    imports: [SITE, TOKEN, EVENT, COALESCE, RATE_LIMIT, PIECES],
     packages: ['pino'],
     why: 'Lines of nginx are collected without sockets. They change counters, not decisions.',
   },
@@ -119,9 +120,15 @@ const boundaries: readonly Boundary[] = [
     why: 'The syntax of a store URL, which the configuration checks and the store uses.',
   },
   { part: COALESCE, imports: [], packages: [], why: 'It makes many calls into few, for any part.' },
+  {
+    part: RATE_LIMIT,
+    imports: [],
+    packages: [],
+    why: 'It counts calls in a second, for any part.',
+  },
   { part: PIECES, imports: [], packages: [], why: 'It divides long work, for any part.' },
   {
-    part: 'service/schema.ts',
+    part: 'service/field-schemas.ts',
     imports: [TOKEN],
     packages: ['zod'],
     why: 'The schemas of the grant fields, for requests and claims.',

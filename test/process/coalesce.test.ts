@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { coalesce, perMinute, together } from '../../service/coalesce.ts';
+import { coalesce, together } from '../../service/coalesce.ts';
 import { watchHangup } from '../../service/process/signals.ts';
+import { perMinute } from '../../service/rate-limit.ts';
 
 /** A task whose runs end when the test says so. */
 function held() {

@@ -7,9 +7,9 @@ import {
   createAttempt,
   createState,
   type SendTo,
-  twice,
   type Value,
   type Wait,
+  withRetry,
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply, NO_MASTER, TIMED_OUT } from './failure.ts';
 import {
@@ -139,9 +139,9 @@ export function connectCluster(
     return attempt.wait(keys, () => inTime(send()));
   };
 
-  const waitTwice = twice(wait);
+  const waitWithRetry = withRetry(wait);
   const sendTo: SendTo = (key, run) => wait([key], () => follow(key, run));
-  const lookUp: SendTo = (key, run) => waitTwice([key], () => follow(key, run));
+  const lookUp: SendTo = (key, run) => waitWithRetry([key], () => follow(key, run));
 
   /** The string of a key. Null if there is none, or another type, as in MGET. */
   async function found(key: string, withEnd: boolean): Promise<Value> {

@@ -86,7 +86,7 @@ export interface Connection {
 export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promise<T>;
 
 /** Runs commands that change nothing, and sends them again if the connection is lost. */
-export function twice(wait: Wait): Wait {
+export function withRetry(wait: Wait): Wait {
   return async (keys, send) => {
     try {
       return await wait(keys, send);

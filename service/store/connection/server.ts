@@ -7,8 +7,8 @@ import {
   createAttempt,
   createState,
   replyOrThrow,
-  twice,
   type Wait,
+  withRetry,
 } from './connection.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
 import {
@@ -78,7 +78,7 @@ function connectServer(
     return attempt.wait(keys, () => timed(send(), options.timeoutMs, options.observer?.late));
   };
 
-  const lookUp = twice(wait);
+  const lookUp = withRetry(wait);
 
   const state = createState(options, write, {
     answering() {
