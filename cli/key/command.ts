@@ -73,7 +73,7 @@ export async function generateKey({ alg, out, rotate, json }: GenerateOptions): 
   }
   const next = rotate
     ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
-    : 'To let Postern sign with this key, set POSTERN_JWT_KEYS to the file.\n' +
+    : 'To let Postern sign with this key, set POSTERN_JWT_KEYS_FILE to the file.\n' +
       'If your application signs with it, give Postern only the public half, as jwks_file of an issuer.';
   return `${out}: key ${made.kid} signs with ${made.alg}.\n${next}\n`;
 }

@@ -41,7 +41,7 @@ const SETTINGS = {
       client: 'web',
     },
   ],
-  leeway: 0,
+  jwt_leeway: 0,
   cookie_secure: false,
 };
 

@@ -52,10 +52,10 @@ export function requireKeys({ valid, isSet, add }: Checked, onTerminal: boolean)
         '(Postern generates one at start only on a terminal, where it can show it)',
     );
   }
-  if (valid.format === 'jwt' && !isSet('jwt_keys')) {
+  if (valid.format === 'jwt' && !isSet('jwt_keys_file')) {
     add(
       ['format'],
-      'opaque; or set POSTERN_JWT_KEYS to a file of keys, ' +
+      'opaque; or set POSTERN_JWT_KEYS_FILE to a file of keys, ' +
         'such as postern key generate --out /etc/postern/keys.json creates',
     );
   }
@@ -73,12 +73,16 @@ function rejectUnused({ valid, isSet, add }: Checked): void {
   const tls = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
   const [password, sentinel] = [
     ['store_password_file'],
-    ['sentinel_username', 'sentinel_password'],
+    ['store_sentinel_username', 'store_sentinel_password'],
   ];
   const isSentinel = url.kind === 'sentinel';
   needs(url.isTls, tls, 'TLS in POSTERN_STORE: a URL that begins with rediss');
   needs(isSentinel, sentinel, 'a URL such as redis+sentinel://host/master in POSTERN_STORE');
-  needs(isSet('sentinel_password'), sentinel, 'a password in POSTERN_SENTINEL_PASSWORD');
+  needs(
+    isSet('store_sentinel_password'),
+    sentinel,
+    'a password in POSTERN_STORE_SENTINEL_PASSWORD',
+  );
   needs(url.kind !== 'memory', password, 'a URL of Redis in POSTERN_STORE');
   needs(url.password === undefined, password, 'a URL without a password in POSTERN_STORE');
   if (url.kind === 'memory' && valid.store_replicas) {
@@ -154,7 +158,7 @@ export const DEFAULT_ISSUER = 'postern';
 export function checkIssuers({ valid, isSet, add }: Checked): void {
   const { api_keys: keys } = valid;
   // An invalid setting may be the one that is compared.
-  const ownIssuer = isSet('issuer') ? valid.issuer : (valid.public_url ?? DEFAULT_ISSUER);
+  const ownIssuer = isSet('jwt_issuer') ? valid.jwt_issuer : (valid.public_url ?? DEFAULT_ISSUER);
   // An invalid ID may be the one that an issuer names.
   const areKnown = keys ? keys.every((key) => key?.id) : !isSet('api_keys');
   const ids = new Set(keys?.flatMap((key) => key?.id ?? []));
@@ -167,7 +171,7 @@ export function checkIssuers({ valid, isSet, add }: Checked): void {
     if (!isNewId(id)) report(['id'], 'an id that no API key and no earlier issuer has');
     if (!isNewIss(issuer)) report(['issuer'], 'an iss that no earlier issuer has');
     if (issuer !== undefined && issuer === ownIssuer) {
-      report(['issuer'], "an iss other than Postern's own (POSTERN_ISSUER)");
+      report(['issuer'], "an iss other than Postern's own (POSTERN_JWT_ISSUER)");
     }
     if (client !== undefined && entry.trusted_for === 'clients') {
       report(['client'], 'no such key: each client owns the tokens that it requests');

@@ -119,8 +119,8 @@ function inOrder({ issues }: ConfigErrors) {
 }
 
 /** The settings whose names begin like this are together under one name. */
-const GROUPED = /^(?:store|sentinel|page|cookie|webhook)_/;
-type Grouped = `${'store' | 'sentinel' | 'page' | 'cookie' | 'webhook'}_${string}`;
+const GROUPED = /^(?:store|page|cookie|webhook|jwt)_/;
+type Grouped = `${'store' | 'page' | 'cookie' | 'webhook' | 'jwt'}_${string}`;
 
 function toConfig(values: Settings) {
   const single = Object.entries(values).filter(([name]) => !GROUPED.test(name));
@@ -144,6 +144,7 @@ function toConfig(values: Settings) {
   );
   const { folder, ...page } = camelCased(values, 'page_');
   const pages: PageSettings = { ...page, texts: {}, files: {}, ...folder };
+  const { issuer = values.public_url, keysFile: jwtKeys, leeway } = camelCased(values, 'jwt_');
   const { samesite: sameSite, secure, partitioned } = camelCased(values, 'cookie_');
   return {
     ...general,
@@ -156,15 +157,17 @@ function toConfig(values: Settings) {
     cookies: { sameSite, secure, partitioned: partitioned && sameSite === 'None' },
     expiresIn: Math.min(expiresIn, maxExpiresIn),
     resumeFor: Math.min(resumeFor, maxResumeFor),
-    issuer: values.issuer ?? values.public_url ?? DEFAULT_ISSUER,
+    ...{ issuer: issuer ?? DEFAULT_ISSUER, jwtKeys, leeway },
   };
 }
 
 /** `url` and the passwords are secrets: never log them. */
 function toStore(values: Settings) {
-  const { passwordFile, caFile, certFile, keyFile, ...store } = camelCased(values, 'store_');
+  const { sentinelUsername, sentinelPassword, ...own } = camelCased(values, 'store_');
+  const { passwordFile, caFile, certFile, keyFile, ...store } = own;
+  const sentinel = { username: sentinelUsername, password: sentinelPassword };
   const files = { password: passwordFile, ca: caFile, cert: certFile, key: keyFile };
-  return { url: values.store, ...store, ...files, sentinel: camelCased(values, 'sentinel_') };
+  return { url: values.store, ...store, ...files, sentinel };
 }
 
 /** Never log `webhook.secrets`, nor the URL, which may contain a secret. */

@@ -67,7 +67,7 @@ export function quote(text: string): string {
 export const SHOWN = {
   words: [
     ...['socket_mode', 'store_timeout_ms', 'store_replicas', 'expires_in', 'max_expires_in'],
-    ...['resume_for', 'max_resume_for', 'decision_ttl', 'leeway', 'cookie_samesite', 'format'],
+    ...['resume_for', 'max_resume_for', 'decision_ttl', 'jwt_leeway', 'cookie_samesite', 'format'],
     ...['cookie_secure', 'cookie_partitioned', 'events', 'page_color', 'log_level', 'type'],
     ...['style', 'path_argument', 'pass_arguments', 'max_age', 'trusted_for', 'algorithms'],
   ],

@@ -97,8 +97,8 @@ export const TABLE = {
   store_server_name: matching(HOST_NAME, 'the host name in the certificates, such as redis.example')
     .optional()
     .meta({ description: 'name in the certificates', absent: 'the host that Postern connects to' }),
-  sentinel_username: credential.optional().describe('user name for the sentinels'),
-  sentinel_password: credential.optional().describe('password for the sentinels'),
+  store_sentinel_username: credential.optional().describe('user name for the sentinels'),
+  store_sentinel_password: credential.optional().describe('password for the sentinels'),
 
   mounts: mountList.meta({
     description: 'public and internal prefixes',
@@ -166,11 +166,13 @@ export const TABLE = {
   format: oneOf('opaque', 'jwt')
     .prefault('opaque')
     .describe('format of a token, if the request has none'),
-  jwt_keys: jwksFile.optional().describe("Postern's own keys"),
-  issuer: jwtName()
+  jwt_keys_file: jwksFile.optional().describe("Postern's own keys"),
+  jwt_issuer: jwtName()
     .optional()
     .meta({ description: "`iss` in Postern's own tokens", absent: 'the public URL, or `postern`' }),
-  leeway: wholeNumber('seconds', 0, 60).prefault(5).describe('tolerated difference between clocks'),
+  jwt_leeway: wholeNumber('seconds', 0, 60)
+    .prefault(5)
+    .describe('tolerated difference between clocks'),
   issuers: issuerList
     .optional()
     .describe('other parties whose JWTs are trusted: [issuers](#issuers), in the file only'),

@@ -13,7 +13,7 @@ interface JwtOptions {
   /** `iss` of Postern's own tokens. */
   readonly issuer: string;
   /** Path of the JWKS file with Postern's own keys. */
-  readonly jwtKeys?: string;
+  readonly jwtKeys?: string | undefined;
   readonly issuers: readonly TrustedIssuer[];
   readonly leeway: number;
 }
@@ -52,7 +52,8 @@ export async function openJwt(
   { mounts, readFile, now, onFailure, onRejected }: JwtDependencies,
 ) {
   const problems: Array<KeyFileProblems[number]> = [];
-  const own = jwtKeys === undefined ? undefined : await inFile('jwt_keys', jwtKeys, createOwnKeys);
+  const own =
+    jwtKeys === undefined ? undefined : await inFile('jwt_keys_file', jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
     issuers.map(async (one) => ({ ...one, keys: await keysOf(one) })),
   );

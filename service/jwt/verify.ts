@@ -29,9 +29,10 @@ interface VerifyOptions {
   readonly now: () => number;
 }
 
-const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is trusted for downloads';
+const UNKNOWN_ISSUER =
+  'iss: is neither POSTERN_JWT_ISSUER nor an issuer that is trusted for downloads';
 const NO_OWN_KEYS =
-  'iss: is not an issuer that is trusted for downloads, and POSTERN_JWT_KEYS is not set';
+  'iss: is not an issuer that is trusted for downloads, and POSTERN_JWT_KEYS_FILE is not set';
 
 const NOT_CHECKED = 'signature: is not checked, because another cookie has a JWT that is not valid';
 

@@ -21,7 +21,7 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
     'Tokens revoked, individually or all tokens of a subject or a client.',
   )();
   const secondsOf = times(
-    'postern_store_seconds',
+    'postern_store_operation_seconds',
     'Duration of store operations in seconds, including failed ones.',
     ['operation'],
   );
@@ -41,7 +41,7 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
     'Commands that a cluster sent to another master.',
   )();
   const late = countsBy(
-    'postern_store_late_total',
+    'postern_store_late_replies_total',
     'Commands without a reply in time, by the cause: the event loop of this process, or the store.',
     'cause',
     ['loop', 'store'],

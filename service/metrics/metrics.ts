@@ -19,7 +19,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   const help = 'Always 1. The labels are the versions.';
   instruments.gauge('postern_build_info', help, () => 1, versions);
   const lostLines = instruments.counts(
-    'postern_log_lines_lost_total',
+    'postern_log_lines_dropped_total',
     'Log lines dropped because the log could not be written.',
   )();
   return {

@@ -63,7 +63,7 @@ export function latestEndOf({ expiresAt, uses }: Pick<Grant, 'expiresAt' | 'uses
   return expiresAt + (uses?.resumeFor ?? 0) * 1000;
 }
 
-/** Maximum of POSTERN_LEEWAY: how long a JWT may be accepted before it begins or after it ends. */
+/** Maximum of POSTERN_JWT_LEEWAY: how long a JWT may be accepted before it begins or after it ends. */
 export const MAX_LEEWAY_MS = 60_000;
 
 /** Maximum difference between the clocks of instances and of the store. */

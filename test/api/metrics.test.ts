@@ -163,7 +163,7 @@ test('metrics: postern_store_up is 0 until the store answers again', async () =>
   const { value } = await scraped(api);
   expect(value('postern_store_up')).toBe(0);
   expect(value('postern_store_errors_total{operation="find"}')).toBe(1);
-  expect(value('postern_store_seconds_count{operation="find"}')).toBe(2);
+  expect(value('postern_store_operation_seconds_count{operation="find"}')).toBe(2);
 
   store = memory;
   await ask();

@@ -25,7 +25,7 @@ const issuer = (id: string, file: string) => ({
 });
 
 test('check: a valid configuration exits with 0', async () => {
-  const config = { ...CONFIG, jwt_keys: 'keys.json' };
+  const config = { ...CONFIG, jwt_keys_file: 'keys.json' };
   expect(await check(config)).toEqual({
     code: 0,
     stdout: 'The configuration is valid: 1 mount, 1 API key, 0 issuers.\n',
@@ -58,7 +58,7 @@ test('check: reports every error and exits with 2', async () => {
 test('check: reports every key file that cannot be used', async () => {
   const files = ['no-keys.json', 'missing.json', 'keys.json', 'half.json'];
   const issuers = files.map((file, i) => issuer(`${i}`, file));
-  const config = { ...CONFIG, jwt_keys: 'no-keys.json', issuers };
+  const config = { ...CONFIG, jwt_keys_file: 'no-keys.json', issuers };
   const { code, stderr } = await check(config);
   expect(code).toBe(2);
   expect(stderr.trim().split('\n')).toHaveLength(5);
@@ -136,7 +136,7 @@ test('reload: no output shows a secret that is in the wrong setting', async () =
 test('check, start and reload: no output shows a JWT in place of the path of a key file', async () => {
   const secrets = [0, 1].map(() => SECRETS.JWT?.(randomBytes(64)) ?? NONE);
   const [own = '', other = ''] = secrets.map(({ text }) => text);
-  const config = { ...CONFIG, jwt_keys: own, issuers: [issuer('app', other)] };
+  const config = { ...CONFIG, jwt_keys_file: own, issuers: [issuer('app', other)] };
   const { path, folder } = await configFile(config);
   const service = await startReloadable();
   const { errors } = await service.apply(config);

@@ -288,8 +288,8 @@ test('config: duplicate IDs, keys and iss are reported beside other errors of th
 test('config: no issuer may have the iss of Postern', () => {
   const yaml = withIssuers({ ...SHOP, issuer: 'own' });
   expect(loadFile(yaml).issuers).toHaveLength(1);
-  const own = { POSTERN_ISSUER: 'own' };
-  expectIssue(fileIssues(yaml, own), 'issuers[0].issuer', 'POSTERN_ISSUER');
+  const own = { POSTERN_JWT_ISSUER: 'own' };
+  expectIssue(fileIssues(yaml, own), 'issuers[0].issuer', 'POSTERN_JWT_ISSUER');
   const freed = loadFile(withIssuers({ ...SHOP, issuer: 'https://files.example' }), own);
   expect(freed.issuers).toHaveLength(1);
 });
@@ -317,8 +317,8 @@ test('config: a client that is compared with an invalid setting gets no second e
     .replace(/max_\w+: \d+\n/g, (limit) => limit.replace(/\d+/, 'x'))
     .replace('"id":"web"', `"id":"w b","paths":["/a/"],${JSON.stringify(beyond).slice(1, -1)}`)
     .replace('internal: /protected/', 'internal: /protected');
-  expect(fileIssues(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
-    ...['POSTERN_ISSUER', 'max_expires_in', 'max_resume_for', 'mounts[0].internal'],
+  expect(fileIssues(yaml, { POSTERN_JWT_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
+    ...['POSTERN_JWT_ISSUER', 'max_expires_in', 'max_resume_for', 'mounts[0].internal'],
     ...['api_keys[0].id', 'issuers[1].trusted_for'],
   ]);
 });

@@ -84,8 +84,8 @@ describe('config: files of the store', () => {
       ...{ STORE_PASSWORD_FILE: 'password.txt', STORE_CA_FILE: 'ca.pem' },
       ...{ STORE_CERT_FILE: 'client.pem', STORE_KEY_FILE: 'client.key' },
     };
-    const names = { STORE_SERVER_NAME: 'redis.example', SENTINEL_USERNAME: 'watcher' };
-    const store = loaded({ STORE: url, ...files, ...names, SENTINEL_PASSWORD: 'p' });
+    const names = { STORE_SERVER_NAME: 'redis.example', STORE_SENTINEL_USERNAME: 'watcher' };
+    const store = loaded({ STORE: url, ...files, ...names, STORE_SENTINEL_PASSWORD: 'p' });
     const pem = { ca: FILES['ca.pem'], cert: FILES['client.pem'], key: FILES['client.key'] };
     expect(store).toEqual({
       ...{ url, prefix: 'postern:', timeoutMs: 250, replicas: 0, password: 'pass wörd' },
@@ -102,8 +102,16 @@ describe('config: files of the store', () => {
   test.each<[Record<string, string>, string, RegExp]>([
     [{ ...PLAIN, STORE_CA_FILE: 'ca.pem' }, 'STORE_CA_FILE', /begins with rediss/],
     [{ STORE: 'redis+cluster://a', STORE_SERVER_NAME: 'a' }, 'STORE_SERVER_NAME', /rediss/],
-    [{ STORE: 'redis+cluster://a', SENTINEL_PASSWORD: 'p' }, 'SENTINEL_PASSWORD', /\+sentinel/],
-    [{ ...WATCHED, SENTINEL_USERNAME: 'p' }, 'SENTINEL_USERNAME', /POSTERN_SENTINEL_PASSWORD/],
+    [
+      { STORE: 'redis+cluster://a', STORE_SENTINEL_PASSWORD: 'p' },
+      'STORE_SENTINEL_PASSWORD',
+      /\+sentinel/,
+    ],
+    [
+      { ...WATCHED, STORE_SENTINEL_USERNAME: 'p' },
+      'STORE_SENTINEL_USERNAME',
+      /POSTERN_STORE_SENTINEL_PASSWORD/,
+    ],
     [{ STORE_REPLICAS: '1' }, 'STORE_REPLICAS', /0, or a URL of Redis/],
     [PASSWORD, 'STORE_PASSWORD_FILE', /URL of Redis/],
     [{ STORE: 'redis://:p@a', ...PASSWORD }, 'STORE_PASSWORD_FILE', /without a password/],

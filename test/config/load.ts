@@ -133,9 +133,9 @@ export const OVERRIDES: Record<string, readonly [inFile: unknown, variable: stri
     page_links: [['Help=/help'], 'A=/a,B=/b', { pages: { links: [{ text: 'A' }, { url: '/b' }] } }],
     log_level: ['silent', 'debug', { logLevel: 'debug' }],
     format: ['jwt', 'opaque', { format: 'opaque' }],
-    jwt_keys: ['/etc/keys.json', 'b.json', { jwtKeys: 'b.json' }],
-    issuer: ['own', 'c', { issuer: 'c' }],
-    leeway: [60, '0', { leeway: 0 }],
+    jwt_keys_file: ['/etc/keys.json', 'b.json', { jwtKeys: 'b.json' }],
+    jwt_issuer: ['own', 'c', { issuer: 'c' }],
+    jwt_leeway: [60, '0', { leeway: 0 }],
   };
 
 /** All of them in one file. */

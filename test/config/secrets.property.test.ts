@@ -67,7 +67,15 @@ describe('config: no error shows a secret in the wrong place', () => {
 /** A report shows no value of these: each is a secret, the path of one, a name beside one, or a URL. */
 const HIDDEN = [
   ...['store', 'store_prefix', 'store_password_file', 'store_key_file', 'store_server_name'],
-  ...['sentinel_username', 'sentinel_password', 'api_keys', 'issuers', 'issuer', 'jwt_keys'],
+  ...[
+    'store_sentinel_username',
+    'store_sentinel_password',
+    'api_keys',
+    'issuers',
+    'issuer',
+    'jwt_issuer',
+    'jwt_keys_file',
+  ],
   ...['public_url', 'api_url', 'webhook_url', 'webhook_secret_file', 'page_name', 'page_links'],
   ...['storage', 'endpoint', 'region', 'bucket', 'credentials', 'id', 'key'],
   ...['key_file', 'admin', 'jwks_uri', 'audience', 'client'],
@@ -99,7 +107,7 @@ test.each([
   ...['api_keys: [{ id: web, key: "§ }]', 'api_keys: [{ id: web, key: @§ }]'],
   ...['api_keys: [{ id: web, key: a: § }]', 'api_keys:\n  - id: web\n   key: §'],
   ...['api_keys:\n\t- key: §', 'store: redis://:§@redis.example/x'],
-  `jwt_keys: '{"keys":[{"kty":"oct","k":"§"}]}'`,
+  `jwt_keys_file: '{"keys":[{"kty":"oct","k":"§"}]}'`,
   ...['issuers: [{ jwks_uri: "https://me:§@login.example/" }]'],
   ...['issuers: [{ jwks_uri: "http://login.example/jwks?api_key=§" }]'],
   ...['mounts: [{ public: /a/, internal: /b/, storage: { endpoint: "https://a:§@a.example" } }]'],
@@ -115,7 +123,7 @@ test.each([
 });
 
 test.each([
-  ['sentinel_password: 4815162342', 'sentinel_password'],
+  ['store_sentinel_password: 4815162342', 'store_sentinel_password'],
   ['store_password_file: 4815162342', 'store_password_file'],
   ['store: redis://default:4815162342', 'store'],
   ['store: redis://redis.example/4815162342', 'store'],

@@ -64,7 +64,7 @@ test('config: every setting can be in the file', () => {
   expect(loadFile(FILE)).toEqual({ ...OF_FILE, settings: expect.anything() });
   // Other tests of this folder have the files that settings name.
   const others =
-    /^(store_(\w+_file|server_name)|sentinel_\w+|webhook_\w+|page_folder|cookie_part\w+)$/;
+    /^(store_(\w+_file|server_name|sentinel_\w+)|webhook_\w+|page_folder|cookie_part\w+)$/;
   expect(Object.keys(OVERRIDES).sort()).toEqual(
     SETTINGS.filter((name) => !others.test(name)).sort(),
   );

@@ -98,9 +98,10 @@ const VALUES: Record<
   format: {
     valid: ['opaque', 'jwt'].map((format) => [format, format]),
     ...{ invalid: ['JWT', 'jws', 'opaque ', 'valueof'], expected: 'one of opaque, jwt' },
-    env: { POSTERN_JWT_KEYS: '/etc/postern/keys.json' },
+    env: { POSTERN_JWT_KEYS_FILE: '/etc/postern/keys.json' },
   },
-  jwt_keys: {
+  jwt_keys_file: {
+    property: 'jwtKeys',
     valid: [['/etc/postern/keys.json', '/etc/postern/keys.json']],
     invalid: [
       ...['{"keys":[{"kty":"OKP","d":"a-s3cret"}]}', '[{"kty":"oct","k":"a-s3cret"}]'],
@@ -109,7 +110,8 @@ const VALUES: Record<
     ],
     expected: '/etc/postern/keys.json',
   },
-  issuer: {
+  jwt_issuer: {
+    property: 'issuer',
     valid: ['a', `${ORIGIN}/`, '!~', 'x'.repeat(255)].map((name) => [name, name]),
     invalid: ['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)],
     expected: NAME,
@@ -141,7 +143,7 @@ const VALUES: Record<
         ['resume_for', 'resumeFor', 0, 86_400],
         ['max_resume_for', 'maxResumeFor', 0, 31_536_000],
         ['decision_ttl', 'decisionTtl', 0, 3600],
-        ['leeway', 'leeway', 0, 60],
+        ['jwt_leeway', 'leeway', 0, 60],
       ] as const
     ).map(([setting, property, min, max]) => [
       setting,
@@ -180,7 +182,7 @@ test.each([
   ['cookie_secure', ['0', '1', 'no', '[false]', '{ secure: false }']],
   ['listen', ['false', '5', '[a]']],
   ['api_listen', ['true']],
-  ['issuer', ['5']],
+  ['jwt_issuer', ['5']],
   ['socket_mode', ['0o660', '0770', '432']],
 ])('config: values of the wrong type for %s in the file', (setting, values) => {
   for (const value of values) {
@@ -287,11 +289,11 @@ test('config: cookie_samesite none without cookie_secure is an error', () => {
 });
 
 test('config: the format jwt needs signing keys', () => {
-  const expected = expect.stringMatching(/POSTERN_JWT_KEYS .*postern key generate --out/);
+  const expected = expect.stringMatching(/POSTERN_JWT_KEYS_FILE .*postern key generate --out/);
   const needed = { field: 'POSTERN_FORMAT', value: '"jwt"', expected };
   expect(issuesOf({ POSTERN_FORMAT: 'jwt' })).toEqual([needed]);
   // The keys may be in a file that cannot be read, or in a value that already has an issue.
-  for (const other of [{ POSTERN_CONFIG: 'none' }, { POSTERN_JWT_KEYS: '{}' }]) {
+  for (const other of [{ POSTERN_CONFIG: 'none' }, { POSTERN_JWT_KEYS_FILE: '{}' }]) {
     const fields = issuesOf({ POSTERN_FORMAT: 'jwt', ...other }).map(({ field }) => field);
     expect(fields).toEqual(Object.keys(other));
   }

@@ -123,12 +123,17 @@ const withPasswords: SentinelOptions = {
 const login = (url: string) => url.replace('//', `//:${PASSWORD}@`);
 
 test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>, RegExp]>([
-  ['no password', withPasswords, (url) => ({ url: login(url) }), /set POSTERN_SENTINEL_PASSWORD/],
+  [
+    'no password',
+    withPasswords,
+    (url) => ({ url: login(url) }),
+    /set POSTERN_STORE_SENTINEL_PASSWORD/,
+  ],
   [
     'a wrong password',
     withPasswords,
     (url) => ({ url: login(url), sentinel: { password: 'other' } }),
-    /rejects POSTERN_SENTINEL_/,
+    /rejects POSTERN_STORE_SENTINEL_/,
   ],
   [
     'another name',

@@ -27,7 +27,10 @@ export const ALL = {
   priorityClassName: 'files',
   serviceAccount: { create: true, annotations: { 'eks.amazonaws.com/role-arn': 'arn:x' } },
   extraEnv: [
-    { name: 'POSTERN_SENTINEL_PASSWORD', valueFrom: { secretKeyRef: { name: 'x', key: 'y' } } },
+    {
+      name: 'POSTERN_STORE_SENTINEL_PASSWORD',
+      valueFrom: { secretKeyRef: { name: 'x', key: 'y' } },
+    },
   ],
   extraVolumes: [{ name: 'pages', configMap: { name: 'pages' } }],
   extraVolumeMounts: [{ name: 'pages', mountPath: '/pages', readOnly: true }],

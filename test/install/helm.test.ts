@@ -272,7 +272,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
     const bucket = { AccessKeyId: S3_ACCESS_KEY, SecretAccessKey: S3_SECRET_KEY };
     const [volume, { storage, ...media }] = page.mounts;
     const here = { ...storage, endpoint: s3.endpoint, region: S3_REGION };
-    const more = { page_name: 'Example Files', jwt_keys: '/secrets/keys.json' };
+    const more = { page_name: 'Example Files', jwt_keys_file: '/secrets/keys.json' };
     const values = {
       ...{ ...ALL, extraEnv: [], secret: page.secret, nginx: { ...ALL.nginx, resolver: '' } },
       mounts: [volume, { ...media, storage: here }],

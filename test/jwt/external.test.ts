@@ -158,7 +158,7 @@ describe('external JWT: revoked', () => {
     expect((await ask(line, { key: OTHER_KEY })).body).toEqual({ revoked: 0 });
     for (const token of tokens) expect(await asked(token)).toBe('allow');
     const { status, body } = await ask(line);
-    // POSTERN_LEEWAY and the rest of a second.
+    // POSTERN_JWT_LEEWAY and the rest of a second.
     expect([status, body]).toEqual([200, { revoked: 1, signed_before: START + 6 }]);
 
     const late = await sign({ iat: START + 5 });

@@ -32,8 +32,11 @@ export type Instance = Awaited<ReturnType<typeof startInstance>>;
 
 /** Ended with the test. With keys, its tokens are JWTs unless a request says otherwise. */
 export async function startInstance(env: Record<string, string>) {
-  const jwt = { POSTERN_FORMAT: 'jwt', POSTERN_ISSUER: 'https://files.example' };
-  const { api, ...service } = await serviceForTest({ ...(env.POSTERN_JWT_KEYS && jwt), ...env });
+  const jwt = { POSTERN_FORMAT: 'jwt', POSTERN_JWT_ISSUER: 'https://files.example' };
+  const { api, ...service } = await serviceForTest({
+    ...(env.POSTERN_JWT_KEYS_FILE && jwt),
+    ...env,
+  });
   /** What the gate answers to a request for a file with a token. */
   const gate = (token: string, path = FILE, headers: Record<string, string> = {}) =>
     service.gate(`${path}?token=${token}`, { 'X-Real-IP': '192.0.2.1', ...headers });
@@ -54,7 +57,7 @@ export async function startTwo() {
   const redis = await forTest(startRedis());
   const file = await keyFile();
   await file.generate();
-  const env = { POSTERN_JWT_KEYS: file.path, POSTERN_STORE: redis.url };
+  const env = { POSTERN_JWT_KEYS_FILE: file.path, POSTERN_STORE: redis.url };
   const each = await Promise.all([startInstance(env), startInstance(env)]);
   return { redis, file, one: each[0], other: each[1], each };
 }

@@ -48,7 +48,7 @@ test.each(calls)(
     for (const [name] of calls) {
       const times = name === operation ? 1 : 0;
       const [count, errors] = [
-        `postern_store_seconds_count{operation="${name}"}`,
+        `postern_store_operation_seconds_count{operation="${name}"}`,
         `postern_store_errors_total{operation="${name}"}`,
       ];
       expect([answered.get(count), answered.get(errors)]).toEqual([times, 0]);
@@ -83,7 +83,7 @@ test('metrics: the time of an operation is the time until the store answers', as
   vi.advanceTimersByTime(250);
   release();
   await asked;
-  expect((await samples()).get('postern_store_seconds_sum{operation="find"}')).toBe(0.25);
+  expect((await samples()).get('postern_store_operation_seconds_sum{operation="find"}')).toBe(0.25);
 });
 
 test('metrics: a revoked token of another issuer counts as one revocation', async () => {
@@ -115,8 +115,8 @@ test('metrics: what a store reports is counted', async () => {
   expect(samples.get(result('confirmed'))).toBe(1);
   expect(samples.get(result('unconfirmed'))).toBe(2);
   expect(samples.get('postern_store_redirections_total')).toBe(1);
-  expect(samples.get('postern_store_late_total{cause="loop"}')).toBe(1);
-  expect(samples.get('postern_store_late_total{cause="store"}')).toBe(0);
+  expect(samples.get('postern_store_late_replies_total{cause="loop"}')).toBe(1);
+  expect(samples.get('postern_store_late_replies_total{cause="store"}')).toBe(0);
   expect(samples.get('postern_store_failover_seconds_sum')).toBe(1.5);
   expect(samples.get('postern_store_failover_seconds_bucket{le="1"}')).toBe(0);
   expect(samples.get('postern_store_failover_seconds_bucket{le="2"}')).toBe(1);

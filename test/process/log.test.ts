@@ -43,7 +43,7 @@ async function startLogging(file: string) {
       }),
     async lost() {
       const samples = await askMetrics({ apiPort: api });
-      return samples.get('postern_log_lines_lost_total') ?? 0;
+      return samples.get('postern_log_lines_dropped_total') ?? 0;
     },
     async end() {
       child.kill('SIGTERM');

@@ -35,7 +35,7 @@ test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets a
   const file = await configFile({
     mounts: [{ public: '/media/', internal: '/s3/', storage }],
     api_keys: [{ id: 'web', key_file: secret.path('web') }],
-    jwt_keys: secret.path('jwks'),
+    jwt_keys_file: secret.path('jwks'),
     webhook_url: 'https://app.example/',
     webhook_secret_file: secret.path('webhook'),
   });

@@ -43,7 +43,7 @@ const folder = await temporaryFolder();
 afterAll(() => rm(folder, { recursive: true }));
 const keys = join(folder, 'keys.json');
 await writeFile(keys, await jwksText('ES256'));
-const service = await startInstance(redis.url, { ...TIMEOUT, POSTERN_JWT_KEYS: keys });
+const service = await startInstance(redis.url, { ...TIMEOUT, POSTERN_JWT_KEYS_FILE: keys });
 afterAll(service.stop);
 const json = { path: '/download/a', expires_in: 3600 };
 const { url } = (await askApi(service, 'POST /tokens', { json })).body;

@@ -110,7 +110,7 @@ test('reload: settings that need a restart are named, and stay as they are', asy
     store_timeout_ms: 300,
   };
   for (const leeway of [6, 7]) {
-    await service.apply({ ...CONFIG, ...fixed, leeway });
+    await service.apply({ ...CONFIG, ...fixed, jwt_leeway: leeway });
     const warning = await waitFor(
       () => linesOf(service.stdout()).filter(({ level }) => level === 'warn')[leeway - 6],
       { what: 'the warning' },
@@ -121,8 +121,8 @@ test('reload: settings that need a restart are named, and stay as they are', asy
     });
   }
   expect(reloads(service.stdout()).map(({ changes }) => changes)).toEqual([
-    ['changed leeway'],
-    ['changed leeway'],
+    ['changed jwt_leeway'],
+    ['changed jwt_leeway'],
   ]);
   expect(await service.gate(url)).toBe(204);
   // Nothing would count its bytes.

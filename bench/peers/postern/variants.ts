@@ -41,7 +41,7 @@ async function withKey(folder: string) {
   const keys = join(folder, 'keys.json');
   const program = join(projectRoot, 'dist', 'cli', 'postern.js');
   await run(process.execPath, [program, 'key', 'generate', '--out', keys]);
-  return { POSTERN_JWT_KEYS: keys, POSTERN_FORMAT: 'jwt' };
+  return { POSTERN_JWT_KEYS_FILE: keys, POSTERN_FORMAT: 'jwt' };
 }
 
 export const POSTERN: readonly Variant[] = [

@@ -17,7 +17,7 @@ final class Tokens
     /** Options of links that stay equal. They are no fields of a token. */
     public const CACHE = ['cache_for', 'since'];
 
-    /** A revocation reaches so many seconds into the future: the longest POSTERN_LEEWAY, and two roundings. */
+    /** A revocation reaches so many seconds into the future: the longest POSTERN_JWT_LEEWAY, and two roundings. */
     private const REVOKED_AHEAD = 62;
 
     private ?SigningKey $key = null;

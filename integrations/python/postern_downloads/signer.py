@@ -20,7 +20,7 @@ try:
 except ImportError:
     jwt = None  # type: ignore[assignment]
 
-# A revocation reaches so many seconds into the future: the longest POSTERN_LEEWAY, and two roundings.
+# A revocation reaches so many seconds into the future: the longest POSTERN_JWT_LEEWAY, and two roundings.
 REVOKED_AHEAD = 62
 
 

@@ -130,9 +130,9 @@ const SENTINEL_MEANINGS: Meanings = [
   [/invalid reply|No such master/, 'The sentinels do not know the master that POSTERN_STORE names'],
   [
     /WRONGPASS|ERR AUTH/,
-    'A sentinel rejects POSTERN_SENTINEL_USERNAME or POSTERN_SENTINEL_PASSWORD',
+    'A sentinel rejects POSTERN_STORE_SENTINEL_USERNAME or POSTERN_STORE_SENTINEL_PASSWORD',
   ],
-  [/NOAUTH/, 'The sentinels require a password: set POSTERN_SENTINEL_PASSWORD'],
+  [/NOAUTH/, 'The sentinels require a password: set POSTERN_STORE_SENTINEL_PASSWORD'],
   [/NOPERM/, 'The user of the sentinels lacks a permission (NOPERM)'],
   [/unknown command/i, 'A server that POSTERN_STORE names is not a sentinel'],
   [/certificate|SSL|TLS/i, 'TLS to the sentinels fails'],

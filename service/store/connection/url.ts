@@ -34,7 +34,10 @@ export interface StoreAccess {
   /** The name in the certificates. */
   readonly serverName?: string | undefined;
   /** The user and the password for the sentinels themselves. */
-  readonly sentinel?: { readonly username?: string; readonly password?: string };
+  readonly sentinel?: {
+    readonly username?: string | undefined;
+    readonly password?: string | undefined;
+  };
 }
 
 export const STORE_EXPECTED =

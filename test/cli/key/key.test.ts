@@ -68,7 +68,7 @@ test('key generate --out: only the owner can read the file, and no temporary fil
   expect(await readdir(folder)).toEqual(['keys.json']);
   expect(stdout).toContain(key?.kid);
   expect(stdout).not.toContain(key?.d);
-  expect(stdout).toMatch(/^To let Postern sign with this key, set POSTERN_JWT_KEYS/m);
+  expect(stdout).toMatch(/^To let Postern sign with this key, set POSTERN_JWT_KEYS_FILE/m);
   expect(stdout).toMatch(
     /^If your application signs .* the public half, as jwks_file of an issuer/m,
   );

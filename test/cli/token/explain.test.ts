@@ -34,8 +34,8 @@ afterAll(async () => {
 
 const CONFIG = `
 mounts: [{ public: /download/, internal: /protected/ }]
-jwt_keys: own.json
-issuer: https://files.example
+jwt_keys_file: own.json
+jwt_issuer: https://files.example
 issuers:
   - id: app
     issuer: https://app.example
@@ -136,7 +136,7 @@ describe('token explain: a JWT, with the configuration of the service', () => {
     const noKeys = { POSTERN_CONFIG: '', POSTERN_MOUNTS: '/download/=/protected/' };
     expect(await explained(access_token, { ...alone, ...noKeys })).toMatchObject({
       code: 1,
-      reason: expect.stringMatching(/^iss: .*POSTERN_JWT_KEYS is not set/),
+      reason: expect.stringMatching(/^iss: .*POSTERN_JWT_KEYS_FILE is not set/),
     });
   });
 
@@ -146,7 +146,7 @@ describe('token explain: a JWT, with the configuration of the service', () => {
     const { code, stdout, stderr } = await run(token, [], wrong);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('POSTERN_MOUNTS');
-    const noKeys = { POSTERN_JWT_KEYS: join(folder, 'postern.yaml') };
+    const noKeys = { POSTERN_JWT_KEYS_FILE: join(folder, 'postern.yaml') };
     expect(await run(token, [], noKeys)).toMatchObject({ code: 2, stdout: '' });
   });
 

@@ -14,7 +14,7 @@ const secretsOf = (keys: readonly JWK[]) =>
 test('key file: what one instance signs with a key of postern key generate opens at another one', async () => {
   const file = await keyFile();
   await file.generate();
-  const env = { POSTERN_JWT_KEYS: file.path };
+  const env = { POSTERN_JWT_KEYS_FILE: file.path };
   const [one, other] = await Promise.all([startInstance(env), startInstance(env)]);
   for (const alg of ['HS256', 'ES256', 'EdDSA']) {
     await file.generate('--rotate', '--alg', alg);
@@ -65,7 +65,8 @@ const DAMAGES: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<vo
 const AT_START = ['does not exist', 'has a damaged key'];
 
 /** A secret can be in the place of a path, so the error names a file only if there is one. */
-const named = (what: string, file: KeyFile) => (what === 'does not exist' ? 'jwt_keys' : file.path);
+const named = (what: string, file: KeyFile) =>
+  what === 'does not exist' ? 'jwt_keys_file' : file.path;
 
 describe('key file: an invalid file', () => {
   // Each file needs a process at start. One process tries all of them on SIGHUP.
@@ -76,7 +77,9 @@ describe('key file: an invalid file', () => {
       await file.generate();
       const keys = await file.keys();
       await damage(file, keys);
-      const failed = await startInstance({ POSTERN_JWT_KEYS: file.path }).catch((error) => error);
+      const failed = await startInstance({ POSTERN_JWT_KEYS_FILE: file.path }).catch(
+        (error) => error,
+      );
       expect(failed).toBeInstanceOf(ExitedEarly);
       const { exit, stderr } = failed as ExitedEarly;
       expect(exit).toEqual({ code: 2, signal: null });
@@ -91,7 +94,7 @@ describe('key file: an invalid file', () => {
     const file = await keyFile();
     await file.generate();
     const keys = await file.keys();
-    const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
+    const service = await startInstance({ POSTERN_JWT_KEYS_FILE: file.path });
     const { access_token: old } = await service.issue(LIVES);
     for (const [what, damage] of DAMAGES) {
       await damage(file, keys);

@@ -93,7 +93,7 @@ describe.each([
     await writeFile(keys, await jwksText('EdDSA'));
     built = await startBuiltSite({
       storage: { endpoint: `https://localhost:${tls.port}`, prefix: 'the videos/' },
-      env: { POSTERN_STORE: redis.url, POSTERN_JWT_KEYS: keys, POSTERN_LOG_LEVEL: 'debug' },
+      env: { POSTERN_STORE: redis.url, POSTERN_JWT_KEYS_FILE: keys, POSTERN_LOG_LEVEL: 'debug' },
       words,
       edit: (text) =>
         text

@@ -14,7 +14,7 @@ module Postern
 
     TIMEOUT_SECONDS = 5
 
-    # A revocation reaches so many seconds into the future: the longest POSTERN_LEEWAY, and two roundings.
+    # A revocation reaches so many seconds into the future: the longest POSTERN_JWT_LEEWAY, and two roundings.
     REVOKED_AHEAD = 62
 
     attr_reader :issuer, :audience
