@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Block, fencedBlocks, plain } from './docs/blocks.ts';
 import { startNginx } from './harness/nginx.ts';
 import { projectRoot, temporaryFolder } from './harness/paths.ts';
 import { freePorts } from './harness/ports.ts';
 import { launch } from './harness/process.ts';
 import { ensureTools, type ToolName } from './harness/tools.ts';
+import { type Block, fencedBlocks, plain } from './support/docs/blocks.ts';
 
 // Runs the commands of README.md and docs/start/getting-started.md: the blocks marked `sh`. Those marked `bash` need root,
 // systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.

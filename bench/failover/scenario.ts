@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { startProxy } from '../../test/store/proxies.ts';
+import { startProxy } from '../../test/support/store/proxies.ts';
 import type { Load } from './load.ts';
 
 /** What is kept of what a client sends first, to recognize it. */

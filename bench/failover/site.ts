@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../../test/harness/paths.ts';
 import { residentBytes } from '../../test/harness/usage.ts';
-import { startFront } from '../../test/races/site.ts';
 import { startReady } from '../../test/support/ask-service.ts';
+import { startFront } from '../../test/support/racers.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */
 export const FILES = Array.from({ length: 8 }, (_, i) => String(i));

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
+import { brokenStore, createAsked, keptLog } from '../support/ask-api.ts';
 import { KEY } from '../support/postern.ts';
-import { brokenStore, createAsked, keptLog } from './ask-api.ts';
 
 test.each([
   ['PUT /tokens', 'GET, POST, DELETE'],

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { createSigned } from '../jwt/signed.ts';
+import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from '../support/ask-api.ts';
+import { createSigned } from '../support/jwt/signed.ts';
 import { apiListener, KEY, listening } from '../support/postern.ts';
-import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';
 
 const level = { info: 30, error: 50 };
 

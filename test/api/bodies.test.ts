@@ -4,9 +4,9 @@ import { parseJson, splitArray } from '../../service/api/body.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Refused } from '../../service/token/refused.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
+import { createAsked, keptLog } from '../support/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiListener, createPostern, KEY, listening } from '../support/postern.ts';
-import { createAsked, keptLog } from './ask-api.ts';
 
 const split = (text: string, max: number) => [...splitArray(Buffer.from(text), max)];
 

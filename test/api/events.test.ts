@@ -5,11 +5,11 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
 import { eventBody } from '../../service/webhooks/event.ts';
-import { startGate } from '../gate/ask-gate.ts';
-import { grantAt } from '../store/grants.ts';
+import { createAsked } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
 import { issueToken, KEY, type PosternOptions } from '../support/postern.ts';
-import { recorder } from '../webhooks/receiver.ts';
-import { createAsked } from './ask-api.ts';
+import { recorder } from '../support/receiver.ts';
+import { grantAt } from '../support/store/grants.ts';
 
 function started(options: PosternOptions = {}) {
   const { emit, events, taken } = recorder();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { startGate } from '../gate/ask-gate.ts';
-import { createAsked, OTHER_KEY } from './ask-api.ts';
+import { createAsked, OTHER_KEY } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
 
 async function issued(more: object = {}) {
   const asked = createAsked();

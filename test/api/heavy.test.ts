@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { createAsked, OTHER_KEY } from '../support/ask-api.ts';
 import { apiKey, KEY } from '../support/postern.ts';
-import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 const BATCH = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
 const json = [{ path: '/download/a' }];

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { linesOf } from '../fixtures/read.ts';
+import { createAsked, keptLog } from '../support/ask-api.ts';
+import { linesOf } from '../support/fixtures.ts';
 import { apiKey, KEY } from '../support/postern.ts';
-import { createAsked, keptLog } from './ask-api.ts';
 
 test('issue: one request returns one token', async () => {
   const { ask } = createAsked();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
+import { createAsked, OTHER_KEY } from '../support/ask-api.ts';
 import { apiKey, KEY } from '../support/postern.ts';
-import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 test('list: GET /tokens?subject= lists the valid tokens of a subject by their end', async () => {
   const { ask, clock } = createAsked();

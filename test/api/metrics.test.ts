@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { linesOf, unescaped } from '../fixtures/read.ts';
-import { startGate } from '../gate/ask-gate.ts';
-import { createSigned } from '../jwt/signed.ts';
-import { legalPath } from '../site/arbitrary.ts';
+import { legalPath } from '../support/arbitrary-paths.ts';
+import { brokenStore, createAsked } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
+import { linesOf, unescaped } from '../support/fixtures.ts';
+import { createSigned } from '../support/jwt/signed.ts';
 import { apiKey, createPostern, type IssuedToken, issueToken, KEY } from '../support/postern.ts';
 import { samplesOf } from '../support/samples.ts';
-import { brokenStore, createAsked } from './ask-api.ts';
 
 type Api = ReturnType<typeof createPostern>['api'];
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
+import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from '../support/ask-api.ts';
 import { apiKey, KEY } from '../support/postern.ts';
-import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';
 
 // Client authentication of OAuth (RFC 6749, section 2.3.1) at /introspect and /revoke. The client of KEY is `test`.
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import * as answers from '../../service/api/schema.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { createSigned } from '../jwt/signed.ts';
+import { createSigned } from '../support/jwt/signed.ts';
 import { createPostern } from '../support/postern.ts';
 
 interface Document {

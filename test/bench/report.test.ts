@@ -3,7 +3,7 @@ import { readersTables } from '../../bench/report/reader.ts';
 import { grantsTable, liveTable } from '../../bench/report/scaling.ts';
 import { aligned, fillIn, report, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
-import { NONE, SOME, served } from './results.ts';
+import { NONE, SOME, served } from '../support/bench-results.ts';
 
 const measured = (what: string) => targets(SOME).find((target) => target.what === what);
 

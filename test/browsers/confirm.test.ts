@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { stateOf, usedOnceFrom, waitForLines } from '../clients/programs.ts';
 import type { Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
-import { type Site, type SiteMode, siteForTest } from '../support/site.ts';
 import {
   browsers,
   cases,
@@ -14,7 +12,9 @@ import {
   pageOf,
   pagesLocation,
   startCutter,
-} from './browser.ts';
+} from '../support/browser.ts';
+import { stateOf, usedOnceFrom, waitForLines } from '../support/clients/programs.ts';
+import { type Site, type SiteMode, siteForTest } from '../support/site.ts';
 
 const BYTES = randomBytes(4_000_000);
 const path = '/download/film.bin';

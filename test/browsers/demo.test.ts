@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Site, startSite } from '../../dev/demo/site.ts';
 import { waitFor } from '../harness/wait.ts';
-import { browsers, openBrowser, violations } from './browser.ts';
+import { browsers, openBrowser, violations } from '../support/browser.ts';
 
 let site: Site;
 beforeAll(async () => {

@@ -1,7 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeFilm } from '../clients/hls.ts';
+import type { BrowserName } from '../harness/browser.ts';
+import {
+  browsers,
+  cases,
+  link,
+  openBrowser,
+  PICTURE,
+  pageOf,
+  pagesLocation,
+} from '../support/browser.ts';
+import { makeFilm } from '../support/clients/hls.ts';
 import {
   client,
   downloader,
@@ -12,12 +22,10 @@ import {
   stateOf,
   usedOnceFrom,
   waitForLines,
-} from '../clients/programs.ts';
-import type { BrowserName } from '../harness/browser.ts';
+} from '../support/clients/programs.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { mount } from '../support/postern.ts';
 import { type SiteMode, siteForTest } from '../support/site.ts';
-import { browsers, cases, link, openBrowser, PICTURE, pageOf, pagesLocation } from './browser.ts';
 
 const BYTES = randomBytes(5_000_000);
 

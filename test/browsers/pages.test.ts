@@ -2,9 +2,16 @@ import { mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Page } from '../harness/puppeteer.ts';
+import {
+  browsers,
+  cases,
+  listingSite,
+  names,
+  openBrowser,
+  violations,
+} from '../support/browser.ts';
 import { decisions, denial, withPages } from '../support/pages.ts';
 import { siteForTest } from '../support/site.ts';
-import { browsers, cases, listingSite, names, openBrowser, violations } from './browser.ts';
 
 Object.assign(denial, { file: 'a "long" name '.repeat(12), until: '2026-11-26T07:05:58Z' });
 

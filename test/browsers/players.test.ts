@@ -1,20 +1,27 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
-import { fragments, makePlaylist, SECONDS } from '../clients/hls.ts';
-import { client, stateOf, usedOnceFrom, waitForLines } from '../clients/programs.ts';
-import { fencedBlocks } from '../docs/blocks.ts';
 import { packageFile } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
+import {
+  cases,
+  fetchAll,
+  openBrowser,
+  pageOf,
+  pagesLocation,
+  playAll,
+} from '../support/browser.ts';
 import { selfSigned } from '../support/certificate.ts';
+import { fragments, makePlaylist, SECONDS } from '../support/clients/hls.ts';
+import { client, stateOf, usedOnceFrom, waitForLines } from '../support/clients/programs.ts';
+import { fencedBlocks } from '../support/docs/blocks.ts';
 import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { without } from '../support/need-tool.ts';
 import { mount } from '../support/postern.ts';
 import { gateSnippet, siteForTest } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
-import { cases, fetchAll, openBrowser, pageOf, pagesLocation, playAll } from './browser.ts';
 
 const prefix = '/download/hls/';
 const playsHls = `document.createElement('video').canPlayType('application/vnd.apple.mpegurl')`;

@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
-import { client, stateOf, usedOnceFrom, waitForLines } from '../clients/programs.ts';
 import type { Page } from '../harness/puppeteer.ts';
-import { writeFiles } from '../support/files.ts';
-import { folderForTest } from '../support/for-test.ts';
 import {
   browsers,
   cases,
@@ -17,7 +14,10 @@ import {
   status,
   withoutPicker,
   withPicker,
-} from './browser.ts';
+} from '../support/browser.ts';
+import { client, stateOf, usedOnceFrom, waitForLines } from '../support/clients/programs.ts';
+import { writeFiles } from '../support/files.ts';
+import { folderForTest } from '../support/for-test.ts';
 
 const COMPLETE = /^The ZIP is complete: ([\d,]+) files?, /;
 const save = (page: Page) => page.click('.zip button');

@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
-import { jwksText, newJwk } from '../jwt/issuers.ts';
+import { postern, posternHere } from '../support/cli/postern.ts';
+import { jwksText, newJwk } from '../support/jwt/issuers.ts';
 import { CONFIG, configFile, type FileConfig, startReloadable } from '../support/reloading.ts';
 import { SECRETS, type Secret } from '../support/secrets.ts';
-import { postern, posternHere } from './postern.ts';
 
 async function check(config: FileConfig, words: string[] = [], env: Record<string, string> = {}) {
   const { path, folder } = await configFile(config);

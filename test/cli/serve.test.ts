@@ -6,9 +6,9 @@ import { freePorts } from '../harness/ports.ts';
 import { type Command, ExitedEarly, launch } from '../harness/process.ts';
 import { startService } from '../harness/service.ts';
 import { ENV } from '../support/ask-service.ts';
+import { postern, program } from '../support/cli/postern.ts';
 import { forTest } from '../support/for-test.ts';
 import { CONFIG, configFile } from '../support/reloading.ts';
-import { postern, program } from './postern.ts';
 
 async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
   const ports = await freePorts(2);

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { createProgress } from '../../common/terminal.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { postern, program } from './postern.ts';
+import { postern, program } from '../support/cli/postern.ts';
 
 const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);
 const page = ['reference/cli.md', 'operate/doctor.md']

@@ -3,7 +3,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import { createClient, PosternError } from '../../client/client.ts';
 import { redirectToFile } from '../../client/hono.ts';
 import { KEY } from '../support/postern.ts';
-import { createClients, createFaked, problem } from './posterns.ts';
+import { createClients, createFaked, problem } from '../support/posterns.ts';
 
 const SUBJECT = 'Jörg & Söhne/#1?';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PosternClient } from '../../client/client.ts';
-import { createFaked, type Handler, problem } from './posterns.ts';
+import { createFaked, type Handler, problem } from '../support/posterns.ts';
 
 type Call = (postern: PosternClient) => Promise<unknown>;
 

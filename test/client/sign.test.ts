@@ -1,8 +1,8 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { sign } from '../../client/sign.ts';
-import { foreigner, from, newJwk } from '../jwt/issuers.ts';
-import { signedGate } from '../jwt/signed.ts';
+import { foreigner, from, newJwk } from '../support/jwt/issuers.ts';
+import { signedGate } from '../support/jwt/signed.ts';
 
 const PATH = '/download/reports/a b.pdf';
 

@@ -5,12 +5,19 @@ import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { wgetLine } from '../../service/pages/browser/names.ts';
-import { withListing } from '../nginx/listed.ts';
+import { FRAMES, makePlaylist, play, SECONDS } from '../support/clients/hls.ts';
+import {
+  client,
+  downloader,
+  refused,
+  stateOf,
+  usedOnceFrom,
+  waitForLines,
+} from '../support/clients/programs.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
+import { withListing } from '../support/nginx/listed.ts';
 import { modes, type Site, siteForTest, useSite } from '../support/site.ts';
-import { FRAMES, makePlaylist, play, SECONDS } from './hls.ts';
-import { client, downloader, refused, stateOf, usedOnceFrom, waitForLines } from './programs.ts';
 
 const MIB = 1024 * 1024;
 const BYTES = randomBytes(300_000);

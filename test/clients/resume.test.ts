@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { folderForTest } from '../support/for-test.ts';
-import { modes, useSite } from '../support/site.ts';
 import {
   downloader,
   downloaders,
@@ -13,7 +11,9 @@ import {
   stateOf,
   usedOnceFrom,
   waitForLines,
-} from './programs.ts';
+} from '../support/clients/programs.ts';
+import { folderForTest } from '../support/for-test.ts';
+import { modes, useSite } from '../support/site.ts';
 
 const SMALL = randomBytes(600_000);
 const LARGE = randomBytes(16_000_000);

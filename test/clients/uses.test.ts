@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { folderForTest } from '../support/for-test.ts';
-import { modes, useSite } from '../support/site.ts';
 import {
   client,
   downloader,
@@ -13,7 +11,9 @@ import {
   stateOf,
   usedOnceFrom,
   waitForLines,
-} from './programs.ts';
+} from '../support/clients/programs.ts';
+import { folderForTest } from '../support/for-test.ts';
+import { modes, useSite } from '../support/site.ts';
 
 const BYTES = randomBytes(800_000);
 const unused = { uses_left: 1, requesters: [] };

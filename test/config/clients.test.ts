@@ -12,7 +12,7 @@ import {
   loadWith,
   MOUNTS,
   missing,
-} from './load.ts';
+} from '../support/load-config.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => hashSecret(text).toString('hex');

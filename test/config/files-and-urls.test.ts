@@ -6,7 +6,7 @@ import { EVENT_TYPES } from '../../service/webhooks/event.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
-import { type Env, errorOf, issuesOf, load, loadWith } from './load.ts';
+import { type Env, errorOf, issuesOf, load, loadWith } from '../support/load-config.ts';
 
 test.each([
   ...['memory:', 'redis://127.0.0.1', 'redis://127.0.0.1:6379/', 'redis://redis.example:6379/15'],

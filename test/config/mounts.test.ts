@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { errorOf, expectIssue, fileIssues, issuesOf, load, loadFile, loadWith } from './load.ts';
+import {
+  errorOf,
+  expectIssue,
+  fileIssues,
+  issuesOf,
+  load,
+  loadFile,
+  loadWith,
+} from '../support/load-config.ts';
 
 /** An entry of the variable, or one of its fields. */
 const AT = expect.stringMatching(/^POSTERN_MOUNTS\[\d\]/);

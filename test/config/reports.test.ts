@@ -4,7 +4,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../service/config/errors.ts';
 import { documentedSettings, SETTINGS, variableOf } from '../../service/config/settings.ts';
-import { errorOf, FIELDS, fileIssues, fileOf, issuesOf, load, loadFile, PLACES } from './load.ts';
+import {
+  errorOf,
+  FIELDS,
+  fileIssues,
+  fileOf,
+  issuesOf,
+  load,
+  loadFile,
+  PLACES,
+} from '../support/load-config.ts';
 
 const YAML = `store: redis://:hunter2@redis.example/x
 log_level: INFO

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, SHOWN } from '../../service/config/errors.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { FIELDS, fileIssues, HASH, load, loadFile, PLACES } from '../support/load-config.ts';
 import { SECRETS } from '../support/secrets.ts';
-import { FIELDS, fileIssues, HASH, load, loadFile, PLACES } from './load.ts';
 
 /** Fails if eight characters of the secret are in what the attempt reports. */
 function expectHidden(hidden: string, attempt: () => unknown) {

@@ -13,7 +13,7 @@ import {
   MOUNTS,
   missing,
   OVERRIDES,
-} from './load.ts';
+} from '../support/load-config.ts';
 
 test('config: default values', () => {
   expect(load({})).toEqual({

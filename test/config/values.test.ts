@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { variableOf } from '../../service/config/settings.ts';
-import { errorOf, expectIssue, fileIssues, fileOf, issuesOf, load, loadFile } from './load.ts';
+import {
+  errorOf,
+  expectIssue,
+  fileIssues,
+  fileOf,
+  issuesOf,
+  load,
+  loadFile,
+} from '../support/load-config.ts';
 
 /** Each way to set a setting. */
 const MODES = {

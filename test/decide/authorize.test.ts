@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Store } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
-import { linesOf, unescaped } from '../fixtures/read.ts';
 import { sent } from '../store/contract-delivered.ts';
+import { createDecider, issued } from '../support/decider.ts';
+import { linesOf, unescaped } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';
-import { createDecider, issued } from './decider.ts';
 
 test('authorize: a target has at most 2048 bytes of UTF-8', async () => {
   const { issue, authorize } = createDecider();

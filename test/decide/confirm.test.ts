@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createDecider, issued, post, refusal, resumeOf } from './decider.ts';
+import { createDecider, issued, post, refusal, resumeOf } from '../support/decider.ts';
 
 const path = '/download/a b.pdf';
 const HLS = '/download/hls/';

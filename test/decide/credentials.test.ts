@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { createDecider, refusal } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
-import { createDecider, refusal } from './decider.ts';
 
 const mounts = [
   mount('/download/', '/protected/'),

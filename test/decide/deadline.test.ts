@@ -7,7 +7,7 @@ import {
   Unavailable,
 } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { createDecider, issued, JWT } from './decider.ts';
+import { createDecider, issued, JWT } from '../support/decider.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

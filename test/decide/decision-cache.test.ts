@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { grantAt, newId } from '../store/grants.ts';
+import { client, createDecider, issued, JWT } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
-import { client, createDecider, issued, JWT } from './decider.ts';
+import { grantAt, newId } from '../support/store/grants.ts';
 
 /** Seconds for which nginx may reuse the decision, if this many milliseconds are left. */
 async function reuseFor(decisionTtl: number, left: number): Promise<number> {

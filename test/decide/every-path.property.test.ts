@@ -4,9 +4,9 @@ import { createMounts } from '../../service/site/mount.ts';
 import { MAX_PATH_BYTES, pathError } from '../../service/site/path.ts';
 import { coversPath } from '../../service/token/grant.ts';
 import { tokenSegment } from '../../service/token/token.ts';
-import { legalPath } from '../site/arbitrary.ts';
+import { legalPath } from '../support/arbitrary-paths.ts';
+import { createDecider } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
-import { createDecider } from './decider.ts';
 
 const mounts = [
   mount('/download/', '/protected/', { passArguments: ['start'] }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { createDecider, issued, refusal } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
-import { createDecider, issued, refusal } from './decider.ts';
 
 const allowed = (target: string, listing?: string) => ({
   allow: true,

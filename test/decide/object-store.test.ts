@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { SignFile } from '../../service/site/mount.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { grantAt } from '../store/grants.ts';
+import { client, createDecider, refusal } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
-import { client, createDecider, refusal } from './decider.ts';
+import { grantAt } from '../support/store/grants.ts';
 
 const signAs =
   (bucket: string): SignFile =>

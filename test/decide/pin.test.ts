@@ -5,7 +5,7 @@ import { isUsed } from '../../service/decide/decision.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { MAX_PIN_ATTEMPTS, pinHmac } from '../../service/token/pin.ts';
 import { type Store, Unavailable } from '../../service/token/store.ts';
-import { createDecider, issued, JWT, post, resumeOf } from './decider.ts';
+import { createDecider, issued, JWT, post, resumeOf } from '../support/decider.ts';
 
 const path = '/download/a b.pdf';
 

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { isUsed } from '../../service/decide/decision.ts';
 import { parseRequestUri } from '../../service/decide/request-uri.ts';
 import { createMounts } from '../../service/site/mount.ts';
+import { createDecider } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
-import { createDecider } from './decider.ts';
 
 const TOKEN = `ps_${'t'.repeat(32)}`;
 const all = [

@@ -14,8 +14,8 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import type { AddedDelivery } from '../../service/token/delivery.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { sent } from '../store/contract-delivered.ts';
-import { grantAt, newId } from '../store/grants.ts';
-import { recorder } from '../webhooks/receiver.ts';
+import { recorder } from '../support/receiver.ts';
+import { grantAt, newId } from '../support/store/grants.ts';
 
 /** Runs with a clock that the test moves. */
 async function withTimers(run: () => Promise<void>): Promise<void> {

@@ -14,8 +14,6 @@ import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
 import { askApi } from '../support/ask-service.ts';
-import { forTest } from '../support/for-test.ts';
-import { needRoot } from '../support/need-root.ts';
 import {
   build,
   execForm,
@@ -24,7 +22,9 @@ import {
   only,
   parseDockerfile,
   readCopy,
-} from './dockerfile.ts';
+} from '../support/docs/dockerfile.ts';
+import { forTest } from '../support/for-test.ts';
+import { needRoot } from '../support/need-root.ts';
 
 interface Service {
   depends_on?: Record<string, { condition: string }>;

@@ -11,8 +11,8 @@ import {
 } from '../../service/config/settings.ts';
 import { DENY_CODES } from '../../service/decide/decision.ts';
 import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
-import { linesOf } from '../fixtures/read.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { linesOf } from '../support/fixtures.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
 const within = (folder: string, ending: string) =>

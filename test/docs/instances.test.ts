@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { placed, written } from '../cli/nginx/machine.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { startRedis } from '../harness/redis.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askApi, ENV } from '../support/ask-service.ts';
+import { placed, written } from '../support/cli/machine.ts';
 import { writeFiles } from '../support/files.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 

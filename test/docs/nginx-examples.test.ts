@@ -10,8 +10,8 @@ import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
+import { fencedBlocks } from '../support/docs/blocks.ts';
 import { mount } from '../support/postern.ts';
-import { fencedBlocks } from './blocks.ts';
 
 const LOG = 'access_log /var/log/nginx/access.log postern;';
 const UPSTREAM = `upstream postern {

@@ -3,19 +3,19 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
-import { program } from '../cli/nginx/machine.ts';
-import { postern } from '../cli/postern.ts';
 import { nginxArgs } from '../harness/nginx-conf.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
+import { program } from '../support/cli/machine.ts';
+import { postern } from '../support/cli/postern.ts';
+import { isOpen, OTHERS } from '../support/doctor/others.ts';
+import { SECOND_URLS } from '../support/doctor/second-urls.ts';
+import { CANARY, type Doctored, siteToAttack } from '../support/doctor/site.ts';
+import { diagnosed, dumpOf, type Finding, MOUNTS } from '../support/doctor/trap.ts';
 import { issueToken } from '../support/postern.ts';
 import { startSite } from '../support/site.ts';
-import { diagnosed, dumpOf, type Finding, MOUNTS } from './config/trap.ts';
-import { isOpen, OTHERS } from './leaks/others.ts';
-import { SECOND_URLS } from './leaks/second-urls.ts';
-import { CANARY, type Doctored, siteToAttack } from './site/site.ts';
 
 // Each leak is shown on nginx. Then both forms of the doctor look at it, and the fix is made exactly as it is printed.
 

@@ -7,9 +7,9 @@ import { ask, type Redis } from '../harness/redis.ts';
 import { type ClusterOptions, startRedisCluster } from '../harness/redis-cluster.ts';
 import { waitFor } from '../harness/wait.ts';
 import { sent } from '../store/contract-delivered.ts';
-import { grantAt, issueTo, newId } from '../store/grants.ts';
-import { answers, observerOf, storeAt, tell, whyOf } from '../store/open-redis.ts';
 import { forTest } from '../support/for-test.ts';
+import { grantAt, issueTo, newId } from '../support/store/grants.ts';
+import { answers, observerOf, storeAt, tell, whyOf } from '../support/store/open-redis.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 

@@ -8,9 +8,9 @@ import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
-import { from, grantAt, issueTo, newId } from '../store/grants.ts';
-import { answers, engines, observerOf, tell } from '../store/open-redis.ts';
-import { startHoldingProxy } from '../store/proxies.ts';
+import { from, grantAt, issueTo, newId } from '../support/store/grants.ts';
+import { answers, engines, observerOf, tell } from '../support/store/open-redis.ts';
+import { startHoldingProxy } from '../support/store/proxies.ts';
 
 interface Servers {
   readonly url: string;

@@ -9,10 +9,10 @@ import {
   startSentinel,
 } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
-import { issueTo } from '../store/grants.ts';
-import { answers, observerOf, storeAt, tell, whyOf } from '../store/open-redis.ts';
-import { startHoldingProxy } from '../store/proxies.ts';
 import { forTest } from '../support/for-test.ts';
+import { issueTo } from '../support/store/grants.ts';
+import { answers, observerOf, storeAt, tell, whyOf } from '../support/store/open-redis.ts';
+import { startHoldingProxy } from '../support/store/proxies.ts';
 
 async function started(
   options: SentinelOptions = {},

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { dispositionOf } from '../../service/gate/headers.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { brokenStore } from '../api/ask-api.ts';
+import { brokenStore } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
 import { issueToken, mount } from '../support/postern.ts';
-import { startGate } from './ask-gate.ts';
 
 test('auth_request: an allowed request gets 204 with the target as raw UTF-8', async () => {
   const { api, authRequest } = await startGate();

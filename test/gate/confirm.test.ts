@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { keptLog } from '../api/ask-api.ts';
+import { keptLog } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
 import { issueToken } from '../support/postern.ts';
-import { startGate } from './ask-gate.ts';
 
 const path = '/download/a.pdf';
 const MARKER = 'postern_confirmed=1';

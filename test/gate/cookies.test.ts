@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import { tokensOf } from '../../service/decide/credentials.ts';
 import { gateRequest } from '../../service/gate/headers.ts';
+import { startGate } from '../support/ask-gate.ts';
 import { apiKey, issueToken, KEY } from '../support/postern.ts';
-import { startGate } from './ask-gate.ts';
 
 const ADDRESS = { 'X-Real-IP': '192.0.2.1' };
 const SECRET = '[A-Za-z0-9_-]{22}';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { pageAnswer } from '../../service/gate/answer.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { brokenStore, keptLog } from '../api/ask-api.ts';
+import { brokenStore, keptLog } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
 import { issueToken } from '../support/postern.ts';
-import { startGate } from './ask-gate.ts';
 
 test('gate: HEAD gets the same response as GET', async () => {
   const { ask } = await startGate();

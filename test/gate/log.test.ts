@@ -4,11 +4,11 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
-import { keptLog } from '../api/ask-api.ts';
-import { linesOf, unescaped } from '../fixtures/read.ts';
-import { grantAt, newId } from '../store/grants.ts';
+import { keptLog } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
+import { linesOf, unescaped } from '../support/fixtures.ts';
 import { issueToken } from '../support/postern.ts';
-import { startGate } from './ask-gate.ts';
+import { grantAt, newId } from '../support/store/grants.ts';
 
 const level = { debug: 20, info: 30, error: 50 };
 

@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
-import { createAsked, keptLog } from '../api/ask-api.ts';
-import { signedGate } from '../jwt/signed.ts';
+import { createAsked, keptLog } from '../support/ask-api.ts';
+import { startGate } from '../support/ask-gate.ts';
+import { signedGate } from '../support/jwt/signed.ts';
 import { issueToken } from '../support/postern.ts';
-import { startGate } from './ask-gate.ts';
 
 const NOW = 1_800_000_000;
 const path = '/download/a';

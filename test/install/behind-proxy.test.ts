@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
-import { doctor } from '../doctor/site/site.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { doctor } from '../support/doctor/site.ts';
 import { writeFiles } from '../support/files.ts';
+import { FRONTS, type FrontName, HOST, startFront } from '../support/install/fronts.ts';
 import { needTool } from '../support/need-tool.ts';
 import {
   apiListener,
@@ -16,7 +17,6 @@ import {
   listening,
 } from '../support/postern.ts';
 import { type Headers, requestBytes, sendRaw } from '../support/raw.ts';
-import { FRONTS, type FrontName, HOST, startFront } from './fronts.ts';
 
 // docs/guides/behind-another-proxy.md: its proxies in front of its nginx, with two clients.
 

@@ -1,10 +1,10 @@
 import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fencedBlocks } from '../docs/blocks.ts';
 import { inOverlay } from '../harness/debian/overlay.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { selfSigned } from '../support/certificate.ts';
+import { fencedBlocks } from '../support/docs/blocks.ts';
 import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { needOverlay } from '../support/need-root.ts';

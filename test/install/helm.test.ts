@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
-import { FIELDS } from '../config/load.ts';
-import { docsBlock } from '../docs/blocks.ts';
 import { findHelm } from '../harness/helm.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
@@ -13,11 +11,13 @@ import { tryRun } from '../harness/run.ts';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../harness/s3.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askApi } from '../support/ask-service.ts';
+import { docsBlock } from '../support/docs/blocks.ts';
 import { forTest } from '../support/for-test.ts';
+import { ALL, CHART, one, REQUIRED, render, template } from '../support/install/chart.ts';
+import { misfits } from '../support/install/manifests.ts';
+import { startPod } from '../support/install/pod.ts';
+import { FIELDS } from '../support/load-config.ts';
 import { KEY } from '../support/postern.ts';
-import { ALL, CHART, one, REQUIRED, render, template } from './chart.ts';
-import { misfits } from './manifests.ts';
-import { startPod } from './pod.ts';
 
 // Helm is downloaded if it is not installed.
 beforeAll(findHelm, 180_000);

@@ -2,15 +2,15 @@ import { execFile } from 'node:child_process';
 import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { placed } from '../cli/nginx/machine.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
+import { placed } from '../support/cli/machine.ts';
 import { forTest } from '../support/for-test.ts';
+import { type Packed, pack } from '../support/install/packed.ts';
 import { KEY } from '../support/postern.ts';
-import { type Packed, pack } from './packed.ts';
 
 // What a new user does with the package: on a machine with only Node.js and nginx, as an ordinary user, in
 // an empty folder, and without a network.

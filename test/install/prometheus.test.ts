@@ -1,7 +1,6 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { docsBlock } from '../docs/blocks.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts, onFreePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
@@ -9,6 +8,7 @@ import { tryRun } from '../harness/run.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askGate, ENV } from '../support/ask-service.ts';
+import { docsBlock } from '../support/docs/blocks.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 

@@ -5,9 +5,9 @@ import { createClient, type PosternClient } from '../../client/client.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
+import { startApplication } from '../support/install/application.ts';
 import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
-import { startApplication } from './application.ts';
 
 // Runs the programs of integrations/examples/. The test adds what they leave to the reader: the rules, a login, and a
 // server.

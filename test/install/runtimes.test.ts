@@ -10,8 +10,8 @@ import { launch } from '../harness/process.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { ENV } from '../support/ask-service.ts';
 import { forTest } from '../support/for-test.ts';
+import { pack } from '../support/install/packed.ts';
 import { KEY } from '../support/postern.ts';
-import { pack } from './packed.ts';
 
 // postern/client from the package, in other runtimes and in TypeScript.
 

@@ -5,9 +5,9 @@ import { expect, test } from 'vitest';
 import { pictures } from '../../bench/report/charts.ts';
 import { brokenLinks } from '../../dev/build/site/links.ts';
 import { buildSite } from '../../dev/build/site/site.ts';
-import { NONE, SOME } from '../bench/results.ts';
 import { loadPackage } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { NONE, SOME } from '../support/bench-results.ts';
 import { folderForTest } from '../support/for-test.ts';
 
 interface MiniSearch {

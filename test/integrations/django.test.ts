@@ -7,10 +7,10 @@ import { django, findDjango, PASSWORD } from '../../dev/examples/django.ts';
 import { type ExampleSite, startExample, startPostern } from '../../dev/examples/site.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { createVisitor, expectIssuer, linksOf, multipart, type Visit } from '../support/example.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { NAMES } from '../support/names.ts';
 import { needTool } from '../support/need-tool.ts';
-import { createVisitor, expectIssuer, linksOf, multipart, type Visit } from './example.ts';
 
 const FOLDER = join(projectRoot, 'integrations', 'django');
 const NAME = 'Übersicht (1) & "x".pdf';

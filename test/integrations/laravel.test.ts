@@ -4,8 +4,6 @@ import { expect, test } from 'vitest';
 import { artisan, findLaravelApp, laravel } from '../../dev/examples/laravel.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
-import { forTest } from '../support/for-test.ts';
-import { listening } from '../support/postern.ts';
 import {
   describeExample,
   expectIssuer,
@@ -18,7 +16,9 @@ import {
   userOf,
   type Wanted,
   withRsaKey,
-} from './example.ts';
+} from '../support/example.ts';
+import { forTest } from '../support/for-test.ts';
+import { listening } from '../support/postern.ts';
 
 interface Call {
   readonly disk?: string;

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { rails, rake, runRails } from '../../dev/examples/rails.ts';
-import { openBrowser, PICTURE, playAll } from '../browsers/browser.ts';
-import { docsBlock } from '../docs/blocks.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { forTest } from '../support/for-test.ts';
+import { openBrowser, PICTURE, playAll } from '../support/browser.ts';
+import { docsBlock } from '../support/docs/blocks.ts';
 import {
   describeExample,
   expectIssuer,
@@ -21,7 +20,8 @@ import {
   userOf,
   type Wanted,
   withRsaKey,
-} from './example.ts';
+} from '../support/example.ts';
+import { forTest } from '../support/for-test.ts';
 
 const FILM = await readFile(join(projectRoot, 'dev/demo/film.mp4'));
 const PDF = `%PDF-1.4

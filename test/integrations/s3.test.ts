@@ -4,10 +4,10 @@ import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../harness/s3.ts';
 import type { ToolName } from '../harness/tools.ts';
-import { type BuiltSite, START_MS, startBuiltSite } from '../s3/servers/sites.ts';
 import { forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 import { KEY } from '../support/postern.ts';
+import { type BuiltSite, START_MS, startBuiltSite } from '../support/storage-sites.ts';
 
 // Files that an application writes to an object store with its own library, and that Postern signs.
 let s3: S3;

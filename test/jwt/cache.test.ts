@@ -4,8 +4,8 @@ import { OWN_AUDIENCE } from '../../service/jwt/claims.ts';
 import { createOwnKeys, type OwnKeys } from '../../service/jwt/keys.ts';
 import { createCache, createVerify } from '../../service/jwt/verify.ts';
 import { createMounts } from '../../service/site/mount.ts';
+import { jwksText } from '../support/jwt/issuers.ts';
 import { mount } from '../support/postern.ts';
-import { jwksText } from './issuers.ts';
 
 const START = 1_800_000_000;
 const ISSUER = 'https://files.example';

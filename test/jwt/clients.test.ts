@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TrustedIssuer } from '../../service/token/client.ts';
-import { keptLog } from '../api/ask-api.ts';
-import { bearer, endpoint, files, login, START } from './issuers.ts';
-import { createSigned } from './signed.ts';
+import { keptLog } from '../support/ask-api.ts';
+import { bearer, endpoint, files, login, START } from '../support/jwt/issuers.ts';
+import { createSigned } from '../support/jwt/signed.ts';
 
 const opened = (more: Partial<TrustedIssuer> = {}) =>
   createSigned({ issuers: [{ ...login, ...more }], files });

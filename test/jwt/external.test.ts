@@ -1,11 +1,11 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { jwtId } from '../../service/token/token.ts';
-import { keptLog, OTHER_KEY } from '../api/ask-api.ts';
+import { keptLog, OTHER_KEY } from '../support/ask-api.ts';
+import { foreigner, from, newJwk, START, uri } from '../support/jwt/issuers.ts';
+import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
-import { recorder } from '../webhooks/receiver.ts';
-import { foreigner, from, newJwk, START, uri } from './issuers.ts';
-import { createSigned, signedGate, trusting } from './signed.ts';
+import { recorder } from '../support/receiver.ts';
 
 test.each(['EdDSA', 'ES256', 'RS256'])(
   'external JWT: a token signed with %s is accepted',

@@ -11,8 +11,8 @@ import {
   partsOf,
   START,
   uri as uriOf,
-} from './issuers.ts';
-import { signedGate } from './signed.ts';
+} from '../support/jwt/issuers.ts';
+import { signedGate } from '../support/jwt/signed.ts';
 
 const app = await foreigner('app', { client: 'test' });
 const { issue, codeOf, files, ask } = await signedGate(

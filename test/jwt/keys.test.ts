@@ -4,10 +4,18 @@ import type { JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { KeyFilesError } from '../../service/jwt/jwt.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
-import { keptLog } from '../api/ask-api.ts';
 import { waitFor } from '../harness/wait.ts';
-import { endpoint, foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
-import { signedGate, trustingRemote } from './signed.ts';
+import { keptLog } from '../support/ask-api.ts';
+import {
+  endpoint,
+  foreigner,
+  from,
+  newJwk,
+  publicHalf,
+  START,
+  uri,
+} from '../support/jwt/issuers.ts';
+import { signedGate, trustingRemote } from '../support/jwt/signed.ts';
 
 test.each<[string, Partial<TrustedIssuer>, object]>([
   ['an algorithm that the issuer may not use', { algorithms: ['ES256'] }, {}],

@@ -1,8 +1,8 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
-import { from, newJwk, uri } from './issuers.ts';
-import { createSigned, signedGate, trusting } from './signed.ts';
+import { from, newJwk, uri } from '../support/jwt/issuers.ts';
+import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])(
   'a JWT by %s carries its grant, and opens it',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { keptLog } from '../api/ask-api.ts';
-import { compact, foreigner, newJwk, START, uri } from './issuers.ts';
-import { signedGate } from './signed.ts';
+import { keptLog } from '../support/ask-api.ts';
+import { compact, foreigner, newJwk, START, uri } from '../support/jwt/issuers.ts';
+import { signedGate } from '../support/jwt/signed.ts';
 
 // The reason why a JWT is rejected is in the log, and not in the response.
 

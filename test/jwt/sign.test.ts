@@ -3,7 +3,7 @@ import { type JWTPayload, jwtVerify } from 'jose';
 import { expect, test } from 'vitest';
 import { createSignPayload } from '../../service/jwt/claims.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
-import { jwksText } from './issuers.ts';
+import { jwksText } from '../support/jwt/issuers.ts';
 
 const TYPE = 'postern+jwt';
 

@@ -4,11 +4,11 @@ import { createInstruments } from '../../service/metrics/instruments.ts';
 import { createMetrics, sharedText } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { type Store, Unconfirmed } from '../../service/token/store.ts';
-import { brokenStore } from '../api/ask-api.ts';
 import { waitFor } from '../harness/wait.ts';
 import { sent } from '../store/contract-delivered.ts';
-import { grantAt, newId } from '../store/grants.ts';
+import { brokenStore } from '../support/ask-api.ts';
 import { metricsOf, samplesOf } from '../support/samples.ts';
+import { grantAt, newId } from '../support/store/grants.ts';
 
 function measured(store: Store) {
   const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });

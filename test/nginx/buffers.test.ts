@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { drain, listen } from '../../service/process/listen.ts';
-import { keptLog } from '../api/ask-api.ts';
-import { createSigned } from '../jwt/signed.ts';
+import { keptLog } from '../support/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
+import { createSigned } from '../support/jwt/signed.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type Headers, openRaw, requestBytes } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';

@@ -2,10 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MAX_JWT_LENGTH } from '../../service/token/token.ts';
+import { cachedSite, FILES, seen, snippet } from '../support/nginx/cached-site.ts';
 import { type Headers, openRaw, requestBytes } from '../support/raw.ts';
 import { type SiteOptions, useSite } from '../support/site.ts';
 import { CACHE_PATH } from '../support/snippet.ts';
-import { cachedSite, FILES, seen, snippet } from './cached-site.ts';
 
 // With a separator that a value may contain, two requests could have the same key.
 test('decision cache: a decision is not reused for a request whose joined values look the same', async () => {

@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { servingWorkers } from '../harness/nginx-log.ts';
 import { waitFor } from '../harness/wait.ts';
+import { cachedSite, FILES, HOSTILE, PATH, seen, snippet } from '../support/nginx/cached-site.ts';
 import { openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
 import { countAsked, siteForTest } from '../support/site.ts';
 import { CACHE_CONF, CACHE_PATH } from '../support/snippet.ts';
-import { cachedSite, FILES, HOSTILE, PATH, seen, snippet } from './cached-site.ts';
 
 test('decision cache: an allowed decision is reused, and simultaneous requests get their own files', async () => {
   const { issue, ask, asked, log, nginx } = await cachedSite();

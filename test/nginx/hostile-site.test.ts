@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ANYWHERE, SERVER } from '../support/nginx/own-directives.ts';
 import { type IssuedToken, mount } from '../support/postern.ts';
 import type { Headers, RawAnswer } from '../support/raw.ts';
 import { type Site, type SiteOptions, siteForTest, startSite, useSite } from '../support/site.ts';
-import { ANYWHERE, SERVER } from './own-directives.ts';
 
 // Directives of a site that the snippets inherit. With each of them a request without a token is
 // denied with the right status, and a valid token gets the file. Each server block has both modes.

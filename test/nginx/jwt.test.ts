@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createSigned } from '../jwt/signed.ts';
+import { createSigned } from '../support/jwt/signed.ts';
 import { modes, useSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');

@@ -2,9 +2,9 @@ import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { BROWSER, links, withListing } from '../support/nginx/listed.ts';
 import type { RawAnswer } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
-import { BROWSER, links, withListing } from './listed.ts';
 
 // That of nginx.
 vi.stubEnv('TZ', 'Asia/Tokyo');

@@ -6,8 +6,8 @@ import { createClientOf } from '../../service/jwt/jwt.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { newJwk, publicHalf } from '../jwt/issuers.ts';
 import { writeFiles } from '../support/files.ts';
+import { newJwk, publicHalf } from '../support/jwt/issuers.ts';
 import {
   apiListener,
   createPostern,

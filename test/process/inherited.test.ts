@@ -5,13 +5,13 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import type { InheritedSocket } from '../../service/config/inherited.ts';
 import { takeInherited } from '../../service/process/inherited.ts';
-import { errorOf } from '../config/load.ts';
 import { startOnSockets } from '../harness/on-sockets.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { ExitedEarly } from '../harness/process.ts';
 import { tryRun } from '../harness/run.ts';
 import { ENV } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
+import { errorOf } from '../support/load-config.ts';
 import { needTool } from '../support/need-tool.ts';
 
 function status(socketPath: string, path: string): Promise<number | undefined> {

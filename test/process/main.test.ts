@@ -11,11 +11,11 @@ import { ExitedEarly } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { startCountingProxy, startProxy } from '../store/proxies.ts';
 import { askApi, askGate, askMetrics, ENV } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { needRoot } from '../support/need-root.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
+import { startCountingProxy, startProxy } from '../support/store/proxies.ts';
 
 const start = (env: Record<string, string>) => forTest(startService({ env: { ...ENV, ...env } }));
 

@@ -3,9 +3,17 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { SETTINGS } from '../../service/config/settings.ts';
 import { changesBetween } from '../../service/process/reload.ts';
-import { FILE, fileOf, load, loadFile, loadWith, MOUNTS, OVERRIDES } from '../config/load.ts';
 import { writeFiles } from '../support/files.ts';
 import { folderForTest } from '../support/for-test.ts';
+import {
+  FILE,
+  fileOf,
+  load,
+  loadFile,
+  loadWith,
+  MOUNTS,
+  OVERRIDES,
+} from '../support/load-config.ts';
 
 const loadBefore = () =>
   load({

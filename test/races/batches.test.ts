@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { temporaryFolder } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
-import { jwksText } from '../jwt/issuers.ts';
 import { askApi, askGate } from '../support/ask-service.ts';
 import { forTest } from '../support/for-test.ts';
+import { jwksText } from '../support/jwt/issuers.ts';
 import { KEY } from '../support/postern.ts';
-import { startInstance } from './site.ts';
+import { startInstance } from '../support/racers.ts';
 
 /** More than may be in work. */
 const AT_ONCE = 32;

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { keysOf, tell } from '../store/open-redis.ts';
 import { askApi } from '../support/ask-service.ts';
-import { startInstance, startMonitor } from './site.ts';
+import { startInstance, startMonitor } from '../support/racers.ts';
+import { keysOf, tell } from '../support/store/open-redis.ts';
 
 const COUNT = 100_000;
 

@@ -5,7 +5,7 @@ import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { waitFor } from '../harness/wait.ts';
-import { endpoint, foreigner, publicHalf } from '../jwt/issuers.ts';
+import { endpoint, foreigner, publicHalf } from '../support/jwt/issuers.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw } from '../support/raw.ts';
 import {

@@ -12,11 +12,11 @@ import { waitFor } from '../harness/wait.ts';
 import { askApi, askMetrics, ENV } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
+import { startClients, startFront, startInstance } from '../support/racers.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
 import { modes, type SiteMode } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
-import { startClients, startFront, startInstance } from './site.ts';
 
 const redis = await startRedis();
 afterAll(redis.stop);

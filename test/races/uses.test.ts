@@ -1,8 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
-import { tell } from '../store/open-redis.ts';
 import { askGate } from '../support/ask-service.ts';
-import type { RawAnswer } from '../support/raw.ts';
 import {
   addressOf,
   askAtOnce,
@@ -13,7 +11,9 @@ import {
   type Racer,
   startRaceSite,
   tally,
-} from './site.ts';
+} from '../support/racers.ts';
+import type { RawAnswer } from '../support/raw.ts';
+import { tell } from '../support/store/open-redis.ts';
 
 describe.each([
   ['auth_request', 'Redis'],

@@ -7,7 +7,7 @@ import {
   pathError,
   prefixError,
 } from '../../service/site/path.ts';
-import { legalPath } from './arbitrary.ts';
+import { legalPath } from '../support/arbitrary-paths.ts';
 
 test.each([
   ['a/b', 'must start with a slash'],

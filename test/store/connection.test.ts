@@ -7,7 +7,7 @@ import {
 import { failureOf } from '../../service/store/connection/failure.ts';
 import { parseStoreUrl, shownHosts } from '../../service/store/connection/url.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { observerOf } from './open-redis.ts';
+import { observerOf } from '../support/store/open-redis.ts';
 
 function started() {
   const writes: Array<() => void> = [];

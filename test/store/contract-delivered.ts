@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/token/delivery.ts';
-import { createAsked } from '../api/ask-api.ts';
-import { type Contracted, from, grantAt, newId } from './grants.ts';
+import { createAsked } from '../support/ask-api.ts';
+import { type Contracted, from, grantAt, newId } from '../support/store/grants.ts';
 
 /** What one request sent: by default of a file with 100 bytes. */
 export function sent(range: ByteRange | undefined, more: Partial<Delivery> = {}): Delivery {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Grant } from '../../service/token/grant.ts';
 import { waitFor } from '../harness/wait.ts';
+import { type Contracted, from, grantAt, newId } from '../support/store/grants.ts';
 import { sent } from './contract-delivered.ts';
-import { type Contracted, from, grantAt, newId } from './grants.ts';
 
 /** The rules of every store for tokens of other issuers. */
 export function foreignContract({ store, now, pass }: Contracted): void {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { nextTurn } from '../../service/pieces.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import type { Cursor, Entry, Selection } from '../../service/token/store.ts';
-import { type Contracted, from, grantAt, newId } from './grants.ts';
+import { type Contracted, from, grantAt, newId } from '../support/store/grants.ts';
 
 /** Two paths whose index is the same in Redis, and which therefore must be separated when it is read. */
 const SAME_CHECKSUM = ['/download/995', '/download/3240'] as const;

@@ -5,7 +5,7 @@ import { MAX_SHOWN_REQUESTERS } from '../../service/token/store.ts';
 import { digest } from '../../service/token/token.ts';
 import type { Requester } from '../../service/token/uses.ts';
 import { waitFor } from '../harness/wait.ts';
-import { type Contracted, from, newId } from './grants.ts';
+import { type Contracted, from, newId } from '../support/store/grants.ts';
 
 /** The rules of a store for grants that distinguish requesters. */
 export function usesContract({ store, now, pass, issue: issueGrant }: Contracted): void {

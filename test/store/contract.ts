@@ -3,11 +3,18 @@ import type { Grant } from '../../service/token/grant.ts';
 import { MAX_PIN_ATTEMPTS as MAX } from '../../service/token/pin.ts';
 import type { Entry, Store } from '../../service/token/store.ts';
 import { waitFor } from '../harness/wait.ts';
+import {
+  type Contracted,
+  from,
+  grantAt,
+  issueTo,
+  newId,
+  type Opened,
+} from '../support/store/grants.ts';
 import { deliveredContract } from './contract-delivered.ts';
 import { foreignContract } from './contract-foreign.ts';
 import { listsContract } from './contract-lists.ts';
 import { usesContract } from './contract-uses.ts';
-import { type Contracted, from, grantAt, issueTo, newId, type Opened } from './grants.ts';
 
 export interface ContractOptions {
   /** Time really passes, so the tests wait at the same time. */

@@ -7,9 +7,9 @@ import { createKeys } from '../../service/store/redis/record.ts';
 import { createReplicas } from '../../service/store/redis/replicas.ts';
 import type { Shared } from '../../service/store/redis/shared.ts';
 import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
+import { newId } from '../support/store/grants.ts';
+import { observerOf } from '../support/store/open-redis.ts';
 import { sent } from './contract-delivered.ts';
-import { newId } from './grants.ts';
-import { observerOf } from './open-redis.ts';
 
 /** A master with a replica, and what its second connection was sent. */
 function createMaster(id: string) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { grantAt, newId } from '../support/store/grants.ts';
 import { storeContract } from './contract.ts';
-import { grantAt, newId } from './grants.ts';
 
 storeContract('memory', async () => {
   let time = 1_800_000_000_000;

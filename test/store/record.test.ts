@@ -5,7 +5,7 @@ import { decodeRecord, encodeRecord } from '../../service/store/redis/record.ts'
 import { type Grant, KEPT_FIELDS } from '../../service/token/grant.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { grantAt } from './grants.ts';
+import { grantAt } from '../support/store/grants.ts';
 
 test('record: short, and with the version of its layout', () => {
   expect(encodeRecord(grantAt(1000))).toBe(

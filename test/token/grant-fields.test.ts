@@ -16,7 +16,7 @@ test('a field that is declared once is checked, stored, signed, returned, descri
   onTestFinished(() => void vi.resetModules());
   const { GRANT_FIELDS } = await import('../../service/token/grant-fields.ts');
   Object.assign(GRANT_FIELDS, { label });
-  const { createSigned } = await import('../jwt/signed.ts');
+  const { createSigned } = await import('../support/jwt/signed.ts');
   const { ask } = await createSigned();
   const post = (more: object) =>
     ask('POST /tokens', { json: { path: '/download/a', label: 'report', ...more } });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { GrantRequest } from '../../service/token/grant-fields.ts';
 import type { Refused } from '../../service/token/refused.ts';
-import { client, createDecider, type DeciderOptions, issued, refusal } from '../decide/decider.ts';
-import { linesOf, unescaped } from '../fixtures/read.ts';
+import { client, createDecider, type DeciderOptions, issued, refusal } from '../support/decider.ts';
+import { linesOf, unescaped } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';
 
 test('issue: fields that were not requested, and flags that are false, are absent', async () => {

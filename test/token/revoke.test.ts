@@ -7,9 +7,9 @@ import type { LookUpResult } from '../../service/token/look-up.ts';
 import { createProlong, createRevoke } from '../../service/token/revoke.ts';
 import { type Store, StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { client, createDecider, refusal } from '../decide/decider.ts';
-import { grantAt } from '../store/grants.ts';
+import { client, createDecider, refusal } from '../support/decider.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
+import { grantAt } from '../support/store/grants.ts';
 
 describe('revoke', () => {
   const { client } = apiKey(KEY);

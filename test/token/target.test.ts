@@ -4,7 +4,7 @@ import { createMounts, type Mount } from '../../service/site/mount.ts';
 import type { Client } from '../../service/token/client.ts';
 import { checkTarget } from '../../service/token/grant-request.ts';
 import { RequestErrors } from '../../service/token/refused.ts';
-import { client, createDecider, refusal } from '../decide/decider.ts';
+import { client, createDecider, refusal } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
 
 const mounts = createMounts([

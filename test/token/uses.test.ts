@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { digest } from '../../service/token/token.ts';
 import { identify } from '../../service/token/uses.ts';
-import { createDecider, issued, refusal } from '../decide/decider.ts';
+import { createDecider, issued, refusal } from '../support/decider.ts';
 
 const path = '/download/a';
 

@@ -4,8 +4,8 @@ import { isUsed } from '../../service/decide/decision.ts';
 import { logDecision } from '../../service/gate/decision-log.ts';
 import { newToken } from '../../service/token/token.ts';
 import { withoutTokens } from '../../service/token/without-tokens.ts';
-import { keptLog } from '../api/ask-api.ts';
-import { createDecider } from '../decide/decider.ts';
+import { keptLog } from '../support/ask-api.ts';
+import { createDecider } from '../support/decider.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
 import { mount } from '../support/postern.ts';
 

@@ -16,9 +16,9 @@ import {
   type EventSettings,
   MAX_ATTEMPTS,
 } from '../../service/webhooks/webhooks.ts';
+import { SECRET } from '../support/receiver.ts';
 import { samplesOf } from '../support/samples.ts';
 import { event, eventContract } from './contract.ts';
-import { SECRET } from './receiver.ts';
 
 const webhookAt = (url: string) => ({
   url,

@@ -8,7 +8,7 @@ import {
   signatureHeaders,
 } from '../../service/webhooks/send.ts';
 import { tcpForTest } from '../support/for-test.ts';
-import { OTHER_SECRET, respondWith, SECRET, startReceiver } from './receiver.ts';
+import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../support/receiver.ts';
 
 const bytesOf = (secret: string) => Buffer.from(secret.slice('whsec_'.length), 'base64');
 const EVENT = { id: 'msg_1', body: '{"type":"token.issued","timestamp":"t","data":{"path":"/ä"}}' };

@@ -4,8 +4,8 @@ import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } f
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
+import { type Ended, postern, posternHere } from '../../support/cli/postern.ts';
 import { needRoot } from '../../support/need-root.ts';
-import { type Ended, postern, posternHere } from '../postern.ts';
 
 let folder: string;
 beforeEach(async () => {

@@ -2,7 +2,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
-import { directives, type Env, FILES, inFolder, inlined, parseNginx, USUAL } from './machine.ts';
+import {
+  directives,
+  type Env,
+  FILES,
+  inFolder,
+  inlined,
+  parseNginx,
+  USUAL,
+} from '../../support/cli/machine.ts';
 
 const { at: inside, done, refused } = inFolder();
 

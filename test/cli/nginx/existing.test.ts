@@ -8,8 +8,8 @@ import { freePorts } from '../../harness/ports.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { program as command } from '../postern.ts';
-import { machine, notes, program, SITE, snapshot, WORDS } from './machine.ts';
+import { machine, notes, program, SITE, snapshot, WORDS } from '../../support/cli/machine.ts';
+import { program as command } from '../../support/cli/postern.ts';
 
 // `postern nginx --out` beside a configuration that exists, with real nginx to read and test it.
 

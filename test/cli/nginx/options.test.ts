@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { FILES, inFolder, USUAL } from '../../support/cli/machine.ts';
+import { program } from '../../support/cli/postern.ts';
 import { isRoot } from '../../support/need-root.ts';
-import { program } from '../postern.ts';
-import { FILES, inFolder, USUAL } from './machine.ts';
 
 const { at, run, done, refused } = inFolder();
 

@@ -4,11 +4,11 @@ import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startService } from '../../harness/service.ts';
+import { placed, printed } from '../../support/cli/machine.ts';
+import { postern } from '../../support/cli/postern.ts';
 import { writeFiles } from '../../support/files.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { KEY, listening, mount } from '../../support/postern.ts';
-import { postern } from '../postern.ts';
-import { placed, printed } from './machine.ts';
 
 /** One of the origins that are allowed below. */
 const LOOKALIKES = [

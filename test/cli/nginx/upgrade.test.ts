@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { machine, SITE, snapshot, WORDS } from './machine.ts';
+import { machine, SITE, snapshot, WORDS } from '../../support/cli/machine.ts';
 
 describe('nginx --upgrade', () => {
   test('replaces old snippets, and keeps settings and sites', async () => {

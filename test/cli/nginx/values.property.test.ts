@@ -5,9 +5,9 @@ import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { UsageError } from '../../../common/errors.ts';
 import { prefixError } from '../../../service/site/path.ts';
 import { testNginx } from '../../harness/nginx.ts';
+import { MOUNTS, type Parsed, parseNginx, printed } from '../../support/cli/machine.ts';
 import { isRoot } from '../../support/need-root.ts';
 import { mount } from '../../support/postern.ts';
-import { MOUNTS, type Parsed, parseNginx, printed } from './machine.ts';
 
 /** A kind of value that an option takes, and the word that nginx must read of it. */
 interface Kind {

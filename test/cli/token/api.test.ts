@@ -3,9 +3,18 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freePorts } from '../../harness/ports.ts';
+import {
+  asked,
+  at,
+  done,
+  fails,
+  folder,
+  gate,
+  run,
+  useService,
+} from '../../support/cli/service.ts';
 import { forTest } from '../../support/for-test.ts';
 import { KEY, listening } from '../../support/postern.ts';
-import { asked, at, done, fails, folder, gate, run, useService } from './service.ts';
 
 useService();
 

@@ -4,11 +4,11 @@ import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { jwtId, newToken } from '../../../service/token/token.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
-import { foreigner } from '../../jwt/issuers.ts';
-import { createSigned } from '../../jwt/signed.ts';
+import { posternHere } from '../../support/cli/postern.ts';
 import { writeFiles } from '../../support/files.ts';
+import { foreigner } from '../../support/jwt/issuers.ts';
+import { createSigned } from '../../support/jwt/signed.ts';
 import { issueToken, KEY, type Listening, listening } from '../../support/postern.ts';
-import { posternHere } from '../postern.ts';
 
 let folder: string;
 let service: Listening;

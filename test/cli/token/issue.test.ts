@@ -3,9 +3,19 @@ import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { grantOptions } from '../../../cli/token/command.ts';
 import { grantRequest } from '../../../service/api/schema.ts';
+import { program } from '../../support/cli/postern.ts';
+import {
+  asked,
+  at,
+  done,
+  fails,
+  issued,
+  run,
+  service,
+  stateOf,
+  useService,
+} from '../../support/cli/service.ts';
 import { KEY, listening } from '../../support/postern.ts';
-import { program } from '../postern.ts';
-import { asked, at, done, fails, issued, run, service, stateOf, useService } from './service.ts';
 
 useService();
 

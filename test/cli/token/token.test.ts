@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { stateText } from '../../../cli/token/show.ts';
-import { forTest } from '../../support/for-test.ts';
-import { listening } from '../../support/postern.ts';
 import {
   ADMIN,
   asked,
@@ -13,7 +11,9 @@ import {
   run,
   stateOf,
   useService,
-} from './service.ts';
+} from '../../support/cli/service.ts';
+import { forTest } from '../../support/for-test.ts';
+import { listening } from '../../support/postern.ts';
 
 useService();
 

@@ -1,15 +1,15 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { postern, posternHere, type With } from '../../cli/postern.ts';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { postern, posternHere, type With } from '../../support/cli/postern.ts';
+import { diagnosed, dumpOf, started } from '../../support/doctor/trap.ts';
 import { writeFiles } from '../../support/files.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
 import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
-import { diagnosed, dumpOf, started } from './trap.ts';
 
 const DUMP = `# configuration file /etc/nginx/nginx.conf:
 http {

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import { createDisk } from '../../../doctor/config/disk.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { dumpOf, MOUNTS, started } from '../../support/doctor/trap.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { isRoot } from '../../support/need-root.ts';
-import { dumpOf, MOUNTS, started } from './trap.ts';
 
 async function folder() {
   const top = await realpath(await folderForTest());

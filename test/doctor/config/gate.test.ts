@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { FILE, get, type Trap, testTraps, urlOf, withToken } from './trap.ts';
+import { FILE, get, type Trap, testTraps, urlOf, withToken } from '../../support/doctor/trap.ts';
 
 // Traps at the public location, in logs and error pages that a request shows: each one is shown on nginx, found by file and line, and fixed.
 // test/doctor/leaks.test.ts has others.

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
+import { FILE, get, testTraps, urlOf, withToken } from '../../support/doctor/trap.ts';
 import { listening } from '../../support/postern.ts';
-import { FILE, get, testTraps, urlOf, withToken } from './trap.ts';
 
 // Traps at the internal location, and files of it with a second URL: each one is shown on nginx, found, and fixed.
 // test/doctor/leaks.test.ts has others.

@@ -6,10 +6,10 @@ import { type Directive, Http, type Location, Unreadable } from '../../../doctor
 import { parse } from '../../../doctor/config/parse.ts';
 import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { diagnosed } from '../../support/doctor/trap.ts';
 import { forTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
 import { requestBytes, sendRaw } from '../../support/raw.ts';
-import { diagnosed } from './trap.ts';
 
 /** A directive without its position. */
 interface Written {

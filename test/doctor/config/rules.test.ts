@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { diagnosed, type Finding } from '../../support/doctor/trap.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
 import { smallDisk } from '../../support/small-disk.ts';
-import { diagnosed, type Finding } from './trap.ts';
 
 // Rules that the text of a configuration shows.
 

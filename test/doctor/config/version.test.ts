@@ -5,7 +5,7 @@ import { version } from '../../../common/package.ts';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import { keepsConnections, versionIn } from '../../../doctor/config/version.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { diagnosed } from './trap.ts';
+import { diagnosed } from '../../support/doctor/trap.ts';
 
 /** What `nginx -VT 2>&1` prints, with the snippets left out. */
 const printed = (product: string) => `nginx version: ${product}

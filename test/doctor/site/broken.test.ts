@@ -2,9 +2,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
+import {
+  BEHIND,
+  type BrokenSite,
+  type Case,
+  change,
+  FRONT,
+  siteToAttack,
+  trap,
+} from '../../support/doctor/site.ts';
 import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
-import { BEHIND, type BrokenSite, type Case, change, FRONT, siteToAttack, trap } from './site.ts';
 
 const INTERNAL = 'include postern/internal.conf;';
 const HEADERS = readFileSync(join(projectRoot, 'nginx/snippets/file.conf'), 'utf8')

@@ -7,12 +7,12 @@ import { openJwt } from '../../../service/jwt/jwt.ts';
 import { createMounts } from '../../../service/site/mount.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { BEHIND, type BrokenSite, doctor, FRONT, siteToAttack } from '../../support/doctor/site.ts';
 import { writeFiles } from '../../support/files.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { KEY, mount } from '../../support/postern.ts';
 import { modes } from '../../support/site.ts';
 import { CACHE_CONF, corsFor } from '../../support/snippet.ts';
-import { BEHIND, type BrokenSite, doctor, FRONT, siteToAttack } from './site.ts';
 
 function signing() {
   const readFile = () => JSON.stringify({ keys: [newKey('EdDSA')] });

@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { posternHere, program } from '../../cli/postern.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { launch } from '../../harness/process.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { posternHere, program } from '../../support/cli/postern.ts';
+import { type BrokenSite, type Doctored, siteToAttack } from '../../support/doctor/site.ts';
 import { forTest, tcpForTest } from '../../support/for-test.ts';
 import { apiKey, KEY, listening, mount } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
-import { type BrokenSite, type Doctored, siteToAttack } from './site.ts';
 
 /** Sites that cannot be tested, with options and variables, and the message. */
 const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], RegExp]>> = {

@@ -3,14 +3,14 @@ import { delimiter, join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
-import { docsBlock, fencedBlocks } from '../../docs/blocks.ts';
 import type { Tool } from '../../harness/find-on-path.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { launch } from '../../harness/process.ts';
 import { type ServiceProcess, startService } from '../../harness/service.ts';
 import { askGate } from '../../support/ask-service.ts';
+import { docsBlock, fencedBlocks } from '../../support/docs/blocks.ts';
+import { newJwk, publicHalf } from '../../support/jwt/issuers.ts';
 import { needTool } from '../../support/need-tool.ts';
-import { newJwk, publicHalf } from '../issuers.ts';
 
 // Runs the programs of integrations/examples/ that sign, against a Postern with the configuration of
 // docs/reference/jwt.md.

@@ -1,9 +1,9 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { jwtId } from '../../../service/token/token.ts';
 import { startRedis } from '../../harness/redis.ts';
-import { openRedis, tell } from '../../store/open-redis.ts';
-import { foreigner, from, uri } from '../issuers.ts';
-import { signedGate, trusting } from '../signed.ts';
+import { foreigner, from, uri } from '../../support/jwt/issuers.ts';
+import { signedGate, trusting } from '../../support/jwt/signed.ts';
+import { openRedis, tell } from '../../support/store/open-redis.ts';
 
 // What the store remembers of a token of another issuer, if the clocks differ. The clock of Redis is real.
 

@@ -4,8 +4,8 @@ import { decodeProtectedHeader, importJWK, type JWK, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../harness/wait.ts';
 import { folderForTest } from '../../support/for-test.ts';
-import { FILE, type Instance, startInstance, startTwo } from '../instances.ts';
-import { endpoint, newJwk, publicHalf } from '../issuers.ts';
+import { FILE, type Instance, startInstance, startTwo } from '../../support/jwt/instances.ts';
+import { endpoint, newJwk, publicHalf } from '../../support/jwt/issuers.ts';
 
 test('JWT with several instances: revocations and uses are known immediately on every instance', async () => {
   const { one, other, each } = await startTwo();

@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { createRemoteJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ExitedEarly } from '../../harness/process.ts';
-import { type KeyFile, keyFile, startInstance } from '../instances.ts';
-import { publicHalf } from '../issuers.ts';
+import { type KeyFile, keyFile, startInstance } from '../../support/jwt/instances.ts';
+import { publicHalf } from '../../support/jwt/issuers.ts';
 
 const LIVES = { revocable: false };
 

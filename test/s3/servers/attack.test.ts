@@ -4,7 +4,7 @@ import { createSign } from '../../../service/s3/sign.ts';
 import { listening, mount } from '../../support/postern.ts';
 import { type Headers, requestBytes, sendRaw } from '../../support/raw.ts';
 import { gateSnippet, modes, useSite } from '../../support/site.ts';
-import { timeOf } from './sites.ts';
+import { timeOf } from '../../support/storage-sites.ts';
 
 const CREDENTIALS = { accessKeyId: 'AKIA', secretAccessKey: 'the-secret-of-the-storage' };
 const SECRET = 'an object that nobody may have';

@@ -2,10 +2,10 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { docsBlock } from '../../docs/blocks.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import type { Buckets } from '../../harness/s3.ts';
-import { START_MS, startStorageSite } from './sites.ts';
+import { docsBlock } from '../../support/docs/blocks.ts';
+import { START_MS, startStorageSite } from '../../support/storage-sites.ts';
 
 interface HotObjectsOptions {
   /** Whether nginx keeps parts of objects. */

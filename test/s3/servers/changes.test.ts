@@ -7,15 +7,15 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { decode, encode, type StringAnswer } from 'dns-packet';
 import { expect, onTestFinished, test } from 'vitest';
-import { docsBlock } from '../../docs/blocks.ts';
 import { launch } from '../../harness/process.ts';
 import { startS3 } from '../../harness/s3.ts';
 import { findTool } from '../../harness/tools.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { askGate } from '../../support/ask-service.ts';
+import { docsBlock } from '../../support/docs/blocks.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { startReloadable, WEB } from '../../support/reloading.ts';
-import { START_MS, startBuiltSite } from './sites.ts';
+import { START_MS, startBuiltSite } from '../../support/storage-sites.ts';
 
 test(
   'roles: the AWS CLI writes the credentials of a role as the page shows, and Postern reads each of them',

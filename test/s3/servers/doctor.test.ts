@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { postern } from '../../cli/postern.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
+import { postern } from '../../support/cli/postern.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { listening } from '../../support/postern.ts';
-import { START_MS } from './sites.ts';
+import { START_MS } from '../../support/storage-sites.ts';
 
 type Fields = Record<string, string>;
 

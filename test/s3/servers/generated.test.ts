@@ -3,18 +3,18 @@ import { writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { postern } from '../../cli/postern.ts';
 import { startNginx } from '../../harness/nginx.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { type S3, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { jwksText } from '../../jwt/issuers.ts';
-import { startMonitor } from '../../races/site.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { postern } from '../../support/cli/postern.ts';
+import { jwksText } from '../../support/jwt/issuers.ts';
 import { KEY } from '../../support/postern.ts';
-import { type BuiltSite, START_MS, startBuiltSite } from './sites.ts';
+import { startMonitor } from '../../support/racers.ts';
+import { type BuiltSite, START_MS, startBuiltSite } from '../../support/storage-sites.ts';
 
 const NAME = 'a b+c/日本🎉%.txt';
 

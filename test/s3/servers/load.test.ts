@@ -6,7 +6,7 @@ import { type Config, startNginx } from '../../harness/nginx.ts';
 import { cpuSeconds, peakBytes, residentBytes } from '../../harness/usage.ts';
 import { canMeasureCpu } from '../../support/cpu.ts';
 import { forTest } from '../../support/for-test.ts';
-import { START_MS, startBuiltSite } from './sites.ts';
+import { START_MS, startBuiltSite } from '../../support/storage-sites.ts';
 
 const MIB = 1024 * 1024;
 const SIZE = 32 * MIB;

@@ -3,16 +3,22 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSign, storageUrl } from '../../../service/s3/sign.ts';
-import { openBrowser, pageOf, pagesLocation, playAll } from '../../browsers/browser.ts';
-import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
-import { client, waitForLines } from '../../clients/programs.ts';
 import { tryRun } from '../../harness/run.ts';
 import { S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 import { findTool } from '../../harness/tools.ts';
+import { openBrowser, pageOf, pagesLocation, playAll } from '../../support/browser.ts';
+import { fragments, makePlaylist, SECONDS } from '../../support/clients/hls.ts';
+import { client, waitForLines } from '../../support/clients/programs.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
-import { START_MS, type StorageSite, signFor, startStorageSite, timeOf } from './sites.ts';
+import {
+  START_MS,
+  type StorageSite,
+  signFor,
+  startStorageSite,
+  timeOf,
+} from '../../support/storage-sites.ts';
 
 const TEXT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
 

@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'vitest';
-import { startGate } from '../../gate/ask-gate.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { startGate } from '../../support/ask-gate.ts';
 import { issueToken, KEY } from '../../support/postern.ts';
-import { openRedis } from '../open-redis.ts';
+import { openRedis } from '../../support/store/open-redis.ts';
 
 const redis = await startRedis();
 afterAll(() => redis.stop());

@@ -1,5 +1,5 @@
 import { startRedis } from '../../harness/redis.ts';
+import { openedOn } from '../../support/store/open-redis.ts';
 import { storeContract } from '../contract.ts';
-import { openedOn } from '../open-redis.ts';
 
 storeContract('Redis', () => openedOn(startRedis), { concurrent: true });

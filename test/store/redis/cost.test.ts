@@ -2,14 +2,14 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { slotOf } from '../../../service/store/connection/ioredis.ts';
 import type { Uses } from '../../../service/token/grant.ts';
 import type { Requester } from '../../../service/token/uses.ts';
-import { createAsked } from '../../api/ask-api.ts';
+import { createAsked } from '../../support/ask-api.ts';
 import { askApi } from '../../support/ask-service.ts';
 import { forTest } from '../../support/for-test.ts';
 import { apiListener, createPostern, listening } from '../../support/postern.ts';
+import { from, grantAt, issueTo, newId } from '../../support/store/grants.ts';
+import { answers, startProxied, startStore, tell } from '../../support/store/open-redis.ts';
+import { startCountingProxy } from '../../support/store/proxies.ts';
 import { sent } from '../contract-delivered.ts';
-import { from, grantAt, issueTo, newId } from '../grants.ts';
-import { answers, startProxied, startStore, tell } from '../open-redis.ts';
-import { startCountingProxy } from '../proxies.ts';
 
 const { redis, store } = await startStore({}, afterAll);
 

@@ -1,14 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { jwtId } from '../../../service/token/token.ts';
-import { keptLog } from '../../api/ask-api.ts';
-import { type GateReply, startGate } from '../../gate/ask-gate.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { endpoint, foreigner, publicHalf, uri } from '../../jwt/issuers.ts';
-import { signedGate } from '../../jwt/signed.ts';
+import { keptLog } from '../../support/ask-api.ts';
+import { type GateReply, startGate } from '../../support/ask-gate.ts';
+import { endpoint, foreigner, publicHalf, uri } from '../../support/jwt/issuers.ts';
+import { signedGate } from '../../support/jwt/signed.ts';
 import { issueToken } from '../../support/postern.ts';
-import { startProxied } from '../open-redis.ts';
-import { startHoldingProxy } from '../proxies.ts';
+import { startProxied } from '../../support/store/open-redis.ts';
+import { startHoldingProxy } from '../../support/store/proxies.ts';
 
 const LATE = { code: 'unavailable', reason: 'the decision took longer than 1500 ms' };
 const PATH = '/download/reports/a';

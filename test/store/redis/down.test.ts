@@ -7,9 +7,9 @@ import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { caught } from '../fake-redis.ts';
-import { from, grantAt, issueTo, newId } from '../grants.ts';
-import { answers, observerOf, startStore, storeAt, tell } from '../open-redis.ts';
+import { caught } from '../../support/store/fake-redis.ts';
+import { from, grantAt, issueTo, newId } from '../../support/store/grants.ts';
+import { answers, observerOf, startStore, storeAt, tell } from '../../support/store/open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),

@@ -4,8 +4,14 @@ import { type Redis, startRedis } from '../../harness/redis.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { forTest } from '../../support/for-test.ts';
-import { from, grantAt, issueTo, newId } from '../grants.ts';
-import { answers, keysOf, startStore, storeOfService, tell } from '../open-redis.ts';
+import { from, grantAt, issueTo, newId } from '../../support/store/grants.ts';
+import {
+  answers,
+  keysOf,
+  startStore,
+  storeOfService,
+  tell,
+} from '../../support/store/open-redis.ts';
 
 const U = { subject: 'u' };
 

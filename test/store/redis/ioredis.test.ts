@@ -4,9 +4,13 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { MasterConnector, ServerConnector } from '../../../service/store/connection/ioredis.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { type FakeRedis, startFakeCluster, startFakeSentinel } from '../fake-redis.ts';
-import { answers, storeAt } from '../open-redis.ts';
-import { startProxy } from '../proxies.ts';
+import {
+  type FakeRedis,
+  startFakeCluster,
+  startFakeSentinel,
+} from '../../support/store/fake-redis.ts';
+import { answers, storeAt } from '../../support/store/open-redis.ts';
+import { startProxy } from '../../support/store/proxies.ts';
 
 // replies.test.ts and test/failover/ have the other behaviour that service/store/connection/ioredis.ts needs.
 

@@ -6,8 +6,8 @@ import type { Replicas } from '../../../service/store/redis/replicas.ts';
 import type { Shared } from '../../../service/store/redis/shared.ts';
 import { type Entry, StoreUnavailable } from '../../../service/token/store.ts';
 import { ask, type Redis, startRedis } from '../../harness/redis.ts';
-import { grantAt, issueTo, newId } from '../grants.ts';
-import { answers, startStore, tell } from '../open-redis.ts';
+import { grantAt, issueTo, newId } from '../../support/store/grants.ts';
+import { answers, startStore, tell } from '../../support/store/open-redis.ts';
 
 const entryOf = (more: Parameters<typeof grantAt>[1] = {}): Entry => [
   newId(),

@@ -3,9 +3,9 @@ import { slotOf } from '../../../service/store/connection/ioredis.ts';
 import type { Cursor } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
+import { from, grantAt, issueTo, newId } from '../../support/store/grants.ts';
+import { keysOf, openRedis, startStore, tell } from '../../support/store/open-redis.ts';
 import { sent } from '../contract-delivered.ts';
-import { from, grantAt, issueTo, newId } from '../grants.ts';
-import { keysOf, openRedis, startStore, tell } from '../open-redis.ts';
 
 const { redis, store } = await startStore({}, afterAll);
 beforeEach(async () => void (await tell(redis, 'FLUSHALL')));

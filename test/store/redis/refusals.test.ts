@@ -7,9 +7,9 @@ import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { startFakeCluster, startFakeServer } from '../fake-redis.ts';
-import { issueTo } from '../grants.ts';
-import { storeAt, storeOfService, tell, whyOf } from '../open-redis.ts';
+import { startFakeCluster, startFakeServer } from '../../support/store/fake-redis.ts';
+import { issueTo } from '../../support/store/grants.ts';
+import { storeAt, storeOfService, tell, whyOf } from '../../support/store/open-redis.ts';
 
 const PASSWORD = 'pa55word-of-redis';
 

@@ -12,9 +12,9 @@ import {
   startFakeCluster,
   startFakeSentinel,
   startFakeServer,
-} from '../fake-redis.ts';
-import { grantAt, newId } from '../grants.ts';
-import { answers, storeAt } from '../open-redis.ts';
+} from '../../support/store/fake-redis.ts';
+import { grantAt, newId } from '../../support/store/grants.ts';
+import { answers, storeAt } from '../../support/store/open-redis.ts';
 
 const SECRET = 'content-of-a-reply';
 const RECORD = encodeRecord(grantAt(Date.now()));

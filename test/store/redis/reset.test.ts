@@ -4,10 +4,16 @@ import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { startFakeRedis } from '../fake-redis.ts';
-import { from, issueTo, newId } from '../grants.ts';
-import { answers, observerOf, startProxied, storeAt, tell } from '../open-redis.ts';
-import { startHoldingProxy } from '../proxies.ts';
+import { startFakeRedis } from '../../support/store/fake-redis.ts';
+import { from, issueTo, newId } from '../../support/store/grants.ts';
+import {
+  answers,
+  observerOf,
+  startProxied,
+  storeAt,
+  tell,
+} from '../../support/store/open-redis.ts';
+import { startHoldingProxy } from '../../support/store/proxies.ts';
 
 const started = () => startProxied(startHoldingProxy);
 

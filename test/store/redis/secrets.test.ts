@@ -3,9 +3,9 @@ import { openEventStore } from '../../../service/store/open.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { forTest } from '../../support/for-test.ts';
-import { type Answer, bulk, list, startFakeRedis } from '../fake-redis.ts';
-import { from, issueTo, newId } from '../grants.ts';
-import { storeOfService } from '../open-redis.ts';
+import { type Answer, bulk, list, startFakeRedis } from '../../support/store/fake-redis.ts';
+import { from, issueTo, newId } from '../../support/store/grants.ts';
+import { storeOfService } from '../../support/store/open-redis.ts';
 
 // No text of a server is in the log, in /readyz or in an error: it may quote a password or a record.
 

@@ -8,7 +8,7 @@ import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { answers, storeAt, tell, whyOf } from '../open-redis.ts';
+import { answers, storeAt, tell, whyOf } from '../../support/store/open-redis.ts';
 
 const NAME = 'redis.example';
 

@@ -10,7 +10,7 @@ import { onFreePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
-import { OTHER_SECRET, SECRET, startInstance } from '../receiver.ts';
+import { OTHER_SECRET, SECRET, startInstance } from '../../support/receiver.ts';
 
 // Runs the receivers of integrations/examples/.
 const example = (name: string) =>

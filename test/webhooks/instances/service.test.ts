@@ -4,11 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { keysOf } from '../../store/open-redis.ts';
 import { serviceForTest } from '../../support/ask-service.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { KEY } from '../../support/postern.ts';
-import { CONFIG, startReloadable } from '../../support/reloading.ts';
 import {
   OTHER_SECRET,
   respondWith,
@@ -16,7 +14,9 @@ import {
   secretFile,
   startInstance,
   startReceiver,
-} from '../receiver.ts';
+} from '../../support/receiver.ts';
+import { CONFIG, startReloadable } from '../../support/reloading.ts';
+import { keysOf } from '../../support/store/open-redis.ts';
 
 /** A Redis that keeps each write before it answers. */
 async function keptRedis() {

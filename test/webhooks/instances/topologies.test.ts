@@ -5,8 +5,8 @@ import { ask } from '../../harness/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
 import { type RedisSentinel, startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { engines } from '../../store/open-redis.ts';
 import { forTest } from '../../support/for-test.ts';
+import { engines } from '../../support/store/open-redis.ts';
 import { event, eventContract } from '../contract.ts';
 
 const open = (url: string, prefix = 'postern:') => createRedisEvents({ url, prefix });

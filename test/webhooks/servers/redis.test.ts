@@ -7,7 +7,7 @@ import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/web
 import { projectRoot } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
-import { keysOf, tell } from '../../store/open-redis.ts';
+import { keysOf, tell } from '../../support/store/open-redis.ts';
 import { event, eventContract } from '../contract.ts';
 
 const open = ({ url }: Redis, prefix = 'postern:') => createRedisEvents({ url, prefix });

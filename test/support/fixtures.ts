@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs';
+
+/** The lines of a file in test/fixtures/, without comments (`// …`) and empty lines. */
+export function linesOf(name: string): string[] {
+  const text = readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8');
+  return text.split('\n').filter((line) => line !== '' && !line.startsWith('// '));
+}
+
+/** A line with its `\xNN` and `\uNNNN` escapes resolved. */
+export function unescaped(line: string): string {
+  return line.replace(/\\x([0-9a-f]{2})|\\u([0-9a-f]{4})/gi, (_, byte, unit) =>
+    String.fromCharCode(Number.parseInt(byte ?? unit, 16)),
+  );
+}
