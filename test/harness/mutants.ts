@@ -19,7 +19,10 @@ const MUTANTS: readonly Mutant[] = [
   ['if (split.token !== undefined && asked.token !== undefined) return undefined;', ''],
   ['credential.length <= MAX_JWT_LENGTH && ', ''],
   // What a grant covers.
-  ["if (uri.includes('#') || uri.includes(' ')) return undefined;", ''],
+  [
+    "if (uri.length > MAX_URI_LENGTH || uri.includes('#') || uri.includes(' ')) return undefined;",
+    '',
+  ],
   [
     'if (split.token !== undefined && mounts.find(site, split.path) !== mount) return undefined;',
     '',
@@ -65,7 +68,9 @@ const MUTANTS: readonly Mutant[] = [
   ],
   ["if (fetchSite !== undefined) return fetchSite === 'same-origin';", ''],
   ["if (attempts === 0) return 'locked';", ''],
-  ['return timingSafeEqual(derived, expected);', 'return true;'],
+  ['return timingSafeEqual(Buffer.from(pinHmac(token, pin)), Buffer.from(hmac));', 'return true;'],
+  ["createHmac('sha256', token)", "createHmac('sha256', '')"],
+  ['if (!isPinHmac(pinHmac)) return refused();', ''],
   ["const counts = request.method === 'GET';", 'const counts = false;'],
   ['if (grant.exhausted) return deny(', 'if (false) return deny('],
   ['if (deadline.late) throw deadline.late;\n    const { requester,', 'const { requester,'],
@@ -88,7 +93,9 @@ const MUTANTS: readonly Mutant[] = [
   ['if (grant.client !== client.id) return { id, revoked: false };', ''],
   ['if (owners.get(issuer)?.id !== client.id) {', 'if (false) {'],
   ['if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);', ''],
-  ["if (kept === 'revoked') return { id, recorded, rejection: REVOKED };", ''],
+  ['if (!grant && !isRevoked) return', 'if (!grant) return'],
+  ['grant && grant.subject === verified.grant.subject', 'grant'],
+  ['if (owner === undefined || owner === id || admin) return', 'if (true) return'],
   // JWTs.
   ["if (header.crit !== undefined) throw new errors.JOSENotSupported('crit');", ''],
   ['header.alg !== found.alg || isShort(found.verify)', 'false'],
@@ -110,6 +117,19 @@ const MUTANTS: readonly Mutant[] = [
   // The gate.
   ['pin: more.length > 0 ? undefined : pin,', 'pin,'],
   ["one(headers[requestHeaders.site]) ?? ''", "one(headers.host) ?? ''"],
+  // Limits.
+  ['if (count >= MAX_OF_CLIENT) return', 'if (false) return'],
+  ['if (values < MAX_VALUES) break;', 'break;'],
+  ["if (how === 'verified') return { reason: NOT_CHECKED };", ''],
+  ['if (forms.length > MAX_DECODINGS) return HIDDEN;', ''],
+  // A master that is cut off, files of pages, inherited sockets, copies in browsers.
+  ["codeOf(touched?.reason) === 'NOREPLICAS'", 'false'],
+  ['if (!opened.startsWith(', 'if (false && !opened.startsWith('],
+  ['if (LISTEN_PID !== String(pid)) return [];', ''],
+  [
+    'return seconds > 0 && !cookie && { maxAge: seconds };',
+    'return seconds > 0 && { maxAge: seconds };',
+  ],
 ];
 
 const root = resolve(process.argv[2] ?? projectRoot);
