@@ -73,7 +73,7 @@ function problemsOf(error: unknown): object {
  * files with its secrets.
  */
 const FIXED =
-  /^(?!store_\w+_file$)(listen|api_listen|metrics_listen|delivery|socket_mode|store|sentinel)(_|$)/;
+  /^(?!store_\w+_file$)(listen|api_listen|metrics_listen|delivery|socket_mode|store)(_|$)/;
 
 /**
  * Names what differs between two configurations, without values: some are secrets. `made` has texts such as

@@ -25,7 +25,9 @@ export async function buildSite(out: string, base: string): Promise<void> {
   try {
     const pages = await pageNames();
     for (const page of pages) await write(work, named(page), await withLinks(page, pages, work));
-    await cp(join(projectRoot, PICTURES), join(work, PICTURES), { recursive: true });
+    // A picture that is only linked is no asset of a page.
+    for (const to of [PICTURES, join('public', PICTURES)])
+      await cp(join(projectRoot, PICTURES), join(work, to), { recursive: true });
     await write(work, '.vitepress/config.mjs', await configuration(out, base, pages));
     const program = join(packages, 'node_modules', 'vitepress', 'bin', 'vitepress.js');
     await run(process.execPath, [program, 'build', work]);
