@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../test/harness/paths.ts';
 import { residentBytes } from '../../test/harness/usage.ts';
 import { startReady } from '../../test/support/ask-service.ts';
-import { startFront } from '../../test/support/racers.ts';
+import { startFront } from '../../test/support/site.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */
 export const FILES = Array.from({ length: 8 }, (_, i) => String(i));
@@ -17,7 +17,9 @@ export async function startSite(env: Record<string, string>) {
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
   const more = /server unix:\S+(.*);/.exec(conf)?.[1];
   const servers = services.map(({ gatePort }) => `server 127.0.0.1:${gatePort}${more};`);
-  const nginx = await startFront('auth_request', `${servers.join('\n')} keepalive 256;`, {
+  const { nginx, stop } = await startFront({
+    mode: 'auth_request',
+    servers: `${servers.join('\n')} keepalive 256;`,
     // A requester is an address, and there are thousands of them.
     http: 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;',
     files: Object.fromEntries(FILES.map((name) => [name, name])),
@@ -35,7 +37,7 @@ export async function startSite(env: Record<string, string>) {
         return residentBytes(pid);
       }),
     async stop() {
-      await nginx.stop();
+      await stop();
       await Promise.all(services.map((service) => service.stop()));
     },
   };

@@ -240,7 +240,7 @@ test('decision cache: 1,200 users, or one with 1,500 queries, leave descriptors 
   const { nginx, issue, ask } = await siteForTest({
     ...{ mode: 'auth_request', files: FILES, decisionTtl: 60 },
     // A usual setting of a site. For cached decisions it would keep a descriptor each.
-    http: `keepalive_requests 10000; open_file_cache max=10000; ${CACHE_CONF}`,
+    http: `open_file_cache max=10000; ${CACHE_CONF}`,
   });
   // As Debian starts nginx: no LimitNOFILE in the unit, so 1,024 descriptors for each worker.
   const [worker = ''] = servingWorkers(await nginx.errorLog());

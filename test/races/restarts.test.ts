@@ -12,10 +12,10 @@ import { waitFor } from '../harness/wait.ts';
 import { askApi, askMetrics, ENV } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
-import { startClients, startFront, startInstance } from '../support/racers.ts';
+import { startClients, startInstance } from '../support/racers.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
-import { modes, type SiteMode } from '../support/site.ts';
+import { frontForTest, modes, type SiteMode } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 
 const redis = await startRedis();
@@ -70,7 +70,7 @@ async function startSite(mode: SiteMode, kind: Kind) {
   const guide = await readFile(join(projectRoot, 'docs', 'guides', 'nginx.md'), 'utf8');
   const more = /server 10\.\S+(.*);/.exec(guide)?.[1];
   const servers = gates.map(({ address }) => `server ${address}${more};`).join('\n');
-  const { port } = await forTest(startFront(mode, `${servers} keepalive 256;`));
+  const { port } = await frontForTest({ mode, servers: `${servers} keepalive 256;` });
   const clients = await startClients(port, await issue(gates[0].service), 32);
   await clients.progress(5);
   return { gates, clients };
@@ -133,7 +133,7 @@ async function startShared(mode: SiteMode, count: number, kept: 'kept' | 'fresh'
     );
   await ready();
   const keepalive = kept === 'kept' ? 'keepalive 256;' : '';
-  const nginx = await forTest(startFront(mode, `server ${gate}; ${keepalive}`));
+  const nginx = await frontForTest({ mode, servers: `server ${gate}; ${keepalive}` });
   if (count === 1) await waitLonger(nginx);
   const clients = await startClients(nginx.port, await issue({ apiPort }), 32);
   await clients.progress(5);
@@ -232,8 +232,8 @@ test.each([
   const ttl = cache === '' ? {} : { decision_ttl: 1 };
   const config = { ...CONFIG, ...ttl, log_level: 'info' };
   const service = await startReloadable(config);
-  const server = `server 127.0.0.1:${service.gatePort} max_fails=3 fail_timeout=1s; keepalive 256;`;
-  const { port } = await forTest(startFront(mode, server, { http: cache }));
+  const servers = `server 127.0.0.1:${service.gatePort} max_fails=3 fail_timeout=1s; keepalive 256;`;
+  const { port } = await frontForTest({ mode, servers, http: cache });
   const clients = await startClients(port, await issue(service), 16);
   let stopped = false;
   const issued = new Set<number>();
@@ -262,8 +262,8 @@ const REQUESTS = 1500;
 test('stall: a gate on a Unix socket that stalls answers all requests that have arrived', async () => {
   const socket = join(await folderForTest(), 'gate.sock');
   const service = await forTest(startInstance('memory:', { POSTERN_LISTEN: `unix:${socket}` }));
-  const server = `server unix:${socket} max_fails=3 fail_timeout=1s; keepalive 256;`;
-  const nginx = await forTest(startFront('auth_request', server, { workers: 2 }));
+  const servers = `server unix:${socket} max_fails=3 fail_timeout=1s; keepalive 256;`;
+  const nginx = await frontForTest({ mode: 'auth_request', servers, workers: 2 });
   await waitLonger(nginx);
 
   const url = await issue(service);

@@ -1,14 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { join } from 'node:path';
-import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askApi, startReady } from './ask-service.ts';
-import { writeFiles } from './files.ts';
 import type { IssuedToken } from './postern.ts';
 import { type Headers, openRaw, type RawAnswer, requestBytes } from './raw.ts';
-import { gateSnippet, type SiteMode } from './site.ts';
+import { type SiteMode, startFront } from './site.ts';
 import { tell } from './store/open-redis.ts';
 
 const CONTENT = 'what they race for\n';
@@ -32,9 +29,10 @@ export async function startRaceSite(
   const upstream = [...new Set([first, last])].map(
     ({ gatePort }) => `server 127.0.0.1:${gatePort};`,
   );
-  const front = `${upstream.join('\n')} keepalive 1024;`;
-  const { port, stop } = await startFront(mode, front, { files: { a: CONTENT } });
-  after(stop);
+  const servers = `${upstream.join('\n')} keepalive 1024;`;
+  const front = await startFront({ mode, servers, files: { a: CONTENT } });
+  const { port } = front.nginx;
+  after(front.stop);
   return {
     port,
     gatePort: first.gatePort,
@@ -52,39 +50,6 @@ export function startInstance(redisUrl = 'memory:', more: Record<string, string>
   const store = { POSTERN_STORE: redisUrl, POSTERN_STORE_TIMEOUT_MS: '10000' };
   // It writes only why it could not start: the ports may be taken.
   return startReady({ ...store, POSTERN_LOG_LEVEL: 'silent', ...more });
-}
-
-interface FrontOptions {
-  readonly http?: string;
-  readonly files?: Readonly<Record<string, string>>;
-  readonly workers?: number;
-}
-
-/** nginx with these lines for the upstream of gates, and files below `/download/`. All clients may connect at once. */
-export async function startFront(
-  mode: SiteMode,
-  upstream: string,
-  { http = '', files = { a: 'file a' }, workers = 1 }: FrontOptions = {},
-): Promise<Nginx> {
-  const nginx = await startNginx({
-    workers,
-    config: ({ port, dir }) => `
-      keepalive_requests 1000000;
-      include postern/http.conf;
-      ${http}
-      upstream postern { ${upstream} }
-      server {
-        listen 127.0.0.1:${port} backlog=4096;
-        server_name files.example;
-        include postern/auth-request.conf;
-        location ^~ /download/ { ${gateSnippet(mode)} }
-        location ^~ /protected/ {
-          include postern/internal.conf; alias ${dir}/files/;
-        }
-      }`,
-  });
-  await writeFiles(join(nginx.dir, 'files'), files);
-  return nginx;
 }
 
 /** How many race: as many as `max_uses` may be. */

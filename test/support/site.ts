@@ -29,7 +29,7 @@ export function gateSnippet(mode: SiteMode): string {
  * In each piece of configuration, `$files` is the folder of the files, `$port` nginx's port, `$front` a second one,
  * and `$dir` the folder of nginx.
  */
-export interface SiteOptions extends PosternOptions {
+interface FrontOptions {
   readonly mode: SiteMode;
   /** Files by their name below the protected folder. */
   readonly files?: Readonly<Record<string, string | Buffer>>;
@@ -43,13 +43,19 @@ export interface SiteOptions extends PosternOptions {
   readonly locations?: string;
   /** Instead of the two usual locations. */
   readonly only?: string;
-  /** Instead of the program's gate. */
-  readonly gate?: Parameters<typeof listening>[0];
   readonly serverName?: string;
   /** Changes the texts of the snippets, by name, with those that they include. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
-  /** The servers of the upstream, with `$gate` for the gate's port. Default: one. */
+  /** The lines of the upstream. Of `startSite`: only the servers, with `$gate` for the port of its gate. */
   readonly servers?: string;
+  /** The format of the access log, or `off`. */
+  readonly log?: string;
+  readonly workers?: number;
+}
+
+export interface SiteOptions extends PosternOptions, Omit<FrontOptions, 'log'> {
+  /** Instead of the program's gate. */
+  readonly gate?: Parameters<typeof listening>[0];
 }
 
 export interface Site {
@@ -74,10 +80,8 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-/** nginx with the snippets, before the program's own gate, over a folder of files. */
-export async function startSite(options: SiteOptions): Promise<Site> {
-  const postern = createPostern(options);
-  const gate = await listening(options.gate ?? postern.gate);
+/** nginx with the snippets, over a folder of files. Thousands of clients may connect at once. */
+export async function startFront(options: FrontOptions) {
   const folder = await temporaryFolder();
   const files = join(folder, 'files');
   await mkdir(files);
@@ -88,17 +92,19 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     location ^~ /protected/ { ${internal} }`;
   const nginx = await startNginx({
     ports: 2,
+    workers: options.workers ?? 1,
     config: ({ port, ports, dir }) => {
       for (const [name, change] of Object.entries(options.edit ?? {})) {
         editSnippet(join(dir, 'postern'), name, change);
       }
       return `
+      keepalive_requests 1000000;
       include postern/http.conf;
-      access_log postern.log postern;
-      upstream postern { ${options.servers ?? 'server 127.0.0.1:$gate;'} keepalive 256; }
+      access_log ${options.log ?? 'off'};
+      upstream postern { ${options.servers} }
       ${options.http ?? ''}
       server {
-        listen 127.0.0.1:$port;
+        listen 127.0.0.1:$port backlog=4096;
         server_name ${options.serverName ?? 'files.example'};
         ${options.server ?? ''}
         include postern/auth-request.conf;
@@ -108,10 +114,30 @@ export async function startSite(options: SiteOptions): Promise<Site> {
         .replaceAll('$files', files)
         .replaceAll('$port', String(port))
         .replaceAll('$front', String(ports[1]))
-        .replaceAll('$dir', dir)
-        .replaceAll('$gate', String(gate.port));
+        .replaceAll('$dir', dir);
     },
   });
+  return {
+    nginx,
+    files,
+    async stop() {
+      await nginx.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** nginx with the snippets, before the program's own gate, over a folder of files. */
+export async function startSite(options: SiteOptions): Promise<Site> {
+  const postern = createPostern(options);
+  const gate = await listening(options.gate ?? postern.gate);
+  const { servers = 'server 127.0.0.1:$gate;' } = options;
+  const front = await startFront({
+    ...options,
+    log: 'postern.log postern',
+    servers: `${servers.replaceAll('$gate', String(gate.port))} keepalive 256;`,
+  });
+  const { nginx, files } = front;
   const log = () => readFile(join(nginx.dir, 'postern.log'), 'utf8');
   return {
     nginx,
@@ -128,9 +154,8 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       return JSON.parse(await waitFor(find, { what: `the line of ${value}` }));
     },
     async stop() {
-      await Promise.all([nginx.stop(), gate.stop()]);
+      await Promise.all([front.stop(), gate.stop()]);
       await postern.store.close();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -159,6 +184,11 @@ export function countAsked({ gate }: Site): () => number {
     asked += 1;
   });
   return () => asked;
+}
+
+/** nginx with one file, `/download/a`. */
+export async function frontForTest(options: FrontOptions): Promise<Nginx> {
+  return (await forTest(startFront({ files: { a: 'file a' }, ...options }))).nginx;
 }
 
 export const siteForTest = (options: SiteOptions): Promise<Site> => forTest(startSite(options));
