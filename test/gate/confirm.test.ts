@@ -21,7 +21,7 @@ async function started(more: object = {}) {
   return { ...gate, url, id };
 }
 
-describe('POST /confirm', () => {
+describe('confirm: POST /confirm', () => {
   test('answers 303 to the same URI and a marker, with the cookie and without a target', async () => {
     const { confirm, url, id } = await started({ subject: 'é' });
     const { status, headers, body } = await confirm(url);
