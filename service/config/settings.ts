@@ -209,7 +209,9 @@ export function variableOf(setting: string): string {
 export function documentedSettings() {
   return Object.entries<z.ZodType>(TABLE).map(([name, schema]) => {
     const { description = '', absent = 'none' } = schema.meta() ?? {};
-    const value = schema.safeParse(Symbol()).error?.issues[0]?.message ?? '';
+    // The page says once how a list is written in YAML.
+    const expected = schema.safeParse(Symbol()).error?.issues[0]?.message ?? '';
+    const value = expected.replace(/ \(in YAML.*\)$/, '');
     const hasDefault = schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault;
     const standard = hasDefault && `\`${schema.def.defaultValue}\``;
     const title = FILE_ONLY.includes(name) ? name : variableOf(name);

@@ -197,7 +197,7 @@ test('docs/reference/configuration.md: the error report is a real one', () => {
   expect(block('text', 'When something is wrong').trim()).toBe(message);
 });
 
-// `npx vitest run -u test/config/reports.test.ts` writes the rows.
+// `npx vitest run test/config/reports.test.ts --update=all` writes the rows.
 test('docs/reference/configuration.md: the row of each setting is that of the table in settings.ts', async () => {
   const rows = new Map(
     documentedSettings().map(({ title, meaning, value, standard }) => [
