@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readSnippet } from '../../common/package.ts';
-import { sameListen } from '../../doctor/config/addresses.ts';
 import {
   type Directive,
   type Location,
@@ -13,7 +12,6 @@ import { examine } from '../../doctor/config/examine.ts';
 import { diskFiles, type Sources } from '../../doctor/config/load.ts';
 import { parse } from '../../doctor/config/parse.ts';
 import { headerName } from '../../doctor/config/rules/delivery.ts';
-import { isBefore } from '../../doctor/config/version.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile } from './sites.ts';
 
@@ -46,21 +44,15 @@ export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
   return servers.length > 0 && servers.every(hasLog);
 }
 
-/**
- * Keeps the headers of the server block on delivered files, such as Strict-Transport-Security. With `merge`,
- * a header that internal.conf has too would be sent twice.
- */
+/** Keeps the headers of the server block on delivered files, such as Strict-Transport-Security. */
 export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
-  const { version } = plan;
   const sent = ['file.conf', 'cors-headers.conf']
     .flatMap((name) => parse(readSnippet(name), ''))
     .filter(({ name }) => name === 'add_header')
     .map(headerName);
-  const inherited = ownServers(plan, site).flatMap((server) => server.effective('add_header'));
-  const kept = inherited.filter((line) => !sent.includes(headerName(line)));
-  const areApart = plan.origins.length === 0 && kept.length === inherited.length;
-  if (areApart && version !== undefined && !isBefore(version, [1, 29, 3]))
-    return ['add_header_inherit merge;'];
+  const kept = ownServers(plan, site)
+    .flatMap((server) => server.effective('add_header'))
+    .filter((line) => !sent.includes(headerName(line)));
   if (kept.length === 0) return [];
   return [
     '# From the server block: the add_header lines of internal.conf replace those above them.',
@@ -83,35 +75,6 @@ export function keptPages(plan: Plan, site: ServerPlan): string[] {
     ].filter((line) => line !== false);
   });
   return [...new Set(kept)];
-}
-
-/** Conflicts with the existing configuration: lines that nginx would reject or ignore, with their position. */
-export function collisions(plan: Plan): string[] {
-  const { existing, folder } = plan;
-  if (existing === undefined) return [];
-  const ours = ['postern', ...plan.storages.map(({ upstream }) => upstream)];
-  const found = existing.http
-    .own('upstream')
-    .filter(({ args, file }) => ours.includes(args[0] ?? '') && file !== resolve(folder, HTTP_FILE))
-    .map((at) => `${place(at)}: upstream ${at.args[0]} exists: remove it`);
-  for (const site of plan.sites) {
-    const servers = serversOf(plan, site);
-    const prefixes = [...site.publics, ...site.internals];
-    for (const at of servers.flatMap(({ locations }) => locations)) {
-      const isSame = at.isPrefix && prefixes.includes(at.path);
-      if (isSame && at.file !== resolve(folder, siteFile(site))) {
-        found.push(`${place(at)}: location ${at.path} exists: remove it`);
-      }
-    }
-    if (!plan.server) continue;
-    const asked = [...plan.listens, ...plan.redirects].map(sameListen);
-    for (const server of servers) {
-      for (const listen of server.listens.filter((one) => asked.includes(sameListen(one)))) {
-        found.push(`${place(server)}: a server block for ${site.name} listens on ${listen}`);
-      }
-    }
-  }
-  return found;
 }
 
 /** The steps that the operator must do after the files were written. */

@@ -26,20 +26,26 @@ export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
   const run = (...args: string[]) => spawnSync('nginx', args, { ...options, encoding: 'utf8' });
   // Without nginx, there is no output.
   const [, numbers] = /version: \S+?\/([\d.]+)/.exec(run('-v').stderr ?? '') ?? [];
-  function sources(): Sources {
+  function sources(names: readonly string[]): Sources {
     if (numbers === undefined) return diskFiles(main, readFileSync(main, 'utf8'));
     const { status, stdout, stderr } = run('-T', '-c', main);
-    const dumped = status === 0 ? dumpedFiles(stdout) : undefined;
+    // nginx only warns, and ignores the name in the second block.
+    const isTaken = names.some((name) => stderr.includes(`conflicting server name "${name}"`));
+    const dumped = status === 0 && !isTaken ? dumpedFiles(stdout) : undefined;
     if (dumped === undefined) throw new Error(stderr.trim());
     return dumped;
   }
   return {
     /** Undefined: nginx is not installed here, so nothing can be tested. */
     version: numbers?.split('.').map(Number),
-    /** Reads the whole configuration, and tests it. @throws Failure, with this headline and nginx's message */
-    read(headline: string) {
+    /**
+     * Reads the whole configuration, and tests it, also that no two server blocks have one of the names.
+     *
+     * @throws Failure, with this headline and nginx's message
+     */
+    read(headline: string, names: readonly string[] = []) {
       try {
-        const { root, files } = load(sources());
+        const { root, files } = load(sources(names));
         return { http: new Http(root, main), files };
       } catch (error) {
         const lines = [headline, ...(error as Error).message.split('\n')];

@@ -6,7 +6,7 @@ import { flagOf } from '../../common/options.ts';
 import { snippetsFolder } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import type { Config } from '../../service/config/config.ts';
-import { collisions, remaining, warnings } from './existing.ts';
+import { remaining, warnings } from './existing.ts';
 import { LOCAL_FILE, renderFiles, renderText, withIncluded, writeFiles } from './files.ts';
 import { findNginx, type Nginx } from './installed.ts';
 import { type NginxOptions, type Output, type Plan, planOf } from './plan.ts';
@@ -32,16 +32,14 @@ export async function makeNginx(options: NginxOptions, output: Output, env: Node
   const nginx = findNginx(folder, env);
   const existing = nginx?.read(INVALID);
   const plan = { ...planned, folder, existing, version: nginx?.version };
-  const found = collisions(plan);
-  if (found.length > 0) {
-    const list = found.map((one) => `\n  ${escapeControls(one)}`).join('');
-    throw new Failure(`${NOTHING}, because they conflict with the existing configuration:${list}`);
-  }
   const files = new Map(renderFiles(plan, line));
   if (existsSync(join(folder, LOCAL_FILE))) files.delete(LOCAL_FILE);
   let tested = existing;
   const text = await writeFiles(out, files, { force, json }, () => {
-    tested = nginx?.read(RESTORED);
+    tested = nginx?.read(
+      RESTORED,
+      plan.sites.flatMap(({ names }) => names),
+    );
   });
   const made = { ...plan, existing: tested };
   const left = [...warnings(made), ...remaining(made)].map(escapeControls);

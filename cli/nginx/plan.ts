@@ -1,5 +1,4 @@
 import { addressOf, given } from '../../common/config.ts';
-import { sameListen } from '../../doctor/config/addresses.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { Existing } from './installed.ts';
@@ -59,9 +58,6 @@ export function planOf(
   const key = one('--tls-key', isTls ? (tlsKey ?? '') : undefined, pem);
   const listens = each('--listen', options.listen, values.nginxListen);
   if (listens.length === 0) listens.push(isTls ? '443' : '80');
-  if (new Set(listens.map(sameListen)).size < listens.length) {
-    errors.add(given('--listen', listens.join(' ')), 'each address once');
-  }
   const plain = listens.find((listen) => isTls && /(^|:)80$/.test(listen));
   if (plain !== undefined) errors.add(given('--listen', plain), 'with TLS, another port than 80');
   const isRedirected = isTls && options.redirect !== false;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -91,16 +91,13 @@ describe('nginx --out: a site that exists', () => {
     expect(await two.read(SITE)).toContain(ours);
   });
 
-  const named = (more: string) => `server { listen unix:a.sock; server_name ${more} }`;
   const LISTEN = '127.0.0.1:18080';
   test.each([
-    ['upstream postern { server 127.0.0.1:1; }', [], 'shop:1: upstream postern exists'],
-    [named('WWW.files.example; location /download/ { }'), [], 'shop:1: location /download/ exists'],
-    [named('files.example; location ^~ /protected/ { }'), [], 'location /protected/ exists'],
+    ['upstream postern { server 127.0.0.1:1; }', [], 'duplicate upstream "postern" in'],
     [
-      `server { listen ${LISTEN}; server_name files.example; }`,
+      `server { listen ${LISTEN}; server_name WWW.files.example; }`,
       ['--server', '--listen', LISTEN],
-      `a server block for files.example listens on ${LISTEN}`,
+      'conflicting server name "www.files.example" on',
     ],
   ])('refuses to collide with %s', async (text, words, message) => {
     const { folder, run } = await machine(text);
@@ -262,33 +259,5 @@ describe('nginx --out: warns, and writes', () => {
     expect(stdout).not.toContain('wrote');
     expect(stdout).toContain(`${folder}/${SITE} is unchanged`);
     expect(await snapshot(folder)).toEqual(before);
-  });
-});
-
-describe('nginx --out: directives that nginx -v allows', () => {
-  /** Runs with a program `nginx` that says that it has this version. */
-  async function made(version: string, words: readonly string[], sites = '') {
-    const { folder, run, read } = await machine(sites);
-    const path = join(folder, 'bin', 'nginx');
-    const script = (await readFile(path, 'utf8')).replace('#!/bin/sh\n', '');
-    const say = `if [ "$1" = -v ]; then echo 'nginx version: nginx/${version}' >&2; exit; fi`;
-    await program(path, `${say}\n${script}`);
-    expect(await run([...WORDS, ...words])).toMatchObject({ code: 0 });
-    return read;
-  }
-
-  test.each([
-    ['1.29.2', 'alias'],
-    ['1.29.3', 'add_header_inherit merge;\n    alias'],
-    ['1.30.0', 'add_header_inherit merge;\n    alias'],
-    ['2.0', 'add_header_inherit merge;\n    alias'],
-  ])('add_header_inherit: %s', async (version, line) => {
-    expect(await (await made(version, []))(SITE)).toContain(`internal.conf;\n    ${line}`);
-  });
-
-  test('add_header_inherit is not used if a header would be sent twice', async () => {
-    expect(await (await made('1.30.0', [], SHOP))(SITE)).toContain('add_header Strict-');
-    const cors = await made('1.30.0', ['--cors', 'https://app.example']);
-    expect(await cors(SITE)).not.toContain('add_header');
   });
 });
