@@ -39,7 +39,7 @@ describe('API key', () => {
     'an invalid key is not printed: %j',
     async (text) => {
       await writeFile(join(folder, 'bad'), text);
-      const said = await fails(1, ['list', '--subject', 'x', '--key-file', 'bad']);
+      const said = await fails(2, ['list', '--subject', 'x', '--key-file', 'bad']);
       expect(said).toContain('bad: expected an API key');
       expect(said).not.toContain('s3cr');
     },
