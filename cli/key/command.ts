@@ -110,13 +110,9 @@ async function listKeys(file: string, json?: true): Promise<string> {
   if (json) return `${JSON.stringify({ keys: rows })}\n`;
   const lines = rows.map(({ kid, alg, signs }, index) => {
     const use = signs ? 'signs' : index === 0 ? 'cannot sign: no private key' : 'verifies';
-    return [cell(kid), cell(alg), use];
+    return `${cell(kid)}  ${cell(alg)}  ${use}\n`;
   });
-  const table = [['kid', 'alg', ''], ...lines];
-  const widthOf = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
-  const widths = [widthOf(0), widthOf(1), 0];
-  const line = (row: string[]) => row.map((text, at) => text.padEnd(widths[at] ?? 0)).join('  ');
-  return table.map((row) => `${line(row).trimEnd()}\n`).join('');
+  return lines.join('');
 }
 
 function isPrivate({ kty, d, k }: JWK): boolean {

@@ -30,8 +30,7 @@ export function addNginx(program: Command, env: NodeJS.ProcessEnv): void {
   );
   nginx
     .option('--tls-certificate <file>', 'with --server: the certificate of the sites, in PEM')
-    .option('--tls-key <file>', 'with --server: its key')
-    .option('--no-redirect', 'with TLS on port 443: no redirect from port 80');
+    .option('--tls-key <file>', 'with --server: its key');
   repeatable(
     '--upstream <address>',
     'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
@@ -70,10 +69,8 @@ export function addNginx(program: Command, env: NodeJS.ProcessEnv): void {
       'after',
       example('postern nginx --files /srv/files --server-name files.example --out /etc/nginx'),
     )
-    .action(async ({ out, force, json, upgrade, redirect, ...others }: Options) => {
+    .action(async ({ out, force, json, upgrade, ...options }: Options) => {
       const { makeNginx } = await import('./make.ts');
-      // Without --no-redirect, commander sets true.
-      const options = { ...others, ...(redirect === false && { redirect }) };
       const { text, notes } = await makeNginx(options, { out, force, json, upgrade }, env);
       await print(text);
       for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);

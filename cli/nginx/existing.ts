@@ -11,7 +11,6 @@ import { createDisk } from '../../doctor/config/disk.ts';
 import { examine } from '../../doctor/config/examine.ts';
 import { diskFiles, type Sources } from '../../doctor/config/load.ts';
 import { parse } from '../../doctor/config/parse.ts';
-import { headerName } from '../../doctor/config/rules/delivery.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile } from './sites.ts';
 
@@ -46,13 +45,14 @@ export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
 
 /** Keeps the headers of the server block on delivered files, such as Strict-Transport-Security. */
 export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
+  const nameOf = ({ args }: Directive) => args[0]?.toLowerCase();
   const sent = ['file.conf', 'cors-headers.conf']
     .flatMap((name) => parse(readSnippet(name), ''))
     .filter(({ name }) => name === 'add_header')
-    .map(headerName);
+    .map(nameOf);
   const kept = ownServers(plan, site)
     .flatMap((server) => server.effective('add_header'))
-    .filter((line) => !sent.includes(headerName(line)));
+    .filter((line) => !sent.includes(nameOf(line)));
   if (kept.length === 0) return [];
   return [
     '# From the server block: the add_header lines of internal.conf replace those above them.',

@@ -53,7 +53,7 @@ function checkUsage(options: NginxOptions, { out, force, upgrade }: Output): voi
     if (out === undefined) throw new UsageError('--upgrade requires --out <folder>');
   }
   if (force && out === undefined) throw new UsageError('--force requires --out <folder>');
-  const [useless] = (['listen', 'tlsCertificate', 'tlsKey', 'redirect'] as const).filter(
+  const [useless] = (['listen', 'tlsCertificate', 'tlsKey'] as const).filter(
     (name) => options[name] !== undefined,
   );
   if (useless !== undefined && !options.server) {
@@ -115,7 +115,6 @@ export function commandLine(given: NginxOptions, { out }: Output, env: NodeJS.Pr
   words.push('postern', 'nginx');
   for (const [name, value] of Object.entries(given)) {
     if (value === true) words.push(flagOf(name));
-    else if (value === false) words.push(flagOf(`no-${name}`));
     else for (const one of [value].flat()) words.push(flagOf(name), shellWord(String(one)));
   }
   if (out !== undefined) words.push('--out', shellWord(resolve(out)), '--force');

@@ -12,7 +12,7 @@ type Flags = 'server' | 'listing' | 'disableSymlinks' | 'errorPages' | 'xAccel';
 /** The options of `postern nginx`, without defaults. */
 export type NginxOptions = Readonly<
   Partial<Record<Lists, readonly string[]> & Record<Texts, string> & Record<Flags, true>>
-> & { readonly redirect?: false; readonly cache?: true | string };
+> & { readonly cache?: true | string };
 
 /** The options that say where the files go. */
 export type Output = Readonly<Partial<Record<'force' | 'json' | 'upgrade', true | undefined>>> & {
@@ -60,8 +60,7 @@ export function planOf(
   if (listens.length === 0) listens.push(isTls ? '443' : '80');
   const plain = listens.find((listen) => isTls && /(^|:)80$/.test(listen));
   if (plain !== undefined) errors.add(given('--listen', plain), 'with TLS, another port than 80');
-  const isRedirected = isTls && options.redirect !== false;
-  const secure = listens.filter((listen) => isRedirected && /(^|:)443$/.test(listen));
+  const secure = listens.filter((listen) => isTls && /(^|:)443$/.test(listen));
   const sites = planSites(mounts, options.serverName ?? [], errors);
   const storages = storagesOf(mounts);
   const resolvers = each('--resolver', options.resolver, values.dnsServer);

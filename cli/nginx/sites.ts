@@ -1,5 +1,4 @@
 import { given } from '../../common/config.ts';
-import { quoted } from '../../doctor/config/context.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import { siteName } from '../../service/config/mounts.ts';
@@ -32,9 +31,6 @@ export function planSites(
     text.split(',').flatMap((name) => read(given('--server-name', name), serverName, errors) ?? []),
   );
   const all = named.flat();
-  if (new Set(all).size < all.length) {
-    errors.add(given('--server-name', serverNames.join(' ')), 'each name once');
-  }
   const sites = new Map(named.map((names) => [names[0], names]));
   for (const site of new Set(mounts.flatMap((mount) => mount.site ?? []))) {
     const value = given('the site of a mount', site);
@@ -45,14 +41,6 @@ export function planSites(
   }
   if (serverNames.length === 0 && mounts.every(({ site }) => site === undefined)) {
     sites.set('_', ['_']);
-  }
-  for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
-    if (Buffer.byteLength(quoted(prefix)) > MAX_WORD_BYTES) {
-      errors.add(
-        given('the prefix of a mount', prefix),
-        'a shorter prefix: nginx cannot read one of this length',
-      );
-    }
   }
   return [...sites.values()].map((names) => {
     const [name = ''] = names;
@@ -73,9 +61,6 @@ const MAX_LENGTH = 253;
 const serverName = siteName
   .refine((name) => !/^\*.*\*$/.test(name), 'a name with at most one *: *.files.example or files.*')
   .max(MAX_LENGTH, `a name of at most ${MAX_LENGTH} characters`);
-
-/** The maximum length of a word in nginx, in bytes, with room for its quotes (ngx_conf_file.c). */
-const MAX_WORD_BYTES = 4000;
 
 export interface StorageSource {
   /** The URL of the objects, with a slash at the end. */

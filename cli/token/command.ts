@@ -2,9 +2,9 @@ import { type Command, Option } from 'commander';
 import { type ApiClient, notPostern, openApi } from '../../common/api-client.ts';
 import { UsageError } from '../../common/errors.ts';
 import { type ApiOptions, addApiOptions, collect, example, flagOf } from '../../common/options.ts';
-import { createProgress, jsonLine, print } from '../../common/terminal.ts';
+import { jsonLine, print } from '../../common/terminal.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
-import { issuedLine, issueLines, noteWarning, optionOf, readPin } from './issue.ts';
+import { issuedLine, issueLines, noteWarning, optionOf, readSecret } from './issue.ts';
 import { listText, listTokens, queryOf, stateText, timeOf } from './show.ts';
 
 type CommonOptions = ApiOptions & { readonly json?: true };
@@ -82,14 +82,12 @@ export function addToken(program: Command, env: NodeJS.ProcessEnv): void {
       }
       const service = await openApi({ api, keyFile }, env);
       if (!lines) {
-        if ('pin' in asked) asked.pin = await readPin(process.stdin);
+        if ('pin' in asked) asked.pin = await readSecret(process.stdin, 'PIN');
         const answer = await service.ask('POST', '/tokens', JSON.stringify(asked), optionOf);
         noteWarning(answer);
         return print(issuedLine(answer, json));
       }
-      // URLs on the terminal already show the progress.
-      const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
-      await issueLines(service, process.stdin, progress, json);
+      await issueLines(service, process.stdin, json);
     });
 
   common(token.command('show'))
@@ -122,8 +120,8 @@ export function addToken(program: Command, env: NodeJS.ProcessEnv): void {
       .addHelpText('after', help)
       .addHelpText('after', example(`postern token ${command} < token.txt`))
       .action(async (options: CommonOptions) => {
-        const { explain, readToken } = await import('./explain.ts');
-        const read = await readToken(process.stdin, command);
+        const { explain } = await import('./explain.ts');
+        const read = await readSecret(process.stdin, 'token');
         const explained = await explain(command, read, () => openApi(options, env), env);
         await print(options.json ? jsonLine(explained) : stateText(explained));
         if (!explained.active) process.exitCode = 1;
@@ -166,8 +164,7 @@ export function addToken(program: Command, env: NodeJS.ProcessEnv): void {
     .action(async (options: Selected & { readonly path?: string }) => {
       const { json, subject, path, client } = options;
       const service = await openApi(options, env);
-      const progress = createProgress(process.stderr);
-      const tokens = await listTokens(service, { subject, path, client }, progress);
+      const tokens = await listTokens(service, { subject, path, client });
       const fields = subject === undefined ? ['max_uses', 'subject'] : ['max_uses'];
       await print(json ? jsonLine({ tokens }) : listText(tokens, fields));
     });

@@ -37,30 +37,6 @@ async function introspect(token: string, api: ApiClient) {
   return { active: false, reason };
 }
 
-/** More than any token has. */
-const MAX_INPUT_BYTES = 16_384;
-
-export async function readToken(
-  stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
-  command: string,
-): Promise<string> {
-  if (stdin.isTTY) {
-    throw new UsageError(
-      `the token is read from standard input: postern token ${command} < token.txt`,
-    );
-  }
-  let bytes = Buffer.alloc(0);
-  for await (const chunk of stdin) {
-    bytes = Buffer.concat([bytes, chunk]);
-    if (bytes.length > MAX_INPUT_BYTES) {
-      throw new Failure(`standard input has more than ${MAX_INPUT_BYTES} bytes`);
-    }
-  }
-  const token = bytes.toString('utf8').trim();
-  if (token === '') throw new UsageError('standard input is empty: expected a token');
-  return token;
-}
-
 /** The text about the store, which this command does not use, by whether the store has the token. */
 const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
   required: (id) =>

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { type ApiClient, notPostern } from '../../common/api-client.ts';
 import { Failure, tryTo, UsageError } from '../../common/errors.ts';
-import { escapeControls, type Progress, print } from '../../common/terminal.ts';
+import { escapeControls, print } from '../../common/terminal.ts';
 
 /** The URL of an issued token, or the whole response as JSON. */
 export function issuedLine(answer: unknown, json?: true): string {
@@ -20,19 +20,19 @@ export function noteWarning(answer: unknown): void {
 }
 
 /** The first line of standard input. A terminal does not show it, and arguments would be visible to every user. */
-export async function readPin(input: NodeJS.ReadStream): Promise<string> {
-  if (input.isTTY) process.stderr.write('PIN: ');
+export async function readSecret(input: NodeJS.ReadStream, what: 'PIN' | 'token'): Promise<string> {
+  if (input.isTTY) process.stderr.write(`${what}: `);
   // With an output, readline puts a terminal into raw mode, and the output is what would be shown.
   const output = new Writable({ write: (_text, _encoding, done) => done() });
   const lines = createInterface({ input, output, terminal: input.isTTY });
   try {
-    for await (const line of lines) return line;
+    for await (const line of lines) if (line.trim() !== '') return line.trim();
   } finally {
     if (input.isTTY) process.stderr.write('\n');
     // A terminal would keep the process waiting.
     input.destroy();
   }
-  throw new UsageError('--pin reads the PIN from standard input, which is empty');
+  throw new UsageError(`standard input is empty: expected a ${what}`);
 }
 
 /** `/expires_in` is `--expires-in`, and `/ip/0` is `--ip`. */
@@ -54,7 +54,6 @@ const MAX_BYTES = 128 * 1024 - 2;
 export async function issueLines(
   api: ApiClient,
   input: NodeJS.ReadableStream,
-  progress: Progress,
   json?: true,
 ): Promise<void> {
   let issued = 0;
@@ -71,15 +70,12 @@ export async function issueLines(
       answers.forEach(noteWarning);
       await print(answers.map((answer) => issuedLine(answer, json)).join(''));
       issued += answers.length;
-      progress(`${issued} issued`);
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const before =
       issued === 0 ? 'No tokens were issued.' : `${issued} tokens were issued and printed.`;
     throw new Failure(`${error.message}\n${before}`, { cause: error });
-  } finally {
-    progress();
   }
 }
 

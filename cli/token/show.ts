@@ -1,6 +1,6 @@
 import { type ApiClient, notPostern } from '../../common/api-client.ts';
 import { Failure } from '../../common/errors.ts';
-import { escapeControls, type Progress } from '../../common/terminal.ts';
+import { escapeControls } from '../../common/terminal.ts';
 
 const TIMES = [
   ...['iat', 'nbf', 'not_before', 'exp', 'start_by', 'resumable_until', 'began'],
@@ -59,26 +59,20 @@ export function queryOf(values: Readonly<Record<string, string | undefined>>): U
 export async function listTokens(
   api: ApiClient,
   selection: Parameters<typeof queryOf>[0],
-  progress: Progress,
 ): Promise<Page['tokens']> {
   const tokens: Page['tokens'][number][] = [];
   let cursor: string | undefined;
-  try {
-    do {
-      const query = queryOf({ ...selection, limit: String(MAX_PAGE), cursor });
-      const page = (await api.ask('GET', `/tokens?${query}`)) as Page;
-      if (!Array.isArray(page.tokens)) throw notPostern(200);
-      tokens.push(...page.tokens);
-      progress(`${tokens.length} found`);
-      // Otherwise this loop would never end.
-      if (page.next_cursor !== undefined && page.next_cursor === cursor) {
-        throw new Failure('the service sent the same page twice');
-      }
-      cursor = page.next_cursor;
-    } while (cursor !== undefined);
-  } finally {
-    progress();
-  }
+  do {
+    const query = queryOf({ ...selection, limit: String(MAX_PAGE), cursor });
+    const page = (await api.ask('GET', `/tokens?${query}`)) as Page;
+    if (!Array.isArray(page.tokens)) throw notPostern(200);
+    tokens.push(...page.tokens);
+    // Otherwise this loop would never end.
+    if (page.next_cursor !== undefined && page.next_cursor === cursor) {
+      throw new Failure('the service sent the same page twice');
+    }
+    cursor = page.next_cursor;
+  } while (cursor !== undefined);
   // The service orders them by the latest end, at which resuming ends too.
   return tokens.sort((a, b) => Number(a.exp) - Number(b.exp));
 }

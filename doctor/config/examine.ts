@@ -30,15 +30,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** These cost speed or comfort, or do not show a file to anybody who has no token. */
-const ADVICE = new Set([
-  'known-hole',
-  'old-nginx',
-  'plain-http',
-  'add-header',
-  'keepalive',
-  'failover',
-  'descriptors',
-]);
+const ADVICE = new Set(['known-hole', 'old-nginx', 'plain-http', 'failover', 'descriptors']);
 
 /** The rules about ways to a folder. */
 const OF_FOLDERS = ['second-url', 'unknown'];

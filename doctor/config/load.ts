@@ -116,35 +116,24 @@ function isGlob(name: string): boolean {
  * A regular expression for a glob. `*` does not match a slash or a leading dot. The text between two stars matches
  * only at its first position: otherwise a glob with many stars would take hours.
  *
- * @throws SyntaxError for an escape, or for a set such as `[[:alpha:]]` or `[z-a]`
+ * @throws SyntaxError for an escape, or for a set such as `[a-z]`
  */
 function globPattern(glob: string): RegExp {
-  if (/[[\\]/.test(glob.replace(SET, ''))) throw new SyntaxError(glob);
+  if (/[[\\]/.test(glob)) throw new SyntaxError(glob);
   let stars = 0;
   const parts = glob.split('/').map((part) => {
-    const body = part.replace(TOKEN, (char, not?: string, set?: string) => {
-      if (set !== undefined) return `[${not ? '^/' : ''}${set.replaceAll('^', '\\^')}]`;
-      if (char === '*') return STAR;
-      if (char === '?') return '[^/]';
-      return char.replace(/[.+^${}()|[\]\\]/, '\\$&');
-    });
-    const [first = '', ...rest] = body.split(STAR);
+    const plain = part.replace(/[.+^${}()|\]]/g, '\\$&').replaceAll('?', '[^/]');
+    const [first = '', ...rest] = plain.split('*');
     const last = rest.pop();
     const between = rest.filter(Boolean).map((text) => {
       stars += 1;
       return `(?=([^/]*?${text}))\\${stars}`;
     });
-    const start = /^[*?[]/.test(part) ? `(?!\\.)${first}` : first;
+    const start = /^[*?]/.test(part) ? `(?!\\.)${first}` : first;
     return last === undefined ? start : `${start}${between.join('')}[^/]*${last}`;
   });
   return new RegExp(`^${parts.join('/')}$`, 'su');
 }
-
-const SET = /\[([!^]?)([^[\]\\/]+)\]/g;
-const TOKEN = new RegExp(`${SET.source}|.`, 'gs');
-
-/** No file name has this character. */
-const STAR = '\0';
 
 /** An nginx.conf on the disk, and the files that it includes. `text` is the text of nginx.conf. */
 export function diskFiles(main: string, text: string): Sources {

@@ -43,6 +43,7 @@ export function includes({ snippets }: SiteConfig, { block }: Context, name: str
 
 export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Known) {
   const { mounts = [] } = known;
+  const files = new Set(snippets.map(({ file }) => file));
   const locations = http.servers.flatMap((server) => server.locations.flatMap((one) => one.nested));
   // The public locations, and below those of them that ask the gate by X-Accel.
   const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
@@ -51,7 +52,7 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
   const internals = servers.flatMap((server) =>
     server.locations
       .flatMap((one) => one.nested)
-      .filter((one) => !isSnippets(one) && !isListing(one) && !gates.includes(one))
+      .filter((one) => !isSnippets(one) && !files.has(one.file) && !gates.includes(one))
       .filter((one) => usesSnippets(one) || isOfMount(one, mounts)),
   );
   const passing = gates.filter((gate) => !asksGate(gate));
@@ -81,13 +82,6 @@ function foldersOf(location: Location, http: Http) {
 export function mountsOf(server: Location, mounts: readonly Mount[]): readonly Mount[] {
   const site = server.names[0]?.toLowerCase() ?? '';
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
-}
-
-/** The location of listing.conf, in an internal location. */
-function isListing(location: Location): boolean {
-  return location
-    .own('set')
-    .some(({ args }) => args[0] === '$postern_page' && args[1] === 'listing');
 }
 
 function isSnippets({ modifier, path }: Location): boolean {

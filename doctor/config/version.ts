@@ -19,9 +19,3 @@ export function isBefore(numbers: readonly number[], other: readonly number[]): 
   const at = other.findIndex((number, index) => number !== numbers[index]);
   return at >= 0 && (numbers[at] ?? 0) < (other[at] ?? 0);
 }
-
-/** nginx keeps connections without `keepalive` in the upstream since 1.29.7, see https://nginx.org/r/keepalive. */
-export function keepsConnections(version: Version | undefined): boolean {
-  if (version === undefined || !/^(nginx|openresty)$/.test(version.product)) return false;
-  return !isBefore(version.numbers, [1, 29, 7]);
-}

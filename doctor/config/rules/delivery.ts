@@ -3,28 +3,7 @@ import type { Rule, Trap } from '../site.ts';
 
 export const deliveryRules: Readonly<Record<string, Rule>> = {
   'error-page': ({ gates }) => gates.flatMap(opened),
-  'add-header': ({ internals }) => internals.flatMap(lostHeaders),
 };
-
-/** Headers of the server block that the internal location replaces with its own. */
-function lostHeaders(location: Location): readonly Trap[] {
-  const names = location.own('add_header').map(headerName);
-  if (names.length === 0 || location.parent === undefined) return [];
-  if (location.firstWord('add_header_inherit') === 'merge') return [];
-  return location.parent
-    .effective('add_header')
-    .filter((line) => !names.includes(headerName(line)))
-    .map((at) => ({
-      at,
-      seen: `add_header ${at.args[0]} is not sent with files from ${location.titleAt}`,
-      why: 'An add_header in a location replaces all inherited ones, and internal.conf contains add_header lines.',
-      fix: `in ${location.titleAt}: ${at.text}`,
-    }));
-}
-
-export function headerName({ args }: Directive): string | undefined {
-  return args[0]?.toLowerCase();
-}
 
 /** An error page for a denial, or for the status of an `if`, that serves files. */
 function opened(gate: Location): readonly Trap[] {

@@ -2,6 +2,7 @@ import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
+import { cachePath } from './snippets.ts';
 
 /** The user and the groups of the workers of nginx. */
 interface User {
@@ -10,60 +11,73 @@ interface User {
   readonly gids: readonly number[];
 }
 
-/** What nginx needs on this machine: the folders of the files, and the sockets of the gates. */
+/** What nginx needs: with which permissions (read 4, write 2, enter 1), what happens without it, and how to make it. */
+const FILES = {
+  what: 'folder',
+  bits: 5,
+  lost: 'Each download fails with 404.',
+  fix: 'mkdir -p ',
+};
+const SOCKET = {
+  what: 'socket',
+  bits: 2,
+  lost: 'Each download fails with 503: Postern does not run, POSTERN_LISTEN has another path, or nginx may not use it.',
+  fix: 'start Postern with POSTERN_LISTEN=unix:',
+};
+const CACHE = {
+  what: 'folder',
+  bits: 3,
+  lost: 'Each download whose decision nginx would cache ends without a response.',
+  fix: 'nginx -s reload as root, which creates ',
+};
+
 export const unavailable: Rule = (site) => {
   if (site.disk === undefined) return [];
   const user = userOf(site);
-  return [...site.internals.flatMap((one) => one.own('alias')), ...socketsOf(site)].flatMap(
-    (at): Trap[] => {
-      const path = (at.args[0] ?? '').replace(/^unix:/, '');
-      if (!/^\/[^$]*$/.test(path)) return [];
-      const isSocket = at.name === 'server';
-      if (tryTo(() => lstatSync(path)) === undefined && canSee(path)) {
-        // A checkout on another machine has none, and Postern may not have started yet.
-        return [
-          {
-            at,
-            seen: `${at.words}: there is no ${isSocket ? 'socket' : 'folder'} ${path}`,
-            why: `Each download fails with ${isSocket ? '503: Postern does not run, or POSTERN_LISTEN has another path' : '404'}.`,
-            fix: isSocket ? `start Postern with POSTERN_LISTEN=unix:${path}` : `mkdir -p ${path}`,
-            verdict: 'advice',
-          },
-        ];
-      }
-      const closed = user && foldersTo(path, isSocket).find(([one, bits]) => !may(user, one, bits));
-      if (closed === undefined) return [];
-      return [
-        {
-          at,
-          seen: `${at.words}: the user ${user?.name} of nginx may not use ${closed[0]}`,
-          why: `Each download fails with ${isSocket ? 503 : 404}, and nginx logs (13: Permission denied).`,
-          fix: `give the user ${user?.name} access to ${closed[0]}, for example by its group`,
-        },
-      ];
-    },
-  );
+  const upstreams = site.http.own('upstream').filter(({ args }) => args[0] === 'postern');
+  const servers = upstreams.flatMap((one) => one.own('server'));
+  const needs = [
+    ...site.internals.flatMap((one) => one.own('alias')).map((at) => ({ at, ...FILES })),
+    ...servers.flatMap((at) => (at.args[0]?.startsWith('unix:') ? { at, ...SOCKET } : [])),
+    ...cachePath(site.http).map((at) => ({ at, ...CACHE })),
+  ];
+  return needs.flatMap(({ at, what, bits, lost, fix }): readonly Trap[] => {
+    const path = (at.args[0] ?? '').replace(/^unix:/, '');
+    if (!/^\/[^$]*$/.test(path)) return [];
+    if (isAbsent(path)) {
+      // A checkout on another machine has none, and nginx or Postern may not have started yet.
+      const seen = `${at.words}: there is no ${what} ${path}`;
+      return [{ at, seen, why: lost, fix: fix + path, verdict: 'advice' }];
+    }
+    const closed = user && foldersTo(path, bits).find(([one, needed]) => !may(user, one, needed));
+    if (closed === undefined) return [];
+    return [
+      {
+        at,
+        seen: `${at.words}: the user ${user?.name} of nginx may not use ${closed[0]}`,
+        why: `${lost} nginx logs (13: Permission denied).`,
+        fix: `give the user ${user?.name} access to ${closed[0]}, for example by its group`,
+      },
+    ];
+  });
 };
 
-function socketsOf({ http }: SiteConfig) {
-  const upstreams = http.own('upstream').filter(({ args }) => args[0] === 'postern');
-  return upstreams
-    .flatMap((one) => one.own('server'))
-    .filter(({ args }) => args[0]?.startsWith('unix:'));
+/** Undefined, and so not absent, if this user may not look. */
+function isAbsent(path: string): boolean {
+  try {
+    lstatSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
-/** Each folder to enter (1), and the file or folder itself: to write (2) or to read and enter (5). */
-function foldersTo(path: string, isSocket: boolean): ReadonlyArray<readonly [string, number]> {
+/** Each folder to enter, and the file or folder itself. */
+function foldersTo(path: string, bits: number): ReadonlyArray<readonly [string, number]> {
   const bare = path.replace(/(?<=.)\/$/, '');
   const above: Array<readonly [string, number]> = [];
   for (let at = dirname(bare); at !== '/'; at = dirname(at)) above.unshift([at, 1]);
-  return [...above, [bare, isSocket ? 2 : 5]];
-}
-
-/** Whether this user may look. */
-function canSee(path: string): boolean {
-  const parent = dirname(path.replace(/(?<=.)\/$/, ''));
-  return parent === '/' || (tryTo(() => statSync(parent)) === undefined ? canSee(parent) : true);
+  return [...above, [bare, bits]];
 }
 
 function may({ uid, gids }: User, path: string, bits: number): boolean {

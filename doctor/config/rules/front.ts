@@ -5,16 +5,18 @@ import { othersOf } from './second-url.ts';
 
 export const frontRules: Readonly<Record<string, Rule>> = {
   'cache-in-front': (site) =>
-    othersOf(site).flatMap((front) => {
+    othersOf(site).flatMap((front): Trap | readonly Trap[] => {
       const at = storing(front);
       const behind = site.gates.find((gate) => isBehind(gate, front, site.http));
-      if (at === undefined || behind === undefined) return unclear(front);
+      const isUnclear = front.firstWord('proxy_pass')?.includes('$');
+      if (at === undefined || !(behind || isUnclear)) return [];
       const isOwn = front.block.includes(at);
       return {
         at,
-        seen: `${at.words} in ${front.titleAt}, which proxies to ${behind.titleAt}`,
+        seen: `${at.words} in ${front.titleAt}, which proxies to ${behind?.titleAt ?? 'an address with a variable'}`,
         why: 'nginx stores each file that it passes on, and sends it to clients without a token: the cache ignores the Cache-Control of the file. Empty the cache afterwards.',
         fix: `${isOwn ? 'instead of this line' : `in ${front.titleAt}`}: ${at.name} off;`,
+        ...(behind === undefined && { verdict: 'question' as const }),
       };
     }),
   'real-ip': ({ servers, gates }) =>
@@ -42,21 +44,6 @@ function storing(front: Location): Directive | undefined {
   const ignores = ignored.some((name) => name.toLowerCase() === 'cache-control');
   const isCached = ignores && front.firstWord('proxy_no_cache') !== '1';
   return (isCached ? front.turnedOn('proxy_cache') : undefined) ?? front.turnedOn('proxy_store');
-}
-
-/** A location that stores what it proxies, and where to is unknown. */
-function unclear(front: Location): readonly Trap[] {
-  const at = storing(front);
-  if (at === undefined || !front.firstWord('proxy_pass')?.includes('$')) return [];
-  return [
-    {
-      at,
-      seen: `${at.words} in ${front.titleAt}, which proxies to an address with a variable`,
-      why: 'If the address is that of a public location, nginx stores its files and sends them to clients without a token.',
-      fix: `in ${front.titleAt}: ${at.name} off;`,
-      verdict: 'question',
-    },
-  ];
 }
 
 /** Whether the requests for a public location can come through a location that proxies. */

@@ -40,18 +40,14 @@ export const knownHole: Rule = ({ http, version }) => {
 export const otherVersion: Rule = ({ snippets }) => {
   const current = currentVersion();
   const others = snippets.filter(({ version }) => version !== current);
-  return [...new Set(others.map(({ version }) => version))].flatMap((found) => {
-    const [first, ...more] = others.filter(({ version }) => version === found);
-    if (first === undefined) return [];
-    const { file, line, version = '' } = first;
-    const which = more.length === 0 ? 'this snippet' : `this snippet and ${more.length} more`;
+  return others.slice(0, 1).map(({ file, line, version = '' }) => {
     const isNewer = version.localeCompare(current, 'en', { numeric: true }) > 0;
+    const which =
+      others.length === 1 ? 'this snippet' : `this snippet and ${others.length - 1} more`;
     return {
       at: { file, line },
       seen: `${which}: ${version ? `version ${version}` : 'no version'}; Postern: ${current}`,
-      why: isNewer
-        ? 'This Postern is older than the snippets: they can need a newer feature.'
-        : 'The snippets are older than this Postern: they can lack a check or a feature.',
+      why: 'The older of the two can lack a check or a feature that the other one needs.',
       fix: isNewer
         ? `upgrade Postern to ${version}`
         : `postern nginx --upgrade --out ${dirname(dirname(file))}`,

@@ -57,11 +57,8 @@ function urlOf(
   if (first === undefined) return undefined;
   const { way, uri, by } = first;
   const location = locationOf(context);
-  const where = location === location.server ? 'the server block' : location.words;
-  const block =
-    context === location || !context.block.includes(way.at)
-      ? where
-      : `${context.words} in ${where}`;
+  const block = context.block.includes(way.at) ? context : location;
+  const where = block === location.server ? 'the server block' : block.words;
   const links = more.filter(({ way: other }) => other.link !== undefined).length;
   const rest = way.link !== undefined && links > 0 ? ` and ${links} more` : '';
   const isLoop = way.link?.startsWith(constantOf(way.file));
@@ -69,8 +66,8 @@ function urlOf(
   const at = uri === undefined ? '' : ` at ${uri}`;
   const seen =
     by === 'request'
-      ? `${way.at.words} in ${block}: ${what} are${at || ' there'}${link}`
-      : `${way.at.words} in ${block} can serve ${what}${at}${link}`;
+      ? `${way.at.words} in ${where}: ${what} are${at || ' there'}${link}`
+      : `${way.at.words} in ${where} can serve ${what}${at}${link}`;
   return {
     at: isBeside(way, location) ? location : way.at,
     seen,

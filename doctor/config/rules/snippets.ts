@@ -1,5 +1,4 @@
-import { existsSync, statfsSync, statSync } from 'node:fs';
-import { dirname, isAbsolute } from 'node:path';
+import { dirname } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
 import { version as currentVersion, readSnippet } from '../../../common/package.ts';
 import type { Context, Directive, Http } from '../context.ts';
@@ -117,44 +116,26 @@ function linesOf(block: readonly Directive[], outside = ''): Lines {
   });
 }
 
-/** cache.conf without the line that says where the cache is, which `nginx -t` does not notice, or without its folder. */
-function cacheFolder({ http, disk }: SiteConfig): readonly Trap[] {
-  const map = http.map('$postern_decisions');
-  const zone = map?.block?.flatMap(({ args }) => args).find((value) => value !== '');
-  if (map === undefined || zone === undefined) return [];
-  const isOurs = (word: string) => word.startsWith(`keys_zone=${zone}:`);
-  const line = http.own('proxy_cache_path').find(({ args }) => args.some(isOurs));
-  if (line === undefined) {
-    const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
-    const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
-    const path = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k;`;
-    return [{ at: map, seen, why, fix: `in ${http.titleAt}: ${path}` }];
-  }
-  const [folder = ''] = line.args;
-  const state = disk && isAbsolute(folder) ? unwritable(folder, http) : undefined;
-  if (state === undefined) return [];
-  const why = 'Each download whose decision nginx would cache ends without a response.';
-  const fix =
-    'free space there, or run nginx -s reload as root: nginx creates the folder for its own user';
-  return [{ at: line, seen: `the folder of the decision cache ${state}: ${folder}`, why, fix }];
+/** cache.conf without the line that says where the cache is, which `nginx -t` does not notice. */
+function cacheFolder({ http }: SiteConfig): readonly Trap[] {
+  const [map, zone] = cacheZone(http);
+  if (map === undefined || cachePath(http).length > 0) return [];
+  const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
+  const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
+  const path = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k;`;
+  return [{ at: map, seen, why, fix: `in ${http.titleAt}: ${path}` }];
 }
 
-/** A decision has at most 32 KB. */
-const MIN_FREE_BYTES = 128 * 1024;
+/** The line with the folder of the decision cache. */
+export function cachePath(http: Http): readonly Directive[] {
+  const [, zone] = cacheZone(http);
+  const isOurs = (word: string) => word.startsWith(`keys_zone=${zone}:`);
+  return http.own('proxy_cache_path').filter(({ args }) => args.some(isOurs));
+}
 
-/** Why nginx cannot write to a folder. Undefined if it can, or if this user cannot see the reason. */
-function unwritable(folder: string, { main }: Http): string | undefined {
-  try {
-    const { uid, mode } = statSync(folder);
-    const isRoot = main.own('user').some(({ args }) => args[0] === 'root');
-    if (uid === 0 && (mode & 0o022) === 0 && !isRoot) return 'belongs to root';
-    const { blocks, bavail, bsize } = statfsSync(folder);
-    // `blocks` is 0 if the snippet has no limit.
-    return blocks > 0 && bavail * bsize < MIN_FREE_BYTES ? 'is full' : undefined;
-  } catch (error) {
-    // nginx creates it when it starts.
-    const [pid = '/run/nginx.pid'] = main.own('pid').flatMap(({ args }) => args);
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(pid);
-    return isMissing ? 'does not exist' : undefined;
-  }
+/** The map of cache.conf that turns the cache on, and the zone in it. */
+function cacheZone(http: Http): readonly [Directive, string] | readonly [] {
+  const map = http.map('$postern_decisions');
+  const zone = map?.block?.flatMap(({ args }) => args).find((value) => value !== '');
+  return map === undefined || zone === undefined ? [] : [map, zone];
 }

@@ -2,21 +2,10 @@ import { addressOf } from '../../../common/config.ts';
 import { isAt } from '../addresses.ts';
 import type { Directive } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
-import { keepsConnections } from '../version.ts';
 
-/** Requests that go to the wrong address, or fail under load or while a gate is down; limits that do not work. */
+/** Requests that go to the wrong address, or fail under load or while a gate is down. */
 export const upstreamRules: Readonly<Record<string, Rule>> = {
   'gate-address': (site) => upstreamsOf(site).flatMap((upstream) => wrongAddress(upstream, site)),
-  'limit-conn': otherLimits,
-  keepalive: (site) =>
-    upstreamsOf(site)
-      .filter((upstream) => !upstream.has('keepalive') && !keepsConnections(site.version))
-      .map((at) => ({
-        at,
-        seen: `upstream ${at.args[0]} without keepalive`,
-        why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
-        fix: 'in that upstream block: keepalive 256;',
-      })),
   failover: (site) => upstreamsOf(site).flatMap(disabled),
   descriptors,
 };
@@ -39,28 +28,6 @@ function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): r
   return [{ at: upstream, seen, why, fix: `in ${upstream.titleAt}: ${fix}` }];
 }
 
-const ZONE = 'postern_connections';
-
-/** Lines of the site that apply before the internal location, or there instead of the limit for a token. */
-function otherLimits(site: SiteConfig): readonly Trap[] {
-  const { http, servers, gates, internals } = site;
-  if (!http.own('limit_conn').some(isOurs)) return [];
-  const replaced = internals.filter((one) => !one.effective('limit_conn').some(isOurs));
-  return [...servers, ...gates, ...replaced]
-    .flatMap((context) => context.effective('limit_conn'))
-    .filter((line) => !isOurs(line))
-    .map((at) => ({
-      at,
-      seen: `${at.words} besides limit_conn ${ZONE}`,
-      why: 'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.',
-      fix: `limit_conn ${ZONE} 8; ${at.words}; put both into the internal location, and remove this line above it`,
-    }));
-}
-
-function isOurs({ args }: Directive): boolean {
-  return args[0] === ZONE;
-}
-
 /** The upstream to which the snippets send requests for a gate. */
 function upstreamsOf({ http }: SiteConfig): readonly Directive[] {
   return http.own('upstream').filter(({ args }) => args[0] === 'postern');
@@ -70,19 +37,6 @@ function upstreamsOf({ http }: SiteConfig): readonly Directive[] {
 function disabled(upstream: Directive): readonly Trap[] {
   const servers = upstream.own('server');
   if (servers.length < 2) return [];
-  const twice = servers.find(
-    ({ args }, i) => servers.findIndex((one) => one.args[0] === args[0]) < i,
-  );
-  if (twice !== undefined) {
-    return [
-      {
-        at: twice,
-        seen: `${twice.words} repeats an address`,
-        why: 'The connections to a process that ends break together, and nginx counts each as a failure: it disables both lines, and every request gets 503.',
-        fix: 'delete this line',
-      },
-    ];
-  }
   return servers.filter(isSoonDisabled).map((at) => ({
     at,
     seen: `${at.words} in upstream ${upstream.args[0]}, which has ${servers.length}`,
@@ -118,12 +72,11 @@ function descriptors({ http }: SiteConfig): readonly Trap[] {
   const zones = http.map('$postern_decisions')?.block?.flatMap(({ args }) => args) ?? [];
   const each = zones.some((zone) => zone !== '') ? 3 : 2;
   if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
-  const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
   const enough = Math.max(connections, 4 * MIN_CONNECTIONS);
   return [
     {
       at: connectionsLine ?? events,
-      seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
+      seen: `worker_connections ${connections}, and ${limit} files for each worker`,
       why: `A request uses two connections while nginx asks the gate, and a download uses ${each} descriptors. A worker without free connections or descriptors fails every request.`,
       fix: `worker_rlimit_nofile ${Math.max(limit, 4 * enough)}; events { worker_connections ${enough}; }`,
     },

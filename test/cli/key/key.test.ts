@@ -188,8 +188,7 @@ test('key list: shows which key signs, and no private key', async () => {
   const kids = keys.map(({ kid = '' }) => kid);
   const shown = await done('key list keys.json');
   expect(shown.stdout).toBe(
-    `kid               alg\n${kids[0]}  EdDSA  signs\n${kids[1]}  ES256  verifies\n` +
-      `${kids[2]}  HS256  verifies\n`,
+    `${kids[0]}  EdDSA  signs\n${kids[1]}  ES256  verifies\n` + `${kids[2]}  HS256  verifies\n`,
   );
   const { stdout } = await done('key list keys.json --json');
   expect(JSON.parse(stdout)).toEqual({

@@ -90,7 +90,6 @@ describe('nginx: standard output', () => {
       ...['access_log /var/log/nginx/access.log postern', 'return 301 https://$host$request_uri'],
     ]);
     expect(await blocks()).toHaveLength(2);
-    expect(await blocks('--no-redirect')).toHaveLength(1);
     expect(await blocks('--listen', '8443')).toHaveLength(1);
   });
 

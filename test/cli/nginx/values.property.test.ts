@@ -240,10 +240,3 @@ test('nginx: any prefix of a mount is written as the prefix of a location', asyn
   );
   await Promise.all(texts.slice(0, ASKED).map(pass));
 });
-
-test('nginx: rejects a prefix only if it is too long for nginx', async () => {
-  const long = (sign: string, bytes: number) => `/${sign.repeat(bytes)}/`;
-  expect(() => printed({}, [mount(long('"', 2040), '/protected/')])).toThrow(UsageError);
-  await pass(printed({}, [mount(long('"', 1990), '/protected/')]));
-  await pass(printed({}, [mount(long('x', 2040), '/protected/')]));
-});

@@ -93,7 +93,7 @@ describe('token issue', () => {
     const words = ['issue', '--path', '/a', '--confirm', ...api, '--pin'];
     await done(words, { stdin: '4711-A\r\nnot this\n' });
     expect(bodies).toEqual([{ path: '/a', confirm: true, pin: '4711-A' }]);
-    expect(await fails(2, words)).toContain('standard input, which is empty');
+    expect(await fails(2, words)).toContain('standard input is empty: expected a PIN');
     const argument = await run([...words, '4711']);
     expect([argument.code, bodies.length]).toEqual([2, 1]);
   });

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import { createDisk } from '../../../doctor/config/disk.ts';
 import { projectRoot } from '../../harness/paths.ts';
@@ -57,33 +59,51 @@ test('disk: names a folder that this user may not read', async ({ skip }) => {
   expect([...unseen]).toEqual([`links below ${deep}: permission denied`]);
 });
 
-test.each([
-  [
-    'a folder that the user of nginx may not enter',
-    'user daemon;',
-    0o750,
-    /daemon of nginx may not use \S+files/,
-    false,
-  ],
-  ['a folder that it may enter', 'user daemon;', 0o755, /^✓ nothing found/m, true],
-  ['the user root', 'user root;', 0o700, /^✓ nothing found/m, true],
-])('doctor --config: %s', async (_, user, mode, says, isOk) => {
+/** A site whose files, socket and decision cache have folders with these modes. None: there is no such folder. */
+async function siteOnDisk(user: string, modes: Readonly<Record<string, number>>) {
   const dir = await realpath(await folderForTest());
-  const files = join(dir, 'files');
-  await mkdir(files);
   await chmod(dir, 0o755);
-  await chmod(files, mode);
-  const text = `${user} http { upstream postern { server unix:${dir}/none.sock; keepalive 9; } server {
-    listen 127.0.0.1:80; access_log off; include ${projectRoot}/nginx/snippets/auth-request.conf;
-    location ^~ /download/ { include ${projectRoot}/nginx/snippets/protect.conf; }
-    location ^~ /protected/ { include ${projectRoot}/nginx/snippets/internal.conf; alias ${files}/; } }
-    include ${projectRoot}/nginx/snippets/http.conf; }`;
-  const inFolder = text.replaceAll(`${projectRoot}/nginx/snippets`, 'postern');
+  for (const [name, mode] of Object.entries(modes)) {
+    await mkdir(join(dir, name));
+    if (name === 'run') {
+      const server = createServer().listen(join(dir, 'run/gate.sock'));
+      onTestFinished(() => void server.close());
+      await once(server, 'listening');
+      await chmod(join(dir, 'run/gate.sock'), 0o666);
+    }
+    await chmod(join(dir, name), mode);
+  }
+  const text = `user ${user}; http { include postern/http.conf;
+    proxy_cache_path ${dir}/cache keys_zone=postern_decisions:512k; include postern/cache.conf;
+    upstream postern { server unix:${dir}/run/gate.sock; }
+    server { listen 127.0.0.1:80; access_log off; include postern/auth-request.conf;
+    location ^~ /download/ { include postern/protect.conf; }
+    location ^~ /protected/ { include postern/internal.conf; alias ${dir}/files/; } } }`;
   await symlink(join(projectRoot, 'nginx/snippets'), join(dir, 'postern'));
-  await writeFile(join(dir, 'nginx.conf'), inFolder);
-  const said = diagnoseText(inFolder, join(dir, 'nginx.conf'), { mounts: MOUNTS });
-  expect([said.ok, said.text]).toEqual([isOk, expect.stringMatching(says)]);
-  expect(said.text).toMatch(/^! .* there is no socket/m);
+  await writeFile(join(dir, 'nginx.conf'), text);
+  return diagnoseText(text, join(dir, 'nginx.conf'), { mounts: MOUNTS });
+}
+
+// The tests run as root or as nobody, so nginx has a third user.
+const OPEN = { files: 0o755, run: 0o755, cache: 0o777 };
+test.each([
+  ['the user of nginx may not read the files', 'daemon', { ...OPEN, files: 0o750 }, 'files'],
+  ['it may not enter the folder of the socket', 'daemon', { ...OPEN, run: 0o750 }, 'run'],
+  ['it may not write to the decision cache', 'daemon', { ...OPEN, cache: 0o755 }, 'cache'],
+  ['it may do all of this', 'daemon', OPEN, undefined],
+  ['it is root', 'root', { files: 0o700, run: 0o700, cache: 0o700 }, undefined],
+])('doctor --config: %s', async (_, user, modes, closed) => {
+  const { ok, text } = await siteOnDisk(user, modes);
+  const says = closed
+    ? `the user daemon of nginx may not use \\S+/${closed}/?  \\[`
+    : '^✓ nothing found';
+  expect([ok, text]).toEqual([closed === undefined, expect.stringMatching(new RegExp(says, 'm'))]);
+  expect(text).not.toMatch(/there is no/);
+});
+
+test('doctor --config: a folder or socket that is absent is advice, because nginx or Postern may not have started', async () => {
+  const { ok, text } = await siteOnDisk('daemon', {});
+  expect([ok, text.match(/^! .* there is no (folder|socket)/gm)?.length]).toEqual([true, 3]);
 });
 
 test('doctor --config: the name of a link is printed without control characters', async () => {

@@ -14,8 +14,6 @@ const inside = (inner: string) => `${GATE}\nlocation ^~ /protected/ {\n${inner}\
 const MISSING = ['missing-snippet: location ^~ /protected/ {'];
 const A = '/download/a.txt';
 
-const HSTS = 'add_header Strict-Transport-Security max-age=9 always;';
-
 testTraps({
   'an alias of the internal location without its slash': {
     found: ['second-url: alias $files;'],
@@ -50,15 +48,6 @@ testTraps({
     },
     ask: withToken(A),
     sees: ['file b', FILE],
-  },
-  'a header of the server block that is not sent with files': {
-    found: ['add-header: add_header Strict-Transport-Security'],
-    both: { server: HSTS },
-    broken: {},
-    fixed: { only: inside(`${INTERNAL} ${HSTS} alias $files/;`) },
-    ask: async (site) =>
-      (await site.ask('GET', await urlOf(site, A))).header('Strict-Transport-Security'),
-    sees: [undefined, 'max-age=9'],
   },
 });
 

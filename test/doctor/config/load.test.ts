@@ -63,7 +63,7 @@ test.each([
     ':2: the pattern /etc/nginx/a/[[:alpha:]]* is not',
   ],
   ['a pattern with an escape', 'include a\\.d/*;', ':1: the pattern /etc/nginx/a\\.d/* is not'],
-  ['a range in the wrong order', 'include a/[z-a]*;', ':1: the pattern /etc/nginx/a/[z-a]* is not'],
+  ['a set', 'include a/[a-z]*;', ':1: the pattern /etc/nginx/a/[a-z]* is not'],
   ['Lua that is not closed either', '\nb_by_lua_block { "}"', ':2: b_by_lua_block is not closed'],
 ])('load: error: %s', (_, text, says) => {
   const sources = dumped(`# configuration file /etc/nginx/nginx.conf:\n${text}`);
@@ -84,7 +84,7 @@ test.each([
   ['*a*a*a*a*a*a*a*a*a*a*a*a*b', false],
   [`${'*'.repeat(40)}b`, false],
   ['*a*a*a*a*a*a*a*a*a*a*a*a*', true],
-  ['a*a?*[a-c]a*aa', true],
+  ['a*a?*aa*aa', true],
 ])('load: an include with many stars is matched in time: %s', (glob, matches) => {
   const name = 'a'.repeat(60);
   const included = `# configuration file /etc/nginx/${name}:\na;\n`;
@@ -95,7 +95,7 @@ test.each([
   else expect(() => load(sources)).toThrow(`/etc/nginx/${name}:1: no include reads this file`);
 });
 
-test.each(['./conf.d/*.conf', 'conf.d//*.conf', '../nginx/conf.d/[^b]*', './conf.d/a.conf'])(
+test.each(['./conf.d/*.conf', 'conf.d//*.conf', '../nginx/conf.d/?.conf', './conf.d/a.conf'])(
   'load: a dump has the name of a file as it is in the include: %s',
   (glob) => {
     const name = `/etc/nginx/${glob.replace(/[^/]*$/, 'a.conf')}`;
@@ -139,7 +139,7 @@ test('load: reads nginx.conf from the disk, with its includes', async () => {
     ...{ 'conf.d/b.conf': 'b;', 'conf.d/a.conf': 'include more/c;' },
     ...{ 'conf.d/.d.conf': 'd;', 'more/c': 'c;' },
   });
-  const text = `include con?.[^e-z]/*.conf; include none/*; include ${dir}/more/c;`;
+  const text = `include con?.d/*.conf; include none/*; include ${dir}/more/c;`;
   const { root } = load(diskFiles(join(dir, 'nginx.conf'), text));
   expect(flat(root)).toEqual([
     `${dir}/more/c:1 c`,

@@ -1,14 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Known } from '../../../doctor/config/site.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { diagnosed, type Finding } from '../../support/doctor/trap.ts';
-import { folderForTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
-import { smallDisk } from '../../support/small-disk.ts';
+import { diagnosed } from '../../support/doctor/trap.ts';
 
 // Rules that the text of a configuration shows.
 
@@ -100,26 +96,6 @@ test.each([
   expect(found('failover', { http })).toEqual(is ? lines : []);
 });
 
-test('doctor --config reports a socket that is in the upstream twice', () => {
-  const line = 'server unix:/a max_fails=3 fail_timeout=1s;';
-  expect(found('failover', { http: `upstream postern {\n${line}\n${line}\n}` })).toEqual([line]);
-});
-
-test.each([
-  ['nginx/1.29.6', true],
-  ['nginx/1.29.7', false],
-  ['nginx/1.31.4', false],
-  ['nginx/2.0.0', false],
-  ['openresty/1.31.1.1', false],
-  ['freenginx/1.31.4', true],
-  // Without the version, the doctor assumes an old nginx.
-  ['', true],
-])('doctor --config reports an upstream without keepalive, with %s: %s', (version, is) => {
-  const main = version && `nginx version: ${version}\n# configuration file /n:`;
-  const http = 'upstream postern {\nserver a:1;\n}';
-  expect(found('keepalive', { main, http })).toHaveLength(is ? 1 : 0);
-});
-
 test.each([
   [
     'worker_connections 8000;',
@@ -137,14 +113,6 @@ test.each([
     fix,
     verdict: 'advice',
   });
-});
-
-test('doctor --config reports replaced headers, but not with add_header_inherit merge', () => {
-  const header = 'add_header Strict-Transport-Security max-age=1 always;';
-  const server = (more: string) => `${header}
-location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${more} alias /srv/; }`;
-  expect(found('add-header', { server: server('') })).toEqual([header]);
-  expect(found('add-header', { server: server('add_header_inherit merge;') })).toEqual([]);
 });
 
 const SNIPPETS = join(projectRoot, 'nginx/snippets');
@@ -213,14 +181,10 @@ test.each([
 });
 
 const TLS = 'listen 443 ssl;';
-const LIMIT = 'limit_conn postern_connections 8;';
-
-// Early data can be replayed: RFC 8446, section 8. test/nginx/limits.test.ts shows that nginx drops the limit.
+// Early data can be replayed: RFC 8446, section 8.
 test.each<[string, Parts, string?]>([
   ['early-data', { server: `${TLS}\nssl_early_data on;` }, 'ssl_early_data on;'],
   ['early-data', { server: `${TLS}\nssl_early_data on; if ($ssl_early_data) { return 425; }` }],
-  ['limit-conn', { http: LIMIT, server: `${TLS}\nlimit_conn own 100;` }, 'limit_conn own 100;'],
-  ['limit-conn', { http: LIMIT, server: `${TLS}\nlocation / { limit_conn own 100; }` }],
 ])('doctor --config, %s: of %j it reports %s', (rule, parts, line) => {
   expect(found(rule, parts)).toEqual(line === undefined ? [] : [line]);
 });
@@ -268,30 +232,6 @@ test('doctor --config reports cache.conf without its folder', () => {
   expect(found('cache-folder', { http: `${FOLDER}\n${text}` })).toEqual([]);
   const lines = [expect.stringMatching(/^map .* \$postern_decisions \{$/)];
   expect(found('cache-folder', { http: text })).toEqual(lines);
-});
-
-test('doctor --config reports a folder of the decision cache that nginx cannot write to', async (context) => {
-  const full = await smallDisk(context);
-  const folder = await folderForTest();
-  await chmod(folder, 0o755);
-  // The doctor looks at the disk if this is the nginx.conf there.
-  const file = join(folder, 'nginx.conf');
-  async function report(place: string, main = '') {
-    const http = `${FOLDER.replace('/run/postern-decisions', place)}\n${CACHED}`;
-    const text = `${main}\nhttp { ${http} }`;
-    await writeFile(file, text);
-    const { findings } = JSON.parse(diagnoseText(text, file, { json: true }).text);
-    return (findings as Finding[])
-      .filter(({ rule }) => rule === 'cache-folder')
-      .map((finding) => finding.seen);
-  }
-  const seen = (state: string) => [expect.stringContaining(`decision cache ${state}: /`)];
-  const gone = join(folder, 'gone');
-  expect(await report(gone, `pid ${folder}/nginx.pid;`)).toEqual([]);
-  expect(await report(gone, `pid ${file};`)).toEqual(seen('does not exist'));
-  expect(await report(folder)).toEqual(seen('belongs to root'));
-  expect(await report(folder, 'user root;')).toEqual([]);
-  expect(await report(full, 'user root;')).toEqual(seen('is full'));
 });
 
 test('doctor --config names the regex locations that nginx prefers', () => {
