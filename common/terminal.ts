@@ -32,26 +32,17 @@ export function jsonLine(value: unknown): string {
   return `${json}\n`;
 }
 
-/** Shows a text on a terminal; without one, clears the line. */
+/** Shows a text on a terminal, in one line that is rewritten; without a text, clears the line. */
 export type Progress = (text?: string) => void;
-
-interface Terminal {
-  readonly isTTY?: boolean;
-  write(text: string): unknown;
-}
-
-const UPDATE_INTERVAL_MS = 100;
 
 const CLEAR_LINE = '\r\u001b[K';
 
-/** One line that is rewritten. Prints nothing if the stream is not a terminal. */
-export function createProgress(stream: Terminal, now: () => number = Date.now): Progress {
-  let shown: number | undefined;
-  return (text) => {
-    const isEarly = shown !== undefined && now() - shown < UPDATE_INTERVAL_MS;
-    const isNeeded = text === undefined ? shown !== undefined : !isEarly;
-    if (!stream.isTTY || !isNeeded) return;
-    stream.write(CLEAR_LINE + (text ?? ''));
-    shown = text === undefined ? undefined : now();
+/** Prints nothing if the stream is not a terminal. */
+export function createProgress(stream: {
+  isTTY?: boolean;
+  write(text: string): unknown;
+}): Progress {
+  return (text = '') => {
+    if (stream.isTTY) stream.write(CLEAR_LINE + text);
   };
 }

@@ -82,20 +82,15 @@ function untested(nginx: Nginx | undefined): string[] {
 
 /** Options that are valid but probably do not do what the operator expects. */
 function notesOn(
-  { cache, login, server, sites, xAccel }: Plan,
+  { login, server, sites }: Plan,
   options: NginxOptions,
-  { decisionTtl, publicUrl }: Pick<Config, 'decisionTtl' | 'publicUrl'>,
+  { publicUrl }: Pick<Config, 'publicUrl'>,
 ): string[] {
   const notes: string[] = [];
   if (server && sites.some(({ name }) => name === '_')) {
     notes.push(
       'no site is named, so another server block of nginx may answer: pass --server-name files.example',
     );
-  }
-  if (xAccel && (cache !== undefined || login !== undefined)) {
-    notes.push('--cache and --login have no effect with --x-accel');
-  } else if (cache !== undefined && decisionTtl === 0) {
-    notes.push('--cache has no effect while POSTERN_DECISION_TTL is 0');
   }
   if (!options.login?.startsWith('/') && login !== undefined && publicUrl === undefined) {
     notes.push('without POSTERN_PUBLIC_URL the login page receives only the path, not the host');

@@ -43,8 +43,8 @@ const limits = {
 };
 
 export const KEY =
-  'a key of at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints, only in POSTERN_API_KEYS; ' +
-  'or the hash of such a key: sha256: and 64 hex digits, as printf %s "$KEY" | sha256sum prints';
+  'at least 16 ASCII characters without spaces and commas, such as the output of openssl rand -hex 24. ' +
+  'The file needs the hash instead: sha256: and 64 hex digits, from printf %s "$KEY" | sha256sum';
 
 const KEY_FILE =
   'path of a file with a key on each line: at least 16 ASCII characters without spaces and commas, or sha256: and 64 hex digits';
@@ -79,7 +79,7 @@ const apiKey = mapping(
     ...limits,
     admin: flag.default(false),
   },
-  ', or in POSTERN_API_KEYS <id>:<secret> with a colon; a secret cannot contain a comma',
+  'in POSTERN_API_KEYS <id>:<secret> with a colon, and no comma in the secret; in the file ',
 );
 
 export const apiKeyList = listOf('API keys', apiKey).min(1, 'at least one API key');

@@ -108,7 +108,8 @@ function parse<S extends z.ZodObject>(
     const { where } = sourceOf([...path, key]);
     // The name of the variable is a usual mistake.
     const name = key.toLowerCase().replace(/^postern_/, '');
-    return [{ field, where }, `one of the keys ${known}${suggest(name, known.split(', '))}`];
+    const meant = suggest(name, known.split(', '));
+    return [{ field, where }, meant ? `${meant} All keys: ${known}` : `one of the keys ${known}`];
   }
 }
 

@@ -89,14 +89,14 @@ function unknownVariable(field: string, known: readonly string[]): string {
   if (inFile !== undefined) {
     return `no such variable: set ${inFile} in the file that ${CONFIG_VARIABLE} names`;
   }
-  const suggestion = suggest(field, known);
+  const meant = suggest(field, known);
   if (API_VARIABLES.includes(field)) {
     return (
       'no value: only postern token and postern doctor use this variable, ' +
-      `so unset it for the service${suggestion}`
+      `so unset it for the service${meant ? `; ${meant}` : ''}`
     );
   }
-  return `the name of a setting${suggestion && `${suggestion} All`}: ${known.join(', ')}`;
+  return `${meant ? `${meant} All settings` : 'the name of a setting'}: ${known.join(', ')}`;
 }
 
 /** The settings of a file; undefined, with issues, if it is not YAML or not a mapping. */

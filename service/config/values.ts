@@ -43,11 +43,11 @@ export function textList<T>(expected: string, item: z.ZodType<T, string>) {
 }
 
 /** A mapping. The message of an unknown key is the list of the known ones. */
-export function mapping<S extends z.ZodRawShape>(shape: S, orText = '') {
+export function mapping<S extends z.ZodRawShape>(shape: S, textOr = '') {
   const keys = Object.keys(shape).join(', ');
   return z.strictObject(shape, {
     error: ({ code }) =>
-      code === 'unrecognized_keys' ? keys : `a mapping with some of the keys ${keys}${orText}`,
+      code === 'unrecognized_keys' ? keys : `${textOr}a mapping with some of the keys ${keys}`,
   });
 }
 
@@ -197,10 +197,10 @@ export function unseen(seen = new Set<string>()): (value: string | undefined) =>
 /** Maximum number of letters that differ. */
 const MAX_TYPOS = 2;
 
-/** `; did you mean …?` if a name is close to a known one, else an empty text. */
-export function suggest(name: string, known: readonly string[]): string {
+/** `did you mean …?` if a name is close to a known one. */
+export function suggest(name: string, known: readonly string[]): string | undefined {
   const nearest = closestMatch(name, known, { maxDistance: MAX_TYPOS });
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  return nearest && `did you mean ${nearest}?`;
 }
 
 type CamelCased<T, Prefix extends string> = {

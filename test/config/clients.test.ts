@@ -33,7 +33,7 @@ test('config: POSTERN_API_KEYS may issue for every mount', () => {
 test.each([
   ['web', '', ''],
   ['web=s3cret-of-16-characters', '', ''],
-  ['', '', 'a secret cannot contain a comma'],
+  ['', '', 'no comma in the secret'],
   ['web:', '.key', ''],
   [`web:${SECRET}`, '.key', ''],
   [`${SECRET}!:web`, '.key', ''],

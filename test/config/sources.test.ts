@@ -143,9 +143,9 @@ test('config: variables of other programs, Kubernetes and Docker are ignored', (
 const GOOD = 'mounts: [{ public: /a/, internal: /b/ }]\n';
 
 test.each([
-  ['listn: a', 'listn', 'did you mean listen?'],
+  ['listn: a', 'listn', 'did you mean listen? All keys: listen, api_listen, '],
   ['POSTERN_API_LISTEN: a', 'POSTERN_API_LISTEN', 'did you mean api_listen?'],
-  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'one of the keys listen, api_listen'],
+  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'did you mean listen? All keys: listen, api_listen'],
   ['config: a', 'config', 'one of the keys listen, api_listen'],
   ['__proto__: { listen: a }', '__proto__', 'one of the keys listen, api_listen'],
   ['<<: { listen: a }', 'the file', 'no merge key <<'],

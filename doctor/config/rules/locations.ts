@@ -6,8 +6,7 @@ import { secondUrl } from './second-url.ts';
 export const locationRules: Readonly<Record<string, Rule>> = {
   'no-gate': ({ http, gates, mounts }) => {
     const prefix = mounts?.[0]?.prefix ?? '/download/';
-    const server =
-      http.servers.find(({ names }) => names.includes(mounts?.[0]?.site ?? '')) ?? http.servers[0];
+    const [server] = http.servers;
     const own = server?.locations.find((one) => one.isPrefix && one.path === prefix);
     const seen = 'no location uses Postern';
     const why = 'nginx serves all files of this configuration without a token.';

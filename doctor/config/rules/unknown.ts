@@ -1,5 +1,6 @@
 import type { Directive } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
+import { blocksOf } from '../variables.ts';
 
 /** The directives of nginx that the doctor knows, and of other modules that do not choose a file or a location. */
 const KNOWN =
@@ -9,7 +10,8 @@ const KNOWN =
 export const unknown: Rule = ({ http, snippets }: SiteConfig) => {
   const ours = new Set(snippets.map(({ file }) => file));
   const kinds = http.blocks.filter(({ modifier }) => modifier === '?');
-  const lines = [...new Set([...http.block, ...http.blocks.flatMap((one) => all(one.block))])];
+  const inBlocks = http.blocks.flatMap(blocksOf).flatMap(({ block }) => block);
+  const lines = [...new Set([...http.block, ...inBlocks])];
   const others = lines.filter((one) => !ours.has(one.file) && !KNOWN.test(one.name));
   const indexes = lines.filter(
     ({ name, args }) => name === 'index' && args.some((word) => /\$|\.\.\//.test(word)),
@@ -22,12 +24,6 @@ export const unknown: Rule = ({ http, snippets }: SiteConfig) => {
     ...indexes.map((at) => open(at, `${at.words} can name another file`)),
   ];
 };
-
-/** The directives of a block, and those of `if` and `limit_except` in it. */
-function all(block: readonly Directive[]): readonly Directive[] {
-  const inner = block.filter(({ name }) => name === 'if' || name === 'limit_except');
-  return [...block, ...inner.flatMap((one) => all(one.block ?? []))];
-}
 
 function open(at: Directive, seen: string): Trap {
   return {

@@ -1,4 +1,5 @@
 import { addressOf } from '../../../common/config.ts';
+import type { Listen } from '../../../service/config/values.ts';
 import { isAt } from '../addresses.ts';
 import type { Directive } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
@@ -12,20 +13,21 @@ export const upstreamRules: Readonly<Record<string, Rule>> = {
 
 /** An upstream that asks the API, or has no server at the address of the gate. */
 function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): readonly Trap[] {
-  const servers = upstream.own('server');
-  if (listen && servers.some(({ args }) => isAt(args[0] ?? '', listen))) return [];
+  const serverAt = (at: Listen | undefined) =>
+    at && upstream.own('server').find(({ args }) => isAt(args[0] ?? '', at));
+  const api = serverAt(apiListen);
+  if (serverAt(listen) || !(listen || api)) return [];
   const name = `upstream ${upstream.args[0]}`;
-  const api = apiListen && servers.find(({ args }) => isAt(args[0] ?? '', apiListen));
-  const fix = `server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`;
-  if (api) {
-    const seen = `${api.words} in ${name} is at POSTERN_API_LISTEN`;
-    const why = 'nginx asks the API instead of the gate: each download fails.';
-    return [{ at: api, seen, why, fix: `instead of this line: ${fix}` }];
-  }
-  if (listen === undefined) return [];
-  const seen = `${name} has no server at POSTERN_LISTEN`;
-  const why = 'nginx does not reach this gate: each download fails, or another server decides.';
-  return [{ at: upstream, seen, why, fix: `in ${upstream.titleAt}: ${fix}` }];
+  return [
+    {
+      at: api ?? upstream,
+      seen: api
+        ? `${api.words} in ${name} is at POSTERN_API_LISTEN`
+        : `${name} has no server at POSTERN_LISTEN`,
+      why: 'nginx does not reach this gate: each download fails, or another server decides.',
+      fix: `${api ? 'instead of this line' : `in ${upstream.titleAt}`}: server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`,
+    },
+  ];
 }
 
 /** The upstream to which the snippets send requests for a gate. */

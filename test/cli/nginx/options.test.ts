@@ -167,17 +167,12 @@ const TLS = [...SERVER, '--tls-certificate', '/a', '--tls-key', '/b'];
 
 describe('nginx: notes on standard error', () => {
   const named = [...FILES, '--server-name', 'files.example'];
-  const ttl = { ...USUAL, POSTERN_DECISION_TTL: '2' };
   const url = { ...USUAL, POSTERN_PUBLIC_URL: 'https://files.example' };
 
   test.each([
     [named, USUAL, ''],
     [FILES, USUAL, ''],
     [[...FILES, '--server'], USUAL, '--server-name'],
-    [[...named, '--cache'], USUAL, 'POSTERN_DECISION_TTL'],
-    [[...named, '--cache'], ttl, ''],
-    [[...named, '--cache', '--x-accel'], ttl, 'no effect with --x-accel'],
-    [[...named, '--login', '/login', '--x-accel'], USUAL, 'no effect with --x-accel'],
     [[...named, '--login', '/login'], USUAL, ''],
     [[...named, '--login', 'https://x.example/'], USUAL, 'POSTERN_PUBLIC_URL'],
     [[...named, '--login', 'https://x.example/'], url, ''],
