@@ -95,6 +95,8 @@ function rowsOf(name: string): readonly (readonly [string, Row])[] {
     });
 }
 
+const ACCEPTED = /✓ accepted: .*\n.*the reason/;
+const PRINTED = /^(in .+ \(\/|instead of this line: |delete )/;
 const NONE = { http: '', server: LOG };
 const SECRET = 'a protected file';
 const KNOWN = { mounts: MOUNTS };
@@ -140,18 +142,20 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     if (isRejected) return;
     if (verdict === 'question') {
       for (const one of findings) await accept(one);
-    } else {
-      const failed = findings.filter((one) => one.verdict === 'failed');
-      for (const one of failed.toSorted((a, b) => b.line - a.line)) await apply(one);
-      const { path, env } = await findTool('nginx');
-      const { ok: isValid, output } = await tryRun(path, ['-t', ...nginxArgs(site.nginx.dir)], env);
-      expect(isValid, `${findings[0]?.fix}\n${output}`).toBe(true);
-      await site.nginx.reload();
-      if (row.target !== '-') expect(await leaks(), findings[0]?.fix).toBe(false);
+      const after = diagnoseText(await dumpOf(site), '-', KNOWN);
+      expect([after.ok, after.text]).toEqual([true, expect.stringMatching(ACCEPTED)]);
     }
-    const after = diagnoseText(await dumpOf(site), '-', KNOWN);
-    expect(after.ok, after.text).toBe(true);
-    if (verdict === 'question') expect(after.text).toMatch(/✓ accepted: .*\n.*the reason/);
+    // The other fixes say what to find out, so nobody can make them as printed.
+    const fixes = findings.filter(({ fix }) => PRINTED.test(fix));
+    if (fixes.length < findings.length) return;
+    for (const one of fixes.toSorted((a, b) => b.line - a.line)) await apply(one);
+    const { path, env } = await findTool('nginx');
+    const { ok: isValid, output } = await tryRun(path, ['-t', ...nginxArgs(site.nginx.dir)], env);
+    expect(isValid, `${findings[0]?.fix}\n${output}`).toBe(true);
+    await site.nginx.reload();
+    if (row.target !== '-') expect(await leaks(), findings[0]?.fix).toBe(false);
+    const { ok: isClean, text: rest } = diagnoseText(await dumpOf(site), '-', KNOWN);
+    expect(isClean, rest).toBe(true);
   },
 );
 
