@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Known } from '../../../doctor/config/site.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { mount } from '../../support/postern.ts';
 import { diagnosed } from '../../support/doctor/trap.ts';
+import { mount } from '../../support/postern.ts';
 
 // Rules that the text of a configuration shows.
 
