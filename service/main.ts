@@ -10,6 +10,7 @@ import type { MountSettings } from './config/mounts.ts';
 import { CONFIG_VARIABLE } from './config/settings.ts';
 import { createCollector } from './delivery/collect.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
+import type { FetchedKeys } from './jwt/keys.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { takeInherited } from './process/inherited.ts';
 import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
@@ -39,8 +40,13 @@ async function main(): Promise<void> {
     return readFile(path);
   }
   function load(): Config {
-    watch.clear();
-    return withKey(loadConfig(process.env, readWatched, { onTerminal, sockets }));
+    const keepWatching = watch.clear();
+    try {
+      return withKey(loadConfig(process.env, readWatched, { onTerminal, sockets }));
+    } catch (error) {
+      keepWatching();
+      throw error;
+    }
   }
   const config = load();
   const version = readVersion();
@@ -85,6 +91,8 @@ async function main(): Promise<void> {
     ...apiMetrics,
   };
 
+  const fetchedKeys: FetchedKeys = new Map();
+
   async function open(config: Config): Promise<Opened> {
     const files = new Map<string, Buffer>();
     const mounts = createMounts(config.mounts.map(withSign));
@@ -96,6 +104,7 @@ async function main(): Promise<void> {
         return text;
       },
       now,
+      fetchedKeys,
       onFailure: (issuer, { message: reason }) =>
         log.warn({ issuer, reason }, 'the keys of an issuer are not available'),
       onRejected: ({ reason, issuer }) =>

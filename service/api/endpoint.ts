@@ -71,8 +71,8 @@ const ID = {
 export type AddEndpoint = ReturnType<typeof createEndpoints>;
 
 /**
- * Adds the operations of a path to a listener, and what the OpenAPI document says about them to `paths`. `authenticate`
- * reads the body, so it comes after the limit. A body that no operation reads is limited, too.
+ * Adds the operations of a path to a listener, and what the OpenAPI document says about them to `paths`. For
+ * OAuth, `authenticate` reads the body, so it comes after the limit. A body that no operation reads is limited, too.
  */
 export function createEndpoints(
   api: Hono<ApiEnv>,

@@ -6,7 +6,14 @@ import type { Client, Scope, TrustedIssuer } from '../token/client.ts';
 import type { Rejection } from '../token/look-up.ts';
 import { isDownloadJwt } from '../token/token.ts';
 import { createSigner } from './claims.ts';
-import { createOwnKeys, fileKeys, type KeySource, type OpenIssuer, remoteKeys } from './keys.ts';
+import {
+  createOwnKeys,
+  type FetchedKeys,
+  fileKeys,
+  type KeySource,
+  type OpenIssuer,
+  remoteKeys,
+} from './keys.ts';
 import { checkJwt, createVerify, type Trusted, unverifiedClaims } from './verify.ts';
 
 interface JwtOptions {
@@ -22,6 +29,7 @@ interface JwtDependencies {
   readonly mounts: Mounts;
   readonly readFile: (path: string) => string;
   readonly now: () => number;
+  readonly fetchedKeys?: FetchedKeys;
   /** Called when an issuer's keys cannot be fetched. */
   readonly onFailure: (issuer: string, error: Error) => void;
   /** Called when a JWT of an API client is rejected. */
@@ -49,7 +57,7 @@ export class KeyFilesError extends Error {
 /** Opens the keys, and everything that signs or verifies JWTs. @throws KeyFilesError */
 export async function openJwt(
   { issuer, jwtKeys, issuers, leeway }: JwtOptions,
-  { mounts, readFile, now, onFailure, onRejected }: JwtDependencies,
+  { mounts, readFile, now, fetchedKeys = new Map(), onFailure, onRejected }: JwtDependencies,
 ) {
   const problems: Array<KeyFileProblems[number]> = [];
   const own =
@@ -102,7 +110,8 @@ export async function openJwt(
       );
       return read ?? (async () => undefined);
     }
-    return remoteKeys(keys.uri, algorithms, now, (error) => onFailure(issuer, error));
+    const failed = (error: Error) => onFailure(issuer, error);
+    return remoteKeys(keys.uri, algorithms, fetchedKeys, now, failed);
   }
 }
 

@@ -162,11 +162,14 @@ const FAILURE_COOL_DOWN_MS = 5_000;
 
 /**
  * Maximum age of the keys if the issuer answers, so that Postern drops withdrawn keys. After a failure, later requests
- * fetch the keys without waiting, unless there was none for a minute. With the five minutes of the cache in verify.ts,
+ * fetch the keys without waiting, unless Postern has not tried for a minute. With the five minutes of the cache in verify.ts,
  * a withdrawn key ends after 15 minutes.
  */
 const REFRESH_MS = 540_000;
 const LONGEST_PAUSE_MS = 60_000;
+
+/** The keys that were fetched last, by their `jwks_uri`. A reload keeps them, in case that it does not answer. */
+export type FetchedKeys = Map<string, JwkSet>;
 
 /**
  * The keys of a `jwks_uri`. Postern keeps known keys if it cannot fetch them again. It fetches them for an unknown
@@ -175,13 +178,14 @@ const LONGEST_PAUSE_MS = 60_000;
 export function remoteKeys(
   uri: string,
   algorithms: readonly string[],
+  fetched: FetchedKeys,
   now: () => number,
   onFailure: (error: Error) => void,
 ): KeySource {
   const { origin, pathname } = new URL(uri);
   // The query may contain a secret.
   const shown = origin + pathname;
-  let known: JwkSet | undefined;
+  let known = fetched.get(uri);
   let failure: unknown;
   let askedAt = 0;
   let coolDown = 0;
@@ -193,6 +197,7 @@ export function remoteKeys(
     coolDown = 0;
     try {
       known = await fetchKeys(uri);
+      fetched.set(uri, known);
       failure = undefined;
       coolDown = COOL_DOWN_MS;
     } catch (error) {

@@ -29,7 +29,7 @@ export const listFile = (path: string, until: number) =>
   `list ${pageText(path)} ${timeText(until)}`;
 
 /** What one of them said. A client can also have sent it, if nginx does not use the snippets. */
-export function readFile(text: string, isList: boolean) {
+export function readFileHeader(text: string, isList: boolean) {
   const [first = '', name = '', ...more] = text.split(' ');
   const [iso = ''] = isList ? more : [first];
   return {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
-import { readFile } from './file-header.ts';
+import { readFileHeader } from './file-header.ts';
 import { denialPage, listHead, lookOf, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,
@@ -95,7 +95,7 @@ export function createPages(
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
     const header = form || name === 'listing' ? String(headers['postern-file'] ?? '') : '';
-    const { file, until, opens, unkept } = readFile(header, form === undefined);
+    const { file, until, opens, unkept } = readFileHeader(header, form === undefined);
     const requestId = String(headers['x-request-id']);
     const nonce = NONCE.test(requestId) ? requestId : undefined;
     const shown: Shown = {

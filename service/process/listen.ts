@@ -27,7 +27,7 @@ export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEAD
  */
 const BACKLOG = 16_384;
 
-/** Within this time, a request must arrive completely. A batch of 1 MiB needs 35 kB per second. */
+/** Within this time, a request must arrive completely. A batch of 128 KiB needs 4.4 kB per second. */
 const RECEIVE_MS = 30_000;
 
 /** The address cannot be used. The message says which, why, and what to check. */

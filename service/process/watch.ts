@@ -40,8 +40,14 @@ export function watchFiles(changed: () => void) {
   }
 
   return {
-    /** Call this before all files are read again. */
-    clear: () => read.clear(),
+    /** Call this before all files are read again. The result also watches the earlier ones, if this fails. */
+    clear(): () => void {
+      const before = [...read];
+      read.clear();
+      return () => {
+        for (const [path, state] of before) if (!read.has(path)) read.set(path, state);
+      };
+    },
     /** Call this before a file is read. */
     add(path: string): void {
       try {

@@ -160,6 +160,20 @@ test('jwks_uri: a minute after a failed refresh without requests, the next one w
   expect(await codeOf(uri(forged))).toBe('invalid_token');
 });
 
+test('jwks_uri: after a reload the keys are fetched again, and known ones stay valid while the endpoint is down', async () => {
+  const options = { fetchedKeys: new Map() };
+  const { jwks, app, codeOf } = await trustingRemote({}, undefined, options);
+  const reloaded = () => signedGate({ issuers: [app.issuer], ...options });
+  const url = uri(await app.sign());
+  expect(await codeOf(url)).toBe('allow');
+  jwks.state.status = 500;
+  expect(await (await reloaded()).codeOf(url)).toBe('allow');
+  expect(jwks.state.asked).toBe(2);
+  jwks.state.status = 200;
+  jwks.state.keys = [publicHalf(await newJwk('EdDSA', 'app 2'))];
+  expect(await (await reloaded()).codeOf(url)).toBe('invalid_token');
+});
+
 test('jwks_uri: after the clock is set back, keys are fetched at once', async () => {
   const { jwks, app, codeOf, clock } = await trustingRemote();
   const early = { iat: START - 3600, exp: START - 3000 };

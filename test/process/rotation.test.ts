@@ -32,13 +32,14 @@ test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets a
   });
   const secret = await mountedSecret(secretOf(1));
   const storage = { type: 's3', ...LOCATION, credentials: secret.path('bucket') };
-  const file = await configFile({
+  const config = {
     mounts: [{ public: '/media/', internal: '/s3/', storage }],
     api_keys: [{ id: 'web', key_file: secret.path('web') }],
     jwt_keys_file: secret.path('jwks'),
     webhook_url: 'https://app.example/',
     webhook_secret_file: secret.path('webhook'),
-  });
+  };
+  const file = await configFile(config);
   const service = await forTest(startService({ env: { POSTERN_CONFIG: file.path } }));
   const last = () => reloads(service.stdout()).at(-1);
   const issue = (n: number) =>
@@ -88,6 +89,15 @@ test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets a
   await waitFor(() => last()?.level === 'info', { what: 'the next reload' });
   expect((await issue(4)).status).toBe(201);
   expect(reloads(service.stdout())).toHaveLength(3);
+
+  // A file that cannot be read does not end the watch.
+  await file.write('mounts: [');
+  await secret.replace(secretOf(5));
+  await waitFor(() => last()?.level === 'error', { what: 'the report of the configuration' });
+  await file.write(config);
+  await secret.replace(secretOf(6));
+  await waitFor(() => last()?.level === 'info', { what: 'the reload of both' });
+  expect((await issue(6)).status).toBe(201);
   expect(service.stdout() + service.stderr()).not.toMatch(/Qz|the-key-of/);
 });
 

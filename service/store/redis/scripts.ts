@@ -7,7 +7,7 @@
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
  * `wc<cookie>` and `wa<address>` exist until replicas have confirmed the use. Until then a failover could lose it,
  * and another requester could take it. `we` is the latest end that a replica may still have, until replicas have
- * confirmed an earlier one. `d` is what nginx sent, for any grant: see sent-bytes.ts.
+ * confirmed an earlier one. `d` is what nginx sent, for any grant: see deliveries.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  *

@@ -1,4 +1,5 @@
 import { openJwt } from '../../../service/jwt/jwt.ts';
+import type { FetchedKeys } from '../../../service/jwt/keys.ts';
 import { createMounts, type Mount } from '../../../service/site/mount.ts';
 import { createMemoryStore } from '../../../service/store/memory.ts';
 import type { TrustedIssuer } from '../../../service/token/client.ts';
@@ -16,6 +17,7 @@ export interface SignedOptions extends PosternOptions {
   readonly files?: Record<string, string>;
   readonly mounts?: readonly Mount[];
   readonly leeway?: number;
+  readonly fetchedKeys?: FetchedKeys;
 }
 
 /** Postern with its own keys and a clock that the test sets, over HTTP as nginx and clients use it. */
@@ -32,6 +34,7 @@ export async function createSigned(options: SignedOptions = {}) {
     {
       mounts: createMounts(mounts),
       now,
+      ...(options.fetchedKeys && { fetchedKeys: options.fetchedKeys }),
       readFile: (path) => {
         const text = files[path];
         if (text === undefined) throw new Error('no such file');
@@ -82,9 +85,10 @@ export async function trusting(
 export async function trustingRemote(
   more: Partial<TrustedIssuer> = {},
   answer?: Parameters<typeof endpoint>[0],
+  options: SignedOptions = {},
 ) {
   const jwks = await endpoint(answer);
   const app = await foreigner('app', { keys: { uri: jwks.uri }, ...more });
   jwks.state.keys = [publicHalf(app.jwk)];
-  return { jwks, app, ...(await signedGate({ issuers: [app.issuer] })) };
+  return { jwks, app, ...(await signedGate({ issuers: [app.issuer], ...options })) };
 }
