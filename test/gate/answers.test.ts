@@ -46,6 +46,10 @@ test('auth_request: a browser may keep a file for max_age, less what nginx may c
     const { api, authRequest } = await startGate({ mounts, decisionTtl, now });
     const { url } = await issueToken(api, { path: '/download/a' });
     expect((await authRequest(url)).headers['postern-max-age']).toBe(expected);
+    // The next person at the browser could open the URL without the token.
+    const folder = await issueToken(api, { prefix: '/download/', cookie: true });
+    const reply = await authRequest(`${folder.url}a`, { 'Postern-Cookie': folder.access_token });
+    expect([reply.status, reply.headers['postern-max-age']]).toEqual([204, undefined]);
   }
 });
 

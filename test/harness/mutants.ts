@@ -123,7 +123,6 @@ const MUTANTS: readonly Mutant[] = [
   ["if (how === 'verified') return { reason: NOT_CHECKED };", ''],
   ['if (forms.length > MAX_DECODINGS) return HIDDEN;', ''],
   // A master that is cut off, files of pages, inherited sockets, copies in browsers.
-  ["codeOf(touched?.reason) === 'NOREPLICAS'", 'false'],
   ['if (!opened.startsWith(', 'if (false && !opened.startsWith('],
   ['if (LISTEN_PID !== String(pid)) return [];', ''],
   [

@@ -52,6 +52,8 @@ test('withoutTokens: a text is replaced if it is encoded more often than a link 
     // Encoded twice or more, it has so many %25 that it is not decoded.
     expect(withoutTokens(`/a/${token}`)).toBe(times > 1 ? '***' : '/a/***');
   }
+  const deep = (times: number) => `/a/%${'25'.repeat(times)}70s_${'a'.repeat(32)}`;
+  expect([deep(3), deep(6)].map(withoutTokens)).toEqual(['/a/***', '***']);
 });
 
 test('withoutTokens: a long text is cut off, also inside a token', () => {
