@@ -11,8 +11,8 @@ const MAX_DEPTH = 8;
 /** Fields and list entries of one request: 64 addresses, all fields, and some unknown ones. */
 const MAX_VALUES = 96;
 
-/** A form. A token of the maximum length fits twice. */
-export const MAX_FORM_BYTES = 8 * 1024;
+/** A form. A JWT of the maximum length fits, with the ID and the key of a client. */
+export const MAX_FORM_BYTES = 6 * 1024;
 
 /** Fields of a form. Only a few are known. */
 const MAX_FORM_FIELDS = 32;

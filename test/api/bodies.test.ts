@@ -156,8 +156,8 @@ const FORM = 'application/x-www-form-urlencoded';
 test.each([
   ['POST /tokens', 16, 'application/json'],
   ['PATCH /tokens/AAAAAAAAAAAAAAAAAAAAAA', 16, 'application/json'],
-  ['POST /introspect', 8, FORM],
-  ['POST /revoke', 8, FORM],
+  ['POST /introspect', 6, FORM],
+  ['POST /revoke', 6, FORM],
 ])('API: %s accepts a body of at most %i KiB, also in chunks', async (line, kib, type) => {
   const { ask } = createAsked();
   const body = 'a'.repeat(kib * KIB + 1);
@@ -167,7 +167,7 @@ test.each([
   }
 });
 
-test('OAuth: a form of 8 KiB is read, and a longer one is rejected before the client is authenticated', async () => {
+test('OAuth: a form of 6 KiB is read, and a longer one is rejected before the client is authenticated', async () => {
   const { ask } = createAsked();
   const post = (bytes: number, client_secret: string) => {
     const form = new URLSearchParams({ client_id: 'test', client_secret, token: 'x', more: '' });
@@ -175,8 +175,8 @@ test('OAuth: a form of 8 KiB is read, and a longer one is rejected before the cl
     const headers = { 'content-type': FORM, 'content-length': `${bytes}` };
     return ask('POST /introspect', { key: '', body, headers });
   };
-  expect((await post(8 * KIB, KEY)).status).toBe(200);
-  expect((await post(8 * KIB + 1, 'wrong')).status).toBe(413);
+  expect((await post(6 * KIB, KEY)).status).toBe(200);
+  expect((await post(6 * KIB + 1, 'wrong')).status).toBe(413);
 });
 
 test('OAuth: a form with more than 32 fields is rejected before it is parsed', async () => {
