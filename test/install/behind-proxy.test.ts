@@ -200,7 +200,8 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
 
   test('the doctor finds nothing through the front', async (context) => {
     const { front } = await behind(name, context);
-    const options = ['--internal', '/protected/', '--files', files];
+    // Without --internal: the front passes on only the public prefix.
+    const options = ['--files', files];
     const { code, stdout, stderr } = await doctor(
       [`http://${HOST}/`, '--connect', `127.0.0.1:${front.port}`, ...options, '--json'],
       { POSTERN_API: `http://127.0.0.1:${api.port}`, POSTERN_API_KEY: KEY },
