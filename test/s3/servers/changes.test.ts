@@ -41,7 +41,8 @@ test(
     const credentials = join(folder, 'bucket.json');
     const loop = docsBlock('guides/object-store.md', 'export-credentials');
     expect(loop).toContain('sleep 600');
-    const script = loop.replace('sleep 600', 'sleep 1');
+    // Postern reads a file that stays the same for two seconds.
+    const script = loop.replace('sleep 600', 'sleep 8');
     const role = await forTest(
       launch({
         ...{ name: 'role', path: 'bash', cwd: folder },
