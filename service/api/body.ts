@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { Refused } from '../token/refused.ts';
 import { fieldErrorsOf } from './schema.ts';
 
-/** A body, and each entry of a batch. A request with every field at its maximum length fits. */
+/** A body (endpoint.ts), and each entry of a batch. A request with every field at its maximum length fits. */
 export const MAX_BODY_BYTES = 16 * 1024;
 
 const MAX_DEPTH = 8;

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** Maximum number of wrong PINs. Then the token is revoked. */
+/** Maximum number of wrong PINs. After that, decide/confirm.ts revokes the token. */
 export const MAX_PIN_ATTEMPTS = 10;
 
 /**
