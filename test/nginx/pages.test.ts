@@ -231,7 +231,7 @@ describe.each(modes)('pages: the status of the denial by %s', (mode) => {
         decisions(request, response);
       },
     });
-    onTestFinished(ending.nginx.stop);
+    onTestFinished(ending.stop);
     expectSentence(await ending.ask('GET', '/download/a?401,invalid_token', BROWSER), 401);
   });
 

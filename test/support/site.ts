@@ -83,6 +83,7 @@ export interface Site {
 /** nginx with the snippets, over a folder of files. Thousands of clients may connect at once. */
 export async function startFront(options: FrontOptions) {
   const folder = await temporaryFolder();
+  const remove = () => rm(folder, { recursive: true, force: true });
   const files = join(folder, 'files');
   await mkdir(files);
   await writeFiles(files, options.files);
@@ -116,13 +117,16 @@ export async function startFront(options: FrontOptions) {
         .replaceAll('$front', String(ports[1]))
         .replaceAll('$dir', dir);
     },
+  }).catch(async (error) => {
+    await remove();
+    throw error;
   });
   return {
     nginx,
     files,
     async stop() {
       await nginx.stop();
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 }
