@@ -139,7 +139,7 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
 }
 
-/** Only the answer to a POST can confirm. */
+/** Denies a confirmation where nobody has sent a POST. */
 function denied(decision: Exclude<Decision, Allow>): Deny {
   return decision.code === 'confirmed' ? deny('invalid_request') : decision;
 }

@@ -57,7 +57,7 @@ export function decodeArgument(raw: string): string | undefined {
 function percentDecode(raw: string): string | undefined {
   if (/%(?![\da-f]{2})/i.test(raw)) return undefined;
   try {
-    // Not decodeURIComponent: bytes of one character can be raw and encoded.
+    // decodeURIComponent fails if some bytes of a character are raw and others encoded.
     return utf8.decode(Buffer.from(unescape(raw), 'latin1'));
   } catch {
     return undefined;

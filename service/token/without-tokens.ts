@@ -89,7 +89,7 @@ function hasToken(form: string): boolean {
 function decodings(text: string): readonly string[] {
   const forms = [text];
   for (let last = text; forms.length <= MAX_DECODINGS; ) {
-    // Not decodeURIComponent: each byte becomes a character, and malformed escapes stay.
+    // unescape makes a character of each byte and keeps malformed escapes. decodeURIComponent fails for them.
     const decoded = withoutBreaks(unescape(last));
     if (decoded === last) break;
     forms.push(decoded);

@@ -188,7 +188,7 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
     await ask(file.url);
     await ask(`${folder.url}a.txt`, { headers: { Referer: `http://${HOST}${folder.url}` } });
     await ask(confirm.url, { method: 'POST', headers: { 'Content-Length': '0' } });
-    // Not the spelling of the page, but a proxy can accept it, and the token is valid.
+    // The page spells it otherwise, but a proxy can accept this, and the token is valid.
     await ask(`/${file.url}`);
     await ask(`${folder.url.replace('/download/', '/Download/')}a.txt`);
     const headers = { Host: HOST.toUpperCase() };
@@ -200,7 +200,7 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
 
   test('the doctor finds nothing through the front', async (context) => {
     const { front } = await behind(name, context);
-    // Without --internal: the front passes on only the public prefix.
+    // The front passes on only the public prefix, so the doctor gets no --internal.
     const options = ['--files', files];
     const { code, stdout, stderr } = await doctor(
       [`http://${HOST}/`, '--connect', `127.0.0.1:${front.port}`, ...options, '--json'],

@@ -207,7 +207,7 @@ describe('races: processes on one inherited socket', () => {
         await clients.progress(5);
       }
       expect(Object.keys(await clients.stop())).toEqual(['200']);
-      // Only requests in flight at a SIGKILL may fail.
+      // A request may fail only if it is in flight at a SIGKILL.
       expect(await stopIssuing()).toBeLessThanOrEqual(3);
     },
   );
