@@ -74,7 +74,7 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     deadline: Deadline,
   ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
     if (deadline.late) throw deadline.late;
-    // It takes effect although it is not confirmed. People must see why the link does not open any more.
+    // The end takes effect although it is not confirmed. People must see why the link does not open any more.
     const orLocked = async (error: Error) => {
       if (error instanceof Unconfirmed && (await store.find(id)).grant === undefined) return 0;
       throw error;
@@ -87,7 +87,8 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
       return redeem(true);
     }
     if (attempts < MAX_PIN_ATTEMPTS) return 'wrong';
-    return (await store.revoke(id, grant.client)) ? 'locked' : undefined;
+    const revoked = await store.revoke(id, grant.client).catch(orLocked);
+    return revoked === false ? undefined : 'locked';
   }
 }
 

@@ -4,7 +4,7 @@ import type { Deadline } from '../../service/decide/deadline.ts';
 import { isUsed } from '../../service/decide/decision.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { MAX_PIN_ATTEMPTS, pinHmac } from '../../service/token/pin.ts';
-import { type Store, Unavailable } from '../../service/token/store.ts';
+import { type Store, Unavailable, Unconfirmed } from '../../service/token/store.ts';
 import { createDecider, issued, JWT, post, resumeOf } from '../support/decider.ts';
 
 const path = '/download/a b.pdf';
@@ -111,6 +111,18 @@ describe('pin', () => {
     for (let i = 1; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     const cookie = [...others.map((other) => other.token), token].join(' ');
     const decision = await authorize(encodeURI(path), { cookie, ...post({ pin: 'guess' }) });
+    expect(decision).toMatchObject({ code: 'invalid_token', id, locked: { client: 'test' } });
+  });
+
+  test('a revocation that replicas have not confirmed is reported, too', async () => {
+    const { store, url, id } = await issued(pinned);
+    for (let i = 1; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+    const revoke: Store['revoke'] = async (...args) => {
+      await store.revoke(...args);
+      throw new Unconfirmed('0 of 1 replicas');
+    };
+    const { authorize } = createDecider({ store: { ...store, revoke } });
+    const decision = await authorize(url, post({ pin: 'guess' }));
     expect(decision).toMatchObject({ code: 'invalid_token', id, locked: { client: 'test' } });
   });
 
