@@ -15,11 +15,11 @@ interface Measured {
 }
 
 const NUMBERS = [
-  ...(['lookUpOutage', 'confirmedOutage', 'lostRevocations'] as const),
+  ...(['lookUpOutage', 'acknowledgedOutage', 'lostRevocations'] as const),
   ...(['lostRedemptions', 'lostTokens'] as const),
 ] as const;
 
-const HEAD = `| failure | outage of look-ups, s | of confirmed writes, s | lost revocations | lost redemptions | lost tokens |
+const HEAD = `| failure | outage of look-ups, s | of acknowledged writes, s | lost revocations | lost redemptions | lost tokens |
 | --- | --: | --: | --: | --: | --: |`;
 
 const FILE = join(projectRoot, 'bench/failover/results.md');

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { DenyCode } from './decide/decision.ts';
-import type { FieldError, RefusalCode } from './token/refused.ts';
+import type { FieldError, RequestErrorCode } from './token/request-error.ts';
 
 const STATUS = {
   missing_token: 401,
@@ -23,7 +23,7 @@ const STATUS = {
   too_many_requests: 429,
   unsupported_media_type: 415,
   internal_error: 500,
-} satisfies Record<DenyCode | 'confirmed' | RefusalCode, number> & Record<string, number>;
+} satisfies Record<DenyCode | 'confirmed' | RequestErrorCode, number> & Record<string, number>;
 
 /** Every `code` of a response. Codes are stable: clients test for them, not for the text. */
 export type ProblemCode = keyof typeof STATUS;

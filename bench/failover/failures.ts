@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, type Redis } from '../../test/harness/redis.ts';
 import { waitFor } from '../../test/harness/wait.ts';
 import type { Load } from './load.ts';
-import { isConfirmed, isLookUp } from './row.ts';
+import { isAcknowledged, isLookUp } from './row.ts';
 import { isAnyone, isServer, type Scenario } from './scenario.ts';
 
 /** What the two topologies do in their own way. */
@@ -35,7 +35,7 @@ export function failuresOf(failing: Failing) {
   async function restored(load: Load): Promise<void> {
     await whole();
     await load.settled(isLookUp);
-    await load.settled(isConfirmed);
+    await load.settled(isAcknowledged);
   }
 
   /** A master is killed, and started again when its successor answers. */

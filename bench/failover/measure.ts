@@ -9,7 +9,7 @@ import { check, type Open, writeHistory } from './checker.ts';
 import { type Client, createClient } from './client.ts';
 import { startLoad } from './load.ts';
 import { SEED } from './random.ts';
-import { isConfirmed, isLookUp, longestOutage, problems, type Row } from './row.ts';
+import { isAcknowledged, isLookUp, longestOutage, problems, type Row } from './row.ts';
 import type { Scenario, Topology } from './scenario.ts';
 import { type Site, startSite } from './site.ts';
 
@@ -23,7 +23,7 @@ const ENGINE: Engine = process.env.FAILOVER_ENGINE === 'valkey' ? 'valkey' : 're
 /** A part of the names of the scenarios to run. */
 const ONLY = process.env.FAILOVER_ONLY ?? '';
 
-/** What confirms, in turn. */
+/** What acknowledges, in turn. */
 export const settings = ['no replica', 'all replicas'] as const;
 
 /** Long enough for any number of repetitions. */
@@ -84,7 +84,7 @@ async function run(
       scenario: name,
       times,
       lookUpOutage: longestOutage(history.filter(isLookUp)),
-      confirmedOutage: longestOutage(history.filter(isConfirmed)),
+      acknowledgedOutage: longestOutage(history.filter(isAcknowledged)),
       lostRevocations: count('lostRevocations'),
       lateRevocations: count('lateRevocations'),
       lostRedemptions: count('lostRedemptions') + count('shared'),

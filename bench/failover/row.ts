@@ -10,7 +10,7 @@ export interface Row {
   readonly times: number;
   /** The longest outage of look-ups, and of revocations and redemptions, in milliseconds. */
   readonly lookUpOutage: number;
-  readonly confirmedOutage: number;
+  readonly acknowledgedOutage: number;
   readonly lostRevocations: number;
   readonly lateRevocations: number;
   readonly lostRedemptions: number;
@@ -26,8 +26,8 @@ export interface Row {
 /** Failures with less than this between them are one outage. */
 export const GAP_MS = 1000;
 
-/** A revocation, or a request with a single-use token. Where replicas confirm, they confirm these. */
-export function isConfirmed(operation: Operation): boolean {
+/** A revocation, or a request with a single-use token. Where replicas acknowledge, they acknowledge these. */
+export function isAcknowledged(operation: Operation): boolean {
   return operation.op === 'revoke' || (operation.op === 'open' && operation.single);
 }
 

@@ -76,7 +76,7 @@ export interface Scenario {
   readonly name: string;
   /** Causes it, and returns when all servers run again. */
   run(load: Load): Promise<void>;
-  /** Acknowledged operations may be lost if no replica confirms them; `surely` if some are lost each time. */
+  /** Operations that succeeded may be lost if no replica acknowledges them; `surely` if some are lost each time. */
   readonly loses?: 'maybe' | 'surely';
   /** How often it runs, under one load. */
   readonly kind?: 'kill' | 'planned';

@@ -3,21 +3,24 @@ import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { perMinute } from '../rate-limit.ts';
 import { type Store, StoreUnavailable } from '../token/store.ts';
-import { createAudit } from './audit.ts';
-import { authenticate, byForm } from './authenticate.ts';
+import { type ApiEnv, type AuditDependencies, createAudit } from './audit.ts';
+import { authenticate, byForm, type KnownClients } from './authenticate.ts';
 import { type AddEndpoint, createEndpoints, openapi, ref } from './endpoint.ts';
-import {
-  type ApiDependencies,
-  type ApiEnv,
-  isOAuth,
-  JSON_TYPE,
-  json,
-  problem,
-  problemOf,
-  respond,
-} from './http.ts';
-import { addOAuth, metadata } from './oauth.ts';
-import { addTokens } from './tokens.ts';
+import { addOAuth, metadata, type OAuthDependencies } from './oauth.ts';
+import { isOAuth, JSON_TYPE, json, problem, problemOf, respond } from './responses.ts';
+import { addTokens, type TokensDependencies } from './tokens.ts';
+
+export interface ApiDependencies
+  extends AuditDependencies,
+    KnownClients,
+    OAuthDependencies,
+    TokensDependencies,
+    Pick<HealthDependencies, 'metricsText'> {
+  readonly publicJwks: () => object;
+  readonly version: string;
+  /** Origin of the API for clients; absent: there is no metadata. */
+  readonly apiUrl?: string | undefined;
+}
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
@@ -69,7 +72,10 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   return api;
 }
 
-type HealthDependencies = Pick<ApiDependencies, 'log' | 'metricsText'> & Pick<Store, 'check'>;
+interface HealthDependencies extends Pick<AuditDependencies, 'log'>, Pick<Store, 'check'> {
+  /** The metrics in Prometheus' text format; absent: another listener has `/metrics`. */
+  readonly metricsText?: () => Promise<string>;
+}
 
 /** A listener with the endpoints for the health of the service only. They need no key. */
 export function createHealth(deps: HealthDependencies): Hono<ApiEnv> {

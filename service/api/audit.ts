@@ -1,18 +1,61 @@
+import type { IncomingMessage } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { statusOf } from '../problem.ts';
+import type { Logger } from 'pino';
+import { type ProblemCode, statusOf } from '../problem.ts';
+import type { Client } from '../token/client.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
-import { Unavailable, Unconfirmed } from '../token/store.ts';
+import { Unacknowledged, Unavailable } from '../token/store.ts';
 import { withoutTokens } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
-import type { ApiDependencies, ApiEnv, AuditFields } from './http.ts';
+
+/** Set by the listener and the middleware. */
+export interface ApiEnv {
+  Bindings: { incoming?: IncomingMessage };
+  Variables: {
+    client: Client;
+    requestId: string;
+    /** The body of a request to an endpoint of OAuth. */
+    form: URLSearchParams;
+    /** The code of an error response. */
+    problem?: ProblemCode;
+    audit?: AuditFields;
+  };
+}
+
+type ActionName = 'issued' | 'shown' | 'listed' | 'prolonged' | 'revoked' | 'introspected';
+
+export interface AuditFields {
+  readonly action?: `token.${ActionName}`;
+  /** How the request names the tokens that it revokes. */
+  readonly by?: 'id' | 'token' | 'jti' | 'subject' | 'client';
+  /** The client whose tokens are listed or revoked, if the request names one. */
+  readonly owner?: string | undefined;
+  readonly token_id?: string | undefined;
+  readonly token_ids?: readonly string[];
+  readonly count?: number;
+  /** The time before which JWTs of the subject are revoked that the client's issuers signed. */
+  readonly signed_before?: number | undefined;
+  readonly subject?: string | undefined;
+  readonly path?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly site?: string | undefined;
+  readonly expires_in?: number | undefined;
+  readonly active?: boolean;
+}
+
+export interface AuditDependencies {
+  readonly log: Logger;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
+}
 
 /**
  * Logs a line for each request to the endpoints that need a key, with the fields that its handler noted, or the
  * code of the problem. docs/operate/monitoring.md lists the fields, which are stable. Issued and revoked tokens are also
  * emitted as events with these fields.
  */
-export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<ApiEnv> {
+export function createAudit({ log, emit }: AuditDependencies): MiddlewareHandler<ApiEnv> {
   return async function audit(c, next) {
     await next();
     if (emit !== undefined) report(c, emit);
@@ -28,8 +71,9 @@ export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<A
 
 function report(c: Context<ApiEnv>, emit: Emit): void {
   const [audit, problem] = [c.get('audit'), c.get('problem')];
-  // A change is applied even if replicas have not confirmed it.
-  if (audit === undefined || (problem !== undefined && !(c.error instanceof Unconfirmed))) return;
+  // A change is applied even if replicas have not acknowledged it.
+  if (audit === undefined || (problem !== undefined && !(c.error instanceof Unacknowledged)))
+    return;
   const { action, token_ids: ids, ...fields } = audit;
   if (action !== 'token.issued' && action !== 'token.revoked') return;
   if (fields.count === 0 && fields.signed_before === undefined) return;
@@ -79,12 +123,12 @@ function endpointOf(c: Context): string | undefined {
 }
 
 /** The fields of a request that failed, instead of its action. */
-function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context<ApiEnv>): object {
+function failureOf(code: ProblemCode, c: Context<ApiEnv>): object {
   return {
     action: statusOf(code) < 500 ? 'request.refused' : 'request.failed',
     code,
-    // The change is applied, but replicas have not confirmed it.
-    applied: c.error instanceof Unconfirmed || undefined,
+    // The change is applied, but replicas have not acknowledged it.
+    applied: c.error instanceof Unacknowledged || undefined,
     reason: c.error instanceof Unavailable ? c.error.message : undefined,
     method: c.req.method,
     // The line omits the path, which may contain a token.

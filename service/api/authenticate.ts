@@ -1,11 +1,16 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { auth } from 'hono/utils/basic-auth';
-import { type Client, findClient } from '../token/client.ts';
-import { Refused } from '../token/refused.ts';
+import { type ApiKey, type Client, findClient } from '../token/client.ts';
+import { RequestError } from '../token/request-error.ts';
+import type { ApiEnv } from './audit.ts';
 import { formValue, readForm } from './body.ts';
-import { type ApiDependencies, type ApiEnv, problem } from './http.ts';
+import { problem } from './responses.ts';
 
-type Credentials = Pick<ApiDependencies, 'apiKeys' | 'clientOf'>;
+export interface KnownClients {
+  readonly apiKeys: readonly ApiKey[];
+  /** The client of a JWT. */
+  readonly clientOf: (credential: string) => Promise<Client | undefined>;
+}
 
 /** Who sent a request. Without a client, the response has the detail and the challenge. */
 type Sender = readonly [client: Client | undefined, detail: string, challenge: string];
@@ -19,7 +24,7 @@ const BEARER = 'Bearer realm="postern-api"';
 const BASIC = 'Basic realm="postern-api"';
 
 /** Authenticates a client. `by` finds who sent a request. */
-export function authenticate(credentials: Credentials, by = byBearer): MiddlewareHandler<ApiEnv> {
+export function authenticate(credentials: KnownClients, by = byBearer): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const [client, detail, challenge] = await by(c, credentials);
     if (client === undefined) {
@@ -32,7 +37,7 @@ export function authenticate(credentials: Credentials, by = byBearer): Middlewar
 }
 
 /** By an API key or a JWT (RFC 6750, sections 2.1 and 3.1). */
-async function byBearer(c: Context, { apiKeys, clientOf }: Credentials): Promise<Sender> {
+async function byBearer(c: Context, { apiKeys, clientOf }: KnownClients): Promise<Sender> {
   const secret = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
   if (secret === undefined) return [undefined, NO_KEY, BEARER];
   const client = findClient(apiKeys, secret) ?? (await clientOf(secret));
@@ -43,13 +48,13 @@ async function byBearer(c: Context, { apiKeys, clientOf }: Credentials): Promise
  * For the endpoints of OAuth: also by an ID and an API key in HTTP Basic or in the form (RFC 6749, section 2.3.1). The
  * body must already be limited.
  */
-export async function byForm(c: Context, credentials: Credentials): Promise<Sender> {
+export async function byForm(c: Context, credentials: KnownClients): Promise<Sender> {
   const { apiKeys } = credentials;
   const header = c.req.header('authorization');
   const form = await readForm(c);
   c.set('form', form);
   if (form.has('client_secret')) {
-    if (header !== undefined) throw new Refused('invalid_request', TWICE);
+    if (header !== undefined) throw new RequestError('invalid_request', TWICE);
     const [id, key] = [formValue(form, 'client_id'), formValue(form, 'client_secret')];
     return [findClient(apiKeys, key, id), UNKNOWN_CLIENT, BEARER];
   }

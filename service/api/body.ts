@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import { Refused } from '../token/refused.ts';
+import { RequestError } from '../token/request-error.ts';
 import { fieldErrorsOf } from './schema.ts';
 
 /** A body (endpoint.ts), and each entry of a batch. A request with every field at its maximum length fits. */
@@ -23,7 +23,7 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x
 /** JSON has fewer kinds of white space than JavaScript. */
 const BLANKS = [0x20, 0x09, 0x0a, 0x0d];
 
-/** Reads a JSON body and checks it against the schema of an object. @throws Refused */
+/** Reads a JSON body and checks it against the schema of an object. @throws RequestError */
 export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
   const body = new Uint8Array(await c.req.arrayBuffer());
   // The schema says what to do with an array, whatever is in it.
@@ -39,24 +39,24 @@ export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> 
  * brackets or unknown fields would block the event loop for milliseconds. The text, in UTF-8, is valid JSON if and only
  * if each of the elements is. It is split as far as the caller asks for elements.
  *
- * @throws Refused for another text, for more than `maxElements`, or an element with too many bytes, levels or fields
+ * @throws RequestError for another text, for more than `maxElements`, or an element with too many bytes, levels or fields
  */
 export function* splitArray(text: Uint8Array, maxElements: number): Generator<Uint8Array> {
   const detail = `The body must be an array of 1 to ${maxElements} requests.`;
   let mark = afterBlanks(text, 0);
-  if (text[mark] !== OPEN_LIST) throw new Refused('invalid_request', detail);
+  if (text[mark] !== OPEN_LIST) throw new RequestError('invalid_request', detail);
   for (let count = 0; text[mark] !== CLOSE_LIST; count += 1) {
     const begin = mark + 1;
     mark = endOfValue(text, begin, `/${count}`);
     const isEmpty = count === 0 && text[mark] === CLOSE_LIST && afterBlanks(text, begin) === mark;
-    if (isEmpty || count >= maxElements) throw new Refused('invalid_request', detail);
+    if (isEmpty || count >= maxElements) throw new RequestError('invalid_request', detail);
     if (text[mark] !== COMMA && text[mark] !== CLOSE_LIST) throw noJson();
     yield text.subarray(begin, mark);
   }
   if (afterBlanks(text, mark + 1) < text.length) throw noJson();
 }
 
-/** Index of the comma or bracket after a value, or the end of the text. @throws Refused for a value that is too large */
+/** Index of the comma or bracket after a value, or the end of the text. @throws RequestError for a value that is too large */
 function endOfValue(text: Uint8Array, begin: number, pointer: string): number {
   let [depth, values] = [0, 0];
   const tooMuch = (detail: string) => invalid([{ pointer, detail }]);
@@ -103,7 +103,7 @@ function afterBlanks(text: Uint8Array, from: number): number {
   return i;
 }
 
-/** @throws Refused */
+/** @throws RequestError */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decode(bytes);
   try {
@@ -113,22 +113,22 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Reads a form. Its fields are not checked. @throws Refused */
+/** Reads a form. Its fields are not checked. @throws RequestError */
 export async function readForm(c: Context): Promise<URLSearchParams> {
   const text = decode(await c.req.arrayBuffer());
   // A thousand fields take half a millisecond, and the client is not authenticated yet.
   if (text.split('&', MAX_FORM_FIELDS + 1).length > MAX_FORM_FIELDS) {
     const detail = `The form must have at most ${MAX_FORM_FIELDS} fields.`;
-    throw new Refused('invalid_request', detail);
+    throw new RequestError('invalid_request', detail);
   }
   return new URLSearchParams(text);
 }
 
-/** The value of a parameter that must be present once. Other parameters are ignored. @throws Refused */
+/** The value of a parameter that must be present once. Other parameters are ignored. @throws RequestError */
 export function formValue(form: URLSearchParams, name: string): string {
   const [value, ...more] = form.getAll(name);
   if (more.length === 0 && value) return value;
-  throw new Refused('invalid_request', `The form must have exactly one ${name}.`, [
+  throw new RequestError('invalid_request', `The form must have exactly one ${name}.`, [
     { pointer: `/${name}`, detail: 'must be present exactly once' },
   ]);
 }
@@ -139,11 +139,11 @@ function decode(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new Refused('invalid_request', 'The body is not UTF-8.');
+    throw new RequestError('invalid_request', 'The body is not UTF-8.');
   }
 }
 
-const invalid = (errors: Refused['errors']) =>
-  new Refused('invalid_request', 'The request is not valid.', errors);
+const invalid = (errors: RequestError['errors']) =>
+  new RequestError('invalid_request', 'The request is not valid.', errors);
 
-const noJson = () => new Refused('invalid_request', 'The body is not valid JSON.');
+const noJson = () => new RequestError('invalid_request', 'The body is not valid JSON.');

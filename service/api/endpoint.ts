@@ -1,11 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { createMiddleware } from 'hono/factory';
 import { z } from 'zod';
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
+import type { ApiEnv } from './audit.ts';
 import { MAX_BODY_BYTES } from './body.ts';
-import { createHeavy } from './heavy.ts';
-import { type ApiEnv, FORM_TYPE, JSON_TYPE, problem } from './http.ts';
+import { JSON_TYPE, problem } from './responses.ts';
 import * as schemas from './schema.ts';
 
 /** The schemas that generated code names. */
@@ -28,6 +29,8 @@ const SCHEMAS = {
 export const ref = (name: keyof typeof SCHEMAS | 'TokenRequest') => ({
   $ref: `#/components/schemas/${name}`,
 });
+
+const FORM_TYPE = 'application/x-www-form-urlencoded';
 
 /** The groups of operations. */
 const TAGS = {
@@ -125,6 +128,45 @@ function requireType(type: string): MiddlewareHandler {
     if (sent !== type) return problem(c, 'unsupported_media_type', `Send the body as ${type}.`);
     return next();
   };
+}
+
+/** Batches, lists and revocations of many tokens that one client may have in work. */
+const MAX_OF_CLIENT = 8;
+
+/** What the bodies of all clients may have together. In memory, a batch takes about four times its length. */
+const MAX_BODIES_BYTES = 32 * 1024 * 1024;
+
+const BUSY = `A client may have ${MAX_OF_CLIENT} batches, lists and revocations of many tokens in work.`;
+const FULL = `All batches in work may have ${MAX_BODIES_BYTES} bytes.`;
+const LATER = { headers: { 'Retry-After': '1' } };
+
+/**
+ * Limits the requests that can take more than a turn of the event loop. It comes before the body is read, so that a
+ * request waits in its client. The limits are for each process.
+ *
+ * @param maxBytes the limit of the body, which one counts that does not announce its length
+ */
+function createHeavy() {
+  const inWork = new Map<string, number>();
+  let bodies = 0;
+  return (maxBytes = 0) =>
+    createMiddleware<ApiEnv>(async (c, next) => {
+      const { id } = c.get('client');
+      const count = inWork.get(id) ?? 0;
+      const bytes = Math.min(Number(c.req.header('content-length') ?? maxBytes), maxBytes);
+      if (count >= MAX_OF_CLIENT) return problem(c, 'too_many_requests', BUSY, LATER);
+      if (bodies + bytes > MAX_BODIES_BYTES) return problem(c, 'too_many_requests', FULL, LATER);
+      inWork.set(id, count + 1);
+      bodies += bytes;
+      try {
+        await next();
+      } finally {
+        bodies -= bytes;
+        const left = (inWork.get(id) ?? 1) - 1;
+        if (left > 0) inWork.set(id, left);
+        else inWork.delete(id);
+      }
+    });
 }
 
 const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });

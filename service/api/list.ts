@@ -2,12 +2,12 @@ import type { Context } from 'hono';
 import { nextTurn } from '../pieces.ts';
 import { ownerOf } from '../token/client.ts';
 import { GRANT_FIELDS } from '../token/grant-fields.ts';
-import { Refused } from '../token/refused.ts';
+import { RequestError } from '../token/request-error.ts';
 import type { Cursor, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { note } from './audit.ts';
 import { type Operation, ref } from './endpoint.ts';
-import { type ApiDependencies, JSON_TYPE, respond } from './http.ts';
+import { JSON_TYPE, respond } from './responses.ts';
 import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
 
 /** A query parameter, as the OpenAPI document describes it. */
@@ -42,7 +42,7 @@ const PARAMETERS = [
 ];
 
 /** A page of a client's live grants, ordered by their end. */
-export function listOperation({ store }: ApiDependencies): Operation {
+export function listOperation(store: StoreReads): Operation {
   return {
     id: 'listTokens',
     summary: 'List tokens',
@@ -76,14 +76,14 @@ function limitOf(value: string | undefined): number {
   if (value === undefined) return MAX_PAGE;
   const limit = /^\d{1,3}$/.test(value) ? Number(value) : 0;
   if (limit >= 1 && limit <= MAX_PAGE) return limit;
-  throw new Refused('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}.`);
+  throw new RequestError('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}.`);
 }
 
 function cursorOf(value: string | undefined): Cursor | undefined {
   if (value === undefined) return undefined;
   const [, end, id = ''] = /^(\d{1,16})\.(.*)$/.exec(value) ?? [];
   if (isTokenId(id)) return { end: Number(end), id };
-  throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
+  throw new RequestError('invalid_request', 'cursor must be the next_cursor of a response.');
 }
 
 /** Grants that the store reads in one piece. With the longest texts, they take 250 KB. */
@@ -125,5 +125,5 @@ export function queryValues<N extends string>(
     names.some((known) => known === name) && value !== '' && more.length === 0;
   if (values.every(isKnown)) return c.req.query() as { [K in N]?: string };
   const detail = `The query can have ${names.join(', ')}, each at most once and with a value.`;
-  throw new Refused('invalid_request', detail);
+  throw new RequestError('invalid_request', detail);
 }

@@ -1,8 +1,11 @@
+import type { LookUp } from '../token/look-up.ts';
+import type { Revoke } from '../token/revoke.ts';
+import type { StoreReads } from '../token/store.ts';
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
 import { formValue, MAX_FORM_BYTES } from './body.ts';
 import { type AddEndpoint, ref } from './endpoint.ts';
-import { type ApiDependencies, json, respond } from './http.ts';
+import { json, respond } from './responses.ts';
 import { type IntrospectionAnswer, wholeStateOf } from './schema.ts';
 
 const form = (fields: Readonly<Record<string, string>>) => ({
@@ -25,8 +28,17 @@ export const metadata = (issuer: string) => ({
   revocation_endpoint_auth_methods_supported: METHODS,
 });
 
+export interface OAuthDependencies {
+  readonly lookUp: LookUp;
+  readonly revoke: Revoke;
+  readonly store: StoreReads;
+}
+
 /** Adds the endpoints of OAuth 2.0: introspection (RFC 7662), and revocation (RFC 7009), whether or not the token exists. */
-export function addOAuth(endpoint: AddEndpoint, { lookUp, revoke, store }: ApiDependencies): void {
+export function addOAuth(
+  endpoint: AddEndpoint,
+  { lookUp, revoke, store }: OAuthDependencies,
+): void {
   endpoint('OAuth', '/introspect', {
     post: {
       id: 'introspectToken',

@@ -11,7 +11,7 @@ import {
   type Uses,
 } from '../token/grant.ts';
 import type { ShownName } from '../token/grant-fields.ts';
-import { type FieldError, MAX_ERRORS } from '../token/refused.ts';
+import { type FieldError, MAX_ERRORS } from '../token/request-error.ts';
 import { MAX_SHOWN_REQUESTERS, type Requesters, type StoreReads } from '../token/store.ts';
 
 /** Maximum number of tokens in a request. */
@@ -185,7 +185,7 @@ const ofStore = {
   masters: count('Masters that the store should have.').optional(),
   answering: count('Masters that accept writes.').optional(),
   replicas: count('Smallest number of replicas that a master has.').optional(),
-  wanted: count('Replicas that must confirm a change (POSTERN_STORE_REPLICAS).').optional(),
+  wanted: count('Replicas that must acknowledge a change (POSTERN_STORE_REPLICAS).').optional(),
   warning: text('A problem that can make the store unavailable, or lose tokens.').optional(),
 };
 

@@ -1,14 +1,16 @@
 import type { Context } from 'hono';
 import { inPieces } from '../pieces.ts';
 import { ownerOf } from '../token/client.ts';
-import { type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
-import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
+import { type Issue, type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
+import { type FieldError, MAX_ERRORS, RequestError } from '../token/request-error.ts';
+import type { Prolong, Revoke } from '../token/revoke.ts';
+import type { StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
-import { grantFields, note } from './audit.ts';
+import { type ApiEnv, grantFields, note } from './audit.ts';
 import { parseJson, readJson, splitArray } from './body.ts';
 import { type AddEndpoint, type Operation, ref } from './endpoint.ts';
-import { type ApiDependencies, type ApiEnv, JSON_TYPE, json, respond } from './http.ts';
 import { listOperation, queryValues, SELECTED } from './list.ts';
+import { JSON_TYPE, json, respond } from './responses.ts';
 import {
   fieldErrorsOf,
   grantRequest,
@@ -18,11 +20,20 @@ import {
   wholeStateOf,
 } from './schema.ts';
 
+export interface TokensDependencies {
+  readonly issue: Issue;
+  readonly prolong: Prolong;
+  readonly revoke: Revoke;
+  readonly store: StoreReads;
+  /** Origin of each `url`; empty: `url` is a path. */
+  readonly publicUrl: string;
+}
+
 /** Adds the endpoints that list, show, prolong and revoke tokens, and the one that issues one. */
-export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies): void {
+export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void {
   const { prolong, revoke, store } = deps;
   endpoint('Tokens', '/tokens', {
-    get: listOperation(deps),
+    get: listOperation(store),
     post: issueOne(deps),
     // Ends all grants of a client, or those of one of its subjects.
     delete: {
@@ -38,7 +49,10 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies): void {
       async handle(c) {
         const { subject, client: owner } = queryValues(c, SELECTED);
         if (subject === undefined && owner === undefined) {
-          throw new Refused('invalid_request', 'The query must have a subject, a client, or both.');
+          throw new RequestError(
+            'invalid_request',
+            'The query must have a subject, a client, or both.',
+          );
         }
         const by = subject === undefined ? 'client' : 'subject';
         note(c, { action: 'token.revoked', by, subject, owner });
@@ -107,8 +121,8 @@ function idOf(c: Context<ApiEnv>): string {
 }
 
 /** The same error whether the token never existed, has ended, or is another client's. */
-function noSuchToken(): Refused {
-  return new Refused('not_found', 'There is no such token, or it has ended.');
+function noSuchToken(): RequestError {
+  return new RequestError('not_found', 'There is no such token, or it has ended.');
 }
 
 /** A hundred requests with a path of 300 bytes and the longest subject and filename take 90 KB. */
@@ -120,7 +134,7 @@ const batchOf = (name: Parameters<typeof ref>[0], description: string) => ({
 });
 
 /** `POST /tokens` issues one token. */
-function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
+function issueOne({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueToken',
     summary: 'Issue a token',
@@ -146,7 +160,7 @@ function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
 }
 
 /** `POST /tokens/batch` issues all of its tokens, or none. */
-function issueBatch({ issue, publicUrl }: ApiDependencies): Operation {
+function issueBatch({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueTokens',
     summary: 'Issue many tokens',
@@ -194,10 +208,11 @@ async function parseAll(body: Uint8Array): Promise<Requests> {
       const { success, data, error } = grantRequest.safeParse(parseJson(element));
       if (success) requests.push({ at, request: data, bytes: element.length });
       else errors.push(...fieldErrorsOf(error, at));
-      if (errors.length >= MAX_ERRORS) throw new Refused('invalid_request', NOT_ISSUED, errors);
+      if (errors.length >= MAX_ERRORS)
+        throw new RequestError('invalid_request', NOT_ISSUED, errors);
     }
   };
   await inPieces(splitArray(body, MAX_BATCH), parse, ({ length }) => length);
-  if (errors.length > 0) throw new Refused('invalid_request', NOT_ISSUED, errors);
+  if (errors.length > 0) throw new RequestError('invalid_request', NOT_ISSUED, errors);
   return requests;
 }

@@ -86,7 +86,7 @@ export const TABLE = {
   store_replicas: wholeNumber('replicas', 0, 10)
     .prefault(0)
     .describe(
-      '[replicas that confirm](../operate/redis.md#confirmed-by-replicas) revocations and first uses',
+      '[replicas that acknowledge](../operate/redis.md#acknowledged-by-replicas) revocations and first uses',
     ),
   store_password_file: passwordFile.optional().describe('password for Redis'),
   store_ca_file: caFile

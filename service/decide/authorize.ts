@@ -2,11 +2,10 @@ import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../site/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { How, LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
-import { isOpaque, tokenId } from '../token/token.ts';
+import { isOpaque, isToken, tokenId } from '../token/token.ts';
 import { identify } from '../token/uses.ts';
 import { createConfirm } from './confirm.ts';
-import { cookieTokens, tokensOf } from './credentials.ts';
-import type { Deadline } from './deadline.ts';
+import type { Deadline } from './decision.ts';
 import { type Allow, type Decision, type Deny, deny, type GateRequest } from './decision.ts';
 import {
   parseRequestUri,
@@ -156,4 +155,29 @@ function isBound({ uses, ip, maxBytes }: Grant): boolean {
 /** Whether other queries get the same decision. nginx would cache a copy for each query that a requester sends. */
 function ignoresQuery({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
   return hasUnused || (targetArgs !== undefined && args !== '');
+}
+
+/** Cookies that are tried: nested folders have one each, and a browser sends all of them. */
+const MAX_COOKIES = 4;
+
+/** Values that are read to find them: each can be the beginning of a JWT, which must be decoded. */
+const MAX_VALUES = 40;
+
+/**
+ * The tokens to try: the one in the URL, else the one in Authorization, else those in cookies. A
+ * credential of another application is ignored.
+ */
+export function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
+  const token = inUrl ?? bearerToken(request.authorization);
+  if (token !== undefined) return [token];
+  return cookieTokens(request.cookie).slice(0, MAX_COOKIES);
+}
+
+function cookieTokens(cookie: string | undefined): readonly string[] {
+  return cookie?.split(' ', MAX_VALUES).filter(isToken) ?? [];
+}
+
+function bearerToken(authorization: string | undefined): string | undefined {
+  const credential = authorization && /^bearer +(\S+)$/i.exec(authorization)?.[1];
+  return credential && isToken(credential) ? credential : undefined;
 }

@@ -1,8 +1,8 @@
 import { type Grant, isFolder } from '../token/grant.ts';
-import { isPinHmac, MAX_PIN_ATTEMPTS, matchesPin } from '../token/pin.ts';
-import { type Store, Unconfirmed } from '../token/store.ts';
+import { type Store, Unacknowledged } from '../token/store.ts';
 import type { Redeemed, Requester } from '../token/uses.ts';
-import type { Deadline } from './deadline.ts';
+import { isPinHmac, MAX_PIN_ATTEMPTS, matchesPin } from '../token/uses.ts';
+import type { Deadline } from './decision.ts';
 import {
   type Allow,
   type Confirmation,
@@ -65,7 +65,7 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
   /**
    * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
    * limit. `locked`: no attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
-   * Rejects if replicas do not confirm a wrong attempt, so that no failover gives more attempts.
+   * Rejects if replicas do not acknowledge a wrong attempt, so that no failover gives more attempts.
    */
   async function tryPin(
     { id, grant }: Allow,
@@ -74,9 +74,9 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     deadline: Deadline,
   ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
     if (deadline.late) throw deadline.late;
-    // The end takes effect although it is not confirmed. People must see why the link does not open any more.
+    // The end takes effect although it is not acknowledged. People must see why the link does not open any more.
     const orLocked = async (error: Error) => {
-      if (error instanceof Unconfirmed && (await store.find(id)).grant === undefined) return 0;
+      if (error instanceof Unacknowledged && (await store.find(id)).grant === undefined) return 0;
       throw error;
     };
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS, isRight).catch(orLocked);

@@ -9,7 +9,7 @@ import { type Grant, isFolder, KEPT_FIELDS, keptFieldsOf } from '../token/grant.
 import type { ClaimName } from '../token/grant-fields.ts';
 import { prepareGrant } from '../token/grant-request.ts';
 import type { Rejection, Signer, Verified } from '../token/look-up.ts';
-import { RequestErrors } from '../token/refused.ts';
+import { FieldErrors } from '../token/request-error.ts';
 import { JWT_TYPE, jwtId, subjectId } from '../token/token.ts';
 import type { OwnKeys } from './keys.ts';
 
@@ -174,7 +174,7 @@ export function readExternal(
   const request = { ...fields, subject, expires_in: life };
   // If there is no `resume_for`, the requesters of a counted token may resume until the end.
   const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };
-  const errors = new RequestErrors();
+  const errors = new FieldErrors();
   const prepared = prepareGrant(request, { client, mounts, defaults, errors });
   if (prepared === undefined || errors.all.length > 0) return { reason: errorsReason(errors) };
   // If there are no uses, everyone may start until `exp`, so the client's maximum applies to `exp`.
@@ -212,7 +212,7 @@ function schemaReason({ issues: [issue] }: z.ZodError): string {
 }
 
 /** Names the first claim that is invalid or that its issuer may not sign. */
-function errorsReason({ all: [first] }: RequestErrors): string {
+function errorsReason({ all: [first] }: FieldErrors): string {
   const field = first?.pointer.slice(1).replaceAll('/', '.') ?? '';
   return `${CLAIM_OF_FIELD[field] ?? safeName(field)}: ${first?.detail}`;
 }

@@ -1,5 +1,5 @@
 import type { Issue } from '../token/issue.ts';
-import { type Store, Unconfirmed } from '../token/store.ts';
+import { type Store, Unacknowledged } from '../token/store.ts';
 import { isOpaque } from '../token/token.ts';
 import type { Instruments } from './instruments.ts';
 
@@ -30,11 +30,11 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
     'Store operations that failed.',
     'operation',
   );
-  const confirmations = countsBy(
-    'postern_store_confirmations_total',
-    'Changes that replicas had to confirm, by result.',
+  const acknowledgments = countsBy(
+    'postern_store_acknowledgments_total',
+    'Changes that replicas had to acknowledge, by result.',
     'result',
-    ['confirmed', 'unconfirmed'],
+    ['acknowledged', 'unacknowledged'],
   );
   const redirections = counts(
     'postern_store_redirections_total',
@@ -84,7 +84,7 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
       } catch (error) {
         errors.inc();
         // Redis answered. Only its replicas did not.
-        up = Number(error instanceof Unconfirmed);
+        up = Number(error instanceof Unacknowledged);
         throw error;
       } finally {
         seconds.observe((performance.now() - began) / 1000);
@@ -97,8 +97,8 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
       connected(isConnected: boolean): void {
         up = Number(isConnected);
       },
-      confirmed: (isConfirmed: boolean) =>
-        confirmations[isConfirmed ? 'confirmed' : 'unconfirmed'].inc(),
+      acknowledged: (isAcknowledged: boolean) =>
+        acknowledgments[isAcknowledged ? 'acknowledged' : 'unacknowledged'].inc(),
       evicts(isEvicting: boolean): void {
         evicting = Number(isEvicting);
       },

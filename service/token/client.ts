@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import { Refused } from './refused.ts';
+import { RequestError } from './request-error.ts';
 
 /** A public prefix, on one site or on all. */
 export interface Scope {
@@ -46,10 +46,10 @@ export function mayIssueFor(client: Client, site: string | undefined, path: stri
   );
 }
 
-/** The client whose tokens a request selects: the client itself, unless it names another. @throws Refused */
+/** The client whose tokens a request selects: the client itself, unless it names another. @throws RequestError */
 export function ownerOf({ id, admin }: Client, owner: string | undefined): string {
   if (owner === undefined || owner === id || admin) return owner ?? id;
-  throw new Refused(
+  throw new RequestError(
     'insufficient_scope',
     'Only a client with admin: true may name another client.',
   );

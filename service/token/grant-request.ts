@@ -4,7 +4,7 @@ import { encodePath, MAX_COOKIE_PATH_LENGTH, pathError, prefixError } from '../s
 import { type Client, mayIssueFor, type Scope } from './client.ts';
 import { type Grant, isFolder, keptFieldsOf, type Uses } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
-import type { RequestErrors } from './refused.ts';
+import type { FieldErrors } from './request-error.ts';
 import { tokenSegment } from './token.ts';
 
 /** A grant whose times are not set yet. */
@@ -25,7 +25,7 @@ export interface Defaults {
 interface Checking {
   readonly client: Client;
   readonly mounts: Mounts;
-  readonly errors: RequestErrors;
+  readonly errors: FieldErrors;
 }
 
 /** The mount of a token, and the path or prefix that it covers. */
@@ -100,7 +100,7 @@ export function maxError(seconds: number, max: number): string | undefined {
 function checkFolder(
   request: GrantRequest,
   { covers, mount }: ResolvedMount,
-  errors: RequestErrors,
+  errors: FieldErrors,
 ): void {
   for (const name of ['cookie', 'listing', 'index'] as const) {
     if (!request[name]) continue;

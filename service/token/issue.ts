@@ -6,10 +6,10 @@ import { type Grant, isFolder, latestEndOf } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
 import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request.ts';
 import type { Signer } from './look-up.ts';
-import { pinHmac } from './pin.ts';
-import { MAX_ERRORS, Refused, RequestErrors } from './refused.ts';
+import { FieldErrors, MAX_ERRORS, RequestError } from './request-error.ts';
 import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, randomText, tokenId } from './token.ts';
+import { pinHmac } from './uses.ts';
 
 export type Format = 'opaque' | 'jwt';
 
@@ -59,7 +59,7 @@ export type Issue = ReturnType<typeof createIssue>;
 export function createIssue(options: IssueOptions) {
   const { mounts, store, now } = options;
 
-  /** @throws Refused, Unavailable */
+  /** @throws RequestError, Unavailable */
   return async function issue(client: Client, requests: Requests) {
     // A single request takes less than a turn.
     const eachPiece = async <T extends Pick<Requests[number], 'bytes'>>(
@@ -69,7 +69,7 @@ export function createIssue(options: IssueOptions) {
       if (requests.length > 1) await inPieces(items, work, ({ bytes = 0 }) => bytes);
       else if (items.length > 0) await work(items);
     };
-    const errors = new RequestErrors();
+    const errors = new FieldErrors();
     const prepared: Prepared[] = [];
     await eachPiece(requests, (piece) => {
       for (const one of piece) {
@@ -95,7 +95,7 @@ export function createIssue(options: IssueOptions) {
     return created.map(({ token }) => token);
   };
 
-  function prepare(client: Client, asked: Requests[number], errors: RequestErrors) {
+  function prepare(client: Client, asked: Requests[number], errors: FieldErrors) {
     const { request } = asked;
     const prepared = prepareGrant(request, { client, mounts, defaults: options, errors });
     checkFormat(request, options, prepared?.grant.uses, errors);
@@ -112,7 +112,7 @@ export function createIssue(options: IssueOptions) {
   async function create(
     { at, request, bytes, grant: prepared, mount, expiresIn }: Prepared,
     issuedAt: number,
-    errors: RequestErrors,
+    errors: FieldErrors,
   ): Promise<Created | undefined> {
     const { covers } = prepared;
     const { format = options.format, revocable = true, pin } = request;
@@ -144,11 +144,11 @@ export function createIssue(options: IssueOptions) {
 
 export const NOT_ISSUED = 'No token was issued: the request is not valid.';
 
-function refuse({ malformed, forbidden, all }: RequestErrors): void {
-  if (malformed.length > 0) throw new Refused('invalid_request', NOT_ISSUED, all);
+function refuse({ malformed, forbidden, all }: FieldErrors): void {
+  if (malformed.length > 0) throw new RequestError('invalid_request', NOT_ISSUED, all);
   if (forbidden.length > 0) {
     const detail = 'No token was issued: not allowed for this client.';
-    throw new Refused('insufficient_scope', detail, forbidden);
+    throw new RequestError('insufficient_scope', detail, forbidden);
   }
 }
 
@@ -157,7 +157,7 @@ function checkFormat(
   request: GrantRequest,
   { format: defaultFormat, signer, countsBytes }: IssueOptions,
   uses: Grant['uses'],
-  errors: RequestErrors,
+  errors: FieldErrors,
 ): void {
   const { format, revocable, target_args: targetArgs, max_bytes: maxBytes } = request;
   const isJwt = (format ?? defaultFormat) === 'jwt';

@@ -4,8 +4,8 @@ import { type Grant, MAX_CLOCK_SKEW_MS, MAX_LEEWAY_MS, rememberedUntil } from '.
 import { checkReach, maxError } from './grant-request.ts';
 import type { IssueOptions } from './issue.ts';
 import type { LookUp } from './look-up.ts';
-import { Refused, RequestErrors } from './refused.ts';
-import { type Store, Unconfirmed } from './store.ts';
+import { FieldErrors, RequestError } from './request-error.ts';
+import { type Store, Unacknowledged } from './store.ts';
 import { isOpaque, jwtId, subjectId, tokenId } from './token.ts';
 
 interface RevokeOptions {
@@ -39,12 +39,12 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
       if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, 'revoking');
       if (id === undefined) return { revoked: false };
-      // The store is asked even if the grant is gone: it may have to confirm an earlier revocation.
+      // The store is asked even if the grant is gone: it may have to acknowledge an earlier revocation.
       if (grant === undefined || recorded === 'required') return end(id, client);
       if (grant.client !== client.id) return { id, revoked: false };
       if (recorded === 'never') {
         const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
-        throw new Refused('unsupported_token_type', detail);
+        throw new RequestError('unsupported_token_type', detail);
       }
       await endExternal(id, grant);
       return { id, revoked: true };
@@ -60,7 +60,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
     async jti(client: Client, issuer: string, jti: string): Promise<void> {
       if (owners.get(issuer)?.id !== client.id) {
         const detail = 'The tokens of this issuer do not belong to this client.';
-        throw new Refused('insufficient_scope', detail);
+        throw new RequestError('insufficient_scope', detail);
       }
       // Indefinitely: the end of the token is unknown, and its issuer may postdate it.
       await store.revokeExternal(jwtId(issuer, jti));
@@ -82,8 +82,8 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
       // Each ends other tokens, so one that fails must not keep the others from it.
       const ended = await Promise.allSettled([...issuers.map(end), stored]);
       const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
-      // `Unconfirmed` says that all is applied.
-      const failure = failures.find((one) => !(one instanceof Unconfirmed)) ?? failures[0];
+      // `Unacknowledged` says that all is applied.
+      const failure = failures.find((one) => !(one instanceof Unacknowledged)) ?? failures[0];
       if (failure !== undefined) throw failure;
       return { revoked: await stored, ...(issuers.length > 0 && { signedBefore }) };
     },
@@ -120,7 +120,7 @@ export function createProlong(options: Pick<IssueOptions, 'mounts' | 'store' | '
     refuse(maxError(expiresIn, client.maxExpiresIn));
     const { grant } = await store.find(id);
     const expiresAt = now() + expiresIn * 1000;
-    // The store decides even if the grant is gone: it may have to confirm that it ended earlier.
+    // The store decides even if the grant is gone: it may have to acknowledge that it ended earlier.
     if (grant?.client !== client.id) return store.prolong(id, client.id, expiresAt);
     if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);
     refuse(signedError(grant, expiresAt));
@@ -132,7 +132,7 @@ export function createProlong(options: Pick<IssueOptions, 'mounts' | 'store' | '
 function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
   const { covers, site, target, targetArgs, uses } = grant;
   const mount = mounts.all.find(({ id }) => id === grant.mount);
-  const errors = new RequestErrors();
+  const errors = new FieldErrors();
   errors.add('resume_for', maxError(uses?.resumeFor ?? 0, client.maxResumeFor));
   if (mount !== undefined) {
     const resolved = { mount, covers, ...(site !== undefined && { site }) };
@@ -141,7 +141,7 @@ function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
   }
   if (mount === undefined || errors.all.length > 0) {
     const detail = 'The token is unchanged: this client could not issue it now.';
-    throw new Refused('insufficient_scope', detail);
+    throw new RequestError('insufficient_scope', detail);
   }
 }
 
@@ -157,5 +157,5 @@ function signedError({ external, signedUntil, uses }: Grant, expiresAt: number) 
 function refuse(detail: string | undefined): void {
   if (detail === undefined) return;
   const errors = [{ pointer: '/expires_in', detail }];
-  throw new Refused('invalid_request', 'The request is not valid.', errors);
+  throw new RequestError('invalid_request', 'The request is not valid.', errors);
 }

@@ -74,8 +74,8 @@ export interface Store {
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
   /**
    * Counts an attempt to enter the PIN of a grant: the number with this one. Undefined if it is gone or has no PIN; 0 if
-   * there were `max` already, which ends the grant. `redeem` gives the attempt back. Replicas confirm it,
-   * unless the PIN is right: then they confirm the use. One round trip.
+   * there were `max` already, which ends the grant. `redeem` gives the attempt back. Replicas acknowledge it,
+   * unless the PIN is right: then they acknowledge the use. One round trip.
    */
   countAttempt(id: string, max: number, isRight?: boolean): Promise<number | undefined>;
   /** The requesters of a grant with `uses`; none if the grant is gone. */
@@ -114,7 +114,7 @@ export interface Health {
   readonly answering: number;
   /** Connected to the master that has the fewest; absent: unknown. */
   readonly replicas?: number;
-  /** Number of replicas that must confirm a revocation. */
+  /** Number of replicas that must acknowledge a revocation. */
   readonly wanted: number;
   readonly warning?: string;
 }
@@ -140,9 +140,9 @@ export class StoreUnavailable extends Unavailable {
   }
 }
 
-/** A change is applied, but a failover may lose it. A repetition confirms it. */
-export class Unconfirmed extends StoreUnavailable {
-  override readonly name = 'Unconfirmed';
+/** A change is applied, but a failover may lose it. Repeat it until replicas acknowledge it. */
+export class Unacknowledged extends StoreUnavailable {
+  override readonly name = 'Unacknowledged';
 
   /** @param reason without addresses and secrets */
   constructor(reason: string) {

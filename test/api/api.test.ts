@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { Unconfirmed } from '../../service/token/store.ts';
+import { Unacknowledged } from '../../service/token/store.ts';
 import { brokenStore, createAsked, keptLog } from '../support/ask-api.ts';
 import { KEY } from '../support/postern.ts';
 
@@ -94,7 +94,7 @@ test('/readyz shows the servers of the store, and a warning', async () => {
 });
 
 test('/readyz shows the servers of the store in its 503, too', async () => {
-  const error = new Unconfirmed('0 of 1 replicas confirmed in time');
+  const error = new Unacknowledged('0 of 1 replicas acknowledged in time');
   error.health = health;
   const { ask } = createAsked({ store: brokenStore(error) });
   const { status, body } = await ask('GET /readyz');
@@ -102,12 +102,12 @@ test('/readyz shows the servers of the store in its 503, too', async () => {
   expect(body).toMatchObject({ code: 'unavailable', detail: error.message, ...health });
 });
 
-test('API: a change that replicas did not confirm gets 503 with the advice to repeat it', async () => {
+test('API: a change that replicas did not acknowledge gets 503 with the advice to repeat it', async () => {
   const { log, parsed } = keptLog();
-  const store = brokenStore(new Unconfirmed('0 of 1 replicas confirmed in time'));
+  const store = brokenStore(new Unacknowledged('0 of 1 replicas acknowledged in time'));
   const { ask } = createAsked({ store, log });
   const form = { token: `ps_${'a'.repeat(32)}` };
-  const detail = 'Applied, not yet confirmed: repeat the request.';
+  const detail = 'Applied, not yet acknowledged: repeat the request.';
   for (const { status, body } of [
     await ask(`DELETE /tokens/${'a'.repeat(22)}`),
     await ask('DELETE /tokens?subject=a'),
@@ -116,7 +116,7 @@ test('API: a change that replicas did not confirm gets 503 with the advice to re
     expect([status, body]).toMatchObject([503, { code: 'unavailable', detail }]);
     expect(body).not.toHaveProperty('masters');
   }
-  expect(parsed()[0]).toMatchObject({ level: 50, reason: '0 of 1 replicas confirmed in time' });
+  expect(parsed()[0]).toMatchObject({ level: 50, reason: '0 of 1 replicas acknowledged in time' });
 });
 
 test('API: a store that fails gets 503 except on /livez, and the reason is only logged', async () => {

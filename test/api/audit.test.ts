@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
+import { StoreUnavailable, Unacknowledged } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from '../support/ask-api.ts';
 import { createSigned } from '../support/jwt/signed.ts';
@@ -153,8 +153,8 @@ test('audit: a failed request has its code, the reason and the token, with the l
   }
 });
 
-test('audit: a change that replicas have not confirmed is a failed request, and applied', async () => {
-  const error = new Unconfirmed('0 of 1 replicas confirmed in time');
+test('audit: a change that replicas have not acknowledged is a failed request, and applied', async () => {
+  const error = new Unacknowledged('0 of 1 replicas acknowledged in time');
   const { lines } = await audited({ store: brokenStore(error) }).linesOf(`DELETE /tokens/${ID}`);
   const failed = { action: 'request.failed', code: 'unavailable', reason: error.message };
   expect(lines).toMatchObject([{ ...failed, applied: true, token_id: ID }]);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { parseJson, splitArray } from '../../service/api/body.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { Refused } from '../../service/token/refused.ts';
+import { RequestError } from '../../service/token/request-error.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { createAsked, keptLog } from '../support/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
@@ -18,7 +18,7 @@ function outcome(read: (text: string) => unknown, text: string): { readonly valu
   try {
     return { value: read(text) };
   } catch (error) {
-    if (error instanceof Refused || error instanceof SyntaxError) return {};
+    if (error instanceof RequestError || error instanceof SyntaxError) return {};
     throw error;
   }
 }
@@ -50,7 +50,7 @@ test.each([
   ...['[1}', '[{]}', '[{"a":[}]', '[1] 2', '[1],[2]', '[1,]', '[,1]', '[1', '["\\"]', '[1]\u00a0'],
   ...['\ufeff[1]', ']', '', '{}', '1', '"[1]"', '[]'],
 ])('JSON: %j is rejected', (text) => {
-  expect(() => joined(text)).toThrow(Refused);
+  expect(() => joined(text)).toThrow(RequestError);
 });
 
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { DenyCode } from '../../service/decide/decision.ts';
 import { emitDecision } from '../../service/gate/decision-log.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { Unconfirmed } from '../../service/token/store.ts';
+import { Unacknowledged } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
 import { eventBody } from '../../service/webhooks/event.ts';
 import { createAsked } from '../support/ask-api.ts';
@@ -66,8 +66,8 @@ test('events: each way to revoke is token.revoked, unless there was no such toke
   expect(taken()).toEqual([]);
 });
 
-test('events: a revocation that replicas have not confirmed is an event', async () => {
-  const revoke = () => Promise.reject(new Unconfirmed('0 of 1 replicas confirmed in time'));
+test('events: a revocation that replicas have not acknowledged is an event', async () => {
+  const revoke = () => Promise.reject(new Unacknowledged('0 of 1 replicas acknowledged in time'));
   const { ask, taken } = started({ store: { ...createMemoryStore(), revoke } });
   const { body } = await ask('POST /tokens', { path: '/download/a' });
   taken();

@@ -19,7 +19,7 @@ import { clientTypes } from '../../dev/build/client-types.ts';
 import type { DenyCode } from '../../service/decide/decision.ts';
 import type { ProblemCode } from '../../service/problem.ts';
 import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
-import type { RefusalCode } from '../../service/token/refused.ts';
+import type { RequestErrorCode } from '../../service/token/request-error.ts';
 
 // tsc checks the types: `npm run typecheck`.
 
@@ -62,7 +62,7 @@ describe('types of postern/client', () => {
   });
 
   test('codes of errors are those of the API, and three of the client', () => {
-    type Api = RefusalCode | Exclude<ProblemCode, DenyCode | 'confirmed'> | 'unavailable';
+    type Api = RequestErrorCode | Exclude<ProblemCode, DenyCode | 'confirmed'> | 'unavailable';
     expectTypeOf<ApiErrorCode>().toEqualTypeOf<Api>();
     expectTypeOf<PosternError['code']>().toEqualTypeOf<ErrorCode>();
   });

@@ -1,5 +1,5 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { type Deadline, startDeadline } from '../../service/decide/deadline.ts';
+import { type Deadline, startDeadline } from '../../service/decide/decision.ts';
 import {
   KeysUnavailable,
   type Store,

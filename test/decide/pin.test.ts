@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { Deadline } from '../../service/decide/deadline.ts';
+import type { Deadline } from '../../service/decide/decision.ts';
 import { isUsed } from '../../service/decide/decision.ts';
 import type { Grant } from '../../service/token/grant.ts';
-import { MAX_PIN_ATTEMPTS, pinHmac } from '../../service/token/pin.ts';
-import { type Store, Unavailable, Unconfirmed } from '../../service/token/store.ts';
+import { type Store, Unacknowledged, Unavailable } from '../../service/token/store.ts';
+import { MAX_PIN_ATTEMPTS, pinHmac } from '../../service/token/uses.ts';
 import { createDecider, issued, JWT, post, resumeOf } from '../support/decider.ts';
 
 const path = '/download/a b.pdf';
@@ -114,12 +114,12 @@ describe('pin', () => {
     expect(decision).toMatchObject({ code: 'invalid_token', id, locked: { client: 'test' } });
   });
 
-  test('a revocation that replicas have not confirmed is reported, too', async () => {
+  test('a revocation that replicas have not acknowledged is reported, too', async () => {
     const { store, url, id } = await issued(pinned);
     for (let i = 1; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     const revoke: Store['revoke'] = async (...args) => {
       await store.revoke(...args);
-      throw new Unconfirmed('0 of 1 replicas');
+      throw new Unacknowledged('0 of 1 replicas');
     };
     const { authorize } = createDecider({ store: { ...store, revoke } });
     const decision = await authorize(url, post({ pin: 'guess' }));

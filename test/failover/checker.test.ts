@@ -114,7 +114,7 @@ describe('checker', () => {
 
 const row = (more: Partial<Row> = {}): Row => ({
   ...{ topology: 'Sentinel', replicas: 0, scenario: 'a kill', times: 1 },
-  ...{ lookUpOutage: 2_345, confirmedOutage: 0, lostTokens: 3, wronglyOpened: 0, forged: 0 },
+  ...{ lookUpOutage: 2_345, acknowledgedOutage: 0, lostTokens: 3, wronglyOpened: 0, forged: 0 },
   ...{ lostRevocations: 0, lateRevocations: 0, lostRedemptions: 0, other: 0 },
   memory: [2 ** 20, 2 ** 21],
   ...more,

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
-import { type Store, Unconfirmed } from '../../service/token/store.ts';
+import { type Store, Unacknowledged } from '../../service/token/store.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { keptLog } from '../support/ask-api.ts';
@@ -145,7 +145,7 @@ test('Redis failover: no answer of a replica is used', async () => {
   expect(asked).toBeGreaterThan(100);
 });
 
-test('Redis: a replica that follows later confirms, although the replication ID is new', async () => {
+test('Redis: a replica that follows later acknowledges, although the replication ID is new', async () => {
   const [master, replica] = [await started(), await started()];
   const { store: another, id } = await throughProxy(master);
   const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
@@ -153,7 +153,7 @@ test('Redis: a replica that follows later confirms, although the replication ID 
   const isCounted = async () => (await outcome()).startsWith('0 of 1');
   await waitFor(isCounted, { what: 'the second connection' });
   await follow(replica, master);
-  await waitFor(async () => (await outcome()) === 'false', { what: 'the confirmation' });
+  await waitFor(async () => (await outcome()) === 'false', { what: 'the acknowledgment' });
   expect((await another.find(id)).grant).toBeUndefined();
 });
 
@@ -180,13 +180,13 @@ test('fence: a master that has lost its replicas denies look-ups, also if it is 
 });
 
 test.each([0, 1])(
-  'replicas: a master without memory confirms a revocation, if it has the key of %i earlier confirmations, and never without its replica',
+  'replicas: a master without memory acknowledges a revocation, if it has the key of %i earlier acknowledgments, and never without its replica',
   async (earlier) => {
     const [master, replica] = await pair();
     const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
     await waitFor(async () => (await whyOf(store)) === 'ok', { what: 'the replica' });
     const ids = [await issueTo(store), await issueTo(store)];
-    if (earlier === 0) await tell(master, 'DEL postern:confirmed');
+    if (earlier === 0) await tell(master, 'DEL postern:acknowledged');
     await tell(master, 'CONFIG SET maxmemory 1');
     const revoke = (id = '') =>
       store.revoke(id, 'web').then(String, ({ message }: Error) => message);
@@ -210,7 +210,7 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   expect((await store.find(id)).grant).toBeDefined();
 });
 
-test('service: without its replica it answers 503, and a repetition is confirmed', async () => {
+test('service: without its replica it answers 503, and a repetition is acknowledged', async () => {
   const [master, replica] = await pair();
   const { api, gate, issue, metric } = await serviceForTest({
     POSTERN_STORE: master.url,
@@ -225,21 +225,21 @@ test('service: without its replica it answers 503, and a repetition is confirmed
 
   replica.pause();
   expect(await download(plain.url, '192.0.2.1')).toBe(204);
-  const applied = { detail: 'Applied, not yet confirmed: repeat the request.' };
+  const applied = { detail: 'Applied, not yet acknowledged: repeat the request.' };
   expect(await api(`DELETE /tokens/${plain.id}`)).toMatchObject({ status: 503, body: applied });
   expect(await download(plain.url, '192.0.2.1')).toBe(401);
-  // The use is taken, but opens nothing before it is confirmed.
+  // The use is taken, but opens nothing before it is acknowledged.
   for (let i = 0; i < 2; i += 1) expect(await download(counted.url, '192.0.2.1')).toBe(503);
   expect(await download(counted.url, '192.0.2.2')).toBe(401);
-  const detail = '0 of 1 replicas confirmed in time';
+  const detail = '0 of 1 replicas acknowledged in time';
   expect(await api('GET /readyz')).toMatchObject({ status: 503, body: { ...ready, detail } });
 
   replica.resume();
-  const isConfirmed = async () => (await api(`DELETE /tokens/${plain.id}`)).status === 404;
-  await waitFor(isConfirmed, { what: 'the confirmation' });
+  const isAcknowledged = async () => (await api(`DELETE /tokens/${plain.id}`)).status === 404;
+  await waitFor(isAcknowledged, { what: 'the acknowledgment' });
   await waitFor(async () => (await api('GET /readyz')).status === 200, { what: '/readyz' });
   expect(await download(counted.url, '192.0.2.1')).toBe(204);
-  const series = 'postern_store_confirmations_total{result="unconfirmed"}';
+  const series = 'postern_store_acknowledgments_total{result="unacknowledged"}';
   expect(await metric(series)).toBeGreaterThan(1);
 });
 
@@ -259,43 +259,47 @@ test('pin: without replicas, a wrong one counts and gets 503, and the lock is no
   for (let i = 0; i < 10; i += 1) expect(await enter(guessed.url, 'wrong')).toBe('unavailable');
   expect(await enter(guessed.url, 'wrong')).toBe('invalid_token');
   expect(parsed().filter(({ by }) => by === 'pin')).toHaveLength(1);
-  // Its use is what replicas must confirm.
+  // Its use is what replicas must acknowledge.
   for (let i = 0; i < 11; i += 1) expect(await enter(known.url, '4711')).toBe('unavailable');
   replica.resume();
   const isOpen = async () => (await enter(known.url, '4711')) === 'confirmed';
-  await waitFor(isOpen, { what: 'the confirmation' });
+  await waitFor(isOpen, { what: 'the acknowledgment' });
 });
 
 // A requester that gets the file must still be the only one after a failover.
 test.each([
   ['its address', false],
   ['its cookie', true],
-])('replicas: a requester known by %s is confirmed once, and not before', async (_, byCookie) => {
-  const [master, replica] = await pair();
-  const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
-  await answers(store);
-  const uses = { max: 1, resumeFor: 600, ...(byCookie && { cookieOnly: true as const }) };
-  const id = await issueTo(store, { uses });
-  const cookie = newId();
-  const first = from('192.0.2.1', [], cookie);
-  const again = byCookie ? from(undefined, [cookie]) : from('192.0.2.1');
+])(
+  'replicas: a requester known by %s is acknowledged once, and not before',
+  async (_, byCookie) => {
+    const [master, replica] = await pair();
+    const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
+    await answers(store);
+    const uses = { max: 1, resumeFor: 600, ...(byCookie && { cookieOnly: true as const }) };
+    const id = await issueTo(store, { uses });
+    const cookie = newId();
+    const first = from('192.0.2.1', [], cookie);
+    const again = byCookie ? from(undefined, [cookie]) : from('192.0.2.1');
 
-  replica.pause();
-  for (const [requester, takes] of [
-    [first, true],
-    [again, true],
-    [again, false],
-  ] as const) {
-    await expect(store.redeem(id, requester, takes)).rejects.toThrow(Unconfirmed);
-  }
-  replica.resume();
-  const isKnown = async () =>
-    (await store.redeem(id, again, true).catch(() => undefined)) === 'known';
-  await waitFor(isKnown, { what: 'the replica' });
-  const mark = byCookie ? `wc${first.newCookie}` : `wa${first.address}`;
-  const isKept = async () => (await tell(master, `HEXISTS postern:uses:{${id}} ${mark}`)) === ':0';
-  await waitFor(isKept, { what: 'the confirmation to be kept' });
-  replica.pause();
-  expect(await store.redeem(id, again, true)).toBe('known');
-  expect((await store.requesters(id)).total).toBe(1);
-});
+    replica.pause();
+    for (const [requester, takes] of [
+      [first, true],
+      [again, true],
+      [again, false],
+    ] as const) {
+      await expect(store.redeem(id, requester, takes)).rejects.toThrow(Unacknowledged);
+    }
+    replica.resume();
+    const isKnown = async () =>
+      (await store.redeem(id, again, true).catch(() => undefined)) === 'known';
+    await waitFor(isKnown, { what: 'the replica' });
+    const mark = byCookie ? `wc${first.newCookie}` : `wa${first.address}`;
+    const isKept = async () =>
+      (await tell(master, `HEXISTS postern:uses:{${id}} ${mark}`)) === ':0';
+    await waitFor(isKept, { what: 'the acknowledgment to be kept' });
+    replica.pause();
+    expect(await store.redeem(id, again, true)).toBe('known');
+    expect((await store.requesters(id)).total).toBe(1);
+  },
+);

@@ -3,7 +3,7 @@ import { describe, expect, type TestContext, test } from 'vitest';
 import type { RedisStoreOptions } from '../../service/store/connection/connection.ts';
 import { createRedisStore } from '../../service/store/redis/redis.ts';
 import type { Grant } from '../../service/token/grant.ts';
-import { type Store, Unconfirmed } from '../../service/token/store.ts';
+import { type Store, Unacknowledged } from '../../service/token/store.ts';
 import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
@@ -56,13 +56,15 @@ async function opened(
   options: Partial<RedisStoreOptions> = {},
 ) {
   const servers = await starting;
-  const confirmations: boolean[] = [];
+  const acknowledgments: boolean[] = [];
   const store = createRedisStore({
     url: servers.url,
     prefix: 'postern:',
     timeoutMs: 500,
     replicas: 1,
-    observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
+    observer: observerOf({
+      acknowledged: (isAcknowledged) => void acknowledgments.push(isAcknowledged),
+    }),
     ...options,
   });
   onTestFinished(async () => {
@@ -76,7 +78,7 @@ async function opened(
   const resume = () => {
     for (const replica of servers.replicas) replica.resume();
   };
-  return { servers, store, confirmations, pause, resume };
+  return { servers, store, acknowledgments, pause, resume };
 }
 
 const UNTIL = Date.now() + 600_000;
@@ -84,37 +86,38 @@ const UNTIL = Date.now() + 600_000;
 const issued = (store: Store, more: Partial<Grant> = {}) =>
   issueTo(store, { expiresAt: UNTIL, ...more });
 
-/** Repeats what is not yet confirmed. */
-async function untilConfirmed<T>(run: () => Promise<T>): Promise<T> {
+/** Repeats what is not yet acknowledged. */
+async function untilAcknowledged<T>(run: () => Promise<T>): Promise<T> {
   let result: T[] = [];
   const isDone = async () => {
     try {
       result = [await run()];
     } catch (error) {
-      if (!(error instanceof Unconfirmed)) throw error;
+      if (!(error instanceof Unacknowledged)) throw error;
     }
     return result.length > 0;
   };
-  await waitFor(isDone, { what: 'the confirmation', deadline: 30_000 });
+  await waitFor(isDone, { what: 'the acknowledgment', deadline: 30_000 });
   return result[0] as T;
 }
 
-/** In a cluster, replicas confirm a new token, which can take longer on a busy machine. */
-const prepared = (store: Store, more?: Partial<Grant>) => untilConfirmed(() => issued(store, more));
+/** In a cluster, replicas acknowledge a new token, which can take longer on a busy machine. */
+const prepared = (store: Store, more?: Partial<Grant>) =>
+  untilAcknowledged(() => issued(store, more));
 
 describe.concurrent.each(topologies)('replicas: $name', (topology) => {
   const { start, replicas, isCluster, isReplaced } = topology;
 
-  test('a change without enough replicas is applied and unconfirmed, until it is repeated', async (context) => {
-    const { store, confirmations, pause, resume } = await opened(context, start(), { replicas });
+  test('a change without enough replicas is applied and unacknowledged, until it is repeated', async (context) => {
+    const { store, acknowledgments, pause, resume } = await opened(context, start(), { replicas });
     const [id, other, external] = [await prepared(store), await prepared(store), newId()];
     const subject = newId();
     const ofSubject = await prepared(store, { subject });
     const client = newId();
     const ofClient = await prepared(store, { client });
     const counted = await prepared(store, { uses: { max: 1, resumeFor: 600 } });
-    await untilConfirmed(() => store.revoke(other, 'web'));
-    expect(confirmations.splice(0).at(-1)).toBe(true);
+    await untilAcknowledged(() => store.revoke(other, 'web'));
+    expect(acknowledgments.splice(0).at(-1)).toBe(true);
 
     pause();
     const requester = from('192.0.2.1');
@@ -128,36 +131,36 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
       () => store.redeem(counted, requester, true),
       () => store.check(),
     ]) {
-      await expect(change()).rejects.toThrow(Unconfirmed);
+      await expect(change()).rejects.toThrow(Unacknowledged);
     }
-    expect(confirmations).toEqual([false, false, false, false, false, false]);
-    // All of it holds, and what opens nothing needs no confirmation.
+    expect(acknowledgments).toEqual([false, false, false, false, false, false]);
+    // All of it holds, and what opens nothing needs no acknowledgment.
     expect((await store.find(id)).grant).toBeUndefined();
     expect((await store.find(ofSubject)).grant).toBeUndefined();
     expect((await store.find(ofClient)).grant).toBeUndefined();
     expect(await store.find(external)).toEqual({ isRevoked: true });
     expect(await store.find(newId(), signed)).toEqual({ isRevoked: true });
-    await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
+    await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unacknowledged);
     expect(await store.redeem(counted, from('192.0.2.2'), true)).toBeUndefined();
     const issuing = issued(store).then((issuedId) => store.find(issuedId));
-    if (isCluster) await expect(issuing).rejects.toThrow(Unconfirmed);
+    if (isCluster) await expect(issuing).rejects.toThrow(Unacknowledged);
     else expect((await issuing).grant).toBeDefined();
-    // The token is gone, and that is what has to be confirmed.
-    await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+    // The token is gone, and that is what has to be acknowledged.
+    await expect(store.revoke(id, 'web')).rejects.toThrow(Unacknowledged);
 
     resume();
-    expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
-    expect(await untilConfirmed(() => store.revokeAll('web', { subject }))).toBeDefined();
-    expect(await untilConfirmed(() => store.revokeAll(client, {}))).toBeDefined();
-    await untilConfirmed(() => store.revokeExternal(external, UNTIL));
-    await untilConfirmed(() => store.revokeSigned(signed.subjectId, 2, UNTIL));
-    await untilConfirmed(() => store.check());
-    expect(await untilConfirmed(() => store.redeem(counted, requester, true))).toBe('known');
+    expect(await untilAcknowledged(() => store.revoke(id, 'web'))).toBe(false);
+    expect(await untilAcknowledged(() => store.revokeAll('web', { subject }))).toBeDefined();
+    expect(await untilAcknowledged(() => store.revokeAll(client, {}))).toBeDefined();
+    await untilAcknowledged(() => store.revokeExternal(external, UNTIL));
+    await untilAcknowledged(() => store.revokeSigned(signed.subjectId, 2, UNTIL));
+    await untilAcknowledged(() => store.check());
+    expect(await untilAcknowledged(() => store.redeem(counted, requester, true))).toBe('known');
     const next = await prepared(store, { uses: { max: 1, resumeFor: 600 } });
-    expect(await untilConfirmed(() => store.redeem(next, requester, true))).toBe('new');
+    expect(await untilAcknowledged(() => store.redeem(next, requester, true))).toBe('new');
   });
 
-  test('an earlier end is a revocation: it is unconfirmed until a repetition is confirmed', async (context) => {
+  test('an earlier end is a revocation: it is unacknowledged until a repetition is acknowledged', async (context) => {
     const { store, pause, resume } = await opened(context, start(), { replicas });
     const soon = () => Date.now() + 120_000;
     const uses = { max: 2, resumeFor: 600 };
@@ -166,44 +169,44 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
       await prepared(store, { uses }),
       await prepared(store),
     ];
-    await untilConfirmed(() => store.redeem(counted, from('192.0.2.1'), true));
-    await untilConfirmed(() => store.prolong(short, 'web', soon()));
+    await untilAcknowledged(() => store.redeem(counted, from('192.0.2.1'), true));
+    await untilAcknowledged(() => store.prolong(short, 'web', soon()));
 
     pause();
     for (const id of [plain, counted]) {
-      await expect(store.prolong(id, 'web', soon())).rejects.toThrow(Unconfirmed);
+      await expect(store.prolong(id, 'web', soon())).rejects.toThrow(Unacknowledged);
       expect((await store.find(id)).grant?.expiresAt).toBeLessThan(UNTIL);
       // The end of a repetition is a little later than the first one, and a replica may still have the old end.
-      await expect(store.prolong(id, 'web', soon())).rejects.toThrow(Unconfirmed);
-      await expect(store.prolong(id, 'web', soon() + 60_000)).rejects.toThrow(Unconfirmed);
+      await expect(store.prolong(id, 'web', soon())).rejects.toThrow(Unacknowledged);
+      await expect(store.prolong(id, 'web', soon() + 60_000)).rejects.toThrow(Unacknowledged);
     }
-    // A token whose new end has come is gone, and that is what has to be confirmed.
+    // A token whose new end has come is gone, and that is what has to be acknowledged.
     const gone = newId();
-    await expect(store.prolong(gone, 'web', soon())).rejects.toThrow(Unconfirmed);
+    await expect(store.prolong(gone, 'web', soon())).rejects.toThrow(Unacknowledged);
     // A later end that is lost opens nothing.
     const later = store.prolong(short, 'web', UNTIL);
-    if (isCluster) await expect(later).rejects.toThrow(Unconfirmed);
+    if (isCluster) await expect(later).rejects.toThrow(Unacknowledged);
     else expect(await later).toMatchObject({ expiresAt: UNTIL });
 
     resume();
     for (const id of [plain, counted]) {
-      expect(await untilConfirmed(() => store.prolong(id, 'web', soon()))).toBeDefined();
+      expect(await untilAcknowledged(() => store.prolong(id, 'web', soon()))).toBeDefined();
     }
-    expect(await untilConfirmed(() => store.prolong(gone, 'web', soon()))).toBeUndefined();
+    expect(await untilAcknowledged(() => store.prolong(gone, 'web', soon()))).toBeUndefined();
     pause();
-    // No replica has an end after the confirmed one.
+    // No replica has an end after the acknowledged one.
     if (!isCluster) expect(await store.prolong(plain, 'web', soon() + 60_000)).toBeDefined();
-    await expect(store.prolong(plain, 'web', soon())).rejects.toThrow(Unconfirmed);
+    await expect(store.prolong(plain, 'web', soon())).rejects.toThrow(Unacknowledged);
   });
 
   test.skipIf(!isReplaced)(
-    'an earlier end that was confirmed survives a failover',
+    'an earlier end that was acknowledged survives a failover',
     async (context) => {
       const { servers, store } = await opened(context, start(), { replicas });
       // They are on each master of a cluster.
       const ids = await Promise.all(Array.from({ length: 20 }, () => prepared(store)));
       const soon = Date.now() + 120_000;
-      await Promise.all(ids.map((id) => untilConfirmed(() => store.prolong(id, 'web', soon))));
+      await Promise.all(ids.map((id) => untilAcknowledged(() => store.prolong(id, 'web', soon))));
       await servers.masters[0]?.kill();
       const ends = () =>
         Promise.all(ids.map(async (id) => (await store.find(id)).grant?.expiresAt));
@@ -217,14 +220,14 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     },
   );
 
-  test('a wrong PIN is confirmed, also if it ends the token, and a right one is not', async (context) => {
+  test('a wrong PIN is acknowledged, also if it ends the token, and a right one is not', async (context) => {
     const { store, pause } = await opened(context, start(), { replicas });
     const id = await prepared(store, { uses: { resumeFor: 60 }, confirm: true, pinHmac: 'x' });
-    await untilConfirmed(() => store.countAttempt(id, 2));
+    await untilAcknowledged(() => store.countAttempt(id, 2));
     pause();
     expect(await store.countAttempt(id, 9, true)).toBe(2);
     for (const max of [9, 1])
-      await expect(store.countAttempt(id, max)).rejects.toThrow(Unconfirmed);
+      await expect(store.countAttempt(id, max)).rejects.toThrow(Unacknowledged);
     expect((await store.find(id)).grant).toBeUndefined();
   });
 
@@ -255,7 +258,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
   });
 });
 
-test('replicas: a master that was replaced between the write and WAIT does not confirm', async (context) => {
+test('replicas: a master that was replaced between the write and WAIT does not acknowledge', async (context) => {
   const servers = await startPair();
   const [master, replica] = [...servers.masters, ...servers.replicas] as [Redis, Redis];
   const proxy = await startHoldingProxy(master.port);
@@ -273,18 +276,18 @@ test('replicas: a master that was replaced between the write and WAIT does not c
   proxy.release();
   await first;
   await expect(second).rejects.toMatchObject({ message: 'The master of Redis changed' });
-  expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
+  expect(await untilAcknowledged(() => store.revoke(id, 'web'))).toBe(false);
 });
 
-test('replicas: Cluster: a revoked subject has no grant left, and its index stays until that is confirmed', async (context) => {
+test('replicas: Cluster: a revoked subject has no grant left, and its index stays until that is acknowledged', async (context) => {
   const { servers, store, pause, resume } = await opened(context, startRedisCluster());
   const subject = newId();
   const entries = Array.from({ length: 500 }, () => {
     return [newId(), grantAt(Date.now(), { expiresAt: UNTIL, subject })] as const;
   });
-  await untilConfirmed(() => store.issue(entries));
+  await untilAcknowledged(() => store.issue(entries));
   pause();
-  await expect(store.revokeAll('web', { subject })).rejects.toThrow(Unconfirmed);
+  await expect(store.revokeAll('web', { subject })).rejects.toThrow(Unacknowledged);
   const left = await Promise.all(entries.map(([id]) => store.find(id)));
   expect(left.filter(({ grant }) => grant !== undefined)).toEqual([]);
   const ending = `postern:subject:{web:${subject}}:revoked`;
@@ -294,8 +297,8 @@ test('replicas: Cluster: a revoked subject has no grant left, and its index stay
   };
   expect(await named()).toBe(true);
   // Without its entry in the index, a token would survive the revocation of its subject.
-  await expect(issueTo(store, { subject })).rejects.toThrow(Unconfirmed);
+  await expect(issueTo(store, { subject })).rejects.toThrow(Unacknowledged);
   resume();
-  await untilConfirmed(() => store.revokeAll('web', { subject }));
+  await untilAcknowledged(() => store.revokeAll('web', { subject }));
   expect(await named()).toBe(false);
 });

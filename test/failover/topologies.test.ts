@@ -6,9 +6,9 @@ import { fileOf } from '../../bench/run.ts';
 import { running } from '../../bench/running.ts';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { connect } from '../../service/store/connection/server.ts';
+import type { Commands } from '../../service/store/redis/commands.ts';
 import { createIssues } from '../../service/store/redis/grants.ts';
 import { createKeys } from '../../service/store/redis/record.ts';
-import type { Shared } from '../../service/store/redis/shared.ts';
 import { startRedis } from '../harness/redis.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
@@ -144,10 +144,10 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   };
   const shared = {
     ...{ connection: interrupted, keys: createKeys(options.prefix), now: Date.now },
-    confirmed: (_, operation) => operation(),
+    acknowledged: (_, operation) => operation(),
     reply: (command) => command(),
     run: (script, names, args) => interrupted.redis.eval(script, names.length, ...names, ...args),
-  } as Partial<Shared> as Shared;
+  } as Partial<Commands> as Commands;
   const { issue } = createIssues(shared);
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
@@ -177,14 +177,14 @@ test.for(['sentinel', 'cluster', 'two'])(
 
 for (const [engine, name] of engines()) {
   const valkey = engine === 'valkey';
-  // One of them with a confirmation by replicas, which must not change any answer.
+  // One of them with an acknowledgment by replicas, which must not change any answer.
   const replicas = valkey ? 1 : 0;
   for (const [topology, open] of [
     [' with Sentinel', () => startRedisSentinel({ engine })],
     [' Cluster', () => startRedisCluster({ engine })],
   ] as const) {
     storeContract(
-      `${name}${topology} and ${replicas} replicas to confirm`,
+      `${name}${topology} and ${replicas} replicas to acknowledge`,
       () => openedOn(open, { replicas }),
       { concurrent: true },
     );

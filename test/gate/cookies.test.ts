@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { tokensOf } from '../../service/decide/credentials.ts';
+import { tokensOf } from '../../service/decide/authorize.ts';
 import { gateRequest } from '../../service/gate/headers.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { apiKey, issueToken, KEY } from '../support/postern.ts';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { logDecision } from '../../service/gate/decision-log.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
+import { MAX_PIN_ATTEMPTS } from '../../service/token/uses.ts';
 import { keptLog } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { linesOf, unescaped } from '../support/fixtures.ts';

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createInstruments } from '../../service/metrics/instruments.ts';
 import { createMetrics, sharedText } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { type Store, Unconfirmed } from '../../service/token/store.ts';
+import { type Store, Unacknowledged } from '../../service/token/store.ts';
 import { waitFor } from '../harness/wait.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { brokenStore } from '../support/ask-api.ts';
@@ -92,28 +92,28 @@ test('metrics: a revoked token of another issuer counts as one revocation', asyn
   expect((await samples()).get('postern_tokens_revoked_total')).toBe(1);
 });
 
-test('metrics: a change that replicas did not confirm is an error of a store that is up', async () => {
+test('metrics: a change that replicas did not acknowledge is an error of a store that is up', async () => {
   const memory = createMemoryStore();
-  const revoke = () => Promise.reject(new Unconfirmed('0 of 1'));
+  const revoke = () => Promise.reject(new Unacknowledged('0 of 1'));
   const { store, samples } = measured({ ...memory, revoke });
   await store.find(id);
-  await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+  await expect(store.revoke(id, 'web')).rejects.toThrow(Unacknowledged);
   expect((await samples()).get('postern_store_up')).toBe(1);
   expect((await samples()).get('postern_store_errors_total{operation="revoke"}')).toBe(1);
 });
 
 test('metrics: what a store reports is counted', async () => {
   const { storeObserver: store, text } = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
-  store.confirmed(true);
-  store.confirmed(false);
-  store.confirmed(false);
+  store.acknowledged(true);
+  store.acknowledged(false);
+  store.acknowledged(false);
   store.redirected();
   store.late('loop');
   store.failedOver(1.5);
   const samples = samplesOf(await text());
-  const result = (value: string) => `postern_store_confirmations_total{result="${value}"}`;
-  expect(samples.get(result('confirmed'))).toBe(1);
-  expect(samples.get(result('unconfirmed'))).toBe(2);
+  const result = (value: string) => `postern_store_acknowledgments_total{result="${value}"}`;
+  expect(samples.get(result('acknowledged'))).toBe(1);
+  expect(samples.get(result('unacknowledged'))).toBe(2);
   expect(samples.get('postern_store_redirections_total')).toBe(1);
   expect(samples.get('postern_store_late_replies_total{cause="loop"}')).toBe(1);
   expect(samples.get('postern_store_late_replies_total{cause="store"}')).toBe(0);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import type { InheritedSocket } from '../../service/config/inherited.ts';
-import { takeInherited } from '../../service/process/inherited.ts';
+import { takeInherited } from '../../service/process/listen.ts';
 import { startOnSockets } from '../harness/on-sockets.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { ExitedEarly } from '../harness/process.ts';

@@ -44,7 +44,7 @@ test('connection: a reply that is older than a refusal does not end the refusal'
   const why = new StoreUnavailable('READONLY');
   const before = state.check();
   writes[0]?.();
-  state.refuse(why);
+  state.exclude(why);
   await before;
   expect(() => state.assertMaster()).toThrow(why);
   const after = state.check();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Grant } from '../../service/token/grant.ts';
-import { MAX_PIN_ATTEMPTS as MAX } from '../../service/token/pin.ts';
 import type { Entry, Store } from '../../service/token/store.ts';
+import { MAX_PIN_ATTEMPTS as MAX } from '../../service/token/uses.ts';
 import { waitFor } from '../harness/wait.ts';
 import {
   type Contracted,

@@ -2,18 +2,18 @@ import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { slotOf } from '../../service/store/connection/ioredis.ts';
+import type { Commands } from '../../service/store/redis/commands.ts';
 import { createAddDelivered } from '../../service/store/redis/deliveries.ts';
 import { createKeys } from '../../service/store/redis/record.ts';
 import { createReplicas } from '../../service/store/redis/replicas.ts';
-import type { Shared } from '../../service/store/redis/shared.ts';
-import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
+import { StoreUnavailable, Unacknowledged } from '../../service/token/store.ts';
 import { newId } from '../support/store/grants.ts';
 import { observerOf } from '../support/store/open-redis.ts';
 import { sent } from './contract-delivered.ts';
 
 /** A master with a replica, and what its second connection was sent. */
 function createMaster(id: string) {
-  const state = { id, role: 'master', confirming: 1, failure: null as Error | null };
+  const state = { id, role: 'master', acknowledging: 1, failure: null as Error | null };
   const sent: unknown[][] = [];
   const infoText = () => `role:${state.role}\r\nmaster_replid:${state.id}\r\n`;
   const second = {
@@ -34,7 +34,7 @@ function createMaster(id: string) {
           return [
             [state.failure, null],
             [null, state.failure ? 0 : 1],
-            [null, state.confirming],
+            [null, state.acknowledging],
             [null, infoText()],
           ];
         },
@@ -57,29 +57,31 @@ function createReplicated(names = ['a', 'b']) {
     connected: async () => {},
     failureOf: (error: Error) => error as StoreUnavailable,
   };
-  const confirmations: boolean[] = [];
+  const acknowledgments: boolean[] = [];
   const replicas = createReplicas(connection as unknown as Connection, {
     url: 'redis://a',
     timeoutMs: 250,
     replicas: 1,
     prefix: 'postern:',
-    observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
+    observer: observerOf({
+      acknowledged: (isAcknowledged) => void acknowledgments.push(isAcknowledged),
+    }),
   });
   const server = (name: string) => servers[name] as ReturnType<typeof createMaster>;
-  return { connection, masters, replicas, server, confirmations };
+  return { connection, masters, replicas, server, acknowledgments };
 }
 
 test('replicas: only the master of the key is asked, with a write before WAIT', async () => {
-  const { replicas, server, confirmations } = createReplicated();
-  expect(await replicas.confirmed('a', async () => 7)).toBe(7);
+  const { replicas, server, acknowledgments } = createReplicated();
+  expect(await replicas.acknowledged('a', async () => 7)).toBe(7);
   expect(server('a').sent).toEqual([
-    ['set', 'postern:confirmed:a', '', 'PX', 86_400_000, 'NX'],
-    ['pexpire', 'postern:confirmed:a', 86_400_000],
+    ['set', 'postern:acknowledged:a', '', 'PX', 86_400_000, 'NX'],
+    ['pexpire', 'postern:acknowledged:a', 86_400_000],
     ['wait', 1, 125],
     ['info', 'replication'],
   ]);
   expect(server('b').sent).toEqual([]);
-  expect(confirmations).toEqual([true]);
+  expect(acknowledgments).toEqual([true]);
 });
 
 test.each<[string, (all: Replicated) => void]>([
@@ -97,7 +99,7 @@ test.each<[string, (all: Replicated) => void]>([
   ],
 ])('replicas: after %s during an operation, all masters are asked', async (_, change) => {
   const all = createReplicated();
-  await all.replicas.confirmed('a', async () => change(all));
+  await all.replicas.acknowledged('a', async () => change(all));
   expect([all.server('a').sent.length, all.server('b').sent.length]).toEqual([4, 4]);
 });
 
@@ -110,12 +112,12 @@ test.each<[string, (all: Replicated) => void]>([
   ['another replication ID', ({ server }) => Object.assign(server('a').state, { id: 'new' })],
   ['another role', ({ server }) => Object.assign(server('a').state, { role: 'slave' })],
   ['a failed write', ({ server }) => Object.assign(server('a').state, { failure: new Error() })],
-])('replicas: %s since the operation began does not confirm', async (_, change) => {
+])('replicas: %s since the operation began does not acknowledge', async (_, change) => {
   const all = createReplicated();
   await all.replicas.learn();
-  const changed = all.replicas.confirmed('a', async () => change(all));
-  await expect(changed).rejects.toThrow(Unconfirmed);
-  expect(all.confirmations).toEqual([false]);
+  const changed = all.replicas.acknowledged('a', async () => change(all));
+  await expect(changed).rejects.toThrow(Unacknowledged);
+  expect(all.acknowledgments).toEqual([false]);
 });
 
 const keys = createKeys('postern:');
@@ -154,7 +156,7 @@ async function adding(
     if (fails(names, count)) throw new StoreUnavailable('Command timed out');
     return names.filter((_, i) => i % 2 === 0).map(() => ['web', '/download/', '']);
   }
-  const add = createAddDelivered({ connection, keys, run } as unknown as Shared, write);
+  const add = createAddDelivered({ connection, keys, run } as unknown as Commands, write);
   const { added, unsent, lost } = await add(ids.map((id) => [id, sent([0, 1])]));
   const idsOf = (entries: typeof lost) => entries.map(([id]) => id).sort();
   return {

@@ -1,13 +1,17 @@
 import { createAuthorize } from '../../service/decide/authorize.ts';
-import type { Deadline } from '../../service/decide/deadline.ts';
-import type { Confirmation, Decision, GateRequest } from '../../service/decide/decision.ts';
+import type {
+  Confirmation,
+  Deadline,
+  Decision,
+  GateRequest,
+} from '../../service/decide/decision.ts';
 import { createMounts, type Mount } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Client } from '../../service/token/client.ts';
 import type { GrantRequest } from '../../service/token/grant-fields.ts';
 import { createIssue, type Issued } from '../../service/token/issue.ts';
 import { createLookUp, type Verify } from '../../service/token/look-up.ts';
-import { Refused } from '../../service/token/refused.ts';
+import { RequestError } from '../../service/token/request-error.ts';
 import type { Store } from '../../service/token/store.ts';
 import { JWT_TYPE } from '../../service/token/token.ts';
 import { mount } from './postern.ts';
@@ -84,7 +88,7 @@ export async function refusal(issuing: Promise<unknown>) {
   try {
     await issuing;
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof RequestError)) throw error;
     return { code: error.code, pointers: error.errors.map(({ pointer }) => pointer) };
   }
   throw new Error('was not refused');

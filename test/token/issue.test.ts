@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { GrantRequest } from '../../service/token/grant-fields.ts';
-import type { Refused } from '../../service/token/refused.ts';
+import type { RequestError } from '../../service/token/request-error.ts';
 import { client, createDecider, type DeciderOptions, issued, refusal } from '../support/decider.ts';
 import { linesOf, unescaped } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';
@@ -28,7 +28,7 @@ test.each([
 ])('issue: without a mount, the error names what the client may use', async (paths, named) => {
   const own = paths && { paths };
   const { issue } = createDecider({ client: { ...client, ...own } });
-  const { errors } = (await issue({ path: '/other/a' }).catch((error) => error)) as Refused;
+  const { errors } = (await issue({ path: '/other/a' }).catch((error) => error)) as RequestError;
   const detail = `must be under the prefix of a mount; this client may use: ${named}`;
   expect(errors[0]?.detail).toBe(detail);
 });

@@ -5,7 +5,7 @@ import type { Client } from '../../service/token/client.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import type { LookUpResult } from '../../service/token/look-up.ts';
 import { createProlong, createRevoke } from '../../service/token/revoke.ts';
-import { type Store, StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
+import { type Store, StoreUnavailable, Unacknowledged } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { client, createDecider, refusal } from '../support/decider.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
@@ -38,7 +38,7 @@ describe('revoke', () => {
     ["another issuer's token", { id: 'i', recorded: 'optional', grant }, ['revokeExternal i']],
     ['a token of an issuer that is not trusted', { rejection: { reason: 'kid' } }, []],
   ])(
-    'revoke: %s reaches the store if it may have to confirm an earlier revocation',
+    'revoke: %s reaches the store if it may have to acknowledge an earlier revocation',
     async (...row) => {
       const [, found, calls] = row;
       expect(await callsOf(found)).toEqual(calls);
@@ -59,8 +59,12 @@ describe('revoke', () => {
   });
 
   test.each([
-    ['not confirmed', new Unconfirmed('a replica is missing'), new StoreUnavailable('it is down')],
-    ['not applied', new StoreUnavailable('it is down'), new Unconfirmed('a replica is missing')],
+    [
+      'not acknowledged',
+      new Unacknowledged('a replica is missing'),
+      new StoreUnavailable('it is down'),
+    ],
+    ['not applied', new StoreUnavailable('it is down'), new Unacknowledged('a replica is missing')],
   ])(
     'revoke: stored tokens of a subject end also if its signed ones are %s',
     async (_, signed, stored) => {
@@ -70,7 +74,7 @@ describe('revoke', () => {
       const revoke = createRevoke({ store, lookUp: async () => ({}), ...usual });
       const answer = revoke.all(client.id, 'u');
       // Whatever the order: only "not applied" says that it must be repeated now.
-      await expect(answer).rejects.not.toBeInstanceOf(Unconfirmed);
+      await expect(answer).rejects.not.toBeInstanceOf(Unacknowledged);
       expect(revokeAll).toHaveBeenCalledOnce();
     },
   );

@@ -3,7 +3,7 @@ import { stateOf } from '../../service/api/schema.ts';
 import { createMounts, type Mount } from '../../service/site/mount.ts';
 import type { Client } from '../../service/token/client.ts';
 import { checkTarget } from '../../service/token/grant-request.ts';
-import { RequestErrors } from '../../service/token/refused.ts';
+import { FieldErrors } from '../../service/token/request-error.ts';
 import { client, createDecider, refusal } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
 
@@ -18,7 +18,7 @@ const errorOf = (target: string, of: Client, folder = false, all = mounts, site?
   const covers = folder ? '/download/' : '/download/x';
   const at = all.find(site, covers) as Mount;
   const place = { mount: at, covers, ...(site !== undefined && !at.site && { site }) };
-  const errors = new RequestErrors();
+  const errors = new FieldErrors();
   checkTarget(target, place, { client: of, mounts: all, errors });
   if (errors.all.length > 0) return { forbidden: errors.forbidden.length > 0 };
   return undefined;

@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createApi } from '../../../service/api/api.ts';
-import type { ApiDependencies } from '../../../service/api/http.ts';
+import { type ApiDependencies, createApi } from '../../../service/api/api.ts';
 import { installPackages } from '../../../test/harness/packages.ts';
 import { tryRun } from '../../../test/harness/run.ts';
 

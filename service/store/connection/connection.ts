@@ -17,7 +17,7 @@ export interface ConnectOptions extends StoreAccess {
 
 export interface RedisStoreOptions extends ConnectOptions {
   readonly prefix: string;
-  /** How many replicas must confirm a revocation or a new requester; 0: none. */
+  /** How many replicas must acknowledge a revocation or a new requester; 0: none. */
   readonly replicas?: number;
   /** Called if something that an operator should change is new. */
   readonly onWarning?: (warning: string) => void;
@@ -26,8 +26,8 @@ export interface RedisStoreOptions extends ConnectOptions {
 
 export interface StoreObserver {
   connected(isConnected: boolean): void;
-  /** Replicas confirmed a change, or did not. */
-  confirmed(isConfirmed: boolean): void;
+  /** Replicas acknowledged a change, or did not. */
+  acknowledged(isAcknowledged: boolean): void;
   /** A cluster sent a command to another master. */
   redirected(): void;
   late(cause: LateCause): void;
@@ -161,11 +161,11 @@ export function createState(
     /** Why there is no connection. */
     lost: undefined as StoreUnavailable | undefined,
     /** Why this Redis must not be used. */
-    refused: undefined as StoreUnavailable | undefined,
+    unusable: undefined as StoreUnavailable | undefined,
 
     /** This Redis must not be used until a later check succeeds. */
-    refuse(why: StoreUnavailable): void {
-      state.refused = why;
+    exclude(why: StoreUnavailable): void {
+      state.unusable = why;
       failures += 1;
     },
 
@@ -190,18 +190,18 @@ export function createState(
       // Otherwise the reply is older than the failure.
       if (isClosed || failures !== before) return;
       state.lost = undefined;
-      state.refused = undefined;
+      state.unusable = undefined;
       watch.answered(connected.answering());
       if (!up) onState?.('up');
       up = true;
     },
 
     assertMaster(): void {
-      if (state.refused !== undefined) throw state.refused;
+      if (state.unusable !== undefined) throw state.unusable;
     },
 
     failureOf(error: Error): StoreUnavailable {
-      return (isSilence(error) && (state.lost ?? state.refused)) || connected.failureOf(error);
+      return (isSilence(error) && (state.lost ?? state.unusable)) || connected.failureOf(error);
     },
 
     close(): void {

@@ -55,14 +55,14 @@ function connectServer(
     db: url.database,
     enableOfflineQueue: false,
     retryStrategy(attempts) {
-      if (isReady && !state.refused) attempt.begin();
+      if (isReady && !state.unusable) attempt.begin();
       else attempt.end();
       isReady = false;
-      return state.refused ? 500 : Math.min(50 * attempts, 1000);
+      return state.unusable ? 500 : Math.min(50 * attempts, 1000);
     },
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
-      state.refuse(failureOf(error));
+      state.exclude(failureOf(error));
       // A connection ends only once for this reason: the address may now belong to the new master.
       const leaves = redis.status === 'ready' && !isLeaving;
       isLeaving = true;
@@ -74,7 +74,7 @@ function connectServer(
 
   const wait: Wait = (keys, send) => {
     // The loss is not reported yet.
-    if (isReady && !redis.stream.writable && !state.refused) attempt.begin();
+    if (isReady && !redis.stream.writable && !state.unusable) attempt.begin();
     return attempt.wait(keys, () => timed(send(), options.timeoutMs, options.observer?.late));
   };
 
@@ -108,7 +108,7 @@ function connectServer(
     state.lost = sentinelFailure(error, sentinelError) ?? failure;
     if (error.command?.name === 'select') {
       // The library would continue with database 0.
-      state.refuse(state.lost);
+      state.exclude(state.lost);
       isLeaving = true;
       redis.disconnect(true);
     }

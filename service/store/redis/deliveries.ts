@@ -6,8 +6,8 @@ import {
   MAX_RANGES,
 } from '../../token/delivery.ts';
 import type { Grant } from '../../token/grant.ts';
+import type { Commands } from './commands.ts';
 import { decodeRecord } from './record.ts';
-import type { Shared } from './shared.ts';
 
 /** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
 export const DELIVERED_FIELD = 'd';
@@ -88,7 +88,7 @@ return replies
 
 /** @param write rejects if a master does not accept a write */
 export function createAddDelivered(
-  { connection, keys, run }: Shared,
+  { connection, keys, run }: Commands,
   write: (master: string) => Promise<void>,
 ) {
   const { isCluster, masterOf } = connection;

@@ -1,12 +1,13 @@
 import { together } from '../../coalesce.ts';
 import { nextTurn } from '../../pieces.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
-import { type Entry, type Store, Unconfirmed } from '../../token/store.ts';
+import { type Entry, type Store, Unacknowledged } from '../../token/store.ts';
 import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
+import type { Commands } from './commands.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
-  END_CONFIRMED,
+  END_ACKNOWLEDGED,
   ENTER_ALL,
   ISSUE,
   PROLONG,
@@ -15,7 +16,6 @@ import {
   REVOKE_SIGNED,
   START_ENDING,
 } from './scripts.ts';
-import { PIECE, type Shared } from './shared.ts';
 
 /** The entries alternate: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
@@ -30,6 +30,9 @@ interface Encoded {
 const MAX_BYTES = 24 * 1024;
 const GRANT_BYTES = 320;
 
+/** Grants that a revocation ends in one piece, which takes about a millisecond. */
+export const PIECE = 200;
+
 /** `unchanged`: the grant has not changed yet, because the new end is a later one. */
 interface Changed {
   readonly grant: Grant;
@@ -37,8 +40,8 @@ interface Changed {
 }
 
 /** Stores grants with their entries in the indexes, and changes when a grant ends. */
-export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
-  const { connection, keys, reply, run, replicas, confirmed, now } = shared;
+export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong'> {
+  const { connection, keys, reply, run, replicas, acknowledged, now } = commands;
   const { isCluster, redis } = connection;
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const entryLifeOf = (grant: Grant) => lifeOf(grant) + latestEndOf(grant) - grant.expiresAt;
@@ -46,7 +49,7 @@ export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
   /** In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it. */
   function enter(index: string, entries: IndexEntries): Promise<unknown> {
     const add = () => run(ENTER_ALL, [index], entries);
-    return isCluster ? confirmed(index, add) : add();
+    return isCluster ? acknowledged(index, add) : add();
   }
 
   const runIssue = byDigest(redis, ISSUE);
@@ -108,8 +111,8 @@ export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
   }
 
   /**
-   * An earlier end takes rights away, so it is confirmed like a revocation. A grant that is gone may have ended by an
-   * earlier end that replicas do not have yet, so that is confirmed, too. A later end is not confirmed: if it is lost,
+   * An earlier end takes rights away, so it is acknowledged like a revocation. A grant that is gone may have ended by an
+   * earlier end that replicas do not have yet, so that is acknowledged, too. A later end is not acknowledged: if it is lost,
    * the token ends earlier.
    */
   async function prolong(id: string, client: string, expiresAt: number) {
@@ -126,37 +129,44 @@ export function createIssues(shared: Shared): Pick<Store, 'issue' | 'prolong'> {
     }
 
     const isNeeded = (changed?: Changed) => changed === undefined || changed.end === 'earlier';
-    const confirmedChange = (mayBeLater: boolean) =>
-      confirmed(key, () => change(mayBeLater), isNeeded);
+    const acknowledgedChange = (mayBeLater: boolean) =>
+      acknowledged(key, () => change(mayBeLater), isNeeded);
 
-    let changed = await confirmedChange(false);
+    let changed = await acknowledgedChange(false);
     if (changed?.end === 'unchanged') {
       const { grant } = changed;
       // The entries come first, because the grant must not outlive them.
       const entry = [id, leftMs() + latestEndOf(grant) - grant.expiresAt];
       await Promise.all(keys.indexes(grant).map((index) => enter(index, entry)));
-      changed = await confirmedChange(true);
+      changed = await acknowledgedChange(true);
     }
     if (changed === undefined) return undefined;
-    // Nobody waits for it: if the mark stays, the next change of the end is confirmed without need.
-    if (replicas) run(END_CONFIRMED, [key, keys.uses(id)], [expiresAt]).catch(() => {});
+    // Nobody waits for it: if the mark stays, the next change of the end is acknowledged without need.
+    if (replicas) run(END_ACKNOWLEDGED, [key, keys.uses(id)], [expiresAt]).catch(() => {});
     return changed.grant;
   }
 
   return { issue: isCluster ? issueInCluster : issueTogether, prolong };
 }
 
-/** Ends grants: one, or all that an index names. Replicas confirm each of these operations. */
-export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {
+/** Ends grants: one, or all that an index names. Replicas acknowledge each of these operations. */
+export function createRevocations({
+  connection,
+  keys,
+  reply,
+  run,
+  replicas,
+  acknowledged,
+}: Commands) {
   const { redis } = connection;
 
   /**
    * Ends some of the grants that an index names, and counts them. Undefined: it names none. `from`: how many before them
-   * are not confirmed, and stay in the index. Then these stay, too.
+   * are not acknowledged, and stay in the index. Then these stay, too.
    */
   async function endPiece(index: string, from = 0): Promise<number | undefined> {
     // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
-    const confirmGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
+    const acknowledgeGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
     const ids = await reply(() => redis.zrange(index, from, String(from + PIECE - 1)));
     if (ids.length === 0) return undefined;
     // Both are awaited together: an unhandled rejection would end the process.
@@ -165,7 +175,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       reply(() => connection.unlink(ids.map(keys.grant))),
     ]);
     if (from > 0) return ended;
-    await confirmGrants?.();
+    await acknowledgeGrants?.();
     // The index comes last, so that the next revocation or list finishes an interrupted one.
     await reply(() => redis.zrem(index, ...ids));
     return ended;
@@ -175,7 +185,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
     async revoke(id, client) {
       const key = keys.grant(id);
       const revoke = () => run(REVOKE, [key, keys.uses(id)], [client, REVOKED]);
-      const revoked = await confirmed(key, revoke);
+      const revoked = await acknowledged(key, revoke);
       if (!Array.isArray(revoked)) return false;
       const [covers, subject] = revoked;
       const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
@@ -186,24 +196,24 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
 
     async revokeExternal(id, until) {
       const key = keys.grant(id);
-      await confirmed(key, () => run(REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
+      await acknowledged(key, () => run(REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
       // Nobody waits for it, because it expires. In the script, a second key would fail while a slot moves.
       connection.unlink([keys.uses(id)]).catch(() => {});
     },
 
     async revokeSigned(subjectId, before, until) {
       const key = keys.signed(subjectId);
-      await confirmed(key, () => run(REVOKE_SIGNED, [key], [before, until]));
+      await acknowledged(key, () => run(REVOKE_SIGNED, [key], [before, until]));
     },
 
     revokeAll(client, selection) {
       const index = keys.index(client, selection);
       const ending = keys.ending(index);
-      return confirmed(undefined, async () => {
+      return acknowledged(undefined, async () => {
         let revoked = 0;
         for (let isBusy: unknown = 1; isBusy === 1; ) {
           isBusy = await run(START_ENDING, [index, ending], []);
-          let unconfirmed: Unconfirmed | undefined;
+          let unacknowledged: Unacknowledged | undefined;
           for (let [ended, from]: [number | undefined, number] = [0, 0]; ended !== undefined; ) {
             revoked += ended;
             await nextTurn();
@@ -212,12 +222,12 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
               if (from > 0) from += PIECE;
             } catch (error) {
               // All others must end, too: the client learns that the revocation is applied.
-              if (!(error instanceof Unconfirmed)) throw error;
-              unconfirmed = error;
+              if (!(error instanceof Unacknowledged)) throw error;
+              unacknowledged = error;
               [ended, from] = [0, PIECE];
             }
           }
-          if (unconfirmed) throw unconfirmed;
+          if (unacknowledged) throw unacknowledged;
         }
         return revoked;
       });

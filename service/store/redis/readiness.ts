@@ -72,10 +72,10 @@ export function createStoreHealth(
   const findForbidden = byDigest(connection.redis, FORBIDDEN);
   let warned: string | undefined;
   let isAccepted = false;
-  let refusal: StoreUnavailable | undefined;
+  let unusable: StoreUnavailable | undefined;
 
   async function check(): Promise<Health> {
-    const confirm = replicas?.begin();
+    const acknowledge = replicas?.begin();
     let health: Health | undefined;
     try {
       const [replies, infos] = await Promise.all([writeAll(), connection.infos()]);
@@ -89,7 +89,7 @@ export function createStoreHealth(
       if (warning !== undefined) health = { ...health, warning };
       requireAccepted();
       await requirePermissions();
-      await confirm?.();
+      await acknowledge?.();
       return health;
     } catch (error) {
       const why = connection.failureOf(error as Error);
@@ -111,9 +111,9 @@ export function createStoreHealth(
     );
   }
 
-  function refuse(why: string): never {
-    refusal = failure(why);
-    throw refusal;
+  function exclude(why: string): never {
+    unusable = failure(why);
+    throw unusable;
   }
 
   /**
@@ -128,7 +128,7 @@ export function createStoreHealth(
       if (version === '' || Number.parseInt(version, 10) >= MIN_VERSION) continue;
       isAccepted = false;
       const needed = `${MIN_VERSION}.0 or newer, or Valkey`;
-      refuse(`Redis ${version} is too old: Postern needs Redis ${needed}`);
+      exclude(`Redis ${version} is too old: Postern needs Redis ${needed}`);
     }
     const { sentinels = MIN_SENTINELS } = connection;
     const warnings = [
@@ -157,12 +157,12 @@ export function createStoreHealth(
     if (unsafe === undefined) return undefined;
     const named = EVICTING.test(unsafe) ? unsafe : 'not noeviction';
     const why = `maxmemory-policy is ${named}: ${LOSS}`;
-    return isAccepted ? why : refuse(why);
+    return isAccepted ? why : exclude(why);
   }
 
   /** Throws if masters that answer do not tell their policy. */
   function requireAccepted(): void {
-    if (!isAccepted) refuse(UNREADABLE);
+    if (!isAccepted) exclude(UNREADABLE);
   }
 
   return {
@@ -172,7 +172,7 @@ export function createStoreHealth(
 
     /** Throws until the masters are accepted. */
     assertAccepted(): void {
-      if (!isAccepted) throw refusal ?? new Error('Connection is closed.');
+      if (!isAccepted) throw unusable ?? new Error('Connection is closed.');
     },
   };
 }

@@ -11,17 +11,17 @@ import {
 } from '../../token/store.ts';
 import type { Value } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
+import type { Commands } from './commands.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './deliveries.ts';
 import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
-import type { Shared } from './shared.ts';
 
 /** The cursor before all others. */
 const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
 export function createReads(
-  { connection, keys, reply, run, assertUsable, fenced }: Shared,
+  { connection, keys, reply, run, assertUsable, fenced }: Commands,
   endPiece: (index: string) => Promise<unknown>,
 ): Pick<Store, 'find' | 'requesters' | 'delivered' | 'list'> {
   const { redis } = connection;

@@ -2,12 +2,12 @@ import { rememberedUntil } from '../../token/grant.ts';
 import { MAX_REQUESTERS } from '../../token/grant-fields.ts';
 import type { Store } from '../../token/store.ts';
 import { type RedisStoreOptions, replyOrThrow } from '../connection/connection.ts';
+import { openCommands } from './commands.ts';
 import { createAddDelivered } from './deliveries.ts';
 import { createIssues, createRevocations } from './grants.ts';
 import { createReads } from './reads.ts';
 import { encodeRecord } from './record.ts';
 import { COUNT_ATTEMPT, REDEEM, SAVE_EXTERNAL } from './scripts.ts';
-import { openShared } from './shared.ts';
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
@@ -15,15 +15,15 @@ import { openShared } from './shared.ts';
  * whether it exists.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const shared = openShared(options);
-  const { connection, keys, run, write, assertUsable, replicas, confirmed, now } = shared;
-  const { revocations, endPiece } = createRevocations(shared);
-  const reads = createReads(shared, endPiece);
+  const commands = openCommands(options);
+  const { connection, keys, run, write, assertUsable, replicas, acknowledged, now } = commands;
+  const { revocations, endPiece } = createRevocations(commands);
+  const reads = createReads(commands, endPiece);
   return {
     ...reads,
-    ...createIssues(shared),
+    ...createIssues(commands),
     ...revocations,
-    addDelivered: createAddDelivered(shared, async (master) => {
+    addDelivered: createAddDelivered(commands, async (master) => {
       assertUsable();
       (await write([master])).forEach(replyOrThrow);
     }),
@@ -41,25 +41,25 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
       const redeem = () => run(REDEEM, [key, keys.uses(id)], args);
       const isNeeded = (redeemed: unknown) =>
-        redeemed === 'unconfirmed' || (redeemed === 'new' && count);
-      const redeemed = await confirmed(key, redeem, isNeeded);
+        redeemed === 'unacknowledged' || (redeemed === 'new' && count);
+      const redeemed = await acknowledged(key, redeem, isNeeded);
       if (replicas && isNeeded(redeemed)) {
         const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
-        // Nobody waits for it: if it is lost, the next use is confirmed again.
+        // Nobody waits for it: if it is lost, the next use is acknowledged again.
         connection.redis.hdel(keys.uses(id), `wa${address}`, ...marks).catch(() => {});
       }
-      if (redeemed === 'unconfirmed') return 'known';
+      if (redeemed === 'unacknowledged') return 'known';
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 
     async countAttempt(id, max, isRight = false) {
       const key = keys.grant(id);
       const count = () => run(COUNT_ATTEMPT, [key, keys.uses(id)], [max]);
-      const attempts = await confirmed(key, count, (counted) => !isRight || counted === 0);
+      const attempts = await acknowledged(key, count, (counted) => !isRight || counted === 0);
       return typeof attempts === 'number' ? attempts : undefined;
     },
 
-    check: shared.health.check,
+    check: commands.health.check,
     async close() {
       replicas?.close();
       connection.close();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { coalesce } from '../../coalesce.ts';
-import { Unconfirmed } from '../../token/store.ts';
+import { Unacknowledged } from '../../token/store.ts';
 import {
   type Connection,
   type RedisStoreOptions,
@@ -12,7 +12,7 @@ import {
 import { codeOf, unexpected } from '../connection/failure.ts';
 import { keepConnecting, timed } from '../connection/ioredis.ts';
 
-/** How long the key of the confirmations stays. */
+/** How long the key of the acknowledgments stays. */
 const KEPT_MS = 86_400_000;
 
 const RECONNECTED = 'The connection to Redis was lost in between';
@@ -20,7 +20,7 @@ const RECONNECTED = 'The connection to Redis was lost in between';
 export type Replicas = ReturnType<typeof createReplicas>;
 
 /**
- * Confirms that replicas have what an operation wrote, with WAIT. A confirmation counts only if one
+ * Acknowledges that replicas have what an operation wrote, with WAIT. A acknowledgment counts only if one
  * server was the master without interruption, from before the operation until WAIT answered.
  */
 export function createReplicas(connection: Connection, options: RedisStoreOptions) {
@@ -28,7 +28,7 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
   const lines = new Map<Redis, ReturnType<typeof createLine>>();
 
   function lineOf(name: string, main: Redis) {
-    const key = () => connection.keyOn(name, `${options.prefix}confirmed`);
+    const key = () => connection.keyOn(name, `${options.prefix}acknowledged`);
     const line = lines.get(main) ?? createLine(main, key, wanted, timeoutMs, connection.failureOf);
     lines.set(main, line);
     return line;
@@ -40,12 +40,12 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
     const masterNow = () => (key === undefined ? undefined : connection.masterOf(key));
     const master = masterNow();
     const before = connection.masters();
-    const confirms = new Map(
+    const acknowledges = new Map(
       [...before].map(([name, main]) => [name, lineOf(name, main).begin()] as const),
     );
 
-    /** Call this after the last command. It rejects if too few replicas confirm. */
-    return async function confirm(): Promise<void> {
+    /** Call this after the last command. It rejects if too few replicas acknowledge. */
+    return async function acknowledge(): Promise<void> {
       // A command that was redirected, or that a new table of slots sent elsewhere, may have changed another master.
       const isHere = master === masterNow() && redirections === connection.redirections;
       const names = master !== undefined && isHere ? [master] : connection.masterNames();
@@ -53,7 +53,9 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
       await Promise.all(
         names.map((name) => {
           const isSame = before.has(name) && before.get(name) === now.get(name);
-          return isSame ? confirms.get(name)?.() : Promise.reject(new Unconfirmed(RECONNECTED));
+          return isSame
+            ? acknowledges.get(name)?.()
+            : Promise.reject(new Unacknowledged(RECONNECTED));
         }),
       );
     };
@@ -62,23 +64,23 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
   return {
     begin,
 
-    /** Runs an operation on one key, or on any keys, and waits for its confirmation if it is needed. */
-    async confirmed<T>(
+    /** Runs an operation on one key, or on any keys, and waits for its acknowledgment if it is needed. */
+    async acknowledged<T>(
       key: string | undefined,
       run: () => Promise<T>,
       isNeeded: (result: T) => boolean = () => true,
     ): Promise<T> {
       // Otherwise the operation could wait, and be sent to another master than the one of now.
       await connection.connected();
-      const confirm = begin(key);
+      const acknowledge = begin(key);
       try {
         const result = await run();
         if (!isNeeded(result)) return result;
-        await confirm();
-        options.observer?.confirmed(true);
+        await acknowledge();
+        options.observer?.acknowledged(true);
         return result;
       } catch (error) {
-        if (error instanceof Unconfirmed) options.observer?.confirmed(false);
+        if (error instanceof Unacknowledged) options.observer?.acknowledged(false);
         throw error;
       }
     },
@@ -153,25 +155,25 @@ function createLine(
 
   return {
     learn,
-    /** Returns a function that confirms what the main connection has written since this call. */
+    /** Returns a function that acknowledges what the main connection has written since this call. */
     begin() {
       const { stream } = main;
       // The operation follows on the same connection, so this reply comes before those of the operation.
       const began = (stream && ids.get(stream)) ?? learn();
       return async (): Promise<void> => {
         const id = await began;
-        if (id === undefined) throw new Unconfirmed('The master of Redis is not known');
-        if (main.stream !== stream) throw new Unconfirmed(RECONNECTED);
+        if (id === undefined) throw new Unacknowledged('The master of Redis is not known');
+        if (main.stream !== stream) throw new Unacknowledged(RECONNECTED);
         const reached = await barrier().catch((error: Error) => {
-          throw new Unconfirmed(`The replicas could not confirm: ${failureOf(error).shown}`);
+          throw new Unacknowledged(`The replicas could not acknowledge: ${failureOf(error).shown}`);
         });
         if (reached.id !== id) {
           second.disconnect(true);
           void learn();
-          throw new Unconfirmed('The master of Redis changed');
+          throw new Unacknowledged('The master of Redis changed');
         }
         if (reached.count >= wanted) return;
-        throw new Unconfirmed(`${reached.count} of ${wanted} replicas confirmed in time`);
+        throw new Unacknowledged(`${reached.count} of ${wanted} replicas acknowledged in time`);
       };
     },
     close,

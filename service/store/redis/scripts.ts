@@ -5,9 +5,9 @@
  * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
- * `wc<cookie>` and `wa<address>` exist until replicas have confirmed the use. Until then a failover could lose it,
+ * `wc<cookie>` and `wa<address>` exist until replicas have acknowledged the use. Until then a failover could lose it,
  * and another requester could take it. `we` is the latest end that a replica may still have, until replicas have
- * confirmed an earlier one. `d` is what nginx sent, for any grant: see deliveries.ts.
+ * acknowledged an earlier one. `d` is what nginx sent, for any grant: see deliveries.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  *
@@ -134,7 +134,7 @@ if grant.q then
         grant.A = grant.A - 1
         redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
       end
-      return redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unconfirmed' or 'known'
+      return redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unacknowledged' or 'known'
     end
   end
 end
@@ -230,7 +230,7 @@ redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('
 
 /**
  * KEYS: the grant and its requesters. ARGV[2]: the new end; ARGV[3]: milliseconds until then; ARGV[4]: 1 if replicas
- * confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one, which needs an entry in the indexes
+ * acknowledge an earlier end; ARGV[5]: 0 to change nothing if the end is a later one, which needs an entry in the indexes
  * first. Returns the record, and 'earlier' if a replica may still have a later end, 'later', or 'unchanged'; nil if the
  * grant is gone, belongs to another client, or is external.
  */
@@ -257,8 +257,8 @@ redis.call('SET', KEYS[1], record, 'PX', left)
 return {record, isEarlier and 'earlier' or 'later'}
 `;
 
-/** KEYS: the grant and its requesters. ARGV[1]: its end, which replicas have confirmed. Another one may have followed. */
-export const END_CONFIRMED = `${GRANT}
+/** KEYS: the grant and its requesters. ARGV[1]: its end, which replicas have acknowledged. Another one may have followed. */
+export const END_ACKNOWLEDGED = `${GRANT}
 if grant.x == tonumber(ARGV[1]) then redis.call('HDEL', KEYS[2], 'we') end
 `;
 

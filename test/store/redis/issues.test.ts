@@ -1,9 +1,9 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../service/store/connection/server.ts';
+import type { Commands } from '../../../service/store/redis/commands.ts';
 import { createIssues } from '../../../service/store/redis/grants.ts';
 import { createKeys } from '../../../service/store/redis/record.ts';
 import type { Replicas } from '../../../service/store/redis/replicas.ts';
-import type { Shared } from '../../../service/store/redis/shared.ts';
 import { type Entry, StoreUnavailable } from '../../../service/token/store.ts';
 import { ask, type Redis, startRedis } from '../../harness/redis.ts';
 import { grantAt, issueTo, newId } from '../../support/store/grants.ts';
@@ -168,24 +168,27 @@ test('Redis records: a grant is not prolonged if its index cannot be updated', a
   expect((await store.find(id)).grant).toEqual(grant);
 });
 
-test('prolong: an earlier end is confirmed again, although another one was confirmed meanwhile', async () => {
+test('prolong: an earlier end is acknowledged again, although another one was acknowledged meanwhile', async () => {
   const connection = connect({ url: redis.url, timeoutMs: 5000 }, async () => {});
   onTestFinished(() => connection.close());
-  /** Confirmations that the replicas owe. */
-  const owed: Array<{ readonly confirm: () => void; readonly fail: () => void }> = [];
-  const confirmed: Replicas['confirmed'] = async (_, operation, isNeeded = () => true) => {
+  /** Acknowledgments that the replicas owe. */
+  const owed: Array<{ readonly acknowledge: () => void; readonly fail: () => void }> = [];
+  const acknowledged: Replicas['acknowledged'] = async (_, operation, isNeeded = () => true) => {
     const result = await operation();
     if (!isNeeded(result)) return result;
     return new Promise((resolve, reject) => {
-      owed.push({ confirm: () => resolve(result), fail: () => reject(new Error('unconfirmed')) });
+      owed.push({
+        acknowledge: () => resolve(result),
+        fail: () => reject(new Error('unacknowledged')),
+      });
     });
   };
   const keys = createKeys('postern:');
   const { redis: commands } = connection;
   const shared = {
-    ...{ connection, keys, confirmed, now: Date.now, replicas: {} },
+    ...{ connection, keys, acknowledged, now: Date.now, replicas: {} },
     run: (script, names, args) => commands.eval(script, names.length, ...names, ...args),
-  } as Partial<Shared> as Shared;
+  } as Partial<Commands> as Commands;
   const { prolong } = createIssues(shared);
 
   const now = Date.now();
@@ -194,10 +197,10 @@ test('prolong: an earlier end is confirmed again, although another one was confi
   await expect.poll(() => owed.length).toBe(1);
   const second = prolong(id, 'web', now + 200_000);
   await expect.poll(() => owed.length).toBe(2);
-  owed[0]?.confirm();
+  owed[0]?.acknowledge();
   await first;
   owed[1]?.fail();
-  await expect(second).rejects.toThrow('unconfirmed');
+  await expect(second).rejects.toThrow('unacknowledged');
   let isDone = false;
   // As the API: from now.
   const again = prolong(id, 'web', Date.now() + 200_000).then(() => {
@@ -205,7 +208,7 @@ test('prolong: an earlier end is confirmed again, although another one was confi
   });
   await expect.poll(() => isDone || owed.length === 3).toBe(true);
   expect(owed).toHaveLength(3);
-  owed[2]?.confirm();
+  owed[2]?.acknowledge();
   await again;
   // On the same connection, so the mark is gone.
   expect(await commands.hget(keys.uses(id), 'we')).toBeNull();

@@ -130,7 +130,7 @@ export async function keysOf(redis: Redis): Promise<string[]> {
 export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {
   const none = {
     connected() {},
-    confirmed() {},
+    acknowledged() {},
     redirected() {},
     late() {},
     evicts() {},

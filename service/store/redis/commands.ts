@@ -11,9 +11,6 @@ import { createStoreHealth } from './readiness.ts';
 import { createKeys } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 
-/** Grants that a revocation ends in one piece, which takes about a millisecond. */
-export const PIECE = 200;
-
 /** Runs a script. */
 type Run = (
   script: string,
@@ -21,10 +18,13 @@ type Run = (
   args: ReadonlyArray<string | number>,
 ) => Promise<unknown>;
 
-export type Shared = ReturnType<typeof openShared>;
+export type Commands = ReturnType<typeof openCommands>;
 
-/** What the parts of a Redis store share. `replicas` is absent if no replicas have to confirm. */
-export function openShared(options: RedisStoreOptions) {
+/**
+ * The commands of the parts of a Redis store, on one connection. No reply of a Redis counts that must not be used.
+ * `replicas` is absent if no replicas have to acknowledge.
+ */
+export function openCommands(options: RedisStoreOptions) {
   const { prefix, now = Date.now } = options;
   const connection = connect(options, async () => {
     const written = write().then((replies) => replies.forEach(replyOrThrow));
@@ -35,7 +35,8 @@ export function openShared(options: RedisStoreOptions) {
   });
   const { redis } = connection;
   const replicas = options.replicas ? createReplicas(connection, options) : undefined;
-  const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
+  const acknowledged: Replicas['acknowledged'] =
+    replicas?.acknowledged ?? ((_, operation) => operation());
   const health = createStoreHealth(connection, options, replicas, () => write());
 
   /** Throws if no reply of this Redis may be used. */
@@ -95,7 +96,7 @@ export function openShared(options: RedisStoreOptions) {
     keys,
     health,
     replicas,
-    confirmed,
+    acknowledged,
     reply,
     run,
     write,

@@ -8,7 +8,7 @@ export interface FieldError {
 export const MAX_ERRORS = 20;
 
 /** The errors of a request, or of all requests in a batch. */
-export class RequestErrors {
+export class FieldErrors {
   /** Invalid for every client. */
   readonly malformed: FieldError[];
   /** Valid, but forbidden for this client. */
@@ -16,15 +16,15 @@ export class RequestErrors {
   readonly #pointer: string;
 
   /** @param pointer the request in the body: empty, or `/3` for the fourth of a batch */
-  constructor(pointer = '', { malformed = [], forbidden = [] }: Partial<RequestErrors> = {}) {
+  constructor(pointer = '', { malformed = [], forbidden = [] }: Partial<FieldErrors> = {}) {
     this.#pointer = pointer;
     this.malformed = malformed;
     this.forbidden = forbidden;
   }
 
   /** Adds to the same errors, for the request at this pointer. */
-  at(pointer: string): RequestErrors {
-    return new RequestErrors(pointer, this);
+  at(pointer: string): FieldErrors {
+    return new FieldErrors(pointer, this);
   }
 
   /** Adds an error of a field, or of the request itself if `field` is empty. A check can return the result. */
@@ -39,19 +39,19 @@ export class RequestErrors {
   }
 }
 
-export type RefusalCode =
+export type RequestErrorCode =
   | 'invalid_request'
   | 'insufficient_scope'
   | 'not_found'
   | 'unsupported_token_type';
 
 /** A rejected request to the API. The code is stable; the text is not. */
-export class Refused extends Error {
-  override readonly name = 'Refused';
-  readonly code: RefusalCode;
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly code: RequestErrorCode;
   readonly errors: readonly FieldError[];
 
-  constructor(code: RefusalCode, detail: string, errors: readonly FieldError[] = []) {
+  constructor(code: RequestErrorCode, detail: string, errors: readonly FieldError[] = []) {
     super(detail);
     this.code = code;
     this.errors = errors;
