@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
@@ -10,16 +10,14 @@ import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
 import { program } from '../support/cli/machine.ts';
 import { postern } from '../support/cli/postern.ts';
-import { isOpen, OTHERS } from '../support/doctor/others.ts';
-import { SECOND_URLS } from '../support/doctor/second-urls.ts';
+import { isOpen, LEAKS } from '../support/doctor/others.ts';
 import { CANARY, type Doctored, siteToAttack } from '../support/doctor/site.ts';
 import { diagnosed, dumpOf, type Finding, MOUNTS } from '../support/doctor/trap.ts';
 import { issueToken } from '../support/postern.ts';
-import { startSite } from '../support/site.ts';
+import { type Site, startSite } from '../support/site.ts';
 
 // Each leak is shown on nginx. Then both forms of the doctor look at it, and the fix is made exactly as it is printed.
 
-const LEAKS = { ...OTHERS, ...SECOND_URLS };
 const LOG = 'access_log postern.log postern;';
 
 async function diagnosis(site: Doctored) {
@@ -62,7 +60,7 @@ test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak]
 test('doctor: how many leaks the form with a URL finds', () => {
   const all = Object.values(LEAKS);
   const live = all.filter(({ live }) => live !== undefined);
-  expect([all.length, live.length]).toEqual([32, 19]);
+  expect([all.length, live.length]).toEqual([16, 14]);
 });
 
 interface Row {
@@ -70,6 +68,7 @@ interface Row {
   readonly expected: string;
   readonly target: string;
   readonly headers: Record<string, string>;
+  readonly links: readonly (readonly [path: string, to: string])[];
   readonly site: { readonly http: string; readonly server: string };
 }
 
@@ -84,13 +83,17 @@ function rowsOf(name: string): readonly (readonly [string, Row])[] {
       const [title = '', expected = '', target = '', header = ''] = head.split(' | ');
       const [, key, value = ''] = /^([\w-]+): (.*)$/.exec(header) ?? [];
       const http = lines.flatMap((line) => /^http: (.*)$/.exec(line)?.[1] ?? []).join('\n');
-      const server = lines.filter((line) => !line.startsWith('http: ')).join('\n');
+      const server = lines.filter((line) => !/^(http|link): /.test(line)).join('\n');
+      const links = lines.flatMap((line) => {
+        const [, path = '', to] = /^link: (.*) -> (.*)$/.exec(line) ?? [];
+        return to === undefined ? [] : [[path, to] as const];
+      });
       const whole = (part: string) =>
         part.replaceAll('$top/', '$files/../').replaceAll('$top', '$files/..');
       const site = { http: whole(http), server: `${LOG}\n${whole(server)}` };
       return [
         title,
-        { title, expected, target, headers: key ? { [key]: value } : {}, site },
+        { title, expected, target, headers: key ? { [key]: value } : {}, links, site },
       ] as const;
     });
 }
@@ -101,7 +104,7 @@ const NONE = { http: '', server: LOG };
 const SECRET = 'a protected file';
 const KNOWN = { mounts: MOUNTS };
 
-async function startRow({ site }: Row, onFinished: (stop: () => Promise<void>) => void) {
+async function startRow({ site, links }: Row, onFinished: (stop: () => Promise<void>) => void) {
   const started = await startSite({
     mode: 'auth_request',
     ...site,
@@ -113,7 +116,19 @@ async function startRow({ site }: Row, onFinished: (stop: () => Promise<void>) =
     },
   });
   onFinished(started.stop);
+  const top = dirname(started.files);
+  for (const [path, to] of links) {
+    await mkdir(dirname(join(top, path)), { recursive: true });
+    await symlink(to, join(top, path));
+  }
   return started;
+}
+
+/** Whether the target of a row gets the file. */
+async function isServed({ target, headers }: Row, site: Site): Promise<boolean> {
+  const own = target.replace('$top', dirname(site.files));
+  const { text } = await site.ask('GET', own, { Host: 'files.example', ...headers });
+  return text.includes(SECRET);
 }
 
 test.concurrent.for(rowsOf('leaks.conf'))(
@@ -121,13 +136,7 @@ test.concurrent.for(rowsOf('leaks.conf'))(
   async ([, row], context) => {
     const isRejected = row.target === '--';
     const site = await startRow(isRejected ? { ...row, site: NONE } : row, context.onTestFinished);
-    const top = dirname(site.files);
-    const leaks = async () => {
-      const target = row.target.replace('$top', top);
-      return (
-        await site.ask('GET', target, { Host: 'files.example', ...row.headers })
-      ).text.includes(SECRET);
-    };
+    const leaks = () => isServed(row, site);
     if (row.target.startsWith('/')) expect(await leaks(), site.files).toBe(true);
 
     const own = isRejected ? row.site.server : '';
@@ -165,6 +174,7 @@ test.concurrent.for(rowsOf('clean.conf'))(
     const site = await startRow(row, context.onTestFinished);
     const { ok, text } = diagnoseText(await dumpOf(site), '-', KNOWN);
     expect([ok, text]).toEqual([true, expect.stringMatching(/^✓ nothing found/m)]);
+    if (row.target !== '') expect(await isServed(row, site)).toBe(false);
   },
 );
 

@@ -1,9 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { expect } from 'vitest';
-import { FILE, get, type Trap, testTraps, urlOf, withToken } from '../../support/doctor/trap.ts';
+import { FILE, get, testTraps, withToken } from '../../support/doctor/trap.ts';
 
-// Traps at the public location, in logs and error pages that a request shows: each one is shown on nginx, found by file and line, and fixed.
+// Traps at the public location, and error pages that a request shows: each one is shown on nginx, found by file and line, and fixed.
 // test/doctor/leaks.test.ts has others.
 
 const IN_WWW = { files: { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE } };
@@ -21,15 +18,6 @@ const X_ACCEL = 'include postern/x-accel.conf;';
 const OPEN = { ask: get(A), sees: [FILE, 401] } as const;
 const OPEN_JPG = { ask: get('/download/a.jpg'), sees: [FILE, 401] } as const;
 const IF_REWRITES = 'if ($arg_y = "") { rewrite ^ /open$uri last; ';
-
-/** What a log contains of a request with a token. */
-const logged: Trap['ask'] = async (site) => {
-  const url = await urlOf(site, A);
-  expect(await get(url)(site)).toBe(FILE);
-  const read = () => readFile(join(site.nginx.dir, 'own.log'), 'utf8');
-  await expect.poll(read).toContain('200');
-  return (await read()).includes(url);
-};
 
 testTraps({
   'a public location inside one without ^~, and a regex location that wins': {
@@ -105,18 +93,5 @@ testTraps({
     found: ['no-gate: location /download/'],
     broken: { only: 'location /download/ { alias $files/; }' },
     ...OPEN,
-  },
-  'tokens in the log': {
-    found: ['log: access_log own.log telling;'],
-    broken: {
-      http: 'log_format telling \'$status $remote_addr "$REQUEST"\';',
-      server: 'access_log own.log telling;',
-    },
-    fixed: {
-      http: "log_format short '$remote_addr $status';",
-      server: 'access_log own.log short buffer=4k flush=10ms;',
-    },
-    ask: logged,
-    sees: [true, false],
   },
 });

@@ -16,10 +16,10 @@ export interface Leak {
   readonly live?: string;
 }
 
-export const FILE = 'postern-doctor/canary.txt';
+const FILE = 'postern-doctor/canary.txt';
 
 /** A file in the protected folder, another than the canary. */
-export const add = (name: string) => async (folder: string) => {
+const add = (name: string) => async (folder: string) => {
   const to = join(folder, 'files', name);
   await mkdir(dirname(to), { recursive: true });
   await copyFile(join(folder, 'files', FILE), to);
@@ -53,8 +53,20 @@ const NOBODY = '192.0.2.1';
 const FRONT = `proxy_set_header Host files.example;
   proxy_set_header X-Forwarded-For $remote_addr;`;
 
-/** Leaks of locations, snippets, caches, addresses, CORS and logs. */
-export const OTHERS: Readonly<Record<string, Leak>> = {
+/** Leaks for both forms of the doctor. test/fixtures/leaks.conf has those that only `--config` finds. */
+export const LEAKS: Readonly<Record<string, Leak>> = {
+  'files below the root of the server block': {
+    broken: { server: 'root $files/..;' },
+    leak: `/files/${FILE}`,
+    config: 'second-url',
+    live: 'root',
+  },
+  'the folder of the files as a root': {
+    broken: { locations: 'location / {\nroot $files;\n}' },
+    leak: `/${FILE}`,
+    config: 'second-url',
+    live: 'root',
+  },
   'a regex location for .pdf before a public location without ^~': {
     broken: {
       gate: `location /download/ {\n${GATE}\n}`,
