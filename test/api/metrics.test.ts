@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { legalPath } from '../support/arbitrary-paths.ts';
-import { brokenStore, createAsked } from '../support/ask-api.ts';
+import { createAsked } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { linesOf, unescaped } from '../support/fixtures.ts';
 import { createSigned } from '../support/jwt/signed.ts';
@@ -147,27 +147,6 @@ test('metrics: a revocation counts once, and a revoked subject counts each of it
   await ask('DELETE /tokens?subject=ada');
   await ask('DELETE /tokens?subject=nobody');
   expect((await scraped(api)).value('postern_tokens_revoked_total')).toBe(5);
-});
-
-test('metrics: postern_store_up is 0 until the store answers again', async () => {
-  const memory = createMemoryStore();
-  let store = memory;
-  const find: typeof memory.find = (id) => store.find(id);
-  const { api, authRequest } = await startGate({ store: { ...memory, find } });
-  const ask = () => authRequest(`/download/a?token=${newToken()}`);
-  await ask();
-  expect((await scraped(api)).value('postern_store_up')).toBe(1);
-
-  store = brokenStore();
-  await ask();
-  const { value } = await scraped(api);
-  expect(value('postern_store_up')).toBe(0);
-  expect(value('postern_store_errors_total{operation="find"}')).toBe(1);
-  expect(value('postern_store_operation_seconds_count{operation="find"}')).toBe(2);
-
-  store = memory;
-  await ask();
-  expect((await scraped(api)).value('postern_store_up')).toBe(1);
 });
 
 test('metrics: no text of a request appears, and no series is added', async () => {

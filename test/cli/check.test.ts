@@ -122,17 +122,6 @@ test('check and start: no output shows a secret that is in the wrong setting', a
   }
 });
 
-test('reload: no output shows a secret that is in the wrong setting', async () => {
-  const service = await startReloadable();
-  const all: Secret[] = [];
-  for (let turn = 0; turn < Object.keys(SECRETS).length; turn += 1) {
-    const secrets = misplaced(turn);
-    all.push(...secrets.map(([, secret]) => secret));
-    expect(await service.apply(fileWith(secrets))).toHaveProperty('errors');
-  }
-  expectHidden(service.stdout() + service.stderr(), all);
-});
-
 test('check, start and reload: no output shows a JWT in place of the path of a key file', async () => {
   const secrets = [0, 1].map(() => SECRETS.JWT?.(randomBytes(64)) ?? NONE);
   const [own = '', other = ''] = secrets.map(({ text }) => text);

@@ -138,26 +138,6 @@ describe('errors', () => {
     );
   });
 
-  test('of issueMany: the pointer names the entry', async () => {
-    const { postern } = createClients();
-    const requests = [{ path: '/download/a' }, { path: '/elsewhere/a' }];
-    await expect(postern.issueMany(requests)).rejects.toMatchObject({
-      code: 'invalid_request',
-      errors: [{ pointer: '/1/path' }],
-    });
-  });
-
-  test("of another client's token: not_found", async () => {
-    const { postern, other } = createClients();
-    const { id, access_token: token } = await postern.issue({ path: '/download/a' });
-    await expect(other.show(id)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(other.prolong(id, 60)).rejects.toMatchObject({ code: 'not_found' });
-    expect(await other.revoke(id)).toBe(false);
-    await other.revokeToken(token);
-    expect(await other.introspect(token)).toEqual({ active: false });
-    expect((await postern.introspect(token)).active).toBe(true);
-  });
-
   test('of an unknown key: invalid_client, without the key', async () => {
     const key = 'a-key-that-nobody-has';
     const { postern } = createClients({}, key);

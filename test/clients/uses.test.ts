@@ -6,8 +6,6 @@ import {
   client,
   downloader,
   downloaders,
-  hasAddresses,
-  refused,
   stateOf,
   usedOnceFrom,
   waitForLines,
@@ -70,19 +68,4 @@ describe.each(modes)('uses: a link with one use by %s', (mode) => {
     expect((await readFile(link.file)).equals(BYTES)).toBe(true);
     expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
-
-  test.runIf(hasAddresses)(
-    'belongs to the client that downloads it, not to the client that sent HEAD first',
-    async (context) => {
-      const curl = await downloader('curl', context);
-      const { state, ...link } = await linkForOne();
-      const head = { ...link, more: ['-I'] };
-      expect(await curl.download({ ...head, from: '127.0.0.5' })).toMatchObject({ code: 0 });
-      expect(await curl.download({ ...link, from: '127.0.0.6' })).toMatchObject({ code: 0 });
-      for (const late of [head, link]) {
-        expect(await curl.download({ ...late, from: '127.0.0.5' })).toMatchObject(refused);
-      }
-      expect(await state()).toMatchObject(usedOnceFrom('127.0.0.6'));
-    },
-  );
 });

@@ -9,17 +9,6 @@ import { folderForTest } from '../support/for-test.ts';
 import { type Env, errorOf, issuesOf, load, loadWith } from '../support/load-config.ts';
 
 test.each([
-  ...['memory:', 'redis://127.0.0.1', 'redis://127.0.0.1:6379/', 'redis://redis.example:6379/15'],
-  ...['redis://[::1]:6379/0', 'redis://user:p%40ss%2Fword@redis.example:6379/0'],
-  ...['redis://:p@ss@redis.example', 'rediss://redis.example:6380'],
-  ...['redis+sentinel://user:p%40ss@a.example,b.example:26380/main/1'],
-  ...['rediss+cluster://a.example,[::1]:7000', 'redis+unix:///run/redis.sock'],
-  ...['redis+unix://user:p%40ss@/run/redis/a.sock'],
-])('config: the store URL %s is accepted', (url) => {
-  expect(load({ POSTERN_STORE: url }).store.url).toBe(url);
-});
-
-test.each([
   ['memory', 'memory:'],
   ['127.0.0.1:6379', 'redis://'],
   ['http://redis.example', 'redis://'],

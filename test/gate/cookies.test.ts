@@ -95,23 +95,6 @@ test.each([
   expect(reply.status).toBe(isPrefetch ? 403 : 204);
 });
 
-test('cookies: a requester is recognized by the resume cookie or the address', async () => {
-  const { api, authRequest } = await startGate();
-  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
-  const first = await authRequest(url, ADDRESS);
-  const secret = /=([^;]+)/.exec(String(first.headers['postern-set-cookie']))?.[1] ?? '';
-  const other = { 'X-Real-IP': '192.0.2.2' };
-  expect((await authRequest(url, ADDRESS)).status).toBe(204);
-  expect((await authRequest(url, other)).status).toBe(401);
-  expect((await authRequest(url, { ...other, 'Postern-Resume': secret })).status).toBe(204);
-  const among = `${'x'.repeat(22)} ${secret}`;
-  expect((await authRequest(url, { ...other, 'Postern-Resume': among })).status).toBe(204);
-  // Not a value that a client can choose.
-  expect((await authRequest(url, { ...other, 'X-Forwarded-For': '192.0.2.1' })).status).toBe(401);
-  const twice = { 'X-Real-IP': ['192.0.2.1', '192.0.2.1'] };
-  expect((await authRequest(url, twice)).status).toBe(401);
-});
-
 // nginx sends Postern-Cookie with the first cookie, and Cookie only if there may be several.
 describe('cookies: several of one name', () => {
   const OLD = `ps_${'x'.repeat(32)}`;

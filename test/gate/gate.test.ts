@@ -137,23 +137,6 @@ test('page: the gate writes a page while the store fails, and decides nothing', 
   expect(metrics).not.toMatch(/^postern_decisions_total\{.*\} [1-9]/m);
 });
 
-// nginx sends no URI, no cookie and no header of a client. If something did, the page would not use it.
-test('page: a token in the request is not redeemed and not shown', async () => {
-  const { ask, api, store } = await startGate();
-  const issued = await issueToken(api, { path: '/download/a', max_uses: 1 });
-  const { id, url, access_token: token } = issued;
-  const headers = {
-    'X-Original-URI': url,
-    'X-Original-Method': 'GET',
-    'X-Real-IP': '192.0.2.1',
-    Authorization: `Bearer ${token}`,
-    'Postern-Cookie': token,
-  };
-  const { status, body } = await ask('/page', { ...PAGE, ...headers });
-  expect([status, body.includes(token)]).toEqual([200, false]);
-  expect((await store.requesters(id)).total).toBe(0);
-});
-
 test('page: without a page the gate answers 503 without a body', () => {
   expect(pageAnswer(undefined)).toEqual({ status: 503, headers: ['Content-Length', '0'] });
 });

@@ -75,15 +75,6 @@ test.each([true, false])('not_before: is nbf of a JWT, with revocable: %s', asyn
   expect(await codeOf(url)).toBe('allow');
 });
 
-test('not_before: a JWT can be revoked by itself before it begins', async () => {
-  const { issue, ask, codeOf, clock } = await signedGate();
-  const { access_token: token, url, id } = await issue({ path, not_before: NOW + 60 });
-  await ask('POST /revoke', { form: { token } });
-  expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
-  clock.now += 60_000;
-  expect(await codeOf(url)).toBe('invalid_token');
-});
-
 test('not_before: a time in the past changes nothing, and nbf of a JWT is iat, and is not shown', async () => {
   const { issue, ask, codeOf } = await signedGate();
   for (const more of [{}, { not_before: NOW - 60 }]) {

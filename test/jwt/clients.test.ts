@@ -52,15 +52,6 @@ describe('client JWT: a claim is one segment of a path', () => {
     const reply = await ask('POST /tokens', { key: await bearer(claims), json: { path } });
     expect(reply.status).toBe(status);
   });
-
-  test.each(['../ann', 'a/b', '..', 'ann\0', ''])('the claim %j matches no folder', async (sub) => {
-    const { ask } = await opened();
-    const key = await bearer({ sub });
-    for (const path of ['/download/users/ann/a', '/download/users/a/b/x', '/download/a']) {
-      const { status } = await ask('POST /tokens', { key, json: { path } });
-      expect(status).toBeGreaterThanOrEqual(401);
-    }
-  });
 });
 
 test('client JWT: a path is only for its site', async () => {

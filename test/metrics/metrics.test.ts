@@ -93,13 +93,15 @@ test('metrics: a revoked token of another issuer counts as one revocation', asyn
 });
 
 test('metrics: a change that replicas did not acknowledge is an error of a store that is up', async () => {
-  const memory = createMemoryStore();
+  const { find } = createMemoryStore();
   const revoke = () => Promise.reject(new Unacknowledged('0 of 1'));
-  const { store, samples } = measured({ ...memory, revoke });
+  const { store, samples } = measured({ ...brokenStore(), find, revoke });
   await store.find(id);
   await expect(store.revoke(id, 'web')).rejects.toThrow(Unacknowledged);
   expect((await samples()).get('postern_store_up')).toBe(1);
   expect((await samples()).get('postern_store_errors_total{operation="revoke"}')).toBe(1);
+  await expect(store.check()).rejects.toThrow();
+  expect((await samples()).get('postern_store_up')).toBe(0);
 });
 
 test('metrics: what a store reports is counted', async () => {

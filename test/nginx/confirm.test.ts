@@ -4,7 +4,7 @@ import { connect } from 'node:http2';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { hasHttp2 } from '../support/nginx-version.ts';
-import { requestBytes, sendRaw } from '../support/raw.ts';
+import { sendRaw } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const path = '/download/film.mp4';
@@ -116,25 +116,9 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect(await site.nginx.errorLog()).not.toContain('buffered to a temporary file');
   });
 
-  test('a folder opens after one POST, also with plain URLs and the token in a cookie', async () => {
-    const folder = { prefix: '/download/hls/', confirm: true, cookie: true, bind: 'cookie' };
-    const { url } = await site.issue(folder);
-    expect((await site.fetch(`${url}a.m3u8`)).status).toBe(401);
-    const confirmed = await post(`${url}a.m3u8`);
-    expect(confirmed.headers.get('location')).toBe(marked(`${url}a.m3u8`));
-    const cookies = confirmed.headers.getSetCookie();
-    expect(cookies).toHaveLength(2);
-    const Cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
-    const segment = await site.fetch('/download/hls/b.ts', { headers: { Cookie } });
-    expect(await segment.text()).toBe('segment');
-    const bare = { headers: { Cookie: Cookie.replace(/postern_resume=[^;]*;?/, '') } };
-    expect((await site.fetch('/download/hls/b.ts', bare)).status).toBe(401);
-  });
-
   // Attacks.
 
   const attacked = () => issue({ max_uses: 2 });
-  const from = (address: string, bytes: Buffer) => sendRaw(site.nginx.port, bytes, 'GET', address);
 
   test('only a POST takes a use, whatever else a request says, so a link preview takes none', async () => {
     const { url, id } = await attacked();
@@ -153,24 +137,6 @@ describe.each(modes)('confirm by %s', (mode) => {
       expect((await site.ask('POST', own + query)).status).toBe(404);
     }
     expect((await site.postern.store.requesters(id)).total).toBe(0);
-  });
-
-  test('a requester cannot continue the confirmation of another one', async () => {
-    const { url } = await attacked();
-    const other = await attacked();
-    const mine = await from('127.0.0.2', requestBytes('POST', url));
-    expect(mine.status).toBe(303);
-    const cookie = /postern_resume=[^;]+/.exec(mine.header('set-cookie') ?? '')?.[0] ?? '';
-    const stranger = (method: string, target: string, headers = {}) => {
-      return from('127.0.0.3', requestBytes(method, target, headers));
-    };
-    for (const headers of [{}, { Cookie: 'postern_resume=AAAAAAAAAAAAAAAAAAAAAA' }, OVERRIDES]) {
-      const answer = await stranger('GET', url, headers);
-      expect([answer.status, JSON.parse(answer.text).code]).toEqual([401, 'confirmation_required']);
-    }
-    // The cookie of one link confirms no other link, and never by POST.
-    expect((await stranger('GET', other.url, { Cookie: cookie })).status).toBe(401);
-    expect((await stranger('GET', url, { Cookie: cookie })).text).toBe('the film');
   });
 
   test('access rules of the server block also apply to a POST', async () => {

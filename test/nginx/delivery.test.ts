@@ -93,36 +93,6 @@ test('delivery: downloads with a cached decision count', async () => {
   expect((await site.ask('GET', limited.url)).status).toBe(401);
 });
 
-test('delivery: forged and broken lines open nothing, and only known tokens are written and measured', async () => {
-  const site = await forTest(startReportingSite({ mode: 'auth_request', files: FILES }));
-  const { id, url, access_token } = await site.issue({ path: '/download/a.txt' });
-  const ended = await site.issue({ path: '/download/a.txt' });
-  await site.postern.store.revoke(ended.id, 'test');
-  const head = '<190>Nov 26 12:00:00 nginx: ';
-  const unknown = id.replace(/^.{4}/, 'AAAA');
-  await site.send(`${head}${unknown} 200 5 5 -`, `${head}${ended.id} 200 5 5 -`);
-  await site.send(
-    `${head}${access_token} 200 5 5 -`,
-    randomBytes(60_000),
-    `${head}${id} 200 5 5 -`,
-  );
-  expect(await site.delivered(id, 1)).toMatchObject({ requests: 1, bytes: 5 });
-  const samples = await site.samples();
-  const lines = ['added', 'unknown', 'invalid'].map((result) =>
-    samples.get(`postern_deliveries_total{result="${result}"}`),
-  );
-  expect(lines).toEqual([1, 2, 2]);
-  const bytes = 'postern_delivered_bytes_total{client="test",mount="/download/"}';
-  expect(samples.get(bytes)).toBe(5);
-  const { store } = site.postern;
-  for (const one of [unknown, ended.id]) {
-    expect(await store.delivered(one)).toBeUndefined();
-    expect((await store.find(one)).grant).toBeUndefined();
-  }
-  expect((await site.ask('GET', ended.url)).status).toBe(401);
-  expect((await site.ask('GET', url)).status).toBe(200);
-});
-
 test.each(modes)('delivery: files of an object store count by %s', async (mode) => {
   const storage = await forTest(startStorage({ '/bucket/a.txt': 'x'.repeat(1000) }));
   const options = {

@@ -83,21 +83,6 @@ export function listsContract({ store, now, pass }: Contracted): void {
     }
   });
 
-  test('list: the next page is right after grants were used', async () => {
-    const subject = newId();
-    const uses = { max: 2, resumeFor: 3600, requesters: [] };
-    const entries = Array.from({ length: 3 }, (_, i): Entry => {
-      return [newId(), grantAt(now(), { subject, uses, expiresAt: now() + 10_000 * (i + 1) })];
-    });
-    await store.issue(entries);
-    for (const [id] of entries) {
-      await store.redeem(id, from('192.0.2.1'), true);
-    }
-    const ids = (await listed('web', { subject }, 1)).entries.map(([id]) => id);
-    expect(new Set(ids)).toEqual(new Set(entries.map(([id]) => id)));
-    expect(ids).toHaveLength(3);
-  });
-
   /** Each way to revoke many grants: what the grants have, and the revocation. */
   const WAYS = ['subject', 'client'] as const;
 

@@ -13,30 +13,6 @@ storeContract('memory', async () => {
   return { store, now, pass, close: () => store.close() };
 });
 
-test('memory store: new and resuming requesters end at their millisecond', async () => {
-  let now = 1000;
-  const store = createMemoryStore({ now: () => now });
-  const id = newId();
-  const uses = { resumeFor: 2, requesters: [] };
-  await store.issue([[id, grantAt(now, { expiresAt: 2000, uses })]]);
-  const redeem = (address: string) =>
-    store.redeem(id, { cookies: [], address, newCookie: newId() }, true);
-  expect(await redeem('192.0.2.1')).toBe('new');
-  now = 1999;
-  expect(await redeem('192.0.2.2')).toBe('new');
-  now = 2000;
-  expect(await redeem('192.0.2.3')).toBeUndefined();
-  now = 2999;
-  expect(await redeem('192.0.2.1')).toBe('known');
-  now = 3000;
-  expect(await redeem('192.0.2.1')).toBeUndefined();
-  expect(await redeem('192.0.2.2')).toBe('known');
-  now = 3998;
-  expect(await redeem('192.0.2.2')).toBe('known');
-  now = 3999;
-  expect((await store.find(id)).grant).toBeUndefined();
-});
-
 test('memory store: grants and revocations that have not ended outlast a sweep', async () => {
   let now = 1000;
   const store = createMemoryStore({ now: () => now });
