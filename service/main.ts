@@ -78,16 +78,7 @@ async function main(): Promise<void> {
   // A process that shares the API with others cannot say whose metrics the next request gets.
   const isApiShared = config.apiListen !== 'off' && config.apiListen.fd !== undefined;
   const apiMetrics = config.metricsListen === undefined && !isApiShared && { metricsText };
-  const shared = {
-    metrics,
-    emit,
-    countsBytes,
-    version,
-    listScript,
-    log,
-    now,
-    ...apiMetrics,
-  };
+  const shared = { metrics, emit, countsBytes, version, listScript, log, now, ...apiMetrics };
 
   const fetchedKeys: FetchedKeys = new Map();
 

@@ -140,7 +140,6 @@ function issueOne({ issue, publicUrl }: TokensDependencies): Operation {
     summary: 'Issue a token',
     description: 'Issues a token for one file (`path`) or one folder (`prefix`).',
     json: ref('TokenRequest'),
-    advice: ' Send an array of requests to /tokens/batch.',
     answer: [201, 'Issued.', ref('IssuedToken')],
     headers: { Location: 'Where the token can be shown, unless it has no record.' },
     codes: ['insufficient_scope'],

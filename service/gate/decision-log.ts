@@ -25,18 +25,10 @@ export function logDecision(
 ): void {
   const level = levelOf(decision);
   if (!log.isLevelEnabled(level)) return;
-  const { allow, id, path } = decision;
   const fields = {
-    code: allow ? 'allow' : decision.code,
+    code: decision.allow ? 'allow' : decision.code,
     requester: requesterOf(decision),
-    token_id: id,
-    subject: bare(subjectOf(decision)),
-    // A token in an unexpected place is part of the path.
-    path: bare(path),
-    method: headers[requestHeaders.method],
-    site: headers[requestHeaders.site],
-    address: headers[requestHeaders.address],
-    request_id: headers[requestHeaders.requestId],
+    ...fieldsOf(headers, decision),
     traceparent: traceparentOf(headers),
     ms: Math.round(milliseconds * 1000) / 1000,
     ...(!isUsed(decision) && reasonFor(decision)),
@@ -76,10 +68,6 @@ function requesterOf(decision: Decision): string | undefined {
   return isUsed(decision) ? decision.redeemed : decision.refused && 'refused';
 }
 
-function subjectOf(decision: Decision): string | undefined {
-  return isUsed(decision) ? decision.grant.subject : decision.subject;
-}
-
 /** Why a JWT was rejected, or what failed; without a stack trace if the store is down: then every request logs it. */
 function reasonFor({ cause, rejection }: Deny): object {
   if (rejection !== undefined) return { reason: rejection.reason, issuer: rejection.issuer };
@@ -103,22 +91,23 @@ export function emitDecision(emit: Emit, headers: IncomingHttpHeaders, decision:
     const { client, uses } = decision.grant;
     // Otherwise max_uses bounds the events of a token.
     const limit = uses?.max === undefined ? decision.id : undefined;
-    emit('token.redeemed', { ...dataOf(headers, decision), client }, limit);
+    emit('token.redeemed', { ...fieldsOf(headers, decision), client }, limit);
   } else if (decision.locked !== undefined) {
     const { client } = decision.locked;
-    emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
+    emit('token.revoked', { by: 'pin', ...fieldsOf(headers, decision), client });
   } else if (REFUSALS.has(decision.code)) {
     // All tokens have one limit, because anybody can make up a token.
-    emit('token.refused', { reason: decision.code, ...dataOf(headers, decision) }, 'refused');
+    emit('token.refused', { reason: decision.code, ...fieldsOf(headers, decision) }, 'refused');
   }
 }
 
-function dataOf(headers: IncomingHttpHeaders, decision: Decision): object {
-  const { id, path } = decision;
+/** What a line and an event have in common. */
+function fieldsOf(headers: IncomingHttpHeaders, decision: Decision): object {
   return {
-    token_id: id,
-    subject: subjectOf(decision),
-    path,
+    token_id: decision.id,
+    subject: bare(isUsed(decision) ? decision.grant.subject : decision.subject),
+    // A token in an unexpected place is part of the path.
+    path: bare(decision.path),
     method: headers[requestHeaders.method],
     site: headers[requestHeaders.site],
     address: headers[requestHeaders.address],

@@ -48,10 +48,8 @@ export function createInstruments(registry: Registry) {
       return Object.fromEntries(children) as Readonly<Record<V, ReturnType<typeof createCount>>>;
     },
 
-    times: (name: string, help: string, labelNames: string[], bounds = BUCKETS) =>
-      metric({ type: 'histogram', name, help }, labelNames, (labels) =>
-        createTimes(name, labels, bounds),
-      ),
+    times: (name: string, help: string, labelNames: string[]) =>
+      metric({ type: 'histogram', name, help }, labelNames, (labels) => createTimes(name, labels)),
 
     /** A gauge whose value is read when Prometheus scrapes. */
     gauge(name: string, help: string, read: () => number, labels: Labels = {}): void {
@@ -71,20 +69,20 @@ function createCount(labels: Labels) {
   };
 }
 
-function createTimes(name: string, labels: Labels, bounds: readonly number[]) {
-  /** The last bucket is for values above all bounds. */
-  const inBucket = new Float64Array(bounds.length + 1);
+function createTimes(name: string, labels: Labels) {
+  /** The last bucket is for values above all BUCKETS. */
+  const inBucket = new Float64Array(BUCKETS.length + 1);
   let sum = 0;
   return {
     observe(seconds: number): void {
       let i = 0;
-      while (seconds > (bounds[i] ?? Number.POSITIVE_INFINITY)) i += 1;
+      while (seconds > (BUCKETS[i] ?? Number.POSITIVE_INFINITY)) i += 1;
       inBucket[i] = (inBucket[i] ?? 0) + 1;
       sum += seconds;
     },
     samples() {
       let count = 0;
-      const buckets = [...bounds, '+Inf'].map((le, i) => {
+      const buckets = [...BUCKETS, '+Inf'].map((le, i) => {
         count += inBucket[i] ?? 0;
         return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count };
       });

@@ -3,9 +3,6 @@ import { type Store, Unacknowledged } from '../token/store.ts';
 import { isOpaque } from '../token/token.ts';
 import type { Instruments } from './instruments.ts';
 
-/** Seconds: from a planned failover to one that an operator must start. */
-const FAILOVER_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
-
 /** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
 export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
   const issued = countsBy('postern_tokens_issued_total', 'Tokens issued, by format.', 'format', [
@@ -46,12 +43,6 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
     'cause',
     ['loop', 'store'],
   );
-  const failovers = times(
-    'postern_store_failover_seconds',
-    'Time in seconds from the first failure until another master answered.',
-    [],
-    FAILOVER_BUCKETS,
-  )();
   // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
   gauge(
@@ -104,7 +95,6 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
       },
       redirected: () => redirections.inc(),
       late: (cause: 'loop' | 'store') => late[cause].inc(),
-      failedOver: (seconds: number) => failovers.observe(seconds),
     },
 
     measuredStore: (store: Store): Store => ({

@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, Server as NetServer, type Socket as TcpSocket } from 'node:net';
 import { endianness } from 'node:os';
 import { dirname } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import type { InheritedSocket } from '../config/inherited.ts';
 import type { Listen, UdpAddress } from '../config/values.ts';
 
@@ -38,15 +39,10 @@ export class CannotListen extends Error {
 
   constructor(where: Listen, field: string, cause: NodeJS.ErrnoException) {
     const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
+    const [, meaning = cause.message] = getSystemErrorMap().get(cause.errno ?? 0) ?? [];
     // For a missing folder Node reports EACCES.
     const noFolder = 'path' in where && !existsSync(dirname(where.path));
-    const check =
-      {
-        EADDRINUSE: 'another process listens on it',
-        EACCES: 'this user has no permission to listen on it',
-        EADDRNOTAVAIL: 'this machine has no such address',
-        ENOENT: 'the folder does not exist',
-      }[noFolder ? 'ENOENT' : (cause.code ?? '')] ?? cause.message;
+    const check = noFolder ? 'the folder does not exist' : meaning;
     super(`postern cannot listen on ${address}: ${check}. See ${field}.`, { cause });
   }
 }

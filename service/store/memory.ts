@@ -21,9 +21,6 @@ import { redeem } from '../token/uses.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
-/** Tokens in one step of a sweep, which takes a few milliseconds. A request issues fewer, so each sweep ends. */
-const MAX_SWEPT = 5000;
-
 interface Held {
   grant: Grant;
   /** Oldest first. */
@@ -44,8 +41,6 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   /** Subjects of external tokens, which end if they were signed before, and until when to remember that. */
   const subjects = new Map<string, { readonly before: number; readonly until: number }>();
   let swept = now();
-  /** The tokens that are still to be swept. */
-  let sweeping: IterableIterator<string> | undefined;
 
   function put(id: string, grant: Grant): void {
     held.set(id, { grant, requesters: [], attempts: 0 });
@@ -82,23 +77,13 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return indexes.get(index) ?? [];
   }
 
-  /** Frees the memory of ended grants, in steps, because decisions wait meanwhile. */
+  /** Frees the memory of ended grants, in pieces, because decisions wait meanwhile. */
   function sweep(): void {
-    if (sweeping === undefined) {
-      if (now() - swept < SWEEP_EVERY_MS) return;
-      swept = now();
-      sweeping = held.keys();
-      for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
-      for (const [id, { until }] of subjects) if (until <= now()) subjects.delete(id);
-    }
-    for (let i = 0; i < MAX_SWEPT; i += 1) {
-      const { done, value } = sweeping.next();
-      if (done) {
-        sweeping = undefined;
-        return;
-      }
-      live(value);
-    }
+    if (now() - swept < SWEEP_EVERY_MS) return;
+    swept = now();
+    for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
+    for (const [id, { until }] of subjects) if (until <= now()) subjects.delete(id);
+    void inPieces(held.keys(), (piece) => piece.forEach(live));
   }
 
   return {

@@ -57,7 +57,7 @@ test.runIf(existsSync(built))(
 test.each([
   'bind() failed (98: Address already in use)',
   'Error: listen EADDRINUSE: address already in use 127.0.0.1:20000',
-  'postern cannot listen on 127.0.0.1:20000: another process listens on it. See POSTERN_LISTEN.',
+  'postern cannot listen on 127.0.0.1:20000: address already in use. See POSTERN_LISTEN.',
 ])('onFreePorts: tries other ports at most three times if a port is taken: %s', async (message) => {
   const tried: number[] = [];
   const start = (failures: number) => async (ports: number[]) => {

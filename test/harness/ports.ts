@@ -43,9 +43,7 @@ export async function onFreePorts<T>(
   try {
     return await start(await freePorts(count));
   } catch (error) {
-    const taken = /EADDRINUSE|address already in use|another process listens on it/i.test(
-      String(error),
-    );
+    const taken = /EADDRINUSE|address already in use/i.test(String(error));
     if (!taken || attempts <= 1) throw error;
     return onFreePorts(count, start, attempts - 1);
   }

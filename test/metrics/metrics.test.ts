@@ -111,7 +111,6 @@ test('metrics: what a store reports is counted', async () => {
   store.acknowledged(false);
   store.redirected();
   store.late('loop');
-  store.failedOver(1.5);
   const samples = samplesOf(await text());
   const result = (value: string) => `postern_store_acknowledgments_total{result="${value}"}`;
   expect(samples.get(result('acknowledged'))).toBe(1);
@@ -119,9 +118,6 @@ test('metrics: what a store reports is counted', async () => {
   expect(samples.get('postern_store_redirections_total')).toBe(1);
   expect(samples.get('postern_store_late_replies_total{cause="loop"}')).toBe(1);
   expect(samples.get('postern_store_late_replies_total{cause="store"}')).toBe(0);
-  expect(samples.get('postern_store_failover_seconds_sum')).toBe(1.5);
-  expect(samples.get('postern_store_failover_seconds_bucket{le="1"}')).toBe(0);
-  expect(samples.get('postern_store_failover_seconds_bucket{le="2"}')).toBe(1);
 });
 
 test('metrics: close() closes the measured store', async () => {

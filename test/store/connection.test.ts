@@ -1,13 +1,8 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import {
-  createAttempt,
-  createState,
-  createWatch,
-} from '../../service/store/connection/connection.ts';
+import { createAttempt, createState } from '../../service/store/connection/connection.ts';
 import { failureOf } from '../../service/store/connection/failure.ts';
 import { parseStoreUrl, shownHosts } from '../../service/store/connection/url.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { observerOf } from '../support/store/open-redis.ts';
 
 function started() {
   const writes: Array<() => void> = [];
@@ -17,7 +12,6 @@ function started() {
     () => new Promise<void>((resolve) => writes.push(resolve)),
     {
       failureOf: (error) => error as never,
-      answering: () => ['127.0.0.1:1'],
       isKnown: () => false,
     },
   );
@@ -95,32 +89,6 @@ describe('attempt', () => {
     void wait('d');
     expect(sent).toEqual(['b', 'd']);
   });
-});
-
-function watched() {
-  const failovers: number[] = [];
-  const watch = createWatch(observerOf({ failedOver: (seconds) => void failovers.push(seconds) }));
-  return { watch, failovers };
-}
-
-test.each<[string, Array<string | undefined>, number]>([
-  ['the same master after a failure', ['a', undefined, 'a'], 0],
-  ['another master after a failure', ['a', undefined, 'b'], 1],
-  ['another master without a failure', ['a', 'b'], 1],
-  ['two failovers', ['a', undefined, 'b', undefined, 'a'], 2],
-  ['one master of a cluster', ['a b c', undefined, 'a b d'], 1],
-  ['a master that is still named after a failure', ['a b', undefined, 'a b c', 'b c'], 1],
-  ['a master that is still named', ['a b', 'a b c', 'b c'], 1],
-  ['a master that is added', ['a b', 'a b c', 'a b c'], 0],
-  ['a master that is removed', ['a b c', 'a b', 'a b'], 0],
-  ['the first answer after failures', [undefined, undefined, 'a'], 0],
-])('failovers: %s (%j) is counted %i times', (_, checks, count) => {
-  const { watch, failovers } = watched();
-  for (const names of checks) {
-    if (names === undefined) watch.failed();
-    else watch.answered(names.split(' '));
-  }
-  expect(failovers).toHaveLength(count);
 });
 
 const SECRET = 'pa55word';

@@ -174,7 +174,6 @@ export function connectCluster(
   }
 
   const state = createState(options, write, {
-    answering: masterNames,
     // If a node does not reply at all, the connection ends, which is reported.
     isKnown: ({ message }) => message === TIMED_OUT,
     failureOf: clusterFailure,

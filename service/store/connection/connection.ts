@@ -32,8 +32,6 @@ export interface StoreObserver {
   redirected(): void;
   late(cause: LateCause): void;
   evicts(isEvicting: boolean): void;
-  /** Another master answers; the time since the first failure. */
-  failedOver(seconds: number): void;
 }
 
 /** A string, or why it is not known; null if the key does not exist or has another type. */
@@ -132,8 +130,6 @@ export function byDigest(redis: Connection['redis'], script: string) {
 
 /** What a connection provides for its state. */
 interface Connected extends Pick<Connection, 'failureOf'> {
-  /** The names of the masters that answered the last check. */
-  answering(): readonly string[];
   /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */
   isKnown(error: Error): boolean;
 }
@@ -151,7 +147,6 @@ export function createState(
   connected: Connected,
 ) {
   const { onState, observer, checkEveryMs = 1000 } = options;
-  const watch = createWatch(observer);
   let up = false;
   let isClosed = false;
   /** Number of lost and refused connections and of failed checks. */
@@ -173,7 +168,7 @@ export function createState(
       if (isClosed) return;
       up = false;
       failures += 1;
-      watch.failed();
+      observer?.connected(false);
       onState?.('down', why);
     },
 
@@ -183,7 +178,7 @@ export function createState(
       try {
         await write();
       } catch (error) {
-        watch.failed();
+        observer?.connected(false);
         if (!connected.isKnown(error as Error)) state.down(state.failureOf(error as Error));
         return;
       }
@@ -191,7 +186,7 @@ export function createState(
       if (isClosed || failures !== before) return;
       state.lost = undefined;
       state.unusable = undefined;
-      watch.answered(connected.answering());
+      observer?.connected(true);
       if (!up) onState?.('up');
       up = true;
     },
@@ -213,33 +208,6 @@ export function createState(
   const timer = setInterval(() => void state.check(), checkEveryMs);
   timer.unref();
   return state;
-}
-
-/** Reports each check to an observer, and each failover: another master answers than before. */
-export function createWatch(observer: StoreObserver | undefined) {
-  let masters: readonly string[] = [];
-  let failedAt: number | undefined;
-  /** The last check found an additional master. */
-  let wasAdded = false;
-
-  return {
-    failed(): void {
-      failedAt ??= performance.now();
-      observer?.connected(false);
-    },
-    answered(names: readonly string[]): void {
-      const isGone = masters.some((name) => !names.includes(name));
-      const isNew = masters.length > 0 && names.some((name) => !masters.includes(name));
-      // For one more check, a cluster may still name the old master.
-      const isReplaced = isNew ? isGone || failedAt !== undefined : isGone && wasAdded;
-      wasAdded = isNew && !isReplaced;
-      const now = performance.now();
-      if (isReplaced) observer?.failedOver((now - (failedAt ?? now)) / 1000);
-      masters = names;
-      failedAt = undefined;
-      observer?.connected(true);
-    },
-  };
 }
 
 export function replyOrThrow([error, value]: Reply): unknown {

@@ -81,10 +81,6 @@ function connectServer(
   const lookUp = withRetry(wait);
 
   const state = createState(options, write, {
-    answering() {
-      const { remoteAddress, remotePort } = redis.stream ?? {};
-      return remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`];
-    },
     isKnown: isSilence,
     failureOf,
   });

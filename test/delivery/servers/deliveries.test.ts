@@ -146,6 +146,6 @@ test('delivery: an address that is in use is named', async () => {
   onTestFinished(() => void socket.close());
   const listen = `127.0.0.1:${socket.address().port}`;
   await expect(startService({ env: { ...ENV, POSTERN_DELIVERY_LISTEN: listen } })).rejects.toThrow(
-    `postern cannot listen on ${listen}: another process listens on it. See POSTERN_DELIVERY_LISTEN.`,
+    `postern cannot listen on ${listen}: address already in use. See POSTERN_DELIVERY_LISTEN.`,
   );
 });

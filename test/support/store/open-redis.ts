@@ -134,7 +134,6 @@ export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {
     redirected() {},
     late() {},
     evicts() {},
-    failedOver() {},
   };
   return { ...none, ...more };
 }
