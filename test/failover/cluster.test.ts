@@ -9,7 +9,14 @@ import { waitFor } from '../harness/wait.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { forTest } from '../support/for-test.ts';
 import { grantAt, issueTo, newId } from '../support/store/grants.ts';
-import { answers, observerOf, storeAt, tell, whyOf } from '../support/store/open-redis.ts';
+import {
+  answers,
+  expectOneReconnection,
+  observerOf,
+  storeAt,
+  tell,
+  whyOf,
+} from '../support/store/open-redis.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 
@@ -123,6 +130,7 @@ test.each(['is killed', 'hangs'])('Cluster: if a master %s, its replica answers'
     await waitFor(follows, { what: 'the old master to follow', deadline: 30_000 });
   }
   expect((await outcomes(store, ids)).absent).toEqual(ids);
+  await expectOneReconnection(states, [...cluster.masters, ...cluster.replicas], 3);
 });
 
 test('Cluster: after a planned failover, the new master is asked without an error of the old one', async () => {

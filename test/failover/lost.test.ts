@@ -12,7 +12,13 @@ import { serviceForTest } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { issueToken } from '../support/postern.ts';
 import { from, grantAt, issueTo, newId } from '../support/store/grants.ts';
-import { answers, storeAt, tell, whyOf } from '../support/store/open-redis.ts';
+import {
+  answers,
+  expectOneReconnection,
+  storeAt,
+  tell,
+  whyOf,
+} from '../support/store/open-redis.ts';
 import { startHoldingProxy } from '../support/store/proxies.ts';
 
 setFlagsFromString('--expose-gc');
@@ -67,6 +73,7 @@ test('Redis lost: a silent connection is replaced without any request, at a new 
   await waitFor(() => states.at(-1) === 'up', { what: 'the new address' });
   expect(await tell(other, 'EXISTS postern:ready')).toBe(':1');
   await store.check();
+  await expectOneReconnection(states, [other]);
 });
 
 test('Redis lost: commands on a silent connection do not use more and more memory', async () => {
@@ -200,7 +207,7 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   const folder = await folderForTest();
   const slow = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
   const redis = await started(['--dir', folder, '--save', '3600 1', ...slow]);
-  const { store, id } = await throughProxy(redis);
+  const { store, states, id } = await throughProxy(redis);
   await store.issue(Array.from({ length: 3000 }, () => [newId(), grantAt(Date.now())] as const));
   await tell(redis, 'SAVE');
   await redis.restart();
@@ -208,6 +215,8 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
   await waitFor(hasLoaded, { what: 'it to have loaded' });
   expect((await store.find(id)).grant).toBeDefined();
+  await waitFor(() => states.at(-1) === 'up', { what: 'the next check' });
+  await expectOneReconnection(states, [redis]);
 });
 
 test('service: without its replica it answers 503, and a repetition is acknowledged', async () => {

@@ -57,6 +57,7 @@ async function opened(
 ) {
   const servers = await starting;
   const acknowledgments: boolean[] = [];
+  const states: string[] = [];
   const store = createRedisStore({
     url: servers.url,
     prefix: 'postern:',
@@ -65,6 +66,7 @@ async function opened(
     observer: observerOf({
       acknowledged: (isAcknowledged) => void acknowledgments.push(isAcknowledged),
     }),
+    onState: (state) => void states.push(state),
     ...options,
   });
   onTestFinished(async () => {
@@ -78,7 +80,7 @@ async function opened(
   const resume = () => {
     for (const replica of servers.replicas) replica.resume();
   };
-  return { servers, store, acknowledgments, pause, resume };
+  return { servers, store, acknowledgments, states, pause, resume };
 }
 
 const UNTIL = Date.now() + 600_000;
@@ -202,7 +204,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
   test.skipIf(!isReplaced)(
     'an earlier end that was acknowledged survives a failover',
     async (context) => {
-      const { servers, store } = await opened(context, start(), { replicas });
+      const { servers, store, states } = await opened(context, start(), { replicas });
       // They are on each master of a cluster.
       const ids = await Promise.all(Array.from({ length: 20 }, () => prepared(store)));
       const soon = Date.now() + 120_000;
@@ -217,6 +219,8 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
       };
       await waitFor(areFound, { what: 'the failover', deadline: 30_000 });
       expect(found).toEqual(ids.map(() => soon));
+      await waitFor(() => states.at(-1) === 'up', { what: 'the successor' });
+      expect(states.filter((state) => state === 'up')).toHaveLength(2);
     },
   );
 

@@ -11,7 +11,13 @@ import {
 import { waitFor } from '../harness/wait.ts';
 import { forTest } from '../support/for-test.ts';
 import { issueTo } from '../support/store/grants.ts';
-import { answers, storeAt, tell, whyOf } from '../support/store/open-redis.ts';
+import {
+  answers,
+  expectOneReconnection,
+  storeAt,
+  tell,
+  whyOf,
+} from '../support/store/open-redis.ts';
 import { startHoldingProxy } from '../support/store/proxies.ts';
 
 async function started(
@@ -71,6 +77,7 @@ test.each([
     await follows();
   }
   expect((await store.find(id)).grant).toBeUndefined();
+  await expectOneReconnection(states, redis.servers);
 });
 
 test('Sentinel: many attempts to connect to a lost master leave no listeners behind', async () => {

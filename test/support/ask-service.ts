@@ -1,10 +1,10 @@
+import { expect, onTestFinished } from 'vitest';
 import {
   type ServiceOptions,
   type ServiceProcess,
   startService,
   storeReady,
 } from '../harness/service.ts';
-import { forTest } from './for-test.ts';
 import { type IssuedToken, KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
 
@@ -74,9 +74,13 @@ export async function startReady(
   return service;
 }
 
-/** The same until the test ends, and what tests ask it. */
-export async function serviceForTest(env?: Record<string, string>) {
-  const service = await forTest(startReady(env));
+/** The same until the test ends, and what tests ask it. It must not end by itself with another code. */
+export async function serviceForTest(env?: Record<string, string>, code = 0) {
+  const service = await startReady(env);
+  onTestFinished(async () => {
+    const exit = await service.stop();
+    if (exit.signal === null) expect(exit.code).toBe(code);
+  });
   return {
     ...service,
     api: (line: string, asking?: Asking) => askApi(service, line, asking),

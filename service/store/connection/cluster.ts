@@ -197,7 +197,8 @@ export function connectCluster(
     });
     node.on('close', () => {
       if (wasReady) attempt.begin();
-      else attempt.end();
+      // A replica that the library leaves was not needed.
+      else if (!node.options.readOnly) attempt.end();
       wasReady = false;
     });
     // Connect now, because only the connection of a node reports why it fails. A replica connects when it is promoted.
@@ -205,6 +206,7 @@ export function connectCluster(
   });
   cluster.on('-node', (node: Redis) => {
     if (nodes.get(nameOf(node)) === node) nodes.delete(nameOf(node));
+    connectedAgain();
   });
   cluster.on('ready', () => {
     connectedAgain();

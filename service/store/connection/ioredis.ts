@@ -106,11 +106,22 @@ export class MasterConnector extends SentinelConnector {
       // The library writes the stack of each error without a listener to standard error.
       sentinel.on('error', ignore);
       // On a new connection, the library subscribes again, but a failure of that would end the process.
-      if (more?.lazyConnect)
+      if (more?.lazyConnect) {
         sentinel.on('ready', () => void sentinel.subscribe('+switch-master').catch(ignore));
-      else void this.#count(sentinel);
+        // Each sentinel reports a failover, and the library would connect again for each report.
+        const { emit } = sentinel;
+        sentinel.emit = (event, ...args) =>
+          !(event === 'message' && this.#isConnectedTo(args[1])) &&
+          emit.call(sentinel, event, ...args);
+      } else void this.#count(sentinel);
       return sentinel;
     };
+  }
+
+  /** @param report the name of the master, its old and its new address and port */
+  #isConnectedTo(report: string): boolean {
+    const { remoteAddress, remotePort } = (this.stream as Socket | undefined) ?? {};
+    return report.endsWith(` ${remoteAddress} ${remotePort}`);
   }
 
   /** If this fails, only a warning is missing: the connection does not depend on it. */

@@ -1,4 +1,4 @@
-import { inject, onTestFinished } from 'vitest';
+import { expect, inject, onTestFinished } from 'vitest';
 import { createMetrics } from '../../../service/metrics/metrics.ts';
 import type {
   RedisStoreOptions,
@@ -118,6 +118,17 @@ export async function tell(redis: Redis, command: string): Promise<string> {
   const reply = await ask(redis.port, command, 5_000);
   if (reply === undefined) throw new Error(`no reply to ${command}`);
   return reply.trimEnd();
+}
+
+/** After one loss, the store is up for the second time, and has one connection to each master. */
+export async function expectOneReconnection(
+  states: readonly string[],
+  servers: readonly Redis[],
+  masters = 1,
+): Promise<void> {
+  expect(states.filter((state) => state === 'up')).toHaveLength(2);
+  const lists = await Promise.all(servers.map(({ port }) => ask(port, 'CLIENT LIST')));
+  expect(lists.join().match(/ lib-name=ioredis /g)).toHaveLength(masters);
 }
 
 /** The names of all keys, except the key of the write checks. */
