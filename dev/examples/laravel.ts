@@ -44,7 +44,7 @@ export async function findLaravelApp({ folder, tokens, env }: LaravelOptions): P
     EXAMPLE_FILES: join(folder, 'files'),
     POSTERN_TOKENS: tokens,
     POSTERN_ISSUER: 'https://shop.example',
-    POSTERN_AUDIENCE: 'https://files.example',
+    POSTERN_AUDIENCE: 'urn:postern:download',
   };
   return { path: php.path, env: { ...php.env, ...own, ...env } };
 }

@@ -35,7 +35,7 @@ const SETTINGS = {
     {
       id: 'shop',
       issuer: 'https://shop.example',
-      audience: 'https://files.example',
+      audience: 'urn:postern:download',
       trusted_for: 'downloads',
       paths: ['/download/'],
       client: 'web',

@@ -8,16 +8,17 @@ import tempfile
 import threading
 import unittest
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from unittest import mock
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from postern_downloads import AsyncPostern, Postern, PosternError, Signer
+from postern_downloads import Postern, PosternError, Signer
 from postern_downloads.signer import REVOKED_AHEAD
 
 API, KEY, KEY_FILE = (os.environ[f"POSTERN_{name}"] for name in ("API", "API_KEY", "KEY_FILE"))
-ISSUER = {"issuer": "https://shop.example", "audience": "https://files.example"}
+ISSUER = {"issuer": "https://shop.example", "audience": "urn:postern:download"}
 
 
 class Against(unittest.TestCase):
@@ -104,7 +105,7 @@ class Keys(Against):
         self.shows_no("a-wrong-key", error_of(TypeError, odd.issue, path=object()))
 
     def test_url_must_be_that_of_an_api(self):
-        for url in ("127.0.0.1:7301", "ftp://a", "http://u:p@a/", "http://a/?b", "http://a/#b"):
+        for url in ("127.0.0.1:7301", "ftp://a", "http://u:p@a/", "http://a/?b", "http://a/#b", "http://a:b/"):
             with self.assertRaises(ValueError, msg=url):
                 Postern(url, KEY)
 
@@ -114,7 +115,7 @@ class Server(Against):
 
     def setUp(self):
         self.asked, self.answers, self.bodies, self.connections = [], [], [], set()
-        self.closed = threading.Event()
+        self.closed, self.together = threading.Event(), None
         test = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -124,6 +125,8 @@ class Server(Against):
                 test.asked.append((self.path, self.headers.get("Authorization")))
                 test.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 test.connections.add(self.client_address)
+                if test.together:
+                    test.together.wait()
                 status, headers, body = test.answers.pop(0)
                 if status is None:
                     self.close_connection = True
@@ -168,7 +171,7 @@ class Server(Against):
         self.fails("unavailable", self.postern.issue, path="/download/a")
         self.assertEqual(len(self.asked), 1)
 
-    def test_calls_of_a_thread_share_a_connection_until_the_server_closes_it(self):
+    def test_calls_share_a_connection_until_the_server_closes_it(self):
         token = (201, {}, b'{"url": "a"}')
         self.answers[:] = [token, token, (201, {"X-Closes": ""}, token[2]), token]
         for _ in range(3):
@@ -178,28 +181,33 @@ class Server(Against):
         self.postern.issue(path="/download/a")
         self.assertEqual(len(self.connections), 2)
 
-    def test_a_forked_process_and_another_thread_use_other_connections(self):
-        self.answers[:] = [(201, {}, b'{"url": "a"}')] * 4
+    def test_a_forked_process_and_a_call_after_a_pause_use_other_connections(self):
+        self.answers[:] = [(201, {}, b'{"url": "a"}')] * 3
         self.postern.issue(path="/download/a")
         with mock.patch("os.getpid", return_value=1):
             self.postern.issue(path="/download/a")
-        other = threading.Thread(target=self.postern.issue, kwargs={"path": "/download/a"})
-        other.start()
-        other.join()
+            self.assertEqual(len(self.connections), 2)
+            with mock.patch("time.monotonic", return_value=1e9):
+                self.postern.issue(path="/download/a")
         self.assertEqual(len(self.connections), 3)
-        with mock.patch("time.monotonic", return_value=1e9):
-            self.postern.issue(path="/download/a")
+
+    def test_calls_at_the_same_time_use_different_connections(self):
+        self.together = threading.Barrier(4)
+        self.answers[:] = [(201, {}, b'{"url": "a"}')] * 8
+        with ThreadPoolExecutor(4) as threads:
+            for _ in range(2):
+                list(threads.map(lambda _: self.postern.issue(path="/download/a"), range(4)))
         self.assertEqual(len(self.connections), 4)
 
     def test_issue_many_sends_batches_that_postern_accepts(self):
         for requests, sizes in (
-            ([{"path": "/download/a"}] * 201, [100, 100, 1]),
-            ([{"path": "/download/" + "a" * 2000, "target_args": "b" * 28000}] * 9, [4, 4, 1]),
+            ([{"path": "/download/a"}] * 200, [100, 100]),
+            ([{"path": "/download/" + "a" * 2000, "target_args": "b" * 28000}] * 8, [4, 4]),
             ([], []),
         ):
             self.bodies.clear()
             self.answers[:] = [(201, {}, json.dumps([{}] * size).encode()) for size in sizes]
-            self.assertEqual(len(self.postern.issue_many(requests)), len(requests))
+            self.assertEqual(self.postern.issue_many(iter(requests)), [{}] * len(requests))
             self.assertEqual([len(json.loads(body)) for body in self.bodies], sizes)
             self.assertLessEqual(max(map(len, self.bodies), default=0), 128 << 10)
 
@@ -230,14 +238,11 @@ class Server(Against):
         for body in odd:
             self.answers[:] = [(200, {}, body)]
             self.fails("unexpected_response", self.postern.show, "a")
-        for body in (b"1", b"<html>"):
-            self.answers[:] = [(200, {}, body)]
-            self.fails("unexpected_response", self.postern.revoke_token, "a")
+        self.answers[:] = [(200, {}, b"<html>")]
+        self.fails("unexpected_response", self.postern.revoke_token, "a")
         for body in (b"[]", b'{"errors": 1}', b"null"):
             self.answers[:] = [(400, {}, body)]
             self.fails("unexpected_response", self.postern.show, "a")
-        self.answers[:] = [(201, {}, b"[{}]")]
-        self.fails("unexpected_response", self.postern.issue_many, [{}, {}])
 
     def test_a_server_that_does_not_answer_is_a_time_out(self):
         silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
@@ -247,28 +252,20 @@ class Server(Against):
 
 
 class Asynchronous(unittest.IsolatedAsyncioTestCase):
-    async def test_calls_are_those_of_the_client(self):
-        postern = AsyncPostern(API, KEY)
-        bob = {"subject": f"bob {uuid.uuid4()}"}
-        token = await postern.issue(path="/download/a", **bob)
-        many = await postern.issue_many([{"path": "/download/a", **bob}] * 2)
-        self.assertEqual(len((await postern.list(**bob))["tokens"]), 3)
-        self.assertEqual((await postern.show(token["id"]))["subject"], bob["subject"])
-        self.assertGreater((await postern.prolong(token["id"], 600))["exp"], 0)
-        self.assertTrue(await postern.revoke(token["id"]))
-        await postern.revoke_token(many[0]["access_token"])
-        await postern.revoke_signed(iss=ISSUER["issuer"], jti="a")
-        self.assertFalse((await postern.introspect(token["access_token"]))["active"])
-        self.assertEqual((await postern.revoke_subject(bob["subject"]))["revoked"], 1)
+    async def test_a_call_returns_or_raises_what_the_method_does(self):
+        postern = Postern(API, KEY)
+        token = await postern.to_thread(postern.issue, path="/download/a", subject="ada")
+        self.assertEqual((await postern.to_thread(postern.show, token["id"]))["subject"], "ada")
         with self.assertRaises(PosternError) as failed:
-            await postern.issue(path="/elsewhere/a")
+            await postern.to_thread(postern.issue, path="/elsewhere/a")
         self.assertEqual(failed.exception.status, 400)
 
     async def test_a_postern_that_hangs_delays_nothing_else(self):
         silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
         self.addCleanup(silent.server_close)
-        postern = AsyncPostern(f"http://127.0.0.1:{silent.server_port}", KEY, timeout=1)
-        hanging = [asyncio.create_task(postern.issue(path="/download/a")) for _ in range(100)]
+        postern = Postern(f"http://127.0.0.1:{silent.server_port}", KEY, timeout=1)
+        calls = (postern.to_thread(postern.issue, path="/download/a") for _ in range(100))
+        hanging = [asyncio.create_task(call) for call in calls]
         for _ in range(100):
             await asyncio.to_thread(lambda: None)
         self.assertFalse(any(task.done() for task in hanging))

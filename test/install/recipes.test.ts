@@ -235,7 +235,7 @@ test('integrations/examples/fastapi', async (context) => {
   await logsReason(visit);
   state.fails = 'hangs';
   let answered = 0;
-  // More than AsyncPostern has threads.
+  // More than the client has threads.
   const hanging = Array.from({ length: 50 }, async () => {
     const { status } = await visit('/files/hello.txt');
     answered += 1;

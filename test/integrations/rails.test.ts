@@ -103,7 +103,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
   async function equalLinks(cacheFor: number, wanted: readonly Wanted[], key = 'rsa.pem') {
     const settings = {
       ...{ service: 'Postern', root: join(site.folder, 'files'), mount: '/download/' },
-      ...{ issuer: 'https://shop.example', audience: 'https://files.example' },
+      ...{ issuer: 'https://shop.example' },
       ...{ key_file: join(site.folder, key), cache_for: cacheFor },
     };
     const printed = await ruby(`
@@ -293,7 +293,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
   test.runIf(tokens === 'signed')('a missing key is reported with its file', async () => {
     const tokensWith = (file: string) =>
       errorOf(
-        `ActiveStorage::Blob.service.tokens.class.new(issuer: "a", audience: "b", key_file: "${file}").jwk`,
+        `ActiveStorage::Blob.service.tokens.class.new(issuer: "a", key_file: "${file}").jwk`,
       );
     const expected = 'key_file: expected a private P-256 or RSA key in PEM at';
     expect(await tokensWith('/nonexistent.pem')).toContain(`${expected} /nonexistent.pem`);

@@ -222,7 +222,7 @@ export async function expectIssuer(
     {
       id,
       issuer: 'https://shop.example',
-      audience: 'https://files.example',
+      audience: 'urn:postern:download',
       jwks_file: `/etc/postern/${id}.json`,
       trusted_for: 'downloads',
       algorithms: ['ES256'],

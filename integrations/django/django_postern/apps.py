@@ -3,7 +3,6 @@ from django.apps import AppConfig
 
 class PosternConfig(AppConfig):
     name = "django_postern"
-    verbose_name = "Postern"
 
     def ready(self):
         from . import checks  # noqa: F401  It registers itself.

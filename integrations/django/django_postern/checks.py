@@ -16,12 +16,12 @@ def check_storages(app_configs, **kwargs):
     """Finds what would make each url() fail, and private files that this site makes public."""
     errors = []
     checks = {"E001": _check_tokens, "E002": _check_place, "E003": _check_media, "E004": _check_urls}
-    for where, storage in postern_storages():
+    for alias, storage in postern_storages():
         for id, check in checks.items():
             try:
                 check(storage)
             except ImproperlyConfigured as error:
-                errors.append(Error(str(error), obj=where, id=f"postern.{id}"))
+                errors.append(Error(str(error), obj=f"STORAGES[{alias!r}]", id=f"postern.{id}"))
     return errors
 
 
@@ -29,7 +29,7 @@ def postern_storages():
     for alias, options in storages.backends.items():
         # Another storage may connect to a server when it is made.
         if issubclass(import_string(options["BACKEND"]), PosternUrls):
-            yield f"STORAGES[{alias!r}]", storages[alias]
+            yield alias, storages[alias]
 
 
 def _check_tokens(storage):
@@ -43,10 +43,12 @@ def _check_place(storage):
 def _check_media(storage):
     url, root = settings.MEDIA_URL, settings.MEDIA_ROOT
     # Django makes an empty MEDIA_URL the prefix of the site.
-    if url not in ("", get_script_prefix(), storage.mount) and _overlaps(storage, root):
+    is_own = ("default", url) in ((alias, one.mount) for alias, one in postern_storages())
+    is_public = url not in ("", get_script_prefix()) and not is_own
+    if is_public and (storage.mount == url or _overlaps(storage, root)):
         raise ImproperlyConfigured(
-            f"MEDIA_URL says that the files in MEDIA_ROOT ({root}) are public at {url}. Remove "
-            "MEDIA_URL and this location of nginx, or keep the private files in another folder."
+            f"MEDIA_URL says that the files in MEDIA_ROOT ({root}) are public at {url}. Remove MEDIA_URL and "
+            "this location of nginx, or give the private files another location and mount."
         )
 
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
+from django.urls import get_script_prefix
 from django.utils.functional import cached_property
 from postern_downloads import Postern, Signer
 
@@ -17,6 +18,8 @@ PARAMETERS = frozenset(
     "not_before pin resume_for subject".split()
 )
 
+DEFAULTS = {"tokens": "signed", "audience": "urn:postern:download", "expire": 600, "cache_for": 0, "timeout": 5}
+
 MAX_FILENAME_LENGTH = 255
 
 
@@ -25,14 +28,14 @@ class PosternUrls:
 
     def __init__(self, **given):
         # Libraries and migrations make a storage without options.
-        options = {**getattr(settings, "DJANGO_POSTERN", {}), **given}
-        self.mount, self.tokens = options.pop("mount", None), options.pop("tokens", "signed")
-        self.expire, self.cache_for = options.pop("expire", 600), options.pop("cache_for", 0)
-        self.filename, self._kid = options.pop("filename", None), options.pop("kid", None)
+        options = {**DEFAULTS, **getattr(settings, "DJANGO_POSTERN", {}), **given}
 
         def take(*names):
             return {name: options.pop(name, None) for name in names}
 
+        self.mount = options.pop("mount", None) or settings.MEDIA_URL
+        self.tokens, self.expire, self.cache_for = take("tokens", "expire", "cache_for").values()
+        self.filename, self._kid = take("filename", "kid").values()
         self._fields = take("site", "max_uses", "confirm")
         self.signing = take("key_file", "issuer", "audience")
         self._api = take("api", "api_key", "timeout")
@@ -72,15 +75,14 @@ class PosternUrls:
     @cached_property
     def signer(self):
         """Signs tokens with the key of this application."""
-        missing = [name for name, value in self.signing.items() if not value]
-        if missing:
-            raise ImproperlyConfigured(f"{', '.join(missing)}: required to sign tokens")
+        if not all(self.signing.values()):
+            raise ImproperlyConfigured("key_file, issuer: required to sign tokens")
         try:
             signer = Signer(**self.signing, kid=self._kid)
-        except (OSError, ValueError, ImportError) as error:
+            # Reports a cache_for that this key cannot have.
+            signer.sign(path="/", expires_in=1, cache_for=self.cache_for)
+        except (ValueError, ImportError) as error:
             raise ImproperlyConfigured(f"key_file: {error}") from None
-        if self.cache_for and not signer.is_repeatable:
-            raise ImproperlyConfigured("cache_for: expected a key for EdDSA or RS256 in key_file")
         return signer
 
     @cached_property
@@ -90,7 +92,7 @@ class PosternUrls:
         if not api or not key:
             raise ImproperlyConfigured("api, api_key: required to call Postern")
         try:
-            return Postern(api, key, timeout=timeout or 5)
+            return Postern(api, key, timeout=timeout)
         except ValueError as error:
             raise ImproperlyConfigured(f"api, api_key: {error}") from None
 
@@ -98,10 +100,11 @@ class PosternUrls:
     def place(self):
         """The origin and the public prefix of the mount."""
         match = re.fullmatch(r"(https?://[^/?#]+)?(/|/[^/].*/)", self.mount or "")
-        if match is None:
+        # Without MEDIA_URL, Django makes it the prefix of the site.
+        if match is None or self.mount == get_script_prefix():
             raise ImproperlyConfigured(
-                "mount: expected the public prefix of a mount of Postern, such as /download/ "
-                f"or https://files.example/download/, got {self.mount!r}"
+                "MEDIA_URL or mount: expected the public prefix of a mount of Postern, such as /media/ "
+                f"or https://files.example/media/, got {self.mount!r}"
             )
         if not getattr(self, "base_location", True):
             raise ImproperlyConfigured("location: required, because MEDIA_ROOT is not set")
@@ -110,14 +113,12 @@ class PosternUrls:
     @property
     def mount_id(self):
         """As in `paths` of an issuer: with the site."""
-        site = self._fields["site"]
-        return f"{site}:{self.place[1]}" if site else self.place[1]
+        return ":".join(filter(None, (self._fields["site"], self.place[1])))
 
     def _request(self, name, parameters, expire):
         """The fields of the token; None if Postern would reject the name of the file."""
-        fields = dict(parameters or {})
-        unknown = fields.keys() - PARAMETERS
-        if unknown:
+        fields = parameters or {}
+        if unknown := fields.keys() - PARAMETERS:
             raise TypeError(f"url() has no parameter {', '.join(sorted(unknown))}")
         path = self._path(name)
         request = {

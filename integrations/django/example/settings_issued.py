@@ -5,7 +5,6 @@ import os
 from settings import *
 
 DJANGO_POSTERN = {
-    "mount": "/download/",
     "tokens": "issued",
     "api": os.environ["POSTERN_API"],
     "api_key": os.environ["POSTERN_API_KEY"],

@@ -5,14 +5,14 @@ import os
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
-from postern_downloads import AsyncPostern, PosternError
+from postern_downloads import Postern, PosternError
 from starlette.middleware.sessions import SessionMiddleware
 
 from rules import may_read
 
 app = FastAPI()
 app.add_middleware(SessionMiddleware, secret_key=os.environ["SESSION_SECRET"])
-postern = AsyncPostern(os.environ["POSTERN_API"], os.environ["POSTERN_API_KEY"], timeout=5)
+postern = Postern(os.environ["POSTERN_API"], os.environ["POSTERN_API_KEY"], timeout=5)
 
 
 @app.get("/files/{name}")
@@ -23,7 +23,7 @@ async def download(request: Request, name: str):
     if not may_read(user, name):
         return Response(status_code=404)
     try:
-        token = await postern.issue(path=f"/download/{name}", subject=str(user))
+        token = await postern.to_thread(postern.issue, path=f"/download/{name}", subject=str(user))
     except PosternError as error:
         if any(one["pointer"] == "#/path" for one in error.errors):
             return Response(status_code=404)

@@ -17,11 +17,6 @@ class PosternAdapter extends FilesystemAdapter
         'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', ...Tokens::CACHE,
     ];
 
-    /** Of Postern and its tokens. */
-    private const MAX_PATH_BYTES = 2048;
-
-    private const MAX_FILENAME_LENGTH = 255;
-
     /** @param  array<string, mixed>  $config  of the disk */
     public function __construct(FilesystemAdapter $disk, array $config, private readonly Tokens $tokens)
     {
@@ -90,7 +85,7 @@ class PosternAdapter extends FilesystemAdapter
             $file === '' => 'names a folder',
             ! mb_check_encoding($public, 'UTF-8') => 'is not valid UTF-8',
             str_ends_with($public, ' ') => 'ends in a space, which HTTP would drop',
-            strlen($public) > self::MAX_PATH_BYTES => 'is too long',
+            strlen($public) > 2048 => 'is longer than 2048 bytes',
             default => null,
         };
         if ($problem !== null) {
@@ -116,7 +111,7 @@ class PosternAdapter extends FilesystemAdapter
         $name = $fields['filename'] ?? 'none';
         // Postern rejects a token with another filename, and a user would see it first. It counts as JavaScript does.
         $units = preg_match('#^[^/\\\\\p{Cc}]+$#uD', $name) ? strlen(mb_convert_encoding($name, 'UTF-16BE', 'UTF-8')) / 2 : 0;
-        if ($units < 1 || $units > self::MAX_FILENAME_LENGTH) {
+        if ($units < 1 || $units > 255) {
             throw new InvalidArgumentException("filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
         }
         $subject = $fields['subject'] ?? Auth::id();

@@ -24,9 +24,7 @@ class PosternServiceProvider extends ServiceProvider
             ),
         ));
 
-        if ($this->app->runningInConsole()) {
-            $this->publishes([__DIR__.'/../config/postern.php' => config_path('postern.php')], 'postern-config');
-            $this->commands([IssuerCommand::class]);
-        }
+        $this->publishes([__DIR__.'/../config/postern.php' => config_path('postern.php')], 'postern-config');
+        $this->commands([IssuerCommand::class]);
     }
 }

@@ -8,9 +8,7 @@ use RuntimeException;
 final class SigningKey
 {
     /** @param  array<string, string>  $jwk */
-    private function __construct(#[\SensitiveParameter] public readonly string $pem, public readonly array $jwk)
-    {
-    }
+    private function __construct(#[\SensitiveParameter] public readonly string $pem, public readonly array $jwk) {}
 
     public static function read(string $file): self
     {

@@ -23,9 +23,7 @@ final class Tokens
     private ?SigningKey $key = null;
 
     /** @param  array<string, mixed>  $config  config/postern.php */
-    public function __construct(#[\SensitiveParameter] private readonly array $config)
-    {
-    }
+    public function __construct(#[\SensitiveParameter] private readonly array $config) {}
 
     /**
      * The URL of a file with a new token.
@@ -92,9 +90,9 @@ final class Tokens
         // Without this type, any JWT that this key signs for the same audience would be a download token.
         $parts = [['typ' => 'postern+jwt', 'alg' => $alg, 'kid' => $kid], $claims];
         $text = implode('.', array_map(fn (array $part) => SigningKey::base64url(json_encode($part, JSON_THROW_ON_ERROR)), $parts));
-        $signer = $alg === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256;
+        $signature = ($alg === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256)->sign($text, InMemory::plainText($this->key()->pem));
 
-        return "{$text}.".SigningKey::base64url($signer->sign($text, InMemory::plainText($this->key()->pem)));
+        return "{$text}.".SigningKey::base64url($signature);
     }
 
     /**

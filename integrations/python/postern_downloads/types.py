@@ -4,12 +4,11 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 
 class SignRequest(TypedDict, total=False):
-    """The fields of a signed token. It needs `expires_in`, and `path` or `prefix`."""
+    """The fields of a signed token. It needs `path` or `prefix`."""
 
     path: str
     prefix: str
     site: str
-    expires_in: int
     subject: str
     target: str
     max_uses: int
@@ -28,6 +27,7 @@ class SignRequest(TypedDict, total=False):
 class TokenRequest(SignRequest, total=False):
     """The fields of POST /tokens. It needs `path` or `prefix`."""
 
+    expires_in: int
     not_before: int
     target_args: str
     pin: str
@@ -43,12 +43,6 @@ class IssuedToken(TypedDict):
     id: str
     url: str
     cookie_url: NotRequired[str]
-
-
-class SignedToken(TypedDict):
-    access_token: str
-    jti: str
-    url: NotRequired[str]  # absent for a prefix
 
 
 class Revoked(TypedDict):

@@ -111,7 +111,8 @@ class Urls(TestCase):
             self.assertNotIn("a-secret", text)
 
     def test_a_storage_of_a_library_has_the_options_of_the_setting(self):
-        self.assertEqual(claims(PosternStorage().url("a"))[0], "/download/a")
+        path, token = claims(PosternStorage().url("a"))
+        self.assertEqual((path, token["aud"]), ("/download/a", "urn:postern:download"))
         self.assertEqual(claims(PosternStorage(mount="/m/").url("a"))[0], "/m/a")
 
     def test_a_new_key_is_used_without_a_restart(self):
@@ -279,31 +280,36 @@ class Checks(TestCase):
             ("E001", {"tokens": "issued"}),
             ("E001", {"tokens": "issued", "api": "http://127.0.0.1:1"}),
             ("E001", {"tokens": "issued", "api": "127.0.0.1:7301", "api_key": "a"}),
-            ("E002", {"mount": None}),
             ("E002", {"mount": "/download"}),
             ("E002", {"mount": "download/"}),
             ("E002", {"mount": "//download/"}),
         ):
             with storage_with(**options) as storage, self.subTest(options):
-                self.assertEqual(self.found(), [(f"postern.{id}", "STORAGES['default']")])
+                self.assertEqual(self.found()[0], (f"postern.{id}", "STORAGES['default']"))
                 with self.assertRaises(ImproperlyConfigured):
                     storage.url("a")
         with storage_with():
             self.assertEqual(self.found(MEDIA_ROOT="")[0][0], "postern.E002")
+        with override_settings(MEDIA_URL=""), storage_with():
+            self.assertEqual(self.found()[0][0], "postern.E002")
 
     def test_a_media_root_that_is_also_public_is_an_error(self):
         root = settings.MEDIA_ROOT
         public = ("postern.E003", "STORAGES['default']")
-        self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
-        self.assertEqual(self.found(MEDIA_URL="https://cdn.example/"), [public])
-        self.assertEqual(self.found(MEDIA_URL="/media/", MEDIA_ROOT=root.parent), [public])
+        with storage_with(mount="/download/"):
+            self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
+            self.assertEqual(self.found(MEDIA_URL="https://cdn.example/"), [public])
+            self.assertEqual(self.found(MEDIA_URL="/media/", MEDIA_ROOT=root.parent), [public])
         for location in (root.parent, root / "private"):
-            with storage_with(location=location):
+            with storage_with(location=location, mount="/download/"):
                 self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
+        with storage_with(location=root.parent / "private", mount="/private/"):
+            self.assertEqual(self.found(MEDIA_URL="/media/"), [])
         # The mount has replaced the public location.
         self.assertEqual(self.found(MEDIA_URL="/download/"), [])
-        with storage_with(location=root.parent / "private"):
-            self.assertEqual(self.found(MEDIA_URL="/media/"), [])
+        usual = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
+        with mock.patch.dict(storages.backends, usual, private=storages.backends["default"]):
+            self.assertEqual(self.found(), [("postern.E003", "STORAGES['private']")])
 
     def test_a_pattern_that_makes_the_files_public_is_an_error(self):
         public = [("postern.E004", "STORAGES['default']")]

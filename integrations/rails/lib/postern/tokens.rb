@@ -19,7 +19,7 @@ module Postern
 
     attr_reader :issuer, :audience
 
-    def initialize(tokens: "signed", issuer: nil, audience: nil, key_file: nil, cache_for: 0, api: "http://127.0.0.1:7301", api_key: nil)
+    def initialize(tokens: "signed", issuer: nil, audience: "urn:postern:download", key_file: nil, cache_for: 0, api: "http://127.0.0.1:7301", api_key: nil)
       required = { "signed" => { issuer:, audience:, key_file: }, "issued" => { api:, api_key: } }
       settings = required.fetch(tokens) { raise ArgumentError, "tokens: expected signed or issued, got #{tokens.inspect}" }
       missing = settings.select { |_, value| value.blank? }.keys
