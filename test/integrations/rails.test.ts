@@ -292,9 +292,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
 
   test.runIf(tokens === 'signed')('a missing key is reported with its file', async () => {
     const tokensWith = (file: string) =>
-      errorOf(
-        `ActiveStorage::Blob.service.tokens.class.new(issuer: "a", key_file: "${file}").jwk`,
-      );
+      errorOf(`ActiveStorage::Blob.service.tokens.class.new(issuer: "a", key_file: "${file}").jwk`);
     const expected = 'key_file: expected a private P-256 or RSA key in PEM at';
     expect(await tokensWith('/nonexistent.pem')).toContain(`${expected} /nonexistent.pem`);
     expect(await tokensWith(join(site.folder, 'public.json'))).toContain(expected);
