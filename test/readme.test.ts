@@ -1,36 +1,29 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startNginx } from './harness/nginx.ts';
-import { projectRoot, temporaryFolder } from './harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from './harness/paths.ts';
 import { freePorts } from './harness/ports.ts';
 import { launch } from './harness/process.ts';
 import { ensureTools, type ToolName } from './harness/tools.ts';
 import { type Block, fencedBlocks, plain } from './support/docs/blocks.ts';
+import { copyProject } from './support/files.ts';
 
 // Runs the commands of README.md and docs/start/getting-started.md: the blocks marked `sh`. Those marked `bash` need root,
 // systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.
 
 const SECONDS = 1000;
 
-let blocks: Block[];
-let page: Block[];
+const blocks = fencedBlocks(textOf('README.md'));
+const page = fencedBlocks(textOf('docs/start/getting-started.md'));
 let folder: string;
 let copy: string;
 
 beforeAll(async () => {
-  const read = async (name: string) =>
-    fencedBlocks(await readFile(join(projectRoot, name), 'utf8'));
-  blocks = await read('README.md');
-  page = await read('docs/start/getting-started.md');
   folder = await temporaryFolder();
   copy = join(folder, 'postern');
-  const left = new Set(['node_modules', 'dist', '.cache', '.git', 'coverage']);
-  await cp(projectRoot, copy, {
-    recursive: true,
-    filter: (path) => dirname(path) !== projectRoot || !left.has(basename(path)),
-  });
+  await copyProject(copy);
   // So that the copy does not download nginx and Redis again.
   const cache = join(projectRoot, '.cache');
   await mkdir(cache, { recursive: true });

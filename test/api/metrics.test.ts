@@ -1,13 +1,10 @@
-import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { legalPath } from '../support/arbitrary-paths.ts';
 import { createAsked } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
-import { linesOf, unescaped } from '../support/fixtures.ts';
 import { createSigned } from '../support/jwt/signed.ts';
-import { apiKey, createPostern, type IssuedToken, issueToken, KEY } from '../support/postern.ts';
+import { apiKey, createPostern, issueToken, KEY } from '../support/postern.ts';
 import { samplesOf } from '../support/samples.ts';
 
 type Api = ReturnType<typeof createPostern>['api'];
@@ -155,69 +152,22 @@ test('metrics: no text of a request appears, and no series is added', async () =
   const { api, authRequest, xAccel } = await startGate({ apiKeys: [apiKey(KEY, client)] });
   const before = await scraped(api);
   expect(before.samples.size).toBeLessThan(450);
-
-  const sent = { authorization: `Bearer ${KEY}` };
-  const JSON_TYPE = { 'content-type': 'application/json' };
-  const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' };
-  const post = (path: string, type: object, body: object) => {
-    const text = type === JSON_TYPE ? JSON.stringify(body) : `${new URLSearchParams({ ...body })}`;
-    return api.request(path, { method: 'POST', headers: { ...sent, ...type }, body: text });
-  };
-  // Node's client sends no control bytes.
-  const header = (text: string) => encodeURI(text.toWellFormed()).replace(/\p{Cc}/gu, '');
-  const seen = new Set<string>();
-
-  const hostile = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 20 }),
-    fc.constantFrom('"} 1\n', '\\', '{}', '__proto__', 'constructor', 'le="0"', '# TYPE a counter'),
-  );
-  await fc.assert(
-    fc.asyncProperty(hostile, legalPath, async (text, path) => {
-      const words = `${MARK}${text}`;
-      const covers = `/download/${MARK}${path}`;
-      const json = { path: covers, subject: words, filename: words };
-      const reply = await post('/tokens', JSON_TYPE, json);
-      await post('/tokens', JSON_TYPE, { [words]: words, path: words, format: words });
-      const issued = (reply.status === 201 ? await reply.json() : {}) as Partial<IssuedToken>;
-      const { url = header(covers), access_token: token = newToken(), id = MARK } = issued;
-      seen.add(token);
-      const about = {
-        ...{ Authorization: `Bearer ${MARK}`, 'X-Real-IP': header(words) },
-        'Postern-Cookie': `${token} ps_${MARK.padEnd(32, 'x')}`,
-        ...{ 'Postern-Resume': header(words), 'X-Request-ID': header(words) },
-        'Sec-Purpose': header(words),
-      };
-      for (const ask of [authRequest, xAccel]) {
-        await ask(url, about);
-        await ask(header(words), { ...about, 'Postern-Site': header(words) });
-        await ask(url, { ...about, 'X-Original-Method': header(words) });
-      }
-      await post('/introspect', FORM_TYPE, { token });
-      await post('/introspect', FORM_TYPE, { token: words });
-      await post(`/revoke?${MARK}`, FORM_TYPE, { iss: words, jti: words });
-      const subject = `?${new URLSearchParams({ subject: words })}`;
-      for (const path of [`/tokens/${id}`, `/tokens${subject}`, `/metrics${subject}`]) {
-        await api.request(path, { headers: { ...sent, accept: header(words) } });
-      }
-      await api.request(`/tokens${subject}`, { headers: sent, method: 'DELETE' });
-      await api.request(`/${encodeURIComponent(words.toWellFormed())}`, { method: MARK });
-    }),
-    { numRuns: 60 },
-  );
-  for (const line of linesOf('hostile-uris.txt')) {
-    const token = newToken();
-    seen.add(token);
-    const uri = unescaped(line).replaceAll('TOKEN', token);
-    await authRequest(uri.replace(/\p{Cc}/gu, ''));
+  const path = `/download/${MARK}`;
+  const { url, id } = await issueToken(api, { path, subject: MARK, filename: `${MARK}"} 1` });
+  const named = ['X-Request-ID', 'Postern-Resume', 'Postern-Cookie', 'Postern-Site', 'X-Real-IP'];
+  const texts = [...named, 'Sec-Purpose'].map((name) => [name, `${MARK}"} 1`]);
+  for (const ask of [authRequest, xAccel]) {
+    for (const target of [url, path, MARK, `${path}?token=ps_${MARK.padEnd(32, 'x')}`]) {
+      await ask(target, {});
+      await ask(target, Object.fromEntries(texts));
+      await ask(target, { 'X-Original-Method': MARK });
+    }
   }
-
-  const text = await (await api.request('/metrics')).text();
-  const after = samplesOf(text);
-  expect([...after.keys()]).toEqual([...before.samples.keys()]);
-  expect(text.toLowerCase()).not.toContain(MARK);
-  for (const token of seen) expect(text).not.toContain(token.slice(3, 20));
-  // Requests were decided on, and tokens issued.
-  expect(after.get('postern_tokens_issued_total{format="opaque"}')).toBeGreaterThan(20);
-  const allowed = after.get('postern_decisions_total{mode="auth_request",code="allow"}');
-  expect(allowed).toBeGreaterThan(20);
+  const headers = { authorization: `Bearer ${KEY}` };
+  for (const route of [`/tokens/${id}`, `/tokens/${MARK}`, `/tokens?subject=${MARK}`, path]) {
+    for (const method of ['GET', 'DELETE', MARK]) await api.request(route, { headers, method });
+  }
+  const { samples } = await scraped(api);
+  expect([...samples.keys()]).toEqual([...before.samples.keys()]);
+  expect(samples.get('postern_decisions_total{mode="x-accel",code="allow"}')).toBe(2);
 });

@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import * as answers from '../../service/api/schema.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { createSigned } from '../support/jwt/signed.ts';
 import { createPostern } from '../support/postern.ts';
 
@@ -37,7 +35,7 @@ test('openapi: it and docs/reference/http.md describe every endpoint, and no oth
       .map((method) => `${method.toUpperCase()} ${path}`),
   );
   expect(operations.sort()).toEqual([...new Set(routes)].sort());
-  const page = await readFile(join(projectRoot, 'docs', 'reference/http.md'), 'utf8');
+  const page = textOf('docs/reference/http.md');
   const described = [...page.matchAll(/^(?:## |\| `)([A-Z]+ \/[^` \n]*)(?:` \|.*)?$/gm)];
   expect(described.map(([, operation]) => operation).sort()).toEqual(operations);
 });

@@ -1,8 +1,8 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, type TestContext, test } from 'vitest';
 import { packageFile } from '../harness/packages.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import {
   cases,
@@ -71,7 +71,7 @@ test.for(cases.filter(([name]) => name === 'Chromium'))(
 );
 
 /** The configuration of nginx. */
-const guide = fencedBlocks(await readFile(join(projectRoot, 'docs', 'guides/players.md'), 'utf8'));
+const guide = fencedBlocks(textOf('docs/guides/players.md'));
 const configuration = guide.find(({ language }) => language === 'nginx')?.text ?? '';
 
 /** integrations/examples/player on https://site.test, with a film on https://other.test, as in docs/guides/players.md. */

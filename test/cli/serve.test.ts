@@ -51,7 +51,10 @@ test('health: exits with 0 if each listener answers, and names those that do not
   const own = { POSTERN_CONFIG: path, POSTERN_LISTEN: `unix:${folder}/gate.sock` };
   const service = await forTest(startService({ env: own }));
   const env = { ...own, POSTERN_API_LISTEN: `127.0.0.1:${service.apiPort}` };
-  expect(await postern(['health'], folder, { env })).toEqual({ code: 0, stdout: '', stderr: '' });
+  for (const api of [env.POSTERN_API_LISTEN, `0.0.0.0:${service.apiPort}`, 'off']) {
+    const ran = await postern(['health'], folder, { env: { ...env, POSTERN_API_LISTEN: api } });
+    expect(ran).toEqual({ code: 0, stdout: '', stderr: '' });
+  }
 
   const wrong = { ...env, POSTERN_LISTEN: `unix:${folder}/other.sock` };
   expect(await postern(['health'], folder, { env: wrong })).toEqual({

@@ -5,14 +5,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createProgress } from '../../common/terminal.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { postern, program } from '../support/cli/postern.ts';
 
 const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);
-const page = ['reference/cli.md', 'operate/doctor.md']
-  .map((name) => readFileSync(join(projectRoot, 'docs', name), 'utf8'))
-  .join();
-const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+const page = ['reference/cli.md', 'operate/doctor.md'].map((name) => textOf(`docs/${name}`)).join();
+const manifest = JSON.parse(textOf('package.json'));
 
 test('bin in package.json names an executable file', () => {
   expect(join(projectRoot, manifest.bin.postern)).toBe(program);

@@ -1,12 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { demoPicture } from '../../dev/build/pictures/demo.ts';
 import { doctorPicture } from '../../dev/build/pictures/doctor.ts';
 import { terminal, wrap } from '../../dev/build/pictures/terminal.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 
-const read = (...path: string[]) => readFileSync(join(projectRoot, ...path), 'utf8');
 const built = existsSync(join(projectRoot, 'dist', 'cli', 'postern.js'));
 
 const OUTPUT = `
@@ -57,8 +56,8 @@ describe('docs/pictures/demo.svg', () => {
   });
 
   test('has the titles of the demo; else: npm run pictures', () => {
-    const play = read('dev', 'demo', 'play.ts');
-    const titles = [...read('docs', 'pictures', 'demo.svg').matchAll(/>[ \d]\d {2}(.+)</g)];
+    const play = textOf('dev/demo/play.ts');
+    const titles = [...textOf('docs/pictures/demo.svg').matchAll(/>[ \d]\d {2}(.+)</g)];
     expect(titles.length).toBeGreaterThan(5);
     for (const [, title = ''] of titles) expect(play).toContain(`'${title}'`);
   });
@@ -67,6 +66,6 @@ describe('docs/pictures/demo.svg', () => {
 test.runIf(built)(
   'docs/pictures/doctor.svg is what the doctor prints; else: npm run pictures',
   async () => {
-    expect(read('docs', 'pictures', 'doctor.svg')).toBe(await doctorPicture());
+    expect(textOf('docs/pictures/doctor.svg')).toBe(await doctorPicture());
   },
 );

@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 
 interface Manifest {
@@ -48,7 +47,6 @@ test.each(['.', ...readdirSync(sets).map((set) => join('dev', 'packages', set))]
 );
 
 const script = join(projectRoot, 'dist', 'test', 'harness', 'matrix.js');
-const textOf = (name: string) => readFile(join(projectRoot, name), 'utf8');
 
 test('matrix: an unknown row is an error that names the rows', async () => {
   const { ok, output } = await tryRun(process.execPath, [script, 'node-18']);
@@ -59,10 +57,10 @@ test('matrix: an unknown row is an error that names the rows', async () => {
 test('matrix: the workflow and .ci/run name only rows that exist', async () => {
   const { output } = await tryRun(process.execPath, [script, 'none']);
   const rows = output.trim().split(/[:,] /).slice(1);
-  const workflow = parse(await textOf('.github/workflows/matrix.yml'));
+  const workflow = parse(textOf('.github/workflows/matrix.yml'));
   const { include } = workflow.jobs.test.strategy.matrix as { include: Array<{ row: string }> };
   expect([...new Set(include.map(({ row }) => row))].sort()).toEqual([...rows].sort());
-  const named = [...(await textOf('.ci/run')).matchAll(/test:matrix -- (.*)$/gm)];
+  const named = [...textOf('.ci/run').matchAll(/test:matrix -- (.*)$/gm)];
   expect(named).toHaveLength(1);
   for (const row of named[0]?.[1]?.split(' ') ?? []) expect(rows).toContain(row);
 });

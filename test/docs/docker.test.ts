@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,7 +8,7 @@ import { parse } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
 import { type Config, startNginx } from '../harness/nginx.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
@@ -17,7 +16,6 @@ import { askApi } from '../support/ask-service.ts';
 import {
   build,
   execForm,
-  type Instruction,
   imageEnvironment,
   only,
   parseDockerfile,
@@ -43,18 +41,14 @@ interface Compose {
   networks: Record<string, { internal?: boolean } | null>;
 }
 
-const read = (name: string) => readFile(join(projectRoot, name), 'utf8');
-
-let dockerfile: Instruction[];
-let compose: Compose;
-beforeAll(async () => {
-  dockerfile = parseDockerfile(await read('Dockerfile'));
-  compose = parse(await read('compose.yaml')) as Compose;
-});
+const dockerfile = parseDockerfile(textOf('Dockerfile'));
+const compose: Compose = parse(textOf('compose.yaml'));
 
 describe('the Dockerfile', () => {
   test('copies only files that exist and that .dockerignore allows', async () => {
-    const through = (await read('.dockerignore')).split('\n').filter((line) => line[0] === '!');
+    const through = textOf('.dockerignore')
+      .split('\n')
+      .filter((line) => line[0] === '!');
     const copies = dockerfile
       .filter(({ name }) => name === 'COPY')
       .map(({ text }) => readCopy(text));
@@ -137,12 +131,12 @@ describe('compose.yaml', () => {
   test('has a configuration that starts after a key is set', async () => {
     const { environment } = compose.services.postern;
     const secrets = Object.fromEntries(
-      (await read('postern.env.example'))
+      textOf('postern.env.example')
         .split('\n')
         .filter((line) => /^(# )?POSTERN_/.test(line))
         .map((line) => line.replace(/^# /, '').split('=') as [string, string]),
     );
-    const file = await read('deploy/docker/postern.yaml');
+    const file = textOf('deploy/docker/postern.yaml');
     const image = imageEnvironment(dockerfile);
     const load = (more: Record<string, string>) =>
       loadConfig({ ...image, ...environment, ...secrets, ...more }, () => file);
@@ -233,7 +227,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
     const files = join(folder, 'files');
     await mkdir(files);
     await writeFile(join(files, 'hello.txt'), 'hello');
-    const site = await read('nginx/examples/compose.conf');
+    const site = textOf('nginx/examples/compose.conf');
     const config: Config = ({ port: own, dir }) =>
       site
         .replace('/run/postern/gate.sock', gate)
@@ -259,30 +253,5 @@ describe('Docker: the image, started as in compose.yaml', () => {
     await writeFile(file, JSON.stringify(settings));
     await start({ POSTERN_CONFIG: file });
     expect((await stat(join(folder, 'own.sock'))).isSocket()).toBe(true);
-  });
-
-  test('is healthy if the API listens on a socket, and not without it', async () => {
-    const env = { POSTERN_STORE: 'memory:', POSTERN_LISTEN: gate('a') };
-    await start({ ...env, POSTERN_API_LISTEN: gate('b') });
-    expect(await check(environment({ ...env, POSTERN_API_LISTEN: gate('none') }))).toBe(false);
-  });
-
-  test('is healthy without an API if its gate is', async () => {
-    const off = { POSTERN_API_LISTEN: 'off', POSTERN_STORE: 'memory:' };
-    await start({ ...off, POSTERN_LISTEN: gate('d') });
-    expect(await check(environment({ ...off, POSTERN_LISTEN: gate('none') }))).toBe(false);
-  });
-
-  const hasIpv6 = Object.values(networkInterfaces())
-    .flat()
-    .some((own) => own?.address === '::1');
-
-  test.runIf(hasIpv6)('is healthy if the API listens on IPv6', async () => {
-    const [port] = await freePorts(1);
-    await start({
-      POSTERN_STORE: 'memory:',
-      POSTERN_LISTEN: gate('c'),
-      POSTERN_API_LISTEN: `[::]:${port}`,
-    });
   });
 });

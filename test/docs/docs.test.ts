@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RULES } from '../../doctor/config/examine.ts';
@@ -11,10 +11,9 @@ import {
 } from '../../service/config/settings.ts';
 import { DENY_CODES } from '../../service/decide/decision.ts';
 import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { linesOf } from '../support/fixtures.ts';
 
-const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
 const within = (folder: string, ending: string) =>
   readdirSync(join(projectRoot, folder))
     .filter((name) => name.endsWith(ending))
@@ -48,14 +47,14 @@ function anchors(page: string): string[] {
 }
 
 describe.each(pages)('%s', (page) => {
-  const text = read(page);
+  const text = textOf(page);
 
   test('each link points to a file and a heading that exist', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
     for (const [link, file = '', fragment] of links) {
       const target = file === '' ? page : join(dirname(page), file);
       expect(existsSync(join(projectRoot, target)), `${page}: ${link}`).toBe(true);
-      if (fragment !== undefined) expect(anchors(read(target)), link).toContain(fragment);
+      if (fragment !== undefined) expect(anchors(textOf(target)), link).toContain(fragment);
     }
   });
 
@@ -74,7 +73,7 @@ describe.each(pages)('%s', (page) => {
   // The changelog also names variables that were removed.
   test.skipIf(page === 'CHANGELOG.md')('names only variables that exist', () => {
     const own = page.startsWith('integrations/laravel/')
-      ? read('integrations/laravel/config/postern.php').match(/\bPOSTERN_[A-Z_]+/g)
+      ? textOf('integrations/laravel/config/postern.php').match(/\bPOSTERN_[A-Z_]+/g)
       : [];
     const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES, ...(own ?? [])];
     // Kubernetes and Docker inject these.
@@ -85,11 +84,11 @@ describe.each(pages)('%s', (page) => {
 });
 
 test.each(docs)('%s says below its title who needs it', (page) =>
-  expect(read(page)).toMatch(/^# .+\n\nYou need this if .+\n/),
+  expect(textOf(page)).toMatch(/^# .+\n\nYou need this if .+\n/),
 );
 
 describe('docs/reference/nginx.md', () => {
-  const text = read('docs/reference/nginx.md');
+  const text = textOf('docs/reference/nginx.md');
 
   test.each(snippets)('has %s', (file) => {
     expect(text).toContain(`| \`${relative('nginx/snippets', file)}\` |`);
@@ -98,7 +97,7 @@ describe('docs/reference/nginx.md', () => {
   test('has each variable of the snippets', () => {
     const all =
       snippets
-        .map(read)
+        .map(textOf)
         .join('\n')
         .match(/\$postern_[a-z0-9_]+/g) ?? [];
     const own = all.filter((name) => !/_once$|_[a-z]$/.test(name));
@@ -106,7 +105,7 @@ describe('docs/reference/nginx.md', () => {
   });
 
   test('has each location of the snippets', () => {
-    const all = snippets.map(read).join('\n');
+    const all = snippets.map(textOf).join('\n');
     const locations = [...all.matchAll(/^ *location (?:= |\^~ )?([/@]\S+) \{/gm)].map(
       ([, path]) => path,
     );
@@ -117,20 +116,20 @@ describe('docs/reference/nginx.md', () => {
 
 describe.each(docs.filter((page) => page.includes('/nginx')))('%s', (page) => {
   test('names only variables that the snippets have', () => {
-    const all = snippets.map(read).join('\n');
-    for (const name of read(page).match(/\$postern_[a-z0-9]+[a-z0-9_]*/g) ?? []) {
+    const all = snippets.map(textOf).join('\n');
+    for (const name of textOf(page).match(/\$postern_[a-z0-9]+[a-z0-9_]*/g) ?? []) {
       expect(all).toContain(name);
     }
   });
 });
 
 describe('docs/operate/monitoring.md', () => {
-  const text = read('docs/operate/monitoring.md');
+  const text = textOf('docs/operate/monitoring.md');
 
   test('names only log lines that the service writes', () => {
     const sources = readdirSync(join(projectRoot, 'service'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
-      .map((name) => read(join('service', name)))
+      .map((name) => textOf(join('service', name)))
       .join('\n');
     const section = text.split('### Other lines')[1]?.split('###')[0] ?? '';
     const lines = [...section.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell = '']) =>
@@ -147,14 +146,14 @@ describe('docs/operate/monitoring.md', () => {
   });
 
   test('has each field of a decision', () => {
-    const fields = read('service/gate/decision-log.ts').match(/^ {4}(\w+): (?=.*,$)/gm) ?? [];
+    const fields = textOf('service/gate/decision-log.ts').match(/^ {4}(\w+): (?=.*,$)/gm) ?? [];
     expect(fields.length).toBeGreaterThan(8);
     for (const field of fields) expect(text).toContain(`\`${field.trim().replace(':', '')}\``);
   });
 });
 
 test('CONTRIBUTING.md names each folder of tests, unless the code has a folder of that name', () => {
-  const section = read('CONTRIBUTING.md').split('## Find the test')[1]?.split('\n## ')[0] ?? '';
+  const section = textOf('CONTRIBUTING.md').split('## Find the test')[1]?.split('\n## ')[0] ?? '';
   const folders = readdirSync(join(projectRoot, 'test'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name);
@@ -166,14 +165,14 @@ test('CONTRIBUTING.md names each folder of tests, unless the code has a folder o
 
 test('docs/operate/monitoring.md has each field and action of the audit log', () => {
   const section =
-    read('docs/operate/monitoring.md').split('### API actions')[1]?.split('###')[0] ?? '';
+    textOf('docs/operate/monitoring.md').split('### API actions')[1]?.split('###')[0] ?? '';
   const [, names = '', fields = ''] =
     /type ActionName = (.*);[\s\S]*interface AuditFields \{([\s\S]*?)\n\}/.exec(
-      read('service/api/audit.ts'),
+      textOf('service/api/audit.ts'),
     ) ?? [];
   const actions = [...names.matchAll(/'(\w+)'/g)].map(([, name]) => `token.${name}`);
   const noted = [...fields.matchAll(/^ {2}readonly (\w+)/gm)].map(([, name]) => name);
-  const [, line = ''] = read('service/api/audit.ts').split('function lineOf');
+  const [, line = ''] = textOf('service/api/audit.ts').split('function lineOf');
   const added = [...line.matchAll(/^ {4}(\w+)(?=: |,$)/gm)].map(([, name]) => name);
   expect([actions.length, noted.length, added.length].every((count) => count > 5)).toBe(true);
   for (const name of [...actions, 'request.refused', 'request.failed', ...noted, ...added]) {
@@ -182,8 +181,8 @@ test('docs/operate/monitoring.md has each field and action of the audit log', ()
 });
 
 describe('codes and endpoints', () => {
-  const codes = [...read('service/problem.ts').matchAll(/^ {2}([a-z_]+): (\d{3}),$/gm)];
-  const http = read('docs/reference/http.md');
+  const codes = [...textOf('service/problem.ts').matchAll(/^ {2}([a-z_]+): (\d{3}),$/gm)];
+  const http = textOf('docs/reference/http.md');
 
   test.each(codes.map(([, code = '', status = '']) => [code, status]))(
     '%s is %s',
@@ -206,13 +205,13 @@ describe('codes and endpoints', () => {
 
   test('docs/reference/http.md has each header that nginx and the gate exchange', () => {
     const gate = http.toLowerCase();
-    const names = read('service/gate/headers.ts').matchAll(/^ {2}\w+: '([\w-]+)',$/gm);
+    const names = textOf('service/gate/headers.ts').matchAll(/^ {2}\w+: '([\w-]+)',$/gm);
     for (const [, name = ''] of names) expect(gate).toContain(name.toLowerCase());
   });
 
   test('docs/reference/http.md has each header that nginx sends to Postern', () => {
     const asking = ['gate', 'auth-request', 'x-accel'].map((name) =>
-      read(`nginx/snippets/${name}.conf`),
+      textOf(`nginx/snippets/${name}.conf`),
     );
     const headers = [...asking.join('\n').matchAll(/^ *proxy_set_header (\S+) [^"p]/gm)];
     expect(headers.length).toBeGreaterThan(10);
@@ -221,12 +220,12 @@ describe('codes and endpoints', () => {
 });
 
 test('SECURITY.md promises no more tests than there are', () => {
-  const page = read('SECURITY.md');
+  const page = textOf('SECURITY.md');
   const promised = (row: string) =>
     Number(new RegExp(`^\\| ${row}.*?\\| (\\d+)`, 'm').exec(page)?.[1]);
   const hostile = ['uris', 'paths', 'bodies'].flatMap((name) => linesOf(`hostile-${name}.txt`));
   const mutants =
-    read('test/harness/mutants.ts')
+    textOf('test/harness/mutants.ts')
       .split('const MUTANTS')[1]
       ?.match(/^ {2}\[/gm) ?? [];
   for (const [row, count] of [
@@ -248,7 +247,7 @@ const MAX_CELL_LENGTH = 120;
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
 
 describe.each(pages)('%s', (page) => {
-  const text = read(page);
+  const text = textOf(page);
 
   test(`has only table cells of one sentence, with at most ${MAX_CELL_LENGTH} characters`, () => {
     const prose = text.replace(/^ *```[\s\S]*?^ *```$/gm, '');
@@ -264,7 +263,7 @@ describe.each(pages)('%s', (page) => {
 });
 
 test(`README.md and docs/ have at most ${MAX_WORDS} words together`, () => {
-  const texts = ['README.md', ...docs].map(read);
+  const texts = ['README.md', ...docs].map(textOf);
   const words = texts.flatMap((text) => text.split(/\s+/).filter((word) => word !== ''));
   expect(words.length).toBeLessThanOrEqual(MAX_WORDS);
 });

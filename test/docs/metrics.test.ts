@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { metricsOf } from '../support/samples.ts';
 
 interface Dashboard {
@@ -17,10 +15,9 @@ interface Dashboard {
   }>;
 }
 
-const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
-const page = read('docs/operate/monitoring.md');
-const dashboard = JSON.parse(read('docs/operate/grafana-dashboard.json')) as Dashboard;
-const { rules } = parse(read('deploy/prometheus/postern.rules.yaml')).groups[0] as {
+const page = textOf('docs/operate/monitoring.md');
+const dashboard = JSON.parse(textOf('docs/operate/grafana-dashboard.json')) as Dashboard;
+const { rules } = parse(textOf('deploy/prometheus/postern.rules.yaml')).groups[0] as {
   rules: Array<{ alert: string; expr: string; labels: { severity: string } }>;
 };
 const OURS = /\b(?:postern|process|nodejs)_[a-z0-9_]+/g;

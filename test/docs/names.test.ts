@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as schemas from '../../service/api/schema.ts';
@@ -7,15 +7,14 @@ import { responseHeaders } from '../../service/gate/headers.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
 import { EVENT_TYPES } from '../../service/webhooks/event.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 
-const read = (...path: string[]) => readFileSync(join(projectRoot, ...path), 'utf8');
 const matches = (text: string, pattern: RegExp) =>
   [...text.matchAll(pattern)].map(([, name = '']) => name);
 const readAll = (folder: string) =>
   readdirSync(join(projectRoot, folder))
     .filter((name) => /\.(?:ts|conf)$/.test(name))
-    .map((name) => read(folder, name))
+    .map((name) => textOf(`${folder}/${name}`))
     .join('\n');
 
 const { issued, state, requester, delivered, page, revoked, health, problemDocument } = schemas;
@@ -32,21 +31,21 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   'header of the gate': Object.values(responseHeaders),
   'field of a request': Object.keys(GRANT_FIELDS),
   'field of a response': answerFields,
-  'code of Postern': matches(read('service', 'problem.ts'), /^ {2}([a-z_]+): \d{3},$/gm),
+  'code of Postern': matches(textOf('service/problem.ts'), /^ {2}([a-z_]+): \d{3},$/gm),
   'code of nginx': matches(
-    read('nginx/snippets/denials.conf'),
+    textOf('nginx/snippets/denials.conf'),
     /set \$postern_(?:page|reason) ([a-z_]+);/g,
   ),
   event: EVENT_TYPES,
   metric: matches(await createMetrics({ version: '', node: '' }).text(), /^# TYPE (postern_\w+)/gm),
   'key in Redis': keys.map((key) => key.replace(/\$\{(?:\w+\()?(\w+)\)?\}/g, '$1')),
   package: [
-    ...matches(read('package.json'), /^ {2}"name": "(.+)"/gm),
-    ...matches(read('integrations/laravel/composer.json'), /^ {2,4}"name": "(.+)"/gm),
+    ...matches(textOf('package.json'), /^ {2}"name": "(.+)"/gm),
+    ...matches(textOf('integrations/laravel/composer.json'), /^ {2,4}"name": "(.+)"/gm),
     ...['python', 'django'].flatMap((name) =>
-      matches(read('integrations', name, 'pyproject.toml'), /^name = "(.+)"/gm),
+      matches(textOf(`integrations/${name}/pyproject.toml`), /^name = "(.+)"/gm),
     ),
-    ...matches(read('integrations/rails/activestorage-postern.gemspec'), /spec\.name = "(.+)"/g),
+    ...matches(textOf('integrations/rails/activestorage-postern.gemspec'), /spec\.name = "(.+)"/g),
   ],
 };
 
@@ -65,7 +64,7 @@ function rowsOf(kind: string, names: readonly string[]): string[] {
 
 // If it fails after a change of names that you want: write the expected rows into the table.
 test('CONTRIBUTING.md has each name of the public interface', () => {
-  const section = read('CONTRIBUTING.md').split('\n## Names\n')[1]?.split('\n## ')[0] ?? '';
+  const section = textOf('CONTRIBUTING.md').split('\n## Names\n')[1]?.split('\n## ')[0] ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('| ') && line.includes('`'));
   for (const names of Object.values(NAMES)) expect(names.length).toBeGreaterThan(3);
   expect(rows).toEqual(Object.entries(NAMES).flatMap(([kind, names]) => rowsOf(kind, names)));

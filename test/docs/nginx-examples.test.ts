@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +6,7 @@ import { RULES } from '../../doctor/config/examine.ts';
 import { CHECKS } from '../../doctor/site/attack.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
 import { fencedBlocks } from '../support/docs/blocks.ts';
@@ -69,7 +68,7 @@ function mountsIn(example: string): readonly Mount[] {
   return gates.map((prefix, at) => mount(prefix, internals[at] ?? internals[0] ?? '/protected/'));
 }
 
-const read = (name: string) => readFileSync(join(projectRoot, 'docs', name), 'utf8');
+const read = (name: string) => textOf(`docs/${name}`);
 const sections = read('understand/nginx-traps.md').split(/^### /m).slice(1);
 
 /** The first nginx block of a section is the trap, the second is what to write instead. */
@@ -154,7 +153,7 @@ const recipes = RECIPES.flatMap((page) =>
 /** Whole configurations, which no page shows. */
 const FILES = ['sso.conf', 'object-cache.conf'].map((name) => ({
   heading: name,
-  text: readFileSync(join(projectRoot, 'nginx', 'examples', name), 'utf8'),
+  text: textOf(`nginx/examples/${name}`),
 }));
 
 test('the pages have recipes', () => expect(recipes.length).toBeGreaterThanOrEqual(14));

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
 import { nginxArgs } from '../harness/nginx-conf.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
@@ -74,7 +73,7 @@ interface Row {
 
 /** The configurations of a file in test/fixtures. */
 function rowsOf(name: string): readonly (readonly [string, Row])[] {
-  const text = readFileSync(join(projectRoot, 'test/fixtures', name), 'utf8');
+  const text = textOf(`test/fixtures/${name}`);
   return text
     .split(/^### /m)
     .slice(1)

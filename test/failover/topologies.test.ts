@@ -67,11 +67,13 @@ function serverArgs(conf: string): string[] {
 
 const hostsOf = (url: string) => /:\/\/([^/]+)/.exec(url)?.[1] ?? '';
 
-test('docs/operate/redis.md: one server', async (context) => {
+test('docs/operate/redis.md: one server, with two instances', async (context) => {
   await needTool('redis-server', context);
   const redis = await forTest(startRedis({ args: serverArgs(documented('maxmemory-policy')) }));
   const store = documented('POSTERN_STORE=redis://').replace('127.0.0.1:6379', hostsOf(redis.url));
-  await issuesAndRevokes(await started({ ...settingsOf(store), POSTERN_STORE_PASSWORD_FILE: '' }));
+  const env = { ...settingsOf(store), POSTERN_STORE_PASSWORD_FILE: '' };
+  const [first, second] = [await started(env), await started(env)];
+  await issuesAndRevokes(first, second.gate);
 });
 
 test.for(['redis', 'valkey'] as const)(
@@ -108,14 +110,6 @@ test.for(['redis', 'valkey'] as const)(
     );
   },
 );
-
-test('one Redis: a token of one instance opens at the other one, until it is revoked', async (context) => {
-  await needTool('redis-server', context);
-  const redis = await forTest(startRedis());
-  const env = { POSTERN_STORE: redis.url, POSTERN_STORE_PASSWORD_FILE: '' };
-  const [first, second] = [await started(env), await started(env)];
-  await issuesAndRevokes(first, second.gate);
-});
 
 test('Cluster: a subject is revoked between the writes of an issue, and the next revocation ends the grant', async () => {
   const cluster = await forTest(startRedisCluster({ replicas: 0 }));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { temporaryFolder, textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { doctor } from '../support/doctor/site.ts';
 import { writeFiles } from '../support/files.ts';
@@ -224,7 +224,7 @@ test('a front that changes Host: the button of a page is refused', async (contex
 });
 
 test('docs/guides/behind-another-proxy.md has the lines of the PROXY protocol', async () => {
-  const page = await readFile(join(projectRoot, 'docs/guides/behind-another-proxy.md'), 'utf8');
+  const page = textOf('docs/guides/behind-another-proxy.md');
   const { nginx } = FRONTS['HAProxy with the PROXY protocol'];
   const lines = [...Object.values(nginx), 'server nginx 127.0.0.1:8080 send-proxy-v2'];
   for (const line of lines) expect(page).toContain(`\`${line}\``);

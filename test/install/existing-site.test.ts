@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { request } from 'node:https';
 import { delimiter, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { findTool } from '../harness/tools.ts';
@@ -52,7 +52,7 @@ const ZOO = `server {
 `;
 
 async function section(): Promise<ReturnType<typeof fencedBlocks>> {
-  const page = await readFile(join(projectRoot, 'docs', 'start/getting-started.md'), 'utf8');
+  const page = textOf('docs/start/getting-started.md');
   const [, text = ''] = page.split('## Add Postern to an existing site');
   return fencedBlocks(text.split(/^## /m)[0] ?? '');
 }

@@ -1,8 +1,7 @@
-import { chmod, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { inOverlay } from '../harness/debian/overlay.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { fencedBlocks } from '../support/docs/blocks.ts';
 import { writeFiles } from '../support/files.ts';
@@ -34,9 +33,7 @@ test('docs/start/getting-started.md: word for word on a machine with two HTTPS s
   await needOverlay(context);
   await needTool('nginx', context);
   await needTool('curl', context);
-  const blocks = fencedBlocks(
-    await readFile(join(projectRoot, 'docs', 'start', 'getting-started.md'), 'utf8'),
-  );
+  const blocks = fencedBlocks(textOf('docs/start/getting-started.md'));
   const steps = Object.entries(STEPS).map(([name, start]) => {
     const found = blocks.find(({ text }) => text.startsWith(start));
     return [name, `${found?.text}\n`] as const;
@@ -52,7 +49,7 @@ test('docs/start/getting-started.md: word for word on a machine with two HTTPS s
   });
   // The workers of nginx must read it.
   await chmod(folder, 0o755);
-  const script = await readFile(join(projectRoot, 'test', 'install', 'getting-started.sh'), 'utf8');
+  const script = textOf('test/install/getting-started.sh');
   const { ok, output } = await inOverlay(`cd '${projectRoot}'\n${script}`, {
     folder,
     packages: ['nginx', 'curl'],

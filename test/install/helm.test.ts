@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
 import { findHelm } from '../harness/helm.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
 import { tryRun } from '../harness/run.ts';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../harness/s3.ts';
@@ -24,7 +24,7 @@ beforeAll(findHelm, 180_000);
 
 test('Helm: the version of the chart is the version of Postern', () => {
   const { version, appVersion } = parse(readFileSync(join(CHART, 'Chart.yaml'), 'utf8'));
-  const postern = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+  const postern = JSON.parse(textOf('package.json'));
   expect([version, appVersion]).toEqual([postern.version, postern.version]);
 });
 

@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { freePorts, onFreePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { tryRun } from '../harness/run.ts';
@@ -46,7 +46,7 @@ test('Prometheus reads each metric, and evaluates each alert', async (context) =
   for (const rule of evaluated) expect(rule).toMatchObject({ health: 'ok', state: 'inactive' });
 
   const names = await prometheus.get<string[]>('label/__name__/values');
-  const page = await readFile(join(projectRoot, 'docs', 'operate/monitoring.md'), 'utf8');
+  const page = textOf('docs/operate/monitoring.md');
   // It begins with the first bytes that nginx reports.
   const later = ['postern_delivered_bytes_total'];
   for (const [, metric = ''] of page.matchAll(/^\| `((?:postern|process|nodejs)_\w+)` \|/gm)) {

@@ -1,9 +1,9 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, type TestContext, test } from 'vitest';
 import { createClient, type PosternClient } from '../../client/client.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { startApplication } from '../support/install/application.ts';
 import { needTool } from '../support/need-tool.ts';
@@ -70,11 +70,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const example = (name: string) =>
-  readFile(join(projectRoot, 'integrations', 'examples', name), 'utf8');
+const example = (name: string) => textOf(`integrations/examples/${name}`);
 /** What the test adds to an example. */
-const addition = (name: string) =>
-  readFile(join(projectRoot, 'test', 'install', 'recipes', name), 'utf8');
+const addition = (name: string) => textOf(`test/install/recipes/${name}`);
 /** Python with the client, as if it was installed. */
 async function pythonWithClient(
   name: 'python3-django' | 'python3-fastapi' | 'python3-flask',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { inOverlay } from '../harness/debian/overlay.ts';
 import { findOnPath } from '../harness/find-on-path.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
 import { run, tryRun } from '../harness/run.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { needOverlay } from '../support/need-root.ts';
@@ -34,7 +34,7 @@ function release(...words: string[]) {
 }
 
 test('release: has a package, a chart, two bills of materials, and their checksums', async () => {
-  const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8'));
+  const { version } = JSON.parse(textOf('package.json'));
   expect((await readdir(assets)).sort()).toEqual([
     'SHA256SUMS',
     `postern-chart-${version}.tgz`,
@@ -81,7 +81,7 @@ test('deb: installs without a network, protects a file, and leaves nothing after
   await needDebian(context);
   await needTool('nginx', context);
   await needTool('redis-server', context);
-  const script = await readFile(join(projectRoot, 'test', 'install', 'deb.sh'), 'utf8');
+  const script = textOf('test/install/deb.sh');
   const { ok, output } = await inOverlay(script, {
     folder: assets,
     packages: ['nginx', 'redis-server'],

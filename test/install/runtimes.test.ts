@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
@@ -175,7 +175,7 @@ test('the published types are those of the source, also for jose and Hono', asyn
   for (const name of ['hono', 'jose', 'zod', '@types']) {
     await symlink(join(projectRoot, 'node_modules', name), join(folder, 'node_modules', name));
   }
-  const source = await readFile(join(projectRoot, 'client', 'types.ts'), 'utf8');
+  const source = textOf('client/types.ts');
   const names = [...source.matchAll(/^export type (\w+)/gm)].map(([, name]) => name);
   expect(names.length).toBeGreaterThan(4);
   const types = join(folder, 'node_modules/postern/dist/client/types.js');

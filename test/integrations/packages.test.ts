@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startPostern } from '../../dev/examples/site.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
@@ -13,7 +13,7 @@ const FOLDER = join(projectRoot, 'integrations');
 const MAX_README_WORDS = 600;
 
 const read = (...path: string[]) => readFileSync(join(FOLDER, ...path), 'utf8');
-const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+const { version } = JSON.parse(textOf('package.json'));
 
 const PACKAGES = readdirSync(FOLDER).filter((name) => name !== 'examples');
 
@@ -36,7 +36,7 @@ describe.each(PACKAGES)('integrations/%s', (name) => {
   });
 
   test.runIf(existsSync(join(FOLDER, name, 'LICENSE')))('has the license of Postern', () => {
-    expect(read(name, 'LICENSE')).toBe(readFileSync(join(projectRoot, 'LICENSE'), 'utf8'));
+    expect(read(name, 'LICENSE')).toBe(textOf('LICENSE'));
   });
 
   test.runIf(existsSync(join(FOLDER, name, 'pyproject.toml')))('has the version of Postern', () => {

@@ -204,7 +204,7 @@ describe('decision cache: other responses are not cached and allow nothing', () 
   test.each(['EXPIRED', 'STALE', 'UPDATING', 'REVALIDATED', 'BYPASS', 'MISS', 'HIT HIT', ''])(
     'the cache status %s is not accepted',
     async (state) => {
-      const text = await snippet('auth-request');
+      const text = snippet('auth-request');
       const rule = new RegExp(/if \(\$postern_answer !~ "(.*)"\)/.exec(text)?.[1] as string);
       expect(`/${state} /a`).not.toMatch(rule);
       expect(`304/${state} /a`).not.toMatch(rule);

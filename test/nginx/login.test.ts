@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
 import { type Config, startNginx } from '../harness/nginx.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { forTest } from '../support/for-test.ts';
 import { BROWSER } from '../support/pages.ts';
 import { listening, mount } from '../support/postern.ts';
@@ -44,15 +42,11 @@ describe('login: a browser without a valid token', () => {
 
   test.each([
     ['/download/a.txt', '/download/a.txt'],
-    [`/download/a.txt?token=${STALE}`, '/download/a.txt'],
     [`/download/a.txt?x=1&token=${STALE}&y=%20`, '/download/a.txt?x=1&y=%20'],
     [`/download/~${STALE}/sub/a%20b.txt`, '/download/sub/a%20b.txt'],
     [`/download/logs/?file=a%2Fb&token=${STALE}`, '/download/logs/?file=a%2Fb'],
-    ['/download/résumé', '/download/résumé'],
-    ['/download/a?u=https://evil.example/', '/download/a?u=https://evil.example/'],
     ['http://evil.example/download/a.txt', '/download/a.txt'],
     ['/download/a%0d%0aLocation:%20x', undefined],
-    ['/download/a?x=%0d%0aSet-Cookie:y', '/download/a?x=%0d%0aSet-Cookie:y'],
     ['/download/a?"\\&x=$uri', '/download/a?"\\&x=$uri'],
   ])('%s returns to %s', async (target, back) => {
     const answer = await site.ask('GET', target, BROWSER);
@@ -156,7 +150,7 @@ const application: RequestListener = (request, response) =>
 test('nginx/examples/sso.conf: a stranger sees its page, and nginx sets the user, not the client', async () => {
   const proxy = await forTest(listening(oauth2Proxy));
   const app = await forTest(listening(application));
-  const example = await readFile(join(projectRoot, 'nginx', 'examples', 'sso.conf'), 'utf8');
+  const example = textOf('nginx/examples/sso.conf');
   const site = example
     .replaceAll('unix:/run/postern/gate.sock', `127.0.0.1:${app.port}`)
     .replaceAll('127.0.0.1:4180', `127.0.0.1:${proxy.port}`)

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, SignJWT } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createClientOf } from '../../service/jwt/jwt.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { startNginx } from '../harness/nginx.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { writeFiles } from '../support/files.ts';
 import { newJwk, publicHalf } from '../support/jwt/issuers.ts';
 import {
@@ -37,7 +36,7 @@ describe('examples/seed.conf', async () => {
   });
   const gate = await listening(postern.gate);
   const api = await listening(apiListener(postern.api));
-  const text = await readFile(join(projectRoot, 'nginx', 'examples', 'seed.conf'), 'utf8');
+  const text = textOf('nginx/examples/seed.conf');
   const nginx = await startNginx({
     ports: 2,
     config: ({ ports, dir }) =>

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { testNginx } from '../harness/nginx.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type SiteOptions, siteForTest } from '../support/site.ts';
 
@@ -91,7 +89,7 @@ test('settings: $postern_sandbox is the policy of files, except media', async ()
 });
 
 test('settings: nginx accepts each line of local.conf', async () => {
-  const template = await readFile(join(projectRoot, 'nginx', 'local.conf'), 'utf8');
+  const template = textOf('nginx/local.conf');
   const lines = template.replace(/^#( {4}| (?=map |\}))/gm, '');
   expect(lines.match(/^map /gm)?.length).toBe(4);
   const { ok, output } = await testNginx(

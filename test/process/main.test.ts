@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { chmod, chown, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { ExitedEarly } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
@@ -87,7 +86,7 @@ test('metrics: /metrics contains the version and the state of the process, and s
   const service = await start({});
   await ask(service);
   const samples = await askMetrics(service);
-  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+  const { version } = JSON.parse(textOf('package.json'));
   const build = `postern_build_info{version="${version}",node="${process.version}"}`;
   expect(samples.get(build)).toBe(1);
   expect(samples.get('postern_store_up')).toBe(1);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Nginx } from '../harness/nginx.ts';
 import { startOnSockets } from '../harness/on-sockets.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
@@ -67,7 +67,7 @@ async function issue(service: Pick<ServiceProcess, 'apiPort'>): Promise<string> 
 async function startSite(mode: SiteMode, kind: Kind) {
   const folder = await folderForTest();
   const gates = await Promise.all([startGate(kind, folder), startGate(kind, folder)]);
-  const guide = await readFile(join(projectRoot, 'docs', 'guides', 'nginx.md'), 'utf8');
+  const guide = textOf('docs/guides/nginx.md');
   const more = /server 10\.\S+(.*);/.exec(guide)?.[1];
   const servers = gates.map(({ address }) => `server ${address}${more};`).join('\n');
   const { port } = await frontForTest({ mode, servers: `${servers} keepalive 256;` });

@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../service/store/redis/record.ts';
 import { type Grant, KEPT_FIELDS } from '../../service/token/grant.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { textOf } from '../harness/paths.ts';
 import { grantAt } from '../support/store/grants.ts';
 
 test('record: short, and with the version of its layout', () => {
@@ -63,7 +61,7 @@ test.each<[Partial<Grant>, object[]]>([
 });
 
 test('record: no two fields have the same key', async () => {
-  const own = await readFile(join(projectRoot, 'service/store/redis/record.ts'), 'utf8');
+  const own = textOf('service/store/redis/record.ts');
   const fixed = [...own.matchAll(/^ {2}(\w)\??: /gm)].map(([, key]) => key);
   const keys = [...fixed, 'z', ...KEPT_FIELDS.map(({ record }) => record)];
   expect(fixed).toContain('P');

@@ -10,7 +10,7 @@ import {
   startBrowser,
 } from '../harness/browser.ts';
 import { packageFile } from '../harness/packages.ts';
-import { projectRoot } from '../harness/paths.ts';
+import { projectRoot, textOf } from '../harness/paths.ts';
 import type { BrowserContext, Page } from '../harness/puppeteer.ts';
 import { waitFor } from '../harness/wait.ts';
 import { writeFiles } from './files.ts';
@@ -150,7 +150,7 @@ export function listingSite(
   options: Partial<SiteOptions> & { readonly mode?: SiteMode } = {},
 ): Promise<Site> {
   const { mode = 'auth_request' } = options;
-  const listScript = readFileSync(join(projectRoot, 'dist', 'chunks', 'list-page.js'), 'utf8');
+  const listScript = textOf('dist/chunks/list-page.js');
   return siteForTest({ ...withListing(mode), ...options, mode, listScript });
 }
 

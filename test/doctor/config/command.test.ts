@@ -1,8 +1,8 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
-import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from '../../harness/paths.ts';
 import { postern, posternHere, type With } from '../../support/cli/postern.ts';
 import { diagnosed, dumpOf, started } from '../../support/doctor/trap.ts';
 import { writeFiles } from '../../support/files.ts';
@@ -137,7 +137,7 @@ test.each([
 ])(
   'doctor --config finds nothing in nginx/%s',
   async (name, mounts = [mount('/download/', '/protected/')]) => {
-    const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
+    const text = textOf(`nginx/${name}`);
     const dir = await nginxFolderForTest();
     const path = join(dir, 'nginx.conf');
     // The folder of the files must exist: otherwise the doctor says that it did not look for links to it.
@@ -150,7 +150,7 @@ test.each([
 
 // In a container nginx listens on all addresses; the proxy in front of it terminates TLS.
 test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', async () => {
-  const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
+  const text = textOf('nginx/examples/compose.conf');
   const dir = await nginxFolderForTest();
   await writeFile(join(dir, 'nginx.conf'), text);
   const words = [

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 import { FILE, get, testTraps, urlOf, withToken } from '../../support/doctor/trap.ts';
 import { listening } from '../../support/postern.ts';
 
@@ -57,7 +55,7 @@ const storage = await listening((request, response) => {
 });
 afterAll(storage.stop);
 const pass = `proxy_pass http://127.0.0.1:${storage.port}/;`;
-const own = readFileSync(join(projectRoot, 'nginx', 'snippets', 'file.conf'), 'utf8');
+const own = textOf('nginx/snippets/file.conf');
 
 testTraps({
   'an internal location that proxies without internal-proxy.conf': {

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 import {
   BEHIND,
   type BrokenSite,
@@ -15,7 +13,7 @@ import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
 
 const INTERNAL = 'include postern/internal.conf;';
-const HEADERS = readFileSync(join(projectRoot, 'nginx/snippets/file.conf'), 'utf8')
+const HEADERS = textOf('nginx/snippets/file.conf')
   .match(/^add_header .*;$/gm)
   ?.join('\n');
 

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newKey } from '../../../cli/key/command.ts';
 import { CHECKS } from '../../../doctor/site/attack.ts';
 import { openJwt } from '../../../service/jwt/jwt.ts';
 import { createMounts } from '../../../service/site/mount.ts';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { BEHIND, type BrokenSite, doctor, FRONT, siteToAttack } from '../../support/doctor/site.ts';
 import { writeFiles } from '../../support/files.ts';
@@ -100,7 +99,7 @@ test('doctor URL: with all options no check is skipped', async () => {
 });
 
 test('docs/operate/doctor.md lists each check', () => {
-  const page = readFileSync(join(projectRoot, 'docs', 'operate/doctor.md'), 'utf8');
+  const page = textOf('docs/operate/doctor.md');
   for (const id of Object.keys(CHECKS)) expect(page).toContain(`\`${id}\``);
 });
 

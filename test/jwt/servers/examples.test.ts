@@ -4,7 +4,7 @@ import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
 import type { Tool } from '../../harness/find-on-path.ts';
-import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { projectRoot, temporaryFolder, textOf } from '../../harness/paths.ts';
 import { launch } from '../../harness/process.ts';
 import { type ServiceProcess, startService } from '../../harness/service.ts';
 import { askGate } from '../../support/ask-service.ts';
@@ -16,7 +16,7 @@ import { needTool } from '../../support/need-tool.ts';
 // docs/reference/jwt.md.
 
 const PAGE = 'reference/jwt.md';
-const blocks = fencedBlocks(await readFile(join(projectRoot, 'docs', PAGE), 'utf8'));
+const blocks = fencedBlocks(textOf(`docs/${PAGE}`));
 
 /** The only block of a language that contains these words. */
 function block(language: string, words: string): string {
@@ -25,8 +25,7 @@ function block(language: string, words: string): string {
   return found[0]?.text ?? '';
 }
 
-const example = (name: string) =>
-  readFile(join(projectRoot, 'integrations/examples', name), 'utf8');
+const example = (name: string) => textOf(`integrations/examples/${name}`);
 
 async function configuration(jwks: string): Promise<string> {
   const issuers = block('yaml', 'trusted_for: downloads');

@@ -1,7 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
@@ -134,7 +134,7 @@ test('Redis errors: /readyz is 503 if the user lacks a command that only some re
 test.each([0, 1])(
   'docs/operate/redis.md: the user with the least rights can use database %i',
   async (database) => {
-    const page = await readFile(join(projectRoot, 'docs/operate/redis.md'), 'utf8');
+    const page = textOf('docs/operate/redis.md');
     const [, rights = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
     const [, other = ''] = /^With a database other than 0, it also needs `(.*?)`/m.exec(page) ?? [];
     const all = database === 0 ? rights : `${rights} ${other}`;

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 
 /** The fenced blocks of a Markdown text, in order. */
 export interface Block {
@@ -15,7 +13,7 @@ export function fencedBlocks(markdown: string): Block[] {
 
 /** The one block of a page of docs/ that contains these words. */
 export function docsBlock(page: string, words: string): string {
-  const text = readFileSync(join(projectRoot, 'docs', page), 'utf8');
+  const text = textOf(`docs/${page}`);
   const found = fencedBlocks(text).filter((block) => block.text.includes(words));
   const [one] = found;
   if (one === undefined || found.length > 1) {

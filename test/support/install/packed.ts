@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { chmod, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../../harness/paths.ts';
 import { plain } from '../docs/blocks.ts';
+import { copyProject } from '../files.ts';
 
 export interface Packed {
   readonly tarball: string;
@@ -16,11 +17,7 @@ export interface Packed {
 /** What `npm publish` would send. Packed in a copy, because it builds, and other tests use dist/. */
 export async function pack(folder: string): Promise<Packed> {
   const copy = join(folder, 'source');
-  const left = new Set(['node_modules', 'dist', '.cache', '.git', 'coverage']);
-  await cp(projectRoot, copy, {
-    recursive: true,
-    filter: (path) => dirname(path) !== projectRoot || !left.has(basename(path)),
-  });
+  await copyProject(copy);
   await symlink(join(projectRoot, 'node_modules'), join(copy, 'node_modules'));
   const into = join(folder, 'packed');
   await mkdir(into);

@@ -1,7 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { projectRoot } from '../../harness/paths.ts';
+import { projectRoot, textOf } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
 import { findTool } from '../../harness/tools.ts';
@@ -73,7 +73,7 @@ export async function startPod(
   await writeFiles(root, { 'etc/nginx/mime.types': 'types { text/plain txt; }' });
   const nginx = await findTool('nginx');
   const { command } = spec.containers.find((one: { name: string }) => one.name === 'nginx');
-  const image = parseDockerfile(await readFile(join(projectRoot, 'Dockerfile'), 'utf8'));
+  const image = parseDockerfile(textOf('Dockerfile'));
   const words = [...execForm(only(image, 'ENTRYPOINT')), ...execForm(only(image, 'CMD'))];
   const [, ...args] = words.map((word) => word.replace(/^\/app\//, `${projectRoot}/`));
   const { POSTERN_CONFIG = '' } = imageEnvironment(image);

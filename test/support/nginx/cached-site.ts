@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 import type { RawAnswer } from '../raw.ts';
 import { countAsked, type Site, type SiteOptions, siteForTest } from '../site.ts';
 import { CACHE_PATH } from '../snippet.ts';
@@ -40,6 +38,4 @@ export async function cachedSite({
 
 export const seen = ({ status, text }: RawAnswer) => [status, text];
 
-export function snippet(name: string): Promise<string> {
-  return readFile(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
-}
+export const snippet = (name: string) => textOf(`nginx/snippets/${name}.conf`);

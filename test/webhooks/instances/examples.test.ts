@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
 import { findOnPath } from '../../harness/find-on-path.ts';
-import { projectRoot } from '../../harness/paths.ts';
+import { projectRoot, textOf } from '../../harness/paths.ts';
 import { onFreePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
 import { waitFor } from '../../harness/wait.ts';
@@ -13,8 +13,7 @@ import { folderForTest, forTest } from '../../support/for-test.ts';
 import { OTHER_SECRET, SECRET, startInstance } from '../../support/receiver.ts';
 
 // Runs the receivers of integrations/examples/.
-const example = (name: string) =>
-  readFile(join(projectRoot, 'integrations', 'examples', name), 'utf8');
+const example = (name: string) => textOf(`integrations/examples/${name}`);
 
 const FORGED = { 'webhook-id': 'a', 'webhook-timestamp': '1', 'webhook-signature': 'v1,a' };
 

@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { createRedisEvents } from '../../../service/store/redis/events.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
 import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/webhooks/event.ts';
-import { projectRoot } from '../../harness/paths.ts';
+import { textOf } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { keysOf, tell } from '../../support/store/open-redis.ts';
@@ -131,7 +129,7 @@ test('Redis: after the loss of its data, events are added and taken again', asyn
 });
 
 test('docs/operate/redis.md: the rights for events are enough', async () => {
-  const page = await readFile(join(projectRoot, 'docs/operate/redis.md'), 'utf8');
+  const page = textOf('docs/operate/redis.md');
   const [, basic = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
   const [, more = ''] = /`(\+xadd [^`]*)`/.exec(page) ?? [];
   expect(more).toContain('+xadd');
