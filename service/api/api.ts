@@ -28,7 +28,6 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   const paths = { open: {}, withKey: {} };
   const open = createEndpoints(api, paths.open);
   addHealth(open, { ...deps, check: () => deps.store.check() });
-  // The public keys for Postern's own JWTs (RFC 7517).
   open('Service', '/.well-known/jwks.json', {
     get: {
       id: 'getKeys',
@@ -117,7 +116,6 @@ function addHealth(endpoint: AddEndpoint, { check, log, metricsText }: HealthDep
         'Writes to each master of the store. Shows the masters, the replicas and warnings.',
       answer: [200, 'OK.', ref('Health')],
       codes: ['unavailable'],
-      // Whether each master accepts a write, and what the operator should fix.
       async handle(c) {
         try {
           return json(c, { status: 'ok', ...(await check()) });

@@ -32,7 +32,6 @@ export const ref = (name: keyof typeof SCHEMAS | 'TokenRequest') => ({
 
 const FORM_TYPE = 'application/x-www-form-urlencoded';
 
-/** The groups of operations. */
 const TAGS = {
   Tokens: 'Issue, show, list, change and revoke tokens.',
   OAuth: 'The endpoints of OAuth 2.0 for introspection and revocation.',
@@ -45,14 +44,13 @@ export interface Operation {
   readonly summary: string;
   readonly description: string;
   readonly parameters?: readonly object[];
-  /** The schema of the body. */
   readonly json?: object;
   readonly form?: object;
-  /** The limit for the body, instead of the usual one. */
+  /** The limit for the body, instead of the usual one, and what else to do. */
   readonly maxBytes?: number;
+  readonly advice?: string;
   /** If there is no schema, there is no body. The default type is JSON. */
   readonly answer: readonly [status: number, description: string, schema?: object, type?: string];
-  /** Headers of the answer, with their meaning. */
   readonly headers?: Readonly<Record<string, string>>;
   /** It can take more than a turn of the event loop. */
   readonly isHeavy?: true;
@@ -90,8 +88,8 @@ export function createEndpoints(
     const route = path.replace('{id}', ':id');
     const item: Record<string, object> = path === route ? {} : { parameters: [ID] };
     for (const [method, operation] of Object.entries(operations)) {
-      const { json, form, maxBytes, isHeavy, handle } = operation;
-      const limits = [...(isHeavy ? [heavy(maxBytes)] : []), limitBody(maxBytes)];
+      const { json, form, maxBytes, advice, isHeavy, handle } = operation;
+      const limits = [...(isHeavy ? [heavy(maxBytes)] : []), limitBody(maxBytes, advice)];
       const checks = [...limits, ...authenticate];
       if (json ?? form) checks.push(requireType(json ? JSON_TYPE : FORM_TYPE));
       api.on(method.toUpperCase(), [route], ...checks, handle);
@@ -109,8 +107,8 @@ export function createEndpoints(
  * Rejects a longer body with 413. If the length is announced, Node reads no more than that, and hono's bodyLimit is not
  * needed: it makes a Request and a stream, a fifth of the cost of issuing a token.
  */
-function limitBody(maxBytes = MAX_BODY_BYTES): MiddlewareHandler {
-  const detail = `The body may have at most ${maxBytes} bytes.`;
+function limitBody(maxBytes = MAX_BODY_BYTES, advice = ''): MiddlewareHandler {
+  const detail = `The body may have at most ${maxBytes} bytes.${advice}`;
   const tooLarge = (c: Context) => problem(c, 'content_too_large', detail);
   const counted = bodyLimit({ maxSize: maxBytes, onError: tooLarge });
 

@@ -41,7 +41,6 @@ const PARAMETERS = [
   parameter('cursor', '`next_cursor` of the previous page.', { type: 'string' }),
 ];
 
-/** A page of a client's live grants, ordered by their end. */
 export function listOperation(store: StoreReads): Operation {
   return {
     id: 'listTokens',

@@ -14,10 +14,8 @@ import type { ShownName } from '../token/grant-fields.ts';
 import { type FieldError, MAX_ERRORS } from '../token/request-error.ts';
 import { MAX_SHOWN_REQUESTERS, type Requesters, type StoreReads } from '../token/store.ts';
 
-/** Maximum number of tokens in a request. */
+/** Tokens in a request, and in a page of a list. */
 export const MAX_BATCH = 100;
-
-/** Maximum number of tokens in a page of a list. */
 export const MAX_PAGE = 100;
 
 /** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. service/token/ checks the rest. */

@@ -35,7 +35,6 @@ export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void
   endpoint('Tokens', '/tokens', {
     get: listOperation(store),
     post: issueOne(deps),
-    // Ends all grants of a client, or those of one of its subjects.
     delete: {
       id: 'revokeTokens',
       summary: 'Revoke the tokens of a subject or a client',
@@ -133,13 +132,14 @@ const batchOf = (name: Parameters<typeof ref>[0], description: string) => ({
   items: ref(name),
 });
 
-/** `POST /tokens` issues one token. */
+/** schema.ts checks types and bounds, token/grant-request.ts the mounts and the limits of the client. */
 function issueOne({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueToken',
     summary: 'Issue a token',
     description: 'Issues a token for one file (`path`) or one folder (`prefix`).',
     json: ref('TokenRequest'),
+    advice: ' Send an array of requests to /tokens/batch.',
     answer: [201, 'Issued.', ref('IssuedToken')],
     headers: { Location: 'Where the token can be shown, unless it has no record.' },
     codes: ['insufficient_scope'],
@@ -158,7 +158,6 @@ function issueOne({ issue, publicUrl }: TokensDependencies): Operation {
   };
 }
 
-/** `POST /tokens/batch` issues all of its tokens, or none. */
 function issueBatch({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueTokens',

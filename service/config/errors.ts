@@ -8,7 +8,6 @@ export interface Source {
   readonly shown?: string | undefined;
 }
 
-/** One error in the configuration. */
 export interface ConfigIssue extends Pick<Source, 'field' | 'where'> {
   /** The current value, safe for a terminal and a log: never a secret or a part of one. */
   readonly value?: string | undefined;
@@ -38,7 +37,6 @@ export class ConfigErrors {
   }
 }
 
-/** Every issue as text. */
 export function issuesText(issues: readonly ConfigIssue[]): string {
   const blocks = issues.map(({ field, where, value, expected }) => {
     const place = where === undefined ? '' : `  (${where})`;
@@ -48,7 +46,6 @@ export function issuesText(issues: readonly ConfigIssue[]): string {
   return blocks.join('\n\n');
 }
 
-/** Longer values are cut. */
 const MAX_SHOWN = 100;
 
 /** A text in quotes, on one line, without characters that control a terminal. */
@@ -88,9 +85,7 @@ const MAY_BE_SECRET = /[A-Za-z0-9]{12}|[a-z0-9][A-Z]|[A-Z][a-z0-9]|:\d*[^\d/:\],
 /** An address or a path. Without a slash or a colon, a text with dots could be a password. */
 const PLACE = /^[\d.]+$|[/:]|\.(?:ya?ml|json|pem|crt|key)$/;
 
-export function mayBeSecret(text: string): boolean {
-  return MAY_BE_SECRET.test(text);
-}
+export const mayBeSecret = (text: string) => MAY_BE_SECRET.test(text);
 
 /** What a report may show of the value of a setting or a field; undefined: nothing. */
 export function shown(name: string, value: unknown): string | undefined {

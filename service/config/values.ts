@@ -51,7 +51,6 @@ export function mapping<S extends z.ZodRawShape>(shape: S, textOr = '') {
   });
 }
 
-/** The seconds of a year. */
 export const A_YEAR = 31_536_000;
 
 /** YAML reads digits as a number, the environment has only text. */
@@ -194,7 +193,6 @@ export function unseen(seen = new Set<string>()): (value: string | undefined) =>
   return (value) => value === undefined || seen.size < seen.add(value).size;
 }
 
-/** Maximum number of letters that differ. */
 const MAX_TYPOS = 2;
 
 /** `did you mean …?` if a name is close to a known one. */

@@ -37,7 +37,6 @@ const externalClaims = z.strictObject({
   start_by: date.optional(),
 });
 
-/** Claims of Postern's own tokens. */
 const ownClaims = externalClaims.extend({
   client_id: z.string(),
   mount: z.string(),

@@ -187,46 +187,42 @@ export function remoteKeys(
   const shown = origin + pathname;
   let known = fetched.get(uri);
   let failure: unknown;
-  let askedAt = 0;
-  let coolDown = 0;
+  let answeredAt = 0;
   let asking: Promise<void> | undefined;
-  let refreshing: Promise<void> | undefined;
 
-  async function ask(): Promise<void> {
-    askedAt = now();
-    coolDown = 0;
-    try {
-      known = await fetchKeys(uri);
-      fetched.set(uri, known);
-      failure = undefined;
-      coolDown = COOL_DOWN_MS;
-    } catch (error) {
-      failure = error;
-      coolDown = FAILURE_COOL_DOWN_MS;
-      onFailure(causeOf(error as Error));
-    }
-    asking = undefined;
+  function ask(): Promise<void> {
+    asking ??= fetchKeys(uri)
+      .then(
+        (keys) => {
+          known = keys;
+          fetched.set(uri, keys);
+          failure = undefined;
+        },
+        (error: Error) => {
+          failure = error;
+          onFailure(causeOf(error));
+        },
+      )
+      .finally(() => {
+        answeredAt = now();
+        asking = undefined;
+      });
+    return asking;
   }
 
-  /** Milliseconds since the last request, or infinite if the clock was set back. */
-  const age = () => (now() < askedAt ? Number.POSITIVE_INFINITY : now() - askedAt);
+  /** Milliseconds since the last answer or failure, or infinite if the clock was set back. */
+  const age = () => (now() < answeredAt ? Number.POSITIVE_INFINITY : now() - answeredAt);
 
   return async (header) => {
     const { alg } = header;
     if (!algorithms.includes(alg)) return undefined;
     const find = () => known?.(header).catch(() => undefined);
     // After hours without requests, the key of the first token may be withdrawn, so all requests wait for the response.
-    if (known && age() > (failure === undefined ? REFRESH_MS : LONGEST_PAUSE_MS)) {
-      asking ??= ask();
-      refreshing = asking;
-    } else if (known && failure !== undefined && age() >= coolDown) {
-      asking ??= ask();
-    }
-    await refreshing;
+    if (known && age() > (failure === undefined ? REFRESH_MS : LONGEST_PAUSE_MS)) await ask();
+    else if (known && failure !== undefined && age() >= FAILURE_COOL_DOWN_MS) void ask();
     let verify = await find();
-    if (verify === undefined && age() >= coolDown) {
-      asking ??= ask();
-      await asking;
+    if (!verify && age() >= (failure === undefined ? COOL_DOWN_MS : FAILURE_COOL_DOWN_MS)) {
+      await ask();
       verify = await find();
     }
     if (verify) return { verify, alg };

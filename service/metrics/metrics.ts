@@ -94,7 +94,6 @@ function decisionRecorder({ counts, times }: Instruments): RecordDecision {
 /** A client or a mount that the configuration no longer has. */
 const OTHER = 'other';
 
-/** Counts what nginx reports about the files that it sends. */
 function deliveryMetrics({ counts, countsBy }: Instruments) {
   const lines = countsBy(
     'postern_deliveries_total',
@@ -120,7 +119,6 @@ function deliveryMetrics({ counts, countsBy }: Instruments) {
   };
 }
 
-/** Counts the results of events, and records the age of the oldest. */
 function eventMetrics({ counts, countsBy, gauge }: Instruments) {
   const events = {
     attempts: countsBy(

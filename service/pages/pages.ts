@@ -54,7 +54,6 @@ export interface WrittenPage {
   readonly body: string;
 }
 
-/** A language of the pages. */
 interface Language {
   readonly texts: Texts;
   readonly dates: Intl.DateTimeFormat;

@@ -27,7 +27,6 @@ interface Held {
   readonly requesters: KnownRequester[];
   /** The number of attempts to enter the PIN. */
   attempts: number;
-  /** What nginx sent. */
   delivery?: Delivery & { readonly whole: boolean };
 }
 

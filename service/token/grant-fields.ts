@@ -48,7 +48,8 @@ export type GrantField = Common &
 
 /**
  * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's
- * responses, the OpenAPI document and the options of `postern token issue` come from this table.
+ * responses, the OpenAPI document and the options of `postern token issue` come from this table. field-schemas.ts has the
+ * schemas of its types and bounds, grant-request.ts the other checks of a request.
  *
  * Never use a `record` key again for another field: stored records may contain it.
  */

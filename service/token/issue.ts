@@ -46,7 +46,6 @@ export type Requests = ReadonlyArray<{
 
 type Prepared = PreparedGrant & Requests[number];
 
-/** A token, and what the store keeps of it. */
 interface Created {
   readonly token: Issued;
   readonly bytes?: number | undefined;

@@ -66,8 +66,7 @@ export function createStoreHealth(
   replicas: Replicas | undefined,
   writeAll: () => Promise<readonly Reply[]>,
 ) {
-  const { kind } = checkedUrl(url);
-  const store = kind === 'memory' ? 'server' : kind;
+  const { kind: store } = checkedUrl(url);
   // This fails if the user may not call EVALSHA, which no script can find out.
   const findForbidden = byDigest(connection.redis, FORBIDDEN);
   let warned: string | undefined;
