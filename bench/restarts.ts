@@ -16,7 +16,7 @@ import { fileOf } from './run.ts';
 import { startSite } from './running.ts';
 
 // Ends processes under load, and counts failed downloads.
-// Usage: npm run restarts
+// Usage: npm run restarts [-- <part of the title of a row>]
 
 const RESTARTS = ['SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL'] as const;
 /** nginx asks a failed server again after a second. */
@@ -136,7 +136,7 @@ async function measure(row: Row, files: string, folder: string): Promise<string[
 }
 
 const table = [['six restarts', 'requests', 'failed', 'slowest', 'busiest ÷ mean']];
-for (const row of ROWS) {
+for (const row of ROWS.filter(({ title }) => title.includes(process.argv[2] ?? ''))) {
   const folder = await temporaryFolder();
   try {
     table.push(await measure(row, await fileOf(folder, 1024), folder));
