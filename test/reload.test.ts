@@ -22,11 +22,11 @@ const loadBefore = () =>
   });
 const BEFORE = loadBefore();
 
-test('changes: the same configuration has none', () => {
+test('reload: the same configuration has none', () => {
   expect(changesBetween(BEFORE, loadBefore())).toEqual({ made: [], needRestart: [] });
 });
 
-test('changes: entries of lists are named by their ID, without values', () => {
+test('reload: entries of lists are named by their ID, without values', () => {
   const after = load({
     POSTERN_MOUNTS: '/a/=/other/,/c/=/k/',
     POSTERN_API_KEYS: 'web:another-key-for-the-client,new:at-least-16-characters',
@@ -42,7 +42,7 @@ test('changes: entries of lists are named by their ID, without values', () => {
   expect(needRestart).toEqual([]);
 });
 
-test('changes: a key file is named if its content differs', () => {
+test('reload: a key file is named if its content differs', () => {
   const files = (content: string) => new Map([['/keys.json', content]]);
   const made = (a: string, b: string) => changesBetween(BEFORE, BEFORE, [files(a), files(b)]).made;
   expect(made('a', 'a')).toEqual([]);
@@ -58,7 +58,7 @@ const FIXED = [
   ...['store', 'store_prefix', 'store_timeout_ms', 'store_replicas'],
 ];
 
-test('changes: each setting has its own name, and is made or needs a restart', () => {
+test('reload: each setting has its own name, and is made or needs a restart', () => {
   const before = loadFile(fileOf({}));
   const { made, needRestart } = changesBetween(before, loadFile(FILE));
   expect(needRestart.toSorted()).toEqual(FIXED.toSorted());
@@ -72,7 +72,7 @@ test('changes: each setting has its own name, and is made or needs a restart', (
   ]);
 });
 
-test('changes: the files of the store need no restart, and its names do', () => {
+test('reload: the files of the store need no restart, and its names do', () => {
   const names = SETTINGS.filter((name) =>
     /^(store_(\w+_file|server_name)|sentinel_\w+)$/.test(name),
   );
@@ -82,7 +82,7 @@ test('changes: the files of the store need no restart, and its names do', () => 
   expect(needRestart.toSorted()).toEqual(names.filter((name) => !/_file$/.test(name)).toSorted());
 });
 
-test('changes: those of a webhook are named, without values, and need no restart', () => {
+test('reload: those of a webhook are named, without values, and need no restart', () => {
   const FILE = { POSTERN_WEBHOOK_SECRET_FILE: '/run/secrets/webhook' };
   const withSecret = (letter: string, env: Record<string, string>) => {
     const secret = `whsec_${Buffer.alloc(24, letter).toString('base64')}`;
@@ -101,7 +101,7 @@ test('changes: those of a webhook are named, without values, and need no restart
   });
 });
 
-test('changes: a reload names the pages if a file of their folder differs', async () => {
+test('reload: names the pages if a file of their folder differs', async () => {
   const folder = await folderForTest();
   const withLogo = async (logo: string) => {
     await writeFiles(folder, { 'logo.svg': logo });

@@ -73,7 +73,7 @@ test.each(['/auth-request', '/x-accel'])(
   },
 );
 
-test('/livez and /readyz need no key', async () => {
+test('health: /livez and /readyz need no key', async () => {
   const { ask } = createAsked();
   for (const path of ['/livez', '/readyz']) {
     const { status, body, headers } = await ask(`GET ${path}`, { key: '' });
@@ -85,7 +85,7 @@ test('/livez and /readyz need no key', async () => {
 
 const health = { store: 'cluster', masters: 3, answering: 2, replicas: 0, wanted: 1 } as const;
 
-test('/readyz shows the servers of the store, and a warning', async () => {
+test('health: /readyz shows the servers of the store, and a warning', async () => {
   const memory = { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
   expect((await createAsked().ask('GET /readyz')).body).toEqual({ status: 'ok', ...memory });
   const check = async () => ({ ...health, warning: 'fix it' });
@@ -93,7 +93,7 @@ test('/readyz shows the servers of the store, and a warning', async () => {
   expect((await ask('GET /readyz')).body).toEqual({ status: 'ok', ...health, warning: 'fix it' });
 });
 
-test('/readyz shows the servers of the store in its 503, too', async () => {
+test('health: /readyz shows the servers of the store in its 503, too', async () => {
   const error = new Unacknowledged('0 of 1 replicas acknowledged in time');
   error.health = health;
   const { ask } = createAsked({ store: brokenStore(error) });

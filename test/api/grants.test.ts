@@ -10,7 +10,7 @@ async function issued(more: object = {}) {
   return { ...asked, id: id as string, token: token as string };
 }
 
-test('GET /tokens/ID: shows the grant, without its token', async () => {
+test('show: shows the grant, without its token', async () => {
   const { ask, id, token } = await issued({ filename: 'b.pdf', limit_rate: 5, site: 'a.example' });
   const { status, body, text, headers } = await ask(`GET /tokens/${id}`);
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
@@ -21,7 +21,7 @@ test('GET /tokens/ID: shows the grant, without its token', async () => {
   expect(text).not.toContain(token);
 });
 
-test('PATCH /tokens/ID: sets the end to expires_in seconds from now, later or earlier', async () => {
+test('prolong: sets the end to expires_in seconds from now, later or earlier', async () => {
   const { ask, id, clock } = await issued();
   clock.now += 60_000;
   const later = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 3600 } });
@@ -39,7 +39,7 @@ test.each([
   [{}, '#/expires_in', 'is required'],
   [{ expires_in: 60, path: '/download/b' }, '#/path'],
   [[{ expires_in: 60 }], '#', 'must be an object'],
-])('PATCH /tokens/ID: %j is rejected at %s', async (json, pointer, detail = expect.any(String)) => {
+])('prolong: %j is rejected at %s', async (json, pointer, detail = expect.any(String)) => {
   const { ask, id } = await issued();
   const reply = await ask(`PATCH /tokens/${id}`, { json });
   expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
@@ -47,12 +47,12 @@ test.each([
   expect((await ask(`GET /tokens/${id}`)).body.exp).toBe(1_800_000_120);
 });
 
-test('PATCH /tokens/ID: a body that is not JSON is rejected', async () => {
+test('prolong: a body that is not JSON is rejected', async () => {
   const { ask, id } = await issued();
   expect((await ask(`PATCH /tokens/${id}`, { form: { expires_in: '60' } })).status).toBe(415);
 });
 
-test('DELETE /tokens/ID: revokes the token, and a second request gets 404', async () => {
+test('revoke: revokes the token, and a second request gets 404', async () => {
   const { ask, id } = await issued();
   const first = await ask(`DELETE /tokens/${id}`);
   expect([first.status, first.text]).toEqual([204, '']);

@@ -29,7 +29,7 @@ import { type SiteMode, siteForTest } from '../support/site.ts';
 
 const BYTES = randomBytes(5_000_000);
 
-test.for(cases)('%s: a link on a page saves the file by %s', async ([name, mode], context) => {
+test.for(cases)('download, %s: a link saves the file by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const site = await siteForTest({ mode, files: { '4711.bin': BYTES }, locations: pagesLocation });
   const { id, url } = await site.issue({ path: '/download/4711.bin', filename: 'Q3 "résumé".pdf' });
@@ -93,7 +93,7 @@ function rules(speculation: object): string {
   return `<script type="speculationrules">${JSON.stringify(speculation)}</script>`;
 }
 
-test.for(cases)('%s: a prefetch takes no use by %s', async ([name, mode], context) => {
+test.for(cases)('prefetch, %s: takes no use by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const site = await siteForTest({ mode, files: { 'a.bin': 'hello' }, locations: pagesLocation });
   const issue = async (kind: string) => {
@@ -118,7 +118,7 @@ test.for(cases)('%s: a prefetch takes no use by %s', async ([name, mode], contex
 });
 
 test.runIf(hasAddresses).for(cases)(
-  '%s: saves a file with one use again, and another client gets 401 by %s',
+  'uses, %s: a file with one use is saved again, and another client gets 401 by %s',
   async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const curl = await downloader('curl', context);
@@ -157,7 +157,7 @@ const pdf = `%PDF-1.4
 trailer <</Root 1 0 R>>
 `;
 
-test.for(cases)('%s: shows a file with disposition inline by %s', async ([name, mode], context) => {
+test.for(cases)('disposition, %s: inline is shown by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const ffmpeg = await client('ffmpeg', context);
   const site = await siteForTest({ mode, files: { 'picture.png': PICTURE, 'a.pdf': pdf } });
@@ -199,7 +199,7 @@ function startFiles(mode: SiteMode) {
 }
 
 test.for(cases)(
-  '%s: opens an active document in a sandbox by %s',
+  'sandbox, %s: an active document opens in it by %s',
   async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const site = await startFiles(mode);
@@ -241,7 +241,7 @@ test.for(cases)(
 // and still no script could run.
 
 test.for(browsers)(
-  '%s: a page in the sandbox loads no pictures with the cookie',
+  'sandbox, %s: a page in it loads no pictures with the cookie',
   async (name, context) => {
     const browser = await openBrowser(name, context);
     const site = await startFiles('auth_request');
@@ -252,7 +252,7 @@ test.for(browsers)(
   },
 );
 
-test.for(browsers)('%s: a link in the sandbox saves no file', async (name, context) => {
+test.for(browsers)('sandbox, %s: a link in it saves no file', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await startFiles('auth_request');
   const { id, url } = await site.issue({ prefix: '/download/' });
@@ -271,7 +271,7 @@ const OUTER = '/download/hls/';
 const INNER = '/download/hls/sub/';
 
 test.for(cases)(
-  '%s: keeps the cookies of two nested folders by %s',
+  'cookies, %s: those of two nested folders are kept by %s',
   async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const files = { 'hls/a.txt': 'outer', 'hls/sub/b.txt': 'inner' };

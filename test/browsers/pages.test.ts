@@ -88,7 +88,7 @@ const text = (page: Page, selector: string) =>
   page.$eval(selector, (element) => element.textContent);
 
 test.for(cases)(
-  'list, %s: whole names, sizes, folders first, sorted by %s',
+  'listing, %s: whole names, sizes, folders first, sorted by %s',
   async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const site = await listingSite({ mode, files });
@@ -121,7 +121,7 @@ test.for(cases)(
 );
 
 test.for(browsers)(
-  'list, %s: times are those of the reader, in the language of the page',
+  'listing, %s: times are those of the reader, in the language of the page',
   async (name, context) => {
     const browser = await openBrowser(name, context);
     const site = await listingSite({ files: { 'hls/a.txt': 'x' } });
@@ -145,7 +145,7 @@ test.for(browsers)(
   },
 );
 
-test.for(browsers)('list, %s: an uploaded name or script never runs', async (name, context) => {
+test.for(browsers)('listing, %s: an uploaded name or script never runs', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await listingSite({ files });
   const hostile = await site.issue({ prefix: '/download/hostile/', listing: true });
@@ -171,7 +171,7 @@ test.for(browsers)('list, %s: an uploaded name or script never runs', async (nam
   expect(await foreign).toBe('refused');
 });
 
-test.for(browsers)('list, %s: an empty folder says so', async (name, context) => {
+test.for(browsers)('listing, %s: an empty folder says so', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await listingSite();
   await mkdir(join(site.files, 'empty'));
@@ -186,7 +186,7 @@ test.for(browsers)('list, %s: an empty folder says so', async (name, context) =>
   expect(await isShown()).toBe('none');
 });
 
-test('list, Chromium: without JavaScript the list of nginx remains', async (context) => {
+test('listing, Chromium: without JavaScript the list of nginx remains', async (context) => {
   const browser = await openBrowser('Chromium', context);
   const site = await listingSite({ files });
   const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
@@ -202,25 +202,28 @@ test('list, Chromium: without JavaScript the list of nginx remains', async (cont
   expect(shown).not.toMatch(/empty|ZIP|wget/);
 });
 
-test.for(browsers)('list, %s: the ZIP and wget, by where the token is', async (name, context) => {
-  const browser = await openBrowser(name, context);
-  const site = await listingSite({ files });
-  const grant = { prefix: '/download/hls/', listing: true, cookie: true };
-  const { url, access_token: token } = await site.issue(grant);
-  const page = await browser.open(site.nginx.url(url));
-  expect(await text(page, 'code')).toMatch(/^wget -r .*--cut-dirs=2 /);
-  expect(await text(page, 'code')).toContain(` '${site.nginx.url(url)}'`);
-  expect(await page.$('.zip')).not.toBeNull();
-  await page.goto(site.nginx.url(`/download/hls/?token=${token}`));
-  expect(await names(page)).toHaveLength(7);
-  expect(await page.$('.zip, code')).toBeNull();
-  // The cookie of the first response.
-  await page.goto(site.nginx.url('/download/hls/'));
-  expect(await page.$('.zip')).not.toBeNull();
-  expect(await page.$('code')).toBeNull();
-});
+test.for(browsers)(
+  'listing, %s: the ZIP and wget, by where the token is',
+  async (name, context) => {
+    const browser = await openBrowser(name, context);
+    const site = await listingSite({ files });
+    const grant = { prefix: '/download/hls/', listing: true, cookie: true };
+    const { url, access_token: token } = await site.issue(grant);
+    const page = await browser.open(site.nginx.url(url));
+    expect(await text(page, 'code')).toMatch(/^wget -r .*--cut-dirs=2 /);
+    expect(await text(page, 'code')).toContain(` '${site.nginx.url(url)}'`);
+    expect(await page.$('.zip')).not.toBeNull();
+    await page.goto(site.nginx.url(`/download/hls/?token=${token}`));
+    expect(await names(page)).toHaveLength(7);
+    expect(await page.$('.zip, code')).toBeNull();
+    // The cookie of the first response.
+    await page.goto(site.nginx.url('/download/hls/'));
+    expect(await page.$('.zip')).not.toBeNull();
+    expect(await page.$('code')).toBeNull();
+  },
+);
 
-test.for(browsers)('list, %s: accessible and not wider than a phone', async (name, context) => {
+test.for(browsers)('listing, %s: accessible and not wider than a phone', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await listingSite({
     files: { ...files, [`hls/${'n'.repeat(200)}.txt`]: 'x' },

@@ -50,7 +50,7 @@ async function startFilm([name, mode]: (typeof cases)[0], context: TestContext) 
 }
 
 test.for(cases)(
-  '%s: a script fetches HLS with the cookie of a token with one use by %s',
+  'HLS, %s: a script fetches it with the cookie of a token with one use by %s',
   async (one, context) => {
     const { page, segments, url, expectAllAsked } = await startFilm(one, context);
     const fetched = segments.map((name) => [name, 200, expect.any(Number)]);
@@ -61,7 +61,7 @@ test.for(cases)(
 
 // Firefox plays HLS only by a script.
 test.for(cases.filter(([name]) => name === 'Chromium'))(
-  '%s: a video element plays HLS with the cookie of a token with one use by %s',
+  'HLS, %s: a video element plays it with the cookie of a token with one use by %s',
   async (one, context) => {
     const { page, url, expectAllAsked } = await startFilm(one, context);
     if ((await page.evaluate(playsHls)) === '') without('a Chromium that plays HLS', context);
@@ -123,7 +123,7 @@ async function openFilm(
 test.for(
   cases.flatMap(([name, mode]) => [false, true].map((cookie) => [name, mode, cookie] as const)),
 )(
-  '%s: a page of another site plays a film by %s, with the token in a partitioned cookie: %s',
+  'players, %s: a page of another site plays a film by %s, with the token in a partitioned cookie: %s',
   async ([name, mode, cookie], context) => {
     const { page, segments, asked } = await openFilm([name, mode], context, { cookie });
     expect(await page.evaluate(playAll())).toBeCloseTo(SECONDS);
@@ -136,7 +136,7 @@ test.for(
 
 // Firefox gives each site its own third-party cookies, also without the attribute.
 test.for(cases.filter(([name]) => name === 'Chromium'))(
-  '%s: a page of another site plays no film if the cookie is not partitioned by %s',
+  'players, %s: a page of another site plays no film if the cookie is not partitioned by %s',
   async (one, context) => {
     const options = { cookie: true, partitioned: false };
     const { segments, asked } = await openFilm(one, context, options);

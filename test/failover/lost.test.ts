@@ -168,7 +168,7 @@ const FENCE = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2'];
 const LACKS = { shown: expect.stringContaining('NOREPLICAS') };
 
 // Another master may have revocations that this one lacks.
-test('fence: a master that has lost its replicas denies look-ups, also if it is full, until they are back', async () => {
+test('replicas: a master that has lost its replicas denies look-ups, also if it is full, until they are back', async () => {
   const [master, replica] = [await started(FENCE), await started()];
   await follow(replica, master);
   const { store } = storeAt(master.url, { timeoutMs: 1_000 });
@@ -219,7 +219,7 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   await expectOneReconnection(states, [redis]);
 });
 
-test('service: without its replica it answers 503, and a repetition is acknowledged', async () => {
+test('replicas: without one the service answers 503, and a repetition is acknowledged', async () => {
   const [master, replica] = await pair();
   const { api, gate, issue, metric } = await serviceForTest({
     POSTERN_STORE: master.url,

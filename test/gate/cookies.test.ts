@@ -53,7 +53,7 @@ test.each([
   ['None', true, false, 'HttpOnly; SameSite=None; Secure'],
   ['None', true, true, 'HttpOnly; SameSite=None; Secure; Partitioned'],
   ['Strict', false, false, 'HttpOnly; SameSite=Strict'],
-] as const)('with %s, secure: %s, partitioned: %s the attributes are %s', async (...settings) => {
+] as const)('cookies: %s, secure %s, partitioned %s: attributes %s', async (...settings) => {
   const [sameSite, secure, partitioned, attributes] = settings;
   const cookies = { sameSite, secure, partitioned };
   const { api, authRequest } = await startGate({ cookies });

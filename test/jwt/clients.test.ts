@@ -7,7 +7,7 @@ import { createSigned } from '../support/jwt/signed.ts';
 const opened = (more: Partial<TrustedIssuer> = {}) =>
   createSigned({ issuers: [{ ...login, ...more }], files });
 
-test('client JWT: a user can request tokens only for its own paths', async () => {
+test('JWT, client: a user can request tokens only for its own paths', async () => {
   const { ask } = await opened();
   const [ann, bob] = [await bearer(), await bearer({ sub: 'bob' })];
   const mine = await ask('POST /tokens', { key: ann, json: { path: '/download/users/ann/a' } });
@@ -28,7 +28,7 @@ test('client JWT: a user can request tokens only for its own paths', async () =>
   expect((await ask('POST /tokens', { key: ann, json: long })).status).toBe(400);
 });
 
-describe('client JWT: a claim is one segment of a path', () => {
+describe('JWT, client: a claim is one segment of a path', () => {
   test.each<[object, string, number]>([
     [{ team: 'a', role: 'b' }, '/download/teams/a/b/x', 201],
     [{ team: 'é ü', role: 'b' }, '/download/teams/é ü/b/x', 201],
@@ -54,7 +54,7 @@ describe('client JWT: a claim is one segment of a path', () => {
   });
 });
 
-test('client JWT: a path is only for its site', async () => {
+test('JWT, client: a path is only for its site', async () => {
   const { ask } = await opened({ paths: [{ site: 'a.example', prefix: '/download/{sub}/' }] });
   for (const [site, status] of [
     ['a.example', 201],
@@ -66,7 +66,7 @@ test('client JWT: a path is only for its site', async () => {
   }
 });
 
-describe('client JWT: rejected', () => {
+describe('JWT, client: rejected', () => {
   test.each<[string, object, object?]>([
     ['one of another issuer', { iss: 'https://other.example' }],
     ['one for another audience', { aud: 'other' }],
@@ -97,7 +97,7 @@ describe('client JWT: rejected', () => {
   });
 });
 
-test('client JWT: a small clock difference is tolerated', async () => {
+test('JWT, client: a small clock difference is tolerated', async () => {
   const { ask } = await opened();
   const json = { path: '/download/users/ann/a' };
   for (const claims of [{ exp: START - 4 }, { nbf: START + 5 }]) {
@@ -105,7 +105,7 @@ test('client JWT: a small clock difference is tolerated', async () => {
   }
 });
 
-test('client JWT: names that look alike are different', async () => {
+test('JWT, client: names that look alike are different', async () => {
   const { ask } = await opened();
   const subs = ['a', 'A', 'a:subject:same', 'a}', 'a/b', 'a%2Fb', 'é', 'e\u0301'];
   const ids = [];
@@ -121,7 +121,7 @@ test('client JWT: names that look alike are different', async () => {
   }
 });
 
-test('client JWT: the reason of a rejection is logged with the issuer, and not sent to the client', async () => {
+test('JWT, client: the reason of a rejection is logged with the issuer, and not sent to the client', async () => {
   const { ask, rejections } = await opened();
   const refused = async (key: string) => {
     const reply = await ask('POST /tokens', { key, json: { path: '/download/users/ann/a' } });
@@ -146,7 +146,7 @@ test('client JWT: the reason of a rejection is logged with the issuer, and not s
   expect(rejections).toHaveLength(4);
 });
 
-test('client JWT: unavailable keys are not reported as a store error', async () => {
+test('JWT, client: unavailable keys are not reported as a store error', async () => {
   const jwks = await endpoint((response) => response.writeHead(500).end());
   const { log, parsed } = keptLog('error');
   const issuers = [{ ...login, keys: { uri: jwks.uri } }];

@@ -8,7 +8,7 @@ import { apiKey, KEY, mount } from '../support/postern.ts';
 import { recorder } from '../support/receiver.ts';
 
 test.each(['EdDSA', 'ES256', 'RS256'])(
-  'external JWT: a token signed with %s is accepted',
+  'JWT, external: a token signed with %s is accepted',
   async (alg) => {
     const { app, codeOf, authRequest } = await trusting({}, {}, alg);
     const token = await app.sign({ sub: 'user-42', filename: 'x.pdf', jti: 'one' });
@@ -23,19 +23,19 @@ test.each(['EdDSA', 'ES256', 'RS256'])(
   },
 );
 
-test('external JWT: an unused token is denied for its other errors', async () => {
+test('JWT, external: an unused token is denied for its other errors', async () => {
   const { app, codeOf } = await trusting();
   const token = await app.sign({ max_uses: 1, resume_for: 60 });
   expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
   expect(await codeOf(uri(token))).toBe('allow');
 });
 
-test('external JWT: an issuer of clients cannot sign download tokens', async () => {
+test('JWT, external: an issuer of clients cannot sign download tokens', async () => {
   const { app, codeOf } = await trusting({ trustedFor: 'clients' });
   expect(await codeOf(uri(await app.sign()))).toBe('invalid_token');
 });
 
-test('external JWT: issuer A cannot sign for issuer B', async () => {
+test('JWT, external: issuer A cannot sign for issuer B', async () => {
   const a = await foreigner('a');
   const b = await foreigner('b', { paths: [{ prefix: '/download/b/' }] });
   const files = { ...a.file, ...b.file };
@@ -53,7 +53,7 @@ test('external JWT: issuer A cannot sign for issuer B', async () => {
   }
 });
 
-test('external JWT: a right on one site gives no target on another site', async () => {
+test('JWT, external: a right on one site gives no target on another site', async () => {
   const paths = [
     { site: 'files.example', prefix: '/download/pub/' },
     { site: 'b.example', prefix: '/download/' },
@@ -70,7 +70,7 @@ test('external JWT: a right on one site gives no target on another site', async 
   }
 });
 
-describe('external JWT: uses', () => {
+describe('JWT, external: uses', () => {
   test('are counted by the token ID, not by the bytes of the token', async () => {
     const { app, codeOf, ask } = await trusting({ client: 'test' });
     const claims = { max_uses: 1, jti: 'one' };
@@ -103,7 +103,7 @@ describe('external JWT: uses', () => {
   });
 });
 
-describe('external JWT: revoked', () => {
+describe('JWT, external: revoked', () => {
   const owned = () => trusting({ client: 'test' });
   /** A counted token that a client uses, and its place in the API. */
   async function used(more: Partial<TrustedIssuer> = {}, claims = {}) {
@@ -325,7 +325,7 @@ test('cookies: of several JWTs, one with an invalid signature is checked, and th
   expect(await asked(await app.sign(), await ok())).toEqual([204, 2]);
 });
 
-test('external JWT: the same jti of two issuers is two tokens', async () => {
+test('JWT, external: the same jti of two issuers is two tokens', async () => {
   expect(jwtId('https://a', 'b')).not.toBe(jwtId('https://a\0b', ''));
   const a = await foreigner('a', { client: 'test' });
   const b = await foreigner('b', { client: 'other' });

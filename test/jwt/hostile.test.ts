@@ -36,13 +36,13 @@ const { issuer: iss, audience: aud } = app.issuer;
 const times = { iat: START, exp: START + 120, jti: '1' };
 const claims = { iss, aud, path: '/download/reports/a', ...times };
 
-test('hostile JWT: the unchanged token is accepted', async () => {
+test('JWT, hostile: the unchanged token is accepted', async () => {
   expect(await codeOf(uri(good))).toBe('allow');
   expect(await codeOf(uri(compact(header, payload, bySelf)))).toBe('allow');
   expect(await codeOf(uriOf(make(claims)))).toBe('allow');
 });
 
-describe('hostile JWT: a header that selects how the token is verified', async () => {
+describe('JWT, hostile: a header that selects how the token is verified', async () => {
   const stranger = createPrivateKey({ key: (await newJwk('EdDSA', '0')) as never, format: 'jwk' });
   const byStranger = by(stranger);
   const { x } = createPublicKey(stranger).export({ format: 'jwk' });
@@ -86,7 +86,7 @@ describe('hostile JWT: a header that selects how the token is verified', async (
   });
 });
 
-describe('hostile JWT: a signed token that is not for Postern', () => {
+describe('JWT, hostile: a signed token that is not for Postern', () => {
   const secondsFromNow = (seconds: number) => 1_800_000_000 + seconds;
   test.each<[string, object]>([
     ['another issuer', { iss: 'https://other.example' }],
@@ -140,7 +140,7 @@ describe('hostile JWT: a signed token that is not for Postern', () => {
   });
 });
 
-describe('hostile JWT: malformed bytes', () => {
+describe('JWT, hostile: malformed bytes', () => {
   test('a token that is cut off, or has one changed character, at any place', async () => {
     for (let at = 0; at < good.length - 1; at += 11) {
       const start = good.slice(0, at);
@@ -174,7 +174,7 @@ describe('hostile JWT: malformed bytes', () => {
   });
 });
 
-describe('hostile JWT: other encodings of a token that verify too', () => {
+describe('JWT, hostile: other encodings of a token that verify too', () => {
   /** The last character of a signature of 64 bytes has four unused bits. */
   function twins(token: string): string[] {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -218,7 +218,7 @@ describe('hostile JWT: other encodings of a token that verify too', () => {
   });
 });
 
-test('hostile JWT: a download token is not accepted as an API key', async () => {
+test('JWT, hostile: a download token is not accepted as an API key', async () => {
   const { access_token: token } = await issue({ path: '/download/a' });
   const json = { path: '/download/a' };
   for (const key of [token, good, newToken()]) {
@@ -226,7 +226,7 @@ test('hostile JWT: a download token is not accepted as an API key', async () => 
   }
 });
 
-describe('hostile JWT: claims of any shape of another issuer', () => {
+describe('JWT, hostile: claims of any shape of another issuer', () => {
   const wrong = [
     ...[{ exp: -1 }, { iat: 0 }, { start_by: -1 }, { start_by: null }],
     ...[{ max_uses: 1, start_by: START - 1 }, { max_uses: 1.5 }, { max_uses: -1 }],
@@ -261,7 +261,7 @@ describe('hostile JWT: claims of any shape of another issuer', () => {
   });
 });
 
-describe('hostile JWT: shape', () => {
+describe('JWT, hostile: shape', () => {
   test('a token has at most 4000 characters', async () => {
     const tokens = [...Array(400).keys()]
       .map((pad) => make({ ...claims, aud: [aud, 'x'.repeat(2400 + pad)] }))

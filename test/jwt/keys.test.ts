@@ -20,14 +20,14 @@ import { signedGate, trustingRemote } from '../support/jwt/signed.ts';
 test.each<[string, Partial<TrustedIssuer>, object]>([
   ['an algorithm that the issuer may not use', { algorithms: ['ES256'] }, {}],
   ['a shared secret as a public key', {}, { kty: 'oct', k: 'A'.repeat(43) }],
-])('external JWT: a key file with %s is not opened', async (_, more, change) => {
+])('JWT, external: a key file with %s is not opened', async (_, more, change) => {
   const app = await foreigner('app', more);
   const text = JSON.stringify({ keys: [{ ...publicHalf(app.jwk), ...change }] });
   const opening = signedGate({ issuers: [app.issuer], files: { app: text } });
   await expect(opening).rejects.toThrow(KeyFilesError);
 });
 
-test('external JWT: a key that is too short is rejected at the start, or never accepted', async () => {
+test('JWT, external: a key that is too short is rejected at the start, or never accepted', async () => {
   const pair = generateKeyPairSync('rsa', { modulusLength: 1024 });
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'short', alg: 'RS256' };
   const app = await foreigner('app');
@@ -38,7 +38,7 @@ test('external JWT: a key that is too short is rejected at the start, or never a
   expect(await opened?.codeOf(uri(token))).toBeOneOf([undefined, 'invalid_token']);
 });
 
-describe('external JWT: keys at a jwks_uri', () => {
+describe('JWT, external: keys at a jwks_uri', () => {
   test('are fetched once, stay valid while the endpoint is down, and are updated afterwards', async () => {
     const { jwks, app, codeOf, clock, failures } = await trustingRemote();
     for (let i = 0; i < 5; i += 1) expect(await codeOf(uri(await app.sign()))).toBe('allow');
@@ -200,7 +200,7 @@ test('jwks_uri: the reason of a failure is logged without a secret in the URL', 
   expect(lines.join()).not.toContain('secret');
 });
 
-describe('hostile jwks_uri', () => {
+describe('jwks_uri: hostile keys', () => {
   test.each<[string, (jwk: JWK) => JWK[] | Promise<JWK[]>]>([
     ['private keys', (jwk) => [jwk]],
     ['shared secrets', async () => [{ ...(await newJwk('HS256', 'app 1')) }]],

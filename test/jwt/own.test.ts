@@ -5,7 +5,7 @@ import { from, newJwk, uri } from '../support/jwt/issuers.ts';
 import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])(
-  'a JWT by %s carries its grant, and opens it',
+  'JWT: a token by %s carries its grant, and opens it',
   async (alg) => {
     const { issue, authRequest, codeOf } = await signedGate({ algorithms: [alg] });
     const shown = { path: '/download/é.pdf', filename: 'x.pdf', limit_rate: 5 };
@@ -34,7 +34,7 @@ test.each(['EdDSA', 'ES256', 'HS256'])(
   },
 );
 
-describe('own JWT: with a record in the store', () => {
+describe('JWT, own: with a record in the store', () => {
   test('ends at exp, and can be shortened but not prolonged', async () => {
     const { ask, issue, codeOf, clock } = await signedGate();
     const { id, url } = await issue({ path: '/download/a', expires_in: 60 });
@@ -68,7 +68,7 @@ describe('own JWT: with a record in the store', () => {
   });
 });
 
-describe('own JWT: without a record in the store', () => {
+describe('JWT, own: without a record in the store', () => {
   test('costs no store operation, and ends at exp', async () => {
     const { ask, issue, codeOf, store, clock } = await signedGate();
     const { access_token: token, id, url } = await issue({ path: '/download/a', revocable: false });
@@ -120,7 +120,7 @@ describe('own JWT: without a record in the store', () => {
   );
 });
 
-test('issue: a JWT above the maximum length is not issued', async () => {
+test('JWT: a token above the maximum length is not issued', async () => {
   const { ask, codeOf } = await signedGate();
   const [path, target] = ['/download/', '/protected/'].map((folder) => folder + 'a'.repeat(2000));
   const reply = await ask('POST /tokens', { json: { format: 'jwt', path, target } });
@@ -155,7 +155,7 @@ test('JWT: confirm is a claim, and the PIN is in neither the token nor the API',
   expect(all).not.toMatch(/"pin|4711/i);
 });
 
-test('external JWT: confirm counts its requesters, and a claim pin is rejected', async () => {
+test('JWT, external: confirm counts its requesters, and a claim pin is rejected', async () => {
   const { app, codeOf, ...gate } = await trusting();
   const token = await app.sign({ confirm: true, max_uses: 1, resume_for: 60 });
   const confirm = async (address: string) =>

@@ -120,7 +120,7 @@ function cookiesOf({ headers }: RawAnswer): string[] {
   return headers.filter(([name]) => name === 'set-cookie').map(([, value]) => value);
 }
 
-describe.each(modes)('Set-Cookie: cookies of the gate by %s', (mode) => {
+describe.each(modes)('cookies: those of the gate by %s', (mode) => {
   let status: number;
   let headers: Record<string, string | string[]>;
   const gate: RequestListener = ({ headers: { 'x-original-uri': uri = '' } }, response) => {

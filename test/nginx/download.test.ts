@@ -16,7 +16,7 @@ function essence(answer: RawAnswer) {
 }
 
 describe.each(modes)(
-  'parity: a protected file gets the same response as a public one by %s',
+  'ranges: a protected file gets the same response as a public one by %s',
   (mode) => {
     let protectedUrl: string;
     let etag: string;

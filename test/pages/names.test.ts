@@ -11,7 +11,7 @@ import {
 const folder = new URL('http://files.example/download/~ps_x/hls/');
 const entry = (href: string, shown = '', details = '') => entryOf(href, shown, details, folder);
 
-describe('list: an entry', () => {
+describe('listing: an entry', () => {
   test('has the whole name, the size and the time in UTC', () => {
     const href = encodeURIComponent(`${'é'.repeat(60)}.txt`);
     expect(entry(href, 'éé..&gt;', '          29-Nov-2026 23:05            34567890\r\n')).toEqual({
@@ -67,7 +67,7 @@ describe('ZIP: a name', () => {
   });
 });
 
-test('list: the kind of an entry is that of its ending', () => {
+test('listing: the kind of an entry is that of its ending', () => {
   const kind = (name: string, isFolder = false) => kindOf({ name, isFolder });
   expect(kind('a.jpg', true)).toBe('folder');
   const names = ['A.JPG', 'a.mp4', 'a.flac', 'a.tar.gz', 'a.pdf', 'a', 'jpg', 'a.jpg.exe'];
@@ -76,7 +76,7 @@ test('list: the kind of an entry is that of its ending', () => {
   ]);
 });
 
-describe('list: the line for wget', () => {
+describe('listing: the line for wget', () => {
   const token = `~ps_${'a'.repeat(32)}`;
   const line = (path: string) => wgetLine(new URL(path, 'https://files.example:8443'));
 

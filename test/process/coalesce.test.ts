@@ -108,7 +108,7 @@ function watched() {
   };
 }
 
-test('SIGHUP: signals before the start cause one reload after it', async () => {
+test('reload: signals before the start cause one reload after it', async () => {
   const { signal, start, begun, end } = watched();
   for (let i = 0; i < 3; i += 1) signal();
   expect(await begun()).toBe(0);
@@ -118,7 +118,7 @@ test('SIGHUP: signals before the start cause one reload after it', async () => {
   expect(await begun()).toBe(1);
 });
 
-test('SIGHUP: reloads run one at a time, and signals during one cause one more', async () => {
+test('reload: reloads run one at a time, and signals during one cause one more', async () => {
   const { signal, start, begun, end } = watched();
   start();
   expect(await begun()).toBe(0);
@@ -134,7 +134,7 @@ test('SIGHUP: reloads run one at a time, and signals during one cause one more',
   expect(await begun()).toBe(3);
 });
 
-test('SIGHUP: after stop no reload begins', async () => {
+test('reload: after stop no reload begins', async () => {
   const { signal, start, stop, begun, end } = watched();
   start();
   signal();

@@ -50,7 +50,7 @@ const v6 = fc.ipV6();
 const round = fc.constantFrom('192.0.0.0', '128.0.0.0', '0.0.0.0', '2001:db8::', '8000::', '::');
 const near = fc.oneof(round, fc.constantFrom('192.0.2.1', '2001:db8:0:1::1', '2001:DB8::', '::1'));
 
-describe('address: the network of a requester', () => {
+describe('ip: the network of a requester', () => {
   test.each([
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
@@ -95,7 +95,7 @@ describe('address: the network of a requester', () => {
   });
 });
 
-describe('address: a list of addresses and ranges', () => {
+describe('ip: a list of addresses and ranges', () => {
   test.each([
     ['192.0.2.1', '192.0.2.1', true],
     ['192.0.2.2', '192.0.2.1', false],

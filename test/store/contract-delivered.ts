@@ -24,7 +24,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
   }
   const delivered = (id: string) => store.delivered(id);
 
-  test('addDelivered: sums requests and bytes, and keeps the first and the last time', async () => {
+  test('delivery: sums requests and bytes, and keeps the first and the last time', async () => {
     const id = await issue();
     expect(await delivered(id)).toBeUndefined();
     await add(id, sent([10, 20], { first: 5000, last: 6000, requests: 2 }));
@@ -33,7 +33,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await delivered(id)).toEqual(sums);
   });
 
-  test('addDelivered: ranges that cover the file make it whole, once for a token', async () => {
+  test('delivery: ranges that cover the file make it whole, once for a token', async () => {
     const id = await issue({ subject: 'ada' });
     expect(await add(id, sent([50, 100]), sent([0, 49]))).toEqual([false, false]);
     expect((await delivered(id))?.whole).toBe(false);
@@ -48,7 +48,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await delivered(id)).toMatchObject({ requests: 5, whole: true, size: 200 });
   });
 
-  test('addDelivered: of many simultaneous deliveries exactly one makes the file whole', async () => {
+  test('delivery: of many simultaneous deliveries exactly one makes the file whole', async () => {
     const id = await issue();
     const entries = Array.from({ length: 50 }, (_, i) => [id, sent([2 * i, 2 * i + 2])] as const);
     const all = await Promise.all([...entries, ...entries].map((one) => store.addDelivered([one])));
@@ -57,7 +57,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await delivered(id)).toMatchObject({ requests: 100, bytes: 200, whole: true });
   });
 
-  test('addDelivered: another size is another file, and an unknown size changes no range', async () => {
+  test('delivery: another size is another file, and an unknown size changes no range', async () => {
     const id = await issue();
     const wholes = await add(id, sent([0, 60]), sent([60, 90], { size: 90 }));
     const { size: _, ...unknown } = sent(undefined, { bytes: 7 });
@@ -66,18 +66,18 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await add(id, sent([0, 60], { size: 90 }))).toEqual([true]);
   });
 
-  test('addDelivered: an empty file is whole after one response', async () => {
+  test('delivery: an empty file is whole after one response', async () => {
     expect(await add(await issue(), sent(undefined, { size: 0 }))).toEqual([true]);
   });
 
-  test('addDelivered: a prefix has a sum, and no size', async () => {
+  test('delivery: a prefix has a sum, and no size', async () => {
     const id = await issue({ covers: '/download/hls/' });
     expect(await add(id, sent([0, 100]), sent([0, 7], { size: 7 }))).toEqual([false, false]);
     const sums = { requests: 2, bytes: 107, first: 1000, last: 1000, whole: false };
     expect(await delivered(id)).toEqual(sums);
   });
 
-  test('addDelivered: keeps a bounded number of ranges', async () => {
+  test('delivery: keeps a bounded number of ranges', async () => {
     const id = await issue();
     const size = 800;
     const everySecond = (first: number) => {
@@ -93,7 +93,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await add(id, sent([0, size], { size }))).toEqual([true]);
   });
 
-  test('addDelivered: only a live grant is written and returned, in any mixture', async () => {
+  test('delivery: only a live grant is written and returned, in any mixture', async () => {
     const [live, other] = [await issue(), await issue({ client: 'other' })];
     const [revoked, unknown, external] = [await issue(), newId(), newId()];
     await store.revoke(revoked, 'web');
@@ -110,7 +110,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await store.addDelivered([])).toEqual({ added: [], unsent: [], lost: [] });
   });
 
-  test('addDelivered: max_bytes ends the grant for decisions, and a prolonged one stays so', async () => {
+  test('max_bytes: ends the grant for decisions, and a prolonged one stays so', async () => {
     const id = await issue({ maxBytes: 100, covers: '/download/a/' });
     await add(id, sent([0, 99]));
     expect((await store.find(id)).grant).not.toHaveProperty('exhausted');
@@ -135,7 +135,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect((await store.find(id)).grant).toBeUndefined();
   });
 
-  test('addDelivered: counts beside the requesters, and neither changes the other', async () => {
+  test('delivery: counts beside the requesters, and neither changes the other', async () => {
     const id = await issue({ uses: { max: 1, resumeFor: 60 } });
     await add(id, sent([0, 10]));
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
@@ -146,7 +146,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await delivered(id)).toMatchObject({ requests: 2, bytes: 20 });
   });
 
-  test('addDelivered: numbers stay exact up to the largest', async () => {
+  test('delivery: numbers stay exact up to the largest', async () => {
     const id = await issue();
     const large = 999_999_999_999_999;
     const size = large + 0;
@@ -157,7 +157,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     expect(await add(id, sent([0, 1], { size }))).toEqual([true]);
   });
 
-  test('addDelivered: any ranges make the file whole exactly when they cover it', async () => {
+  test('delivery: any ranges make the file whole exactly when they cover it', async () => {
     const range = fc.tuple(fc.nat({ max: 20 }), fc.nat({ max: 20 })).map(([a, b]) => {
       return [Math.min(a, b), Math.max(a, b) + 1] as const;
     });

@@ -96,7 +96,7 @@ export function listsContract({ store, now, pass }: Contracted): void {
   }
 
   test.each(WAYS)(
-    'revokeAll of a %s: a grant that is issued meanwhile is revoked, or was issued afterwards',
+    'revoke all of a %s: a grant that is issued meanwhile is revoked, or was issued afterwards',
     async (way) => {
       const { issueAll, list, revoke } = selected(way);
       const before = await issueAll(Array(3000).fill(60_000));
@@ -124,7 +124,7 @@ export function listsContract({ store, now, pass }: Contracted): void {
   );
 
   test.each(WAYS)(
-    'revokeAll of a %s: simultaneous calls revoke each of thousands of grants once',
+    'revoke all of a %s: simultaneous calls revoke each of thousands of grants once',
     async (way) => {
       const { issueAll, list, revoke } = selected(way);
       const entries = await issueAll(Array(2500).fill(60_000));
@@ -184,7 +184,7 @@ export function listsContract({ store, now, pass }: Contracted): void {
     }
   });
 
-  test('revokeAll: revokes all grants of the client, and only those', async () => {
+  test('revoke all: ends all grants of the client, and only those', async () => {
     const [client, other] = [newId(), newId()];
     const uses = { max: 1, resumeFor: 60 };
     const entries = await issue(client, [
@@ -210,7 +210,7 @@ export function listsContract({ store, now, pass }: Contracted): void {
     expect(await store.revokeAll(client, {})).toBe(1);
   });
 
-  test('revokeAll: an expired grant is not counted', async () => {
+  test('revoke all: an expired grant is not counted', async () => {
     const client = newId();
     await issue(client, [{ expiresAt: now() - 5 }, {}]);
     await pass(2);

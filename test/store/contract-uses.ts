@@ -14,7 +14,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
   const redeem = (id: string, requester: Requester) => store.redeem(id, requester, true);
   const look = (id: string, requester: Requester) => store.redeem(id, requester, false);
 
-  test('redeem: one use is for one requester, recognized by address or cookie', async () => {
+  test('uses: one use is for one requester, recognized by address or cookie', async () => {
     const id = await issue({ max: 1 });
     expect(await redeem(id, from('192.0.2.1', [], 'mine'))).toBe('new');
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
@@ -26,7 +26,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(id, from('192.0.2.9'))).toBeUndefined();
   });
 
-  test('redeem: only the cookie of the first use is valid', async () => {
+  test('uses: only the cookie of the first use is valid', async () => {
     const id = await issue({ max: 1 });
     await redeem(id, from('192.0.2.1', [], 'first'));
     await redeem(id, from('192.0.2.1', [], 'never given'));
@@ -36,7 +36,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     }
   });
 
-  test('redeem: with cookieOnly the address is ignored', async () => {
+  test('uses: with cookieOnly the address is ignored', async () => {
     const id = await issue({ max: 2, cookieOnly: true });
     expect(await redeem(id, from('192.0.2.1', [], 'a'))).toBe('new');
     expect(await redeem(id, from('192.0.2.1', [], 'b'))).toBe('new');
@@ -45,7 +45,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(id, from('192.0.2.8', ['b']))).toBe('known');
   });
 
-  test('redeem: a requester without an address is recognized only by the cookie', async () => {
+  test('uses: a requester without an address is recognized only by the cookie', async () => {
     const id = await issue({ max: 1 });
     const nobody = from(undefined, [], 'mine');
     expect(await redeem(id, nobody)).toBe('new');
@@ -54,7 +54,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(id, from(undefined, ['mine']))).toBe('known');
   });
 
-  test('redeem: HEAD takes no use, and is allowed if the requester has a use or could take one', async () => {
+  test('uses: HEAD takes no use, and is allowed if the requester has a use or could take one', async () => {
     const id = await issue({ max: 1 });
     for (let i = 0; i < 5; i += 1) expect(await look(id, from(`192.0.2.${i}`))).toBe('new');
     expect((await store.requesters(id)).total).toBe(0);
@@ -64,7 +64,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await look(id, from('192.0.2.2'))).toBeUndefined();
   });
 
-  test('redeem: of many simultaneous requesters exactly max are new', async () => {
+  test('uses: of many simultaneous requesters exactly max are new', async () => {
     for (const max of [1, 7, MAX_REQUESTERS]) {
       const id = await issue({ max });
       const all = await Promise.all(
@@ -76,7 +76,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     }
   });
 
-  test('redeem: a requester may continue for resumeFor, even after the grant expires', async () => {
+  test('uses: a requester may continue for resumeFor, even after the grant expires', async () => {
     const id = await issue({ max: 2, resumeFor: 8 }, 5000);
     expect(await redeem(id, from('192.0.2.1', [], 'a'))).toBe('new');
     await pass(2500);
@@ -106,7 +106,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     await waitFor(ended, { what: 'it to end' });
   }
 
-  test('redeem: with resumeFor 0 a requester may continue until the grant expires', async () => {
+  test('uses: with resumeFor 0 a requester may continue until the grant expires', async () => {
     const id = await issue({ max: 1, resumeFor: 0 }, 3000);
     expect(await redeem(id, from('192.0.2.1'))).toBe('new');
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
@@ -115,7 +115,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect((await store.find(id)).grant).toBeUndefined();
   });
 
-  test('redeem: without max any number of requesters are new, and each may resume', async () => {
+  test('uses: without max any number of requesters are new, and each may resume', async () => {
     const id = await issue({ resumeFor: 60 }, 3000);
     for (let i = 0; i < 20; i += 1) expect(await redeem(id, from(`192.0.2.${i}`))).toBe('new');
     await pass(3050);
@@ -123,7 +123,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(id, from('192.0.2.77'))).toBeUndefined();
   });
 
-  test('redeem: without max the number of requesters is bounded, and the oldest are dropped', async () => {
+  test('uses: without max the number of requesters is bounded, and the oldest are dropped', async () => {
     const id = await issue({ resumeFor: 60, cookieOnly: true });
     const count = MAX_REQUESTERS + 5;
     for (let i = 0; i < count; i += 1) await redeem(id, from('192.0.2.1', [], `cookie ${i}`));
@@ -169,7 +169,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
   });
 
-  test('redeem: a revoked grant cannot be used, and a use does not restore it', async () => {
+  test('uses: a revoked grant cannot be used, and a use does not restore it', async () => {
     const id = await issue({ max: 5 });
     await redeem(id, from('192.0.2.1'));
     expect(await store.revoke(id, 'web')).toBe(true);
@@ -179,14 +179,14 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     expect(await redeem(newId(), from('192.0.2.1'))).toBeUndefined();
   });
 
-  test('redeem: a grant without uses cannot be redeemed', async () => {
+  test('uses: a grant without uses cannot be redeemed', async () => {
     const id = await issueGrant();
     const grant = (await store.find(id)).grant;
     expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
     expect((await store.find(id)).grant).toEqual(grant);
   });
 
-  test('redeem: a requester is stored with its start, cookie and address', async () => {
+  test('uses: a requester is stored with its start, cookie and address', async () => {
     const id = await issue({ max: 2, resumeFor: 60 });
     const start = now();
     await redeem(id, from('2001:db8:0:1::/64', [], 'a'));
@@ -202,7 +202,7 @@ export function usesContract({ store, now, pass, issue: issueGrant }: Contracted
     }
   });
 
-  test('revokeAll: a grant is revoked while a requester may continue', async () => {
+  test('revoke all: a grant is revoked while a requester may continue', async () => {
     const subject = newId();
     const uses = { max: 1, resumeFor: 60 };
     const id = await issueGrant({ subject, uses, expiresAt: now() + 3000 });

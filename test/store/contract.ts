@@ -135,7 +135,7 @@ export function storeContract(
       expect((await store.find(id)).grant).toBeUndefined();
     });
 
-    test('revokeAll: revokes only the grants of the client and subject', async () => {
+    test('revoke all: ends only the grants of the client and subject', async () => {
       const subject = `user:${newId()}`;
       const mine = [await issue({ subject }), await issue({ subject })];
       const revoked = await issue({ subject });
@@ -200,7 +200,7 @@ export function storeContract(
 function pinContract({ store, now, issue: issueGrant }: Contracted): void {
   const issue = () => issueGrant({ confirm: true, pinHmac: 'hmac', uses: { resumeFor: 3600 } });
 
-  test('countAttempt: counts up to the maximum, and the next attempt ends the grant', async () => {
+  test('pin: counts up to the maximum, and the next attempt ends the grant', async () => {
     const id = await issue();
     for (let i = 1; i <= MAX; i += 1) expect(await store.countAttempt(id, MAX)).toBe(i);
     expect((await store.find(id)).grant).toMatchObject({ pinHmac: 'hmac' });
@@ -209,7 +209,7 @@ function pinContract({ store, now, issue: issueGrant }: Contracted): void {
     expect(await store.countAttempt(id, MAX)).toBeUndefined();
   });
 
-  test('countAttempt: of many simultaneous attempts exactly the maximum is counted, and one ends the grant', async () => {
+  test('pin: of many simultaneous attempts exactly the maximum is counted, and one ends the grant', async () => {
     const id = await issue();
     const all = await Promise.all(Array.from({ length: 50 }, () => store.countAttempt(id, MAX)));
     const counted = all.filter((attempt) => attempt !== undefined);
@@ -217,7 +217,7 @@ function pinContract({ store, now, issue: issueGrant }: Contracted): void {
     expect((await store.find(id)).grant).toBeUndefined();
   });
 
-  test('countAttempt: a new requester gets its attempt back, also after the first use', async () => {
+  test('pin: a new requester gets its attempt back, also after the first use', async () => {
     const id = await issue();
     for (let i = 0; i < MAX + 5; i += 1) {
       expect(await store.countAttempt(id, MAX)).toBe(1);
@@ -241,7 +241,7 @@ function pinContract({ store, now, issue: issueGrant }: Contracted): void {
     expect((await store.requesters(id)).total).toBe(MAX + 8);
   });
 
-  test('countAttempt: prolonging a grant neither resets the attempts nor loses the PIN', async () => {
+  test('pin: prolonging a grant neither resets the attempts nor loses the PIN', async () => {
     const id = await issue();
     await store.countAttempt(id, MAX);
     await store.prolong(id, 'web', now() + 120_000);
@@ -249,7 +249,7 @@ function pinContract({ store, now, issue: issueGrant }: Contracted): void {
     expect(await store.countAttempt(id, MAX)).toBe(2);
   });
 
-  test('countAttempt: a grant that is unknown, or has no PIN, has no attempts', async () => {
+  test('pin: a grant that is unknown, or has no PIN, has no attempts', async () => {
     expect(await store.countAttempt(newId(), MAX)).toBeUndefined();
     const id = await issueGrant({ confirm: true, uses: { resumeFor: 0 } });
     expect(await store.countAttempt(id, MAX)).toBeUndefined();

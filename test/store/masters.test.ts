@@ -167,7 +167,7 @@ async function adding(
   };
 }
 
-test('addDelivered: in a cluster, a master that hangs fails one batch, and only its own tokens', async () => {
+test('delivery: in a cluster, a master that hangs fails one batch, and only its own tokens', async () => {
   const { ids, ran, most, added, unsent, lost } = await adding(true, ([key = '']) => {
     return masterOf(key) === '1';
   });
@@ -180,19 +180,19 @@ test('addDelivered: in a cluster, a master that hangs fails one batch, and only 
   expect(most).toBe(3 * 25);
 });
 
-test('addDelivered: in a cluster, a token that fails stops no other', async () => {
+test('delivery: in a cluster, a token that fails stops no other', async () => {
   const { ids, added, unsent, lost } = await adding(true, (_, run) => run % 10 === 0);
   expect([unsent.length, lost.length]).toEqual([0, 300]);
   expect([...added, ...lost].sort()).toEqual(ids);
 });
 
-test('addDelivered: a server that does not answer is asked once', async () => {
+test('delivery: a server that does not answer is asked once', async () => {
   const { ids, ran, added, unsent, lost } = await adding(false, () => true);
   expect([ran.length, added, lost.length]).toEqual([1, [], 25]);
   expect([...unsent, ...lost].sort()).toEqual(ids);
 });
 
-test('addDelivered: a master that accepts no write gets no deliveries, which can be added later', async () => {
+test('delivery: a master that accepts no write gets no deliveries, which can be added later', async () => {
   const never = () => false;
   const one = await adding(true, never, (master) => master === '1');
   expect(one).toMatchObject({ lost: [], written: ['0', '1', '2'] });

@@ -17,7 +17,7 @@ const allow = ['127.0.0.1'];
 const sendTo = (url: string, more?: Parameters<typeof createWebhookSend>[1]) =>
   createWebhookSend({ url, secrets, allow }, more);
 
-test('webhook: each secret signs an event, so that a receiver with any of them accepts it', () => {
+test('webhooks: each secret signs an event, so that a receiver with any of them accepts it', () => {
   const headers = signatureHeaders('msg_1', EVENT.body, [SECRET, OTHER_SECRET].map(bytesOf));
   const sent = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, String(v)]));
   for (const secret of [SECRET, OTHER_SECRET]) {
@@ -28,7 +28,7 @@ test('webhook: each secret signs an event, so that a receiver with any of them a
   expect(() => new Webhook(SECRET).verify(`${EVENT.body} `, sent)).toThrow();
 });
 
-test('webhook: a 2xx response is a delivery, and connections are kept', async () => {
+test('webhooks: a 2xx response is a delivery, and connections are kept', async () => {
   const { url, received, state } = await startReceiver();
   const send = sendTo(url);
   for (const status of [200, 204, 299]) {
@@ -44,7 +44,7 @@ test('webhook: a 2xx response is a delivery, and connections are kept', async ()
 });
 
 test.each([301, 302, 307, 308, 400, 404, 410, 500, 503])(
-  'webhook: status %i is a failure, and a redirect is not followed',
+  'webhooks: status %i is a failure, and a redirect is not followed',
   async (status) => {
     const { url, received, state } = await startReceiver();
     state.respond = respondWith(status, { Location: `${url}/elsewhere` });
@@ -53,7 +53,7 @@ test.each([301, 302, 307, 308, 400, 404, 410, 500, 503])(
   },
 );
 
-test('webhook: a receiver that hangs is given up, before and after its headers', async () => {
+test('webhooks: a receiver that hangs is given up, before and after its headers', async () => {
   const { url, state } = await startReceiver();
   const send = sendTo(url, { timeoutMs: 100 });
   state.respond = () => {};
@@ -62,7 +62,7 @@ test('webhook: a receiver that hangs is given up, before and after its headers',
   await expect(send(EVENT)).rejects.toThrow('no complete response');
 });
 
-test('webhook: of a long response no more than 64 KiB is read', async () => {
+test('webhooks: of a long response no more than 64 KiB is read', async () => {
   const { url, state } = await startReceiver();
   let isClosed = false;
   state.respond = (response) => {
@@ -78,7 +78,7 @@ test('webhook: of a long response no more than 64 KiB is read', async () => {
   await expect.poll(() => isClosed).toBe(true);
 });
 
-test('webhook: a receiver that closes the connection, or does not exist, is a failure', async () => {
+test('webhooks: a receiver that closes the connection, or does not exist, is a failure', async () => {
   const { url, state, stop } = await startReceiver();
   state.respond = (response) => void response.destroy();
   await expect(sendTo(url)(EVENT)).rejects.toThrow(/hang up|ECONNRESET/);
@@ -97,11 +97,11 @@ test.each([
   '192.0.0.1 192.168.1.1 198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255',
   ':: ::1 fe80::1 fe80::1%eth0 fc00::1 fd12::1 ff02::1 2001:db8::1 2002:7f00:1::1 2001:0:1::1',
   '::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:7f00:1 ::127.0.0.1 64:ff9b::7f00:1 ::ffff:0:127.0.0.1',
-])('webhook: these addresses are not public: %s', (list) => {
+])('webhooks: these addresses are not public: %s', (list) => {
   for (const address of list.split(' ')) expect(isPublic(address), address).toBe(false);
 });
 
-test('webhook: these addresses are public', () => {
+test('webhooks: these addresses are public', () => {
   const list = '1.1.1.1 100.128.0.1 172.32.0.1 192.0.1.1 223.255.255.255 2606:4700::1 2a00::1';
   for (const address of [...list.split(' '), '::ffff:8.8.8.8']) {
     expect(isPublic(address), address).toBe(true);
@@ -119,7 +119,7 @@ async function startTrap() {
 }
 
 test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'localhost'])(
-  'webhook: %s is refused without a connection unless it is allowed',
+  'webhooks: %s is refused without a connection unless it is allowed',
   async (host) => {
     const { port, connections } = await startTrap();
     for (const allowed of [[], ['10.0.0.0/8']]) {
@@ -141,12 +141,12 @@ const resolvedTo =
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
     );
 
-test('webhook: plain HTTP is refused for a public address', async () => {
+test('webhooks: plain HTTP is refused for a public address', async () => {
   const send = sendTo('http://app.example/', { resolve: resolvedTo('1.1.1.1') });
   await expect(send(EVENT)).rejects.toThrow(AddressRefused);
 });
 
-test('webhook: with DNS rebinding, the connection goes only to the address that was checked', async () => {
+test('webhooks: with DNS rebinding, the connection goes only to the address that was checked', async () => {
   const { port, connections } = await startTrap();
   // Nothing listens at the allowed address, and the trap at the one that follows.
   const answers = ['127.0.0.2', '127.0.0.1', '::ffff:127.0.0.1', '127.0.0.1'];
@@ -163,7 +163,7 @@ test('webhook: with DNS rebinding, the connection goes only to the address that 
   expect(connections()).toBe(0);
 });
 
-test('webhook: of several addresses of a name, only the allowed ones are used', async () => {
+test('webhooks: of several addresses of a name, only the allowed ones are used', async () => {
   const { port, received } = await startReceiver();
   const resolve = resolvedTo('127.0.0.2', '127.0.0.1');
   await sendTo(`http://app.example:${port}/`, { resolve })(EVENT);

@@ -39,7 +39,7 @@ async function rememberedUntil(jti: string): Promise<number> {
 /** The last moment at which an instance accepts a token, by a clock ten minutes late. */
 const lastUse = (exp: number) => (exp + LEEWAY) * 1000 + TEN_MINUTES;
 
-test('external JWT: a used-up token stays used up while any instance accepts it', async () => {
+test('JWT, external: a used-up token stays used up while any instance accepts it', async () => {
   const [ahead, right] = [await instance(70_000), await instance(0)];
   const exp = at(75);
   const token = await app.sign({ iat: at(0), exp, max_uses: 1, jti: 'used up' });
@@ -48,14 +48,14 @@ test('external JWT: a used-up token stays used up while any instance accepts it'
   expect(await rememberedUntil('used up')).toBeGreaterThanOrEqual(lastUse(exp));
 });
 
-test('external JWT: an instance with a late clock does not count uses again that Redis may have lost', async () => {
+test('JWT, external: an instance with a late clock does not count uses again that Redis may have lost', async () => {
   const late = await instance(-3 * TEN_MINUTES);
   const exp = at(-25 * 60);
   const token = await app.sign({ iat: exp - 1800, exp, max_uses: 1, jti: 'late' });
   expect(await late.codeOf(uri(token), from('192.0.2.1'))).toBe('invalid_token');
 });
 
-test('external JWT: a revoked token stays revoked while any instance accepts it', async () => {
+test('JWT, external: a revoked token stays revoked while any instance accepts it', async () => {
   const ahead = await instance(300_000);
   const exp = at(400);
   const token = await app.sign({ iat: at(0), exp, jti: 'revoked' });
@@ -93,7 +93,7 @@ describe.each([
   });
 });
 
-test('external JWT: a revocation by jti has no end', async () => {
+test('JWT, external: a revocation by jti has no end', async () => {
   const { ask } = await instance(0);
   const form = { iss: app.issuer.issuer, jti: 'ahead' };
   expect((await ask('POST /revoke', { form })).status).toBe(200);
@@ -107,7 +107,7 @@ test('external JWT: a revocation by jti has no end', async () => {
 /** Redis forgets by its own clock, which is the real one. */
 const NOW = Math.floor(Date.now() / 1000);
 
-test('external JWT: times with a fraction, with Redis: the token is used and revoked', async () => {
+test('JWT, external: times with a fraction, with Redis: the token is used and revoked', async () => {
   const store = await openRedis(redis, { now: () => NOW * 1000 });
   const { app, ask, codeOf, clock } = await trusting({ client: 'test' }, { store });
   clock.now = NOW * 1000;
@@ -118,7 +118,7 @@ test('external JWT: times with a fraction, with Redis: the token is used and rev
   expect(await codeOf(uri(token))).toBe('invalid_token');
 });
 
-test('external JWT: with Redis no requester starts after start_by', async () => {
+test('JWT, external: with Redis no requester starts after start_by', async () => {
   const clock = { now: NOW * 1000 };
   const store = await openRedis(redis, { now: () => clock.now });
   const { app, codeOf, clock: gateClock } = await trusting({}, { store });

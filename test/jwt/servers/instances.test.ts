@@ -7,7 +7,7 @@ import { folderForTest } from '../../support/for-test.ts';
 import { FILE, type Instance, startInstance, startTwo } from '../../support/jwt/instances.ts';
 import { endpoint, newJwk, publicHalf } from '../../support/jwt/issuers.ts';
 
-test('JWT with several instances: revocations and uses are known immediately on every instance', async () => {
+test('JWT, instances: revocations and uses are known immediately on every instance', async () => {
   const { one, other, each } = await startTwo();
   const by = [
     (token: string) => one.ask('POST /revoke', { form: { token } }),
@@ -37,7 +37,7 @@ test('JWT with several instances: revocations and uses are known immediately on 
   expect(body).toMatchObject({ uses_left: 0, format: 'jwt' });
 });
 
-test('JWT with several instances: without Redis or its data, only tokens without a record are allowed', async () => {
+test('JWT, instances: without Redis or its data, only tokens without a record are allowed', async () => {
   const { redis, one, each } = await startTwo();
   // The store has no record of the last one.
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
@@ -118,7 +118,7 @@ function startLoad(
   };
 }
 
-test('key rotation: no wrong decision under load, and tokens of a removed key end', async () => {
+test('JWT keys: in a rotation, no wrong decision under load, and tokens of a removed key end', async () => {
   const { file, one, each } = await startTwo();
   const old = (await Promise.all(each.map(issueBoth))).flat();
   const tokens = [...old];
@@ -152,7 +152,7 @@ test('key rotation: no wrong decision under load, and tokens of a removed key en
   expect(body.keys.map(({ kid }: { kid: string }) => kid)).toEqual([next?.kid]);
 });
 
-test('key rotation: a new key that is first added as the second key is known on every instance', async () => {
+test('JWT keys: in a rotation, a new key that is first added as the second key is known on every instance', async () => {
   const { file, each } = await startTwo();
   const tokens = (await Promise.all(each.map(issueBoth))).flat();
   const load = startLoad(each, tokens, 'other');
@@ -169,7 +169,7 @@ test('key rotation: a new key that is first added as the second key is known on 
   expect(await load.end()).toEqual({ 204: expect.any(Number) });
 });
 
-test('issuers: keys that are unavailable at the start are fetched later, and other tokens work', async () => {
+test('JWT issuers: keys that are unavailable at the start are fetched later, and other tokens work', async () => {
   const [away, there] = [await endpoint(), await endpoint()];
   const [shop, press] = [await newJwk('ES256', 'shop'), await newJwk('EdDSA', 'press')];
   away.state.keys = [publicHalf(shop)];

@@ -11,7 +11,7 @@ const LIVES = { revocable: false };
 const secretsOf = (keys: readonly JWK[]) =>
   keys.flatMap(({ d, k }) => [d, k]).flatMap((secret) => secret?.slice(0, 12) ?? []);
 
-test('key file: what one instance signs with a key of postern key generate opens at another one', async () => {
+test('JWT keys: what one instance signs with a key of postern key generate opens at another one', async () => {
   const file = await keyFile();
   await file.generate();
   const env = { POSTERN_JWT_KEYS_FILE: file.path };
@@ -68,7 +68,7 @@ const AT_START = ['does not exist', 'has a damaged key'];
 const named = (what: string, file: KeyFile) =>
   what === 'does not exist' ? 'jwt_keys_file' : file.path;
 
-describe('key file: an invalid file', () => {
+describe('JWT keys: an invalid file', () => {
   // Each file needs a process at start. One process tries all of them on SIGHUP.
   test.each(DAMAGES.filter(([what]) => AT_START.includes(what)))(
     'at start, if it %s, exits with 2 and names the file or its setting',

@@ -203,7 +203,7 @@ test('Redis keys: a used grant whose requesters were lost allows no requester', 
   expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
 });
 
-test('addDelivered: what was sent lives as long as the grant, also if that is prolonged', async () => {
+test('delivery: what was sent lives as long as the grant, also if that is prolonged', async () => {
   const now = Date.now();
   const [plain, counted] = [
     await issueTo(store, {}, now),

@@ -29,7 +29,7 @@ async function started() {
   return { store, added };
 }
 
-test('Redis: nothing is written while there are no events, and nothing is left of delivered ones', async () => {
+test('events, Redis: nothing is written while there are no events, and nothing is left of delivered ones', async () => {
   const { store, added } = await started();
   await expect.poll(() => store.take(5).catch(() => undefined)).toBeDefined();
   expect(await keysOf(redis)).toEqual([]);
@@ -44,7 +44,7 @@ test('Redis: nothing is written while there are no events, and nothing is left o
   expect(await tell(redis, 'XPENDING postern:{events} postern')).toContain(':0');
 });
 
-test('Redis: the first events wait for the connection, and fail if there is none', async () => {
+test('events, Redis: the first events wait for the connection, and fail if there is none', async () => {
   const { store } = await started();
   expect(await Promise.all([store.add([event('x')]), store.take(0)])).toMatchObject([0, {}]);
   const [port = 0] = await freePorts(1);
@@ -53,7 +53,7 @@ test('Redis: the first events wait for the connection, and fail if there is none
   await expect(lost.add([event('x')])).rejects.toThrow(StoreUnavailable);
 });
 
-test('Redis: an event of an instance that is gone is taken when its lease ends', async () => {
+test('events, Redis: an event of an instance that is gone is taken when its lease ends', async () => {
   const { store, added } = await started();
   await added([event('x')]);
   const before = Date.now();
@@ -68,7 +68,7 @@ test('Redis: an event of an instance that is gone is taken when its lease ends',
   expect((await store.take(1)).events).toMatchObject([{ ...event('x'), attempt: 2 }]);
 });
 
-test('Redis: retries do not wait if the clock of Redis is set back, and no age is negative', async () => {
+test('events, Redis: retries do not wait if the clock of Redis is set back, and no age is negative', async () => {
   const { store } = await started();
   const hour = 3_600_000;
   const dues = ['postern:{events}:due', 'postern:{events}:requesters:due'];
@@ -98,7 +98,7 @@ test('Redis: retries do not wait if the clock of Redis is set back, and no age i
   ]);
 });
 
-test('Redis: dead events are kept with their reason, in a bounded stream', async () => {
+test('events, Redis: dead events are kept with their reason, in a bounded stream', async () => {
   const { store, added } = await started();
   const total = MAX_DEAD_EVENTS + 300;
   let [stored, ended] = [0, 0];
@@ -119,7 +119,7 @@ test('Redis: dead events are kept with their reason, in a bounded stream', async
   }
 });
 
-test('Redis: after the loss of its data, events are added and taken again', async () => {
+test('events, Redis: after the loss of its data, events are added and taken again', async () => {
   const { store, added } = await started();
   await added([event('x')]);
   expect((await store.take(1)).events).toHaveLength(1);
