@@ -47,13 +47,14 @@ test('download: every byte is counted', async () => {
 test('a process group includes the processes that it started', async () => {
   // The shell's child has 64 MB, the shell itself hardly any.
   const child = `node -e "global.kept = Buffer.alloc(64e6, 1); console.log(1); setInterval(() => {}, 1e6)"`;
-  const running = await launch({
-    name: 'shell',
-    path: '/bin/sh',
-    args: ['-c', `${child}; true`],
-    env: { PATH: `${process.execPath.replace(/\/[^/]+$/, '')}:${process.env.PATH}` },
-  });
-  onTestFinished(async () => void (await running.stop()));
+  const running = await forTest(
+    launch({
+      name: 'shell',
+      path: '/bin/sh',
+      args: ['-c', `${child}; true`],
+      env: { PATH: `${process.execPath.replace(/\/[^/]+$/, '')}:${process.env.PATH}` },
+    }),
+  );
   await running.ready(() => running.stdout() !== '', { what: 'the child' });
   expect(residentBytes(running.pid)).toBeGreaterThan(64e6);
   expect(peakBytes(running.pid)).toBeGreaterThanOrEqual(residentBytes(running.pid));
@@ -62,8 +63,7 @@ test('a process group includes the processes that it started', async () => {
 
 test('CPU time per request is the CPU time divided by the number of requests', async () => {
   const args = ['-c', 'while :; do :; done'];
-  const running = await launch({ name: 'shell', path: '/bin/sh', args, env: {} });
-  onTestFinished(async () => void (await running.stop()));
+  const running = await forTest(launch({ name: 'shell', path: '/bin/sh', args, env: {} }));
   const requests = 4;
   const { cpu } = await measured({ service: running.pid }, async () => {
     const before = cpuSeconds(running.pid);

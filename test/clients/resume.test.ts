@@ -76,9 +76,6 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
   test.for([
     ['its cookie, from another address', 'any', AWAY, true, true],
     ['its address, without the cookie', 'any', HOME, false, true],
-    ['both', 'any', HOME, true, true],
-    ['its cookie, with bind: cookie', 'cookie', AWAY, true, true],
-    ['its cookie from its address, with bind: cookie', 'cookie', HOME, true, true],
     ['neither', 'any', AWAY, false, false],
     ['its address, with bind: cookie', 'cookie', HOME, false, false],
   ] as const)('continues with %s: bind %s, from %s, cookie %s: %s', async (row, context) => {

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { findOnPath } from '../harness/find-on-path.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { launch } from '../harness/process.ts';
 import { ask, startRedis } from '../harness/redis.ts';
 import { tryRun } from '../harness/run.ts';
 import { waitFor } from '../harness/wait.ts';
@@ -13,30 +12,13 @@ import { forTest } from '../support/for-test.ts';
 const demo = join(projectRoot, 'dist', 'dev', 'demo', 'demo.js');
 const built = existsSync(demo);
 
-interface Demo {
-  readonly child: ChildProcess;
-  output(): string;
-  ended(): Promise<number | null>;
-}
-
-function start(args: string[], env: Record<string, string> = {}): Demo {
-  const child = spawn(process.execPath, [demo, ...args], {
-    env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const closed = once(child, 'close') as Promise<[number | null]>;
-  onTestFinished(async () => {
-    child.kill();
-    await closed;
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  return { child, output: () => output, ended: async () => (await closed)[0] };
-}
+const start = (args: string[], env: Record<string, string> = {}) =>
+  forTest(
+    launch({
+      ...{ name: 'demo', path: process.execPath, args: [demo, ...args] },
+      env: { PATH: process.env.PATH, ...env },
+    }),
+  );
 
 /** Each printed command with the result in the line below it. */
 function printed(output: string): Array<{ command: string; came: string }> {
@@ -50,11 +32,11 @@ test.runIf(built)(
   'demo --once: shows every step, with the store in POSTERN_STORE',
   async () => {
     const redis = await forTest(startRedis());
-    const { output, ended } = start(['--once'], { POSTERN_STORE: redis.url });
-    expect(await ended(), output()).toBe(0);
-    expect(printed(output()).length).toBeGreaterThan(15);
-    expect(output()).not.toContain('✗');
-    expect(output()).not.toContain('\x1b');
+    const { stdout, stderr, exited } = await start(['--once'], { POSTERN_STORE: redis.url });
+    expect((await exited).code, stdout() + stderr()).toBe(0);
+    expect(printed(stdout()).length).toBeGreaterThan(15);
+    expect(stdout()).not.toContain('✗');
+    expect(stdout()).not.toContain('\x1b');
     expect(await ask(redis.port, 'DBSIZE')).not.toBe(':0\r\n');
   },
   60_000,
@@ -64,10 +46,10 @@ test.runIf(built)(
   'demo: a store that cannot be reached is reported without its password',
   async () => {
     const store = 'redis://:secret@127.0.0.1:1/0';
-    const { output, ended } = start(['--once'], { POSTERN_STORE: store });
-    expect(await ended()).toBe(1);
-    expect(output()).toContain('waiting for the store at redis://127.0.0.1:1/0 to take a write');
-    expect(output()).not.toContain('secret');
+    const { stdout, stderr, exited } = await start(['--once'], { POSTERN_STORE: store });
+    expect((await exited).code).toBe(1);
+    expect(stderr()).toContain('waiting for the store at redis://127.0.0.1:1/0 to take a write');
+    expect(stdout() + stderr()).not.toContain('secret');
   },
   60_000,
 );
@@ -75,10 +57,9 @@ test.runIf(built)(
 test.runIf(built && findOnPath('curl'))(
   'demo: the printed curl commands work',
   async () => {
-    const { child, output, ended } = start([]);
-    await waitFor(() => output().includes('Ctrl-C'), {
-      what: 'the demo to stay',
-    });
+    const running = await start([]);
+    const output = running.stdout;
+    await waitFor(() => output().includes('Ctrl-C'), { what: 'the demo to stay' });
     const folder = /files +(\S+)/.exec(output())?.[1] as string;
     expect(existsSync(folder)).toBe(true);
 
@@ -92,8 +73,8 @@ test.runIf(built && findOnPath('curl'))(
     }
 
     const url = /http:\S+hello\.txt/.exec(output())?.[0] as string;
-    child.kill('SIGINT');
-    expect(await ended()).toBe(0);
+    running.signal('SIGINT');
+    expect((await running.exited).code).toBe(0);
     expect(existsSync(folder)).toBe(false);
     await expect(fetch(url)).rejects.toThrow('fetch failed');
   },
@@ -101,7 +82,7 @@ test.runIf(built && findOnPath('curl'))(
 );
 
 test.runIf(built)('demo: an unknown argument prints the usage', async () => {
-  const { output, ended } = start(['--twice']);
-  expect(await ended()).toBe(1);
-  expect(output()).toContain('npm run demo -- --once');
+  const { stdout, exited } = await start(['--twice']);
+  expect((await exited).code).toBe(1);
+  expect(stdout()).toContain('npm run demo -- --once');
 });

@@ -141,14 +141,7 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
       sent.end();
     });
   const HSTS = 'max-age=31536000';
-  await server.ready(
-    () =>
-      get('/').then(
-        () => true,
-        () => false,
-      ),
-    { what: 'nginx to start' },
-  );
+  await server.ready(() => get('/').then(Boolean, () => false), { what: 'nginx to start' });
   expect(await get('/')).toMatchObject({ status: 200, text: 'the shop', hsts: HSTS });
   expect(await get('/download/hello.txt')).toMatchObject({ text: 'the shop' });
 

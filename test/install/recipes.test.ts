@@ -125,25 +125,24 @@ async function opens(redirect: Response): Promise<void> {
   expect((await fetch(nginx.url(location))).status).toBe(401);
 }
 
-const node = { path: process.execPath, env: {} };
 const rules =
   "export const mayRead = (user, name) => Number(user) === 42 && name.trim() === 'hello.txt';";
+
+function javascript(name: string, main: string) {
+  const app = { 'app.js': example(`${name}/app.js`), 'rules.js': rules, 'main.js': main };
+  return startApplication(join(folder, name), {
+    files: { 'package.json': '{"type": "module"}', ...app },
+    tool: { path: process.execPath, env: {} },
+    args: ['main.js'],
+    env: settings(),
+  });
+}
 
 test('integrations/examples/express, and the way back from the login page', async () => {
   const main = `import { app } from './app.js';
     app.get('/test-login', (request, response) => { request.session.userId = 42; response.end(); });
     app.listen(process.env.PORT, '127.0.0.1');`;
-  const visit = await startApplication(join(folder, 'express'), {
-    files: {
-      'package.json': '{"type": "module"}',
-      'app.js': await example('express/app.js'),
-      'rules.js': rules,
-      'main.js': main,
-    },
-    tool: node,
-    args: ['main.js'],
-    env: settings(),
-  });
+  const visit = await javascript('express', main);
   expect((await visit('/after-login?return=%25')).headers.get('location')).toBe('/login');
   await serves(visit);
   await rejects(visit);
@@ -162,17 +161,7 @@ test('integrations/examples/hono', async () => {
       return c.text('');
     });
     serve({ fetch: app.fetch, port: Number(process.env.PORT), hostname: '127.0.0.1' });`;
-  const visit = await startApplication(join(folder, 'hono'), {
-    files: {
-      'package.json': '{"type": "module"}',
-      'app.js': await example('hono/app.js'),
-      'rules.js': rules,
-      'main.js': main,
-    },
-    tool: node,
-    args: ['main.js'],
-    env: settings(),
-  });
+  const visit = await javascript('hono', main);
   // The recipe shows the login page for a file that the user may not have.
   expect((await visit('/files/hello.txt')).headers.get('location')).toBe('/login');
   await visit('/test-login');
@@ -198,39 +187,37 @@ async function logsReason(visit: Visit): Promise<void> {
 
 const pythonRules = "def may_read(user, name):\n    return name.strip() == 'hello.txt'\n";
 
-test('integrations/examples/django', async (context) => {
-  const visit = await startApplication(join(folder, 'django'), {
-    files: {
-      'app/__init__.py': '',
-      'app/views.py': await example('django/views.py'),
-      'app/rules.py': pythonRules,
-      'settings.py': await addition('django/settings.py'),
-      'site_urls.py': await addition('django/site_urls.py'),
-      'main.py': await addition('django/main.py'),
-    },
-    tool: await pythonWithClient('python3-django', context),
+async function python(
+  name: 'django' | 'fastapi' | 'flask',
+  context: TestContext,
+  files: Readonly<Record<string, string>> = {
+    'app.py': example(`${name}/app.py`),
+    'rules.py': pythonRules,
+  },
+) {
+  const visit = await startApplication(join(folder, name), {
+    files: { ...files, 'main.py': addition(`${name}/main.py`) },
+    tool: await pythonWithClient(`python3-${name}`, context),
     args: ['main.py'],
     env: { ...settings(), DJANGO_SETTINGS_MODULE: 'settings' },
   });
   await serves(visit);
   await rejects(visit);
   await logsReason(visit);
-});
+  return visit;
+}
+
+test('integrations/examples/django', (context) =>
+  python('django', context, {
+    'app/__init__.py': '',
+    'app/views.py': example('django/views.py'),
+    'app/rules.py': pythonRules,
+    'settings.py': addition('django/settings.py'),
+    'site_urls.py': addition('django/site_urls.py'),
+  }));
 
 test('integrations/examples/fastapi', async (context) => {
-  const visit = await startApplication(join(folder, 'fastapi'), {
-    files: {
-      'app.py': await example('fastapi/app.py'),
-      'rules.py': pythonRules,
-      'main.py': await addition('fastapi/main.py'),
-    },
-    tool: await pythonWithClient('python3-fastapi', context),
-    args: ['main.py'],
-    env: settings(),
-  });
-  await serves(visit);
-  await rejects(visit);
-  await logsReason(visit);
+  const visit = await python('fastapi', context);
   state.fails = 'hangs';
   let answered = 0;
   // More than the client has threads.
@@ -244,26 +231,12 @@ test('integrations/examples/fastapi', async (context) => {
   expect(new Set(await Promise.all(hanging))).toEqual(new Set([503]));
 });
 
-test('integrations/examples/flask', async (context) => {
-  const visit = await startApplication(join(folder, 'flask'), {
-    files: {
-      'app.py': await example('flask/app.py'),
-      'rules.py': pythonRules,
-      'main.py': await addition('flask/main.py'),
-    },
-    tool: await pythonWithClient('python3-flask', context),
-    args: ['main.py'],
-    env: settings(),
-  });
-  await serves(visit);
-  await rejects(visit);
-  await logsReason(visit);
-});
+test('integrations/examples/flask', (context) => python('flask', context));
 
 test('integrations/examples/php', async (context) => {
   const visit = await startApplication(join(folder, 'php'), {
     files: {
-      'files.php': await example('php/files.php'),
+      'files.php': example('php/files.php'),
       'rules.php':
         "<?php function may_read(int $user, string $name) { return $name === 'hello.txt'; }",
       'login.php': "<?php session_start(); $_SESSION['user_id'] = 42;",
@@ -281,8 +254,8 @@ test('integrations/examples/php', async (context) => {
 test('integrations/examples/go', { timeout: 300_000 }, async (context) => {
   const files = {
     'go.mod': 'module files\n\ngo 1.22\n',
-    'files.go': await example('go/files.go'),
-    'main.go': await addition('go/main.go'),
+    'files.go': example('go/files.go'),
+    'main.go': addition('go/main.go'),
   };
   const application = {
     files,

@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { waitFor } from '../harness/wait.ts';
+import { forTest } from '../support/for-test.ts';
 import { endpoint, foreigner, publicHalf } from '../support/jwt/issuers.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw } from '../support/raw.ts';
@@ -183,19 +184,20 @@ test('reload: a SIGHUP during the start takes effect after it', async () => {
   const file = await configFile({ ...CONFIG, expires_in: 10 });
   // Nothing answers there, so the start waits for a second.
   const [gate = 0, api = 0, store = 0] = await freePorts(3);
-  const service = await launch({
-    name: 'postern',
-    path: process.execPath,
-    args: [join(projectRoot, 'dist/service/main.js')],
-    env: {
-      PATH: process.env.PATH,
-      POSTERN_CONFIG: file.path,
-      POSTERN_LISTEN: `127.0.0.1:${gate}`,
-      POSTERN_API_LISTEN: `127.0.0.1:${api}`,
-      POSTERN_STORE: `redis://127.0.0.1:${store}`,
-    },
-  });
-  onTestFinished(async () => void (await service.stop()));
+  const service = await forTest(
+    launch({
+      name: 'postern',
+      path: process.execPath,
+      args: [join(projectRoot, 'dist/service/main.js')],
+      env: {
+        PATH: process.env.PATH,
+        POSTERN_CONFIG: file.path,
+        POSTERN_LISTEN: `127.0.0.1:${gate}`,
+        POSTERN_API_LISTEN: `127.0.0.1:${api}`,
+        POSTERN_STORE: `redis://127.0.0.1:${store}`,
+      },
+    }),
+  );
   await waitFor(() => handlesHangup(service.pid), { what: 'the handler' });
   service.signal('SIGHUP');
   await waitFor(() => service.stdout().includes('127.0.0.1'), { what: 'the first attempt' });

@@ -153,14 +153,8 @@ test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', asy
   const text = textOf('nginx/examples/compose.conf');
   const dir = await nginxFolderForTest();
   await writeFile(join(dir, 'nginx.conf'), text);
-  const words = [
-    '--config',
-    join(dir, 'nginx.conf'),
-    '--json',
-    '--mounts',
-    '/download/=/protected/',
-  ];
-  const { code, stdout } = await run(words);
+  const words = ['--json', '--mounts', '/download/=/protected/'];
+  const { code, stdout } = await run(['--config', join(dir, 'nginx.conf'), ...words]);
   expect([code, JSON.parse(stdout).findings]).toMatchObject([
     0,
     expect.arrayContaining([expect.objectContaining({ rule: 'plain-http', verdict: 'advice' })]),

@@ -84,28 +84,25 @@ test('doctor --config reads the output of Angie, before and after its messages',
   }
 });
 
+const SAYS = 'only an error of nginx: unknown';
+const LACKS = 'A server block lacks include postern/auth-request.conf;';
+
 test.each([
   [
-    'the error of nginx',
-    'nginx version: nginx/1.26.3\nnginx: [emerg] unknown directive "a" in /n:1\nnginx: configuration file /n test failed\n',
-    'only an error of nginx: unknown directive "a" in /n:1',
+    'nginx version: nginx/1.26.3\nnginx: [emerg] unknown "a" in /n:1\nnginx: configuration file /n test failed\n',
+    `${SAYS} "a" in /n:1`,
   ],
+  // A line of the error log has the process.
+  ['2026/11/26 12:26:55 [emerg] 6982#6982: unknown "a" in /n:1\n', `${SAYS} "a" in /n:1`],
   [
-    'an error of the error log, without the process',
-    '2026/11/26 12:26:55 [emerg] 6982#6982: "root" directive is duplicate in /a:1\n',
-    'only an error of nginx: "root" directive is duplicate in /a:1',
-  ],
-  [
-    'the cause of an error',
     'nginx: [emerg] unknown "postern_target" variable\n',
-    'only an error of nginx: unknown "postern_target" variable. A server block lacks include postern/auth-request.conf;',
+    `${SAYS} "postern_target" variable. ${LACKS}`,
   ],
   [
-    'the error of the shell',
     'bash: line 1: nginx: command not found\n',
     'no nginx configuration: bash: line 1: nginx: command not found',
   ],
-])('doctor --config quotes %s', (_, text, says) => {
+])('doctor --config quotes the error in %j', (text, says) => {
   expect(() => diagnoseText(text, '-', {})).toThrow(`standard input has ${says}`);
 });
 

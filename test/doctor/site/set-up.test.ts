@@ -10,74 +10,58 @@ import { apiKey, KEY, listening, mount } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
 
 /** Sites that cannot be tested, with options and variables, and the message. */
-const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], RegExp]>> = {
+const CASES: Readonly<Record<string, readonly [RegExp, BrokenSite?, ...string[]]>> = {
   'the canary is not there': [
-    { canary: null },
-    [],
     /canary\.txt does not exist, or nginx may not read its folder \(404\).*mkdir -p \/srv\/files\/postern-doctor && .*base64 > \/srv\/files\/postern-doctor\/canary\.txt.*Run `postern doctor --config` too/,
+    { canary: null },
   ],
-  'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
-  'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
+  'it is too short': [/has 5 bytes\. The canary must have 32 to 65536/, { canary: 'hello' }],
+  'it is too long': [/has 70000 bytes/, { canary: Buffer.alloc(70_000, 'x') }],
   'a page instead of the canary': [
+    /does not exist: this site sends the same response for any name/,
     {
       canary: null,
       locations:
         "location / { try_files $uri /app; } location = /app { return 200 '0123456789abcdefghijklmnopqrstuvwxyz'; }",
       within: 'internal; auth_request off; alias $files/; error_page 404 =200 /app;',
     },
-    [],
-    /does not exist: this site sends the same response for any name/,
   ],
-  'no mount': [
-    {},
-    ['--path', '/elsewhere/a.txt'],
-    /rejects a token for --path \/elsewhere\/a\.txt: invalid_request/,
-  ],
+  'no mount': [/rejects a token for --path \/elsewhere\/a: invalid/, {}, '--path', '/elsewhere/a'],
   'a mount with a path argument': [
-    { mounts: [mount('/download/', '/protected/', { pathArgument: 'file' })] },
-    [],
     /has a path_argument/,
+    { mounts: [mount('/download/', '/protected/', { pathArgument: 'file' })] },
   ],
-  'beyond the key': [{ apiKeys: [apiKey(KEY, { paths: [] })] }, [], /insufficient_scope/],
-  'the key is refused': [
-    { apiKeys: [apiKey('another-key-than-the-doctors')] },
-    [],
-    /invalid_client/,
-  ],
+  'beyond the key': [/insufficient_scope/, { apiKeys: [apiKey(KEY, { paths: [] })] }],
+  'the key is refused': [/invalid_client/, { apiKeys: [apiKey('another-key-than-the-doctors')] }],
   'nginx does not reach the gate': [
-    { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
-    [],
     /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN.*EACCES.*usermod -aG postern.*Run `postern doctor --config` too/,
+    { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
   ],
   'another Postern is asked': [
+    /403 .* with a valid token.*server_name/,
     {
       edit: { 'auth-request': (text) => text.replace('$server_name', 'elsewhere') },
       mounts: [mount('files.example:/download/', '/protected/')],
     },
-    [],
-    /403 .* with a valid token.*server_name/,
   ],
   'a redirect': [
-    { server: 'if ($scheme = http) { return 301 https://files.example$request_uri; }' },
-    [],
     /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: pass/,
+    { server: 'if ($scheme = http) { return 301 https://files.example$request_uri; }' },
   ],
   'nginx asks the API, by auth_request': [
-    { asksApi: true },
-    [],
     /503 .* with a valid token: .*POSTERN_LISTEN, not of POSTERN_API_LISTEN/,
+    { asksApi: true },
   ],
   'nginx asks the API, by X-Accel': [
-    { mode: 'X-Accel', asksApi: true },
-    [],
     /nginx asks Postern's API instead of its gate/,
+    { mode: 'X-Accel', asksApi: true },
   ],
-  'the API does not answer': [{}, ['--api', 'http://127.0.0.1:1'], /POSTERN_API_LISTEN/],
-  'no server at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
+  'the API does not answer': [/POSTERN_API_LISTEN/, {}, '--api', 'http://127.0.0.1:1'],
+  'no server at --connect': [/does not answer: ECONNREFUSED/, {}, '--connect', '127.0.0.1:1'],
 };
 
 describe('doctor URL: a site that it cannot test is exit 2, with what to check', () => {
-  test.for(Object.entries(CASES))('%s', async ([, [options, words, says]]) => {
+  test.for(Object.entries(CASES))('%s', async ([, [says, options, ...words]]) => {
     const site = await siteToAttack({ ...options });
     const { code, stdout, stderr } = await site.run(...words);
     expect(stderr).toMatch(says);

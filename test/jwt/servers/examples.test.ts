@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
 import type { Tool } from '../../harness/find-on-path.ts';
 import { projectRoot, temporaryFolder, textOf } from '../../harness/paths.ts';
@@ -9,6 +9,7 @@ import { launch } from '../../harness/process.ts';
 import { type ServiceProcess, startService } from '../../harness/service.ts';
 import { askGate } from '../../support/ask-service.ts';
 import { docsBlock, fencedBlocks } from '../../support/docs/blocks.ts';
+import { forTest } from '../../support/for-test.ts';
 import { newJwk, publicHalf } from '../../support/jwt/issuers.ts';
 import { needTool } from '../../support/need-tool.ts';
 
@@ -68,14 +69,15 @@ describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
   /** The output of a program, run in the folder of the key. */
   async function printed(name: string, text: string, { path, env }: Tool): Promise<string> {
     await writeFile(join(folder, name), text);
-    const running = await launch({
-      name,
-      path,
-      args: [name],
-      env: { PATH: process.env.PATH, HOME: join(folder, 'home'), ...env },
-      cwd: folder,
-    });
-    onTestFinished(async () => void (await running.stop()));
+    const running = await forTest(
+      launch({
+        name,
+        path,
+        args: [name],
+        env: { PATH: process.env.PATH, HOME: join(folder, 'home'), ...env },
+        cwd: folder,
+      }),
+    );
     const { code } = await running.exited;
     expect(running.stderr()).toBe('');
     expect(code).toBe(0);

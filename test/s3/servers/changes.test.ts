@@ -2,8 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { decode, encode, type StringAnswer } from 'dns-packet';
 import { expect, onTestFinished, test } from 'vitest';
@@ -14,6 +13,7 @@ import { waitFor } from '../../harness/wait.ts';
 import { askGate } from '../../support/ask-service.ts';
 import { docsBlock } from '../../support/docs/blocks.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
+import { listening } from '../../support/postern.ts';
 import { startReloadable, WEB } from '../../support/reloading.ts';
 import { START_MS, startBuiltSite } from '../../support/storage-sites.ts';
 
@@ -23,7 +23,7 @@ test(
     const python = await findTool('python3-awscli');
     let count = 0;
     // The endpoint of a container's credentials: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
-    const endpoint = createServer((_, response) => {
+    const answer: RequestListener = (_, response) => {
       count += 1;
       const secrets = {
         AccessKeyId: `ASIA${count}`,
@@ -33,10 +33,8 @@ test(
       const Expiration = new Date(Date.now() + 3_600_000).toISOString();
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ ...secrets, Expiration }));
-    }).listen(0, '127.0.0.1');
-    await once(endpoint, 'listening');
-    onTestFinished(() => void endpoint.close());
-    const { port } = endpoint.address() as AddressInfo;
+    };
+    const { port } = await forTest(listening(answer));
     const folder = await folderForTest();
     const credentials = join(folder, 'bucket.json');
     const loop = docsBlock('guides/object-store.md', 'export-credentials');

@@ -65,11 +65,7 @@ test.each<[string, () => Promise<string>, RegExp]>([
   ['a user that may not write', () => withUser('~* +@all -@write'), MAY_NOT_SET],
   ['a user of other keys', () => withUser('~other:* +@all'), MAY_NOT_SET],
   ['a replica', replica, /read-only replica.*READONLY/],
-  [
-    'a node without slots',
-    () => urlOf('--cluster-enabled', 'yes'),
-    /node of a cluster.*CLUSTERDOWN/,
-  ],
+  ['a node without slots', () => urlOf('--cluster-enabled', 'yes'), /of a cluster.*CLUSTERDOWN/],
   ['a node whose slots another one has', nodeWithoutSlots, /node of a cluster.*MOVED/],
   ['a full Redis', () => urlOf('--maxmemory', '1'), /out of memory \(OOM to SET\)/],
   [
@@ -78,9 +74,9 @@ test.each<[string, () => Promise<string>, RegExp]>([
     /A server that POSTERN_STORE names is not a sentinel/,
   ],
   [
-    'a server that is not a node of a cluster',
+    'a server as a cluster',
     async () => clusterUrl(shared.url),
-    /not a node of a cluster: use redis:\/\//,
+    /not a node of a cluster: use redis:/,
   ],
   [
     'a wrong password of a cluster',
@@ -90,9 +86,9 @@ test.each<[string, () => Promise<string>, RegExp]>([
   ['a missing database', async () => shared.url.replace('/0', '/99'), /ERR to SELECT/],
   ['no TLS at the port', async () => shared.url.replace(':', 's:'), /does not answer in TLS/],
   [
-    'no TLS to a port with it',
+    'no TLS to a TLS port',
     async () => `redis://127.0.0.1:${await tlsPort()}/0`,
-    /is it a TLS port, for rediss:/,
+    /is it a TLS port/,
   ],
   [
     'a certificate that nobody trusts',

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { expect, onTestFinished, type TestContext } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { type Exit, launch, type Running } from '../../harness/process.ts';
 import type { ToolName } from '../../harness/tools.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../for-test.ts';
 import { needTool } from '../need-tool.ts';
 import { KEY } from '../postern.ts';
 import type { Site } from '../site.ts';
@@ -28,16 +29,23 @@ export async function client(name: ToolName, context: TestContext): Promise<Clie
 
   async function start(args: readonly string[]): Promise<Running> {
     const folder = await temporaryFolder();
-    const running = await launch({
-      name,
-      path: tool.path,
-      args: [...args],
-      // The client runs without the user's settings: a proxy or a .wgetrc would change it.
-      env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LC_ALL: 'C.UTF-8', ...tool.env },
-      cwd: folder,
-      folder,
-    });
-    onTestFinished(async () => void (await running.stop()));
+    const running = await forTest(
+      launch({
+        name,
+        path: tool.path,
+        args: [...args],
+        // The client runs without the user's settings: a proxy or a .wgetrc would change it.
+        env: {
+          PATH: process.env.PATH,
+          HOME: folder,
+          TMPDIR: folder,
+          LC_ALL: 'C.UTF-8',
+          ...tool.env,
+        },
+        cwd: folder,
+        folder,
+      }),
+    );
     return running;
   }
 
@@ -113,20 +121,8 @@ export const hasAddresses = process.platform === 'linux';
 /** The exit status and the output of curl if the token is not valid, or not for this client. */
 export const refused = { code: 22, stderr: expect.stringContaining('401') };
 
-export interface Downloader {
-  start(download: Download): Promise<Running>;
-  download(download: Download): Promise<Ended>;
-  /**
-   * Kills it when it has saved this many bytes. The client limits the rate until then, because a
-   * `limit_rate` in the token would also slow down the rest.
-   */
-  cut(download: Download, bytes: number): Promise<Exit>;
-  /** A new process continues the file. */
-  resume(download: Download): Promise<Ended>;
-}
-
 /** Skips the test if the program is not available. */
-export async function downloader(name: DownloaderName, context: TestContext): Promise<Downloader> {
+export async function downloader(name: DownloaderName, context: TestContext) {
   const program = await client(name, context);
   const { args, resume, slow, kill }: CommandLine = commandLines[name];
   const line = ({ from = '127.0.0.1', more = [], ...rest }: Download) => [
@@ -134,10 +130,15 @@ export async function downloader(name: DownloaderName, context: TestContext): Pr
     ...args({ from, ...rest }),
   ];
   return {
-    start: (download) => program.start(line(download)),
-    download: (download) => program.run(line(download)),
-    resume: (download) => program.run([...resume, ...line(download)]),
-    async cut(download, bytes) {
+    start: (download: Download) => program.start(line(download)),
+    download: (download: Download) => program.run(line(download)),
+    /** A new process continues the file. */
+    resume: (download: Download) => program.run([...resume, ...line(download)]),
+    /**
+     * Kills it when it has saved this many bytes. The client limits the rate until then, because a
+     * `limit_rate` in the token would also slow down the rest.
+     */
+    async cut(download: Download, bytes: number) {
       const running = await program.start([...slow, ...line(download)]);
       await running.ready(async () => (await sizeOf(download.file)) >= bytes, {
         what: `${name} to have saved ${bytes} bytes`,

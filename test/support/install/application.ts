@@ -1,11 +1,11 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import type { Tool } from '../../harness/find-on-path.ts';
 import { installPackages } from '../../harness/packages.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
+import { forTest } from '../for-test.ts';
 
 export interface Application {
   /** The files of the application, by name: the recipe, and what it leaves to the reader. */
@@ -36,19 +36,16 @@ export async function startApplication(folder: string, application: Application)
   }
   const [port = 0] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
-  const running = await launch({
-    name: 'the application',
-    path: tool.path,
-    args: args.map((arg) => arg.replace('$port', String(port))),
-    env: { PATH: process.env.PATH, HOME: folder, PORT: String(port), ...tool.env, ...env },
-    cwd: folder,
-  });
-  onTestFinished(async () => void (await running.stop()));
-  const isUp = () =>
-    fetch(url).then(
-      () => true,
-      () => false,
-    );
+  const running = await forTest(
+    launch({
+      name: 'the application',
+      path: tool.path,
+      args: args.map((arg) => arg.replace('$port', String(port))),
+      env: { PATH: process.env.PATH, HOME: folder, PORT: String(port), ...tool.env, ...env },
+      cwd: folder,
+    }),
+  );
+  const isUp = () => fetch(url).then(Boolean, () => false);
   // Go compiles its standard library first.
   await running.ready(isUp, { what: 'the application to listen', deadline: 240_000 });
 

@@ -147,10 +147,7 @@ async function run(
     folder,
   });
   const answers = () =>
-    sendRaw(port, `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`).then(
-      () => true,
-      () => false,
-    );
+    sendRaw(port, `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`).then(Boolean, () => false);
   await running.ready(answers, { what: `${tool} to answer` });
   return { log: running[log], stop: running.stop };
 }
