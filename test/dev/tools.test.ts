@@ -44,14 +44,6 @@ test('howToInstall: one line names the packages for each system', () => {
   expect(howToInstall(['python3-django'], 'linux')).toMatch(/: pip install django gunicorn redis$/);
 });
 
-test.runIf(canFetch())('findTool: a second call needs no download', async () => {
-  await findTool('nginx');
-  const write = vi.spyOn(process.stderr, 'write');
-  onTestFinished(() => write.mockRestore());
-  await findTool('nginx');
-  expect(write).not.toHaveBeenCalled();
-});
-
 // A real apt-get, with a repository of two packages on disk: a module, and what it depends on.
 
 interface Package {

@@ -18,12 +18,6 @@ testTraps({
     ask: withToken(A),
     sees: [404, FILE],
   },
-  'an internal location without its snippet': {
-    found: MISSING,
-    broken: { only: inside('add_header Set-Cookie $postern_set_cookie;\nalias $files/;') },
-    ask: get('/protected/a.txt'),
-    sees: [FILE, 404],
-  },
   'an if in the internal location: folders show its prefix': {
     found: ['nested: if ($arg_y'],
     broken: { only: inside(`${INTERNAL} alias $files/;\nif ($arg_y = "") { set $y 1; }`) },
