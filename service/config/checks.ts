@@ -71,18 +71,13 @@ function rejectUnused({ valid, isSet, add }: Checked): void {
   const url = parseStoreUrl(valid.store ?? '');
   if ('expected' in url) return;
   const tls = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
-  const [password, sentinel] = [
-    ['store_password_file'],
-    ['store_sentinel_username', 'store_sentinel_password'],
-  ];
+  const password = ['store_password_file'];
+  const sentinel = ['store_sentinel_username', 'store_sentinel_password'];
   const isSentinel = url.kind === 'sentinel';
+  const hasPassword = isSet('store_sentinel_password');
   needs(url.isTls, tls, 'TLS in POSTERN_STORE: a URL that begins with rediss');
   needs(isSentinel, sentinel, 'a URL such as redis+sentinel://host/master in POSTERN_STORE');
-  needs(
-    isSet('store_sentinel_password'),
-    sentinel,
-    'a password in POSTERN_STORE_SENTINEL_PASSWORD',
-  );
+  needs(hasPassword, sentinel, 'a password in POSTERN_STORE_SENTINEL_PASSWORD');
   needs(url.kind !== 'memory', password, 'a URL of Redis in POSTERN_STORE');
   needs(url.password === undefined, password, 'a URL without a password in POSTERN_STORE');
   if (url.kind === 'memory' && valid.store_replicas) {

@@ -43,23 +43,12 @@ export interface StoreAccess {
 export const STORE_EXPECTED =
   'memory:, redis://host:6379/0, redis+unix:///path, redis+sentinel://a,b/master, redis+cluster://a,b; rediss:// for TLS';
 
+/** By the scheme after `redis`: the kind, the default port, and an example. */
 const KINDS = {
-  '': { kind: 'server', port: 6379, example: 'such as redis://127.0.0.1:6379/0' },
-  '+unix': {
-    kind: 'server',
-    port: 0,
-    example: 'such as redis+unix:///run/redis/redis-server.sock',
-  },
-  '+sentinel': {
-    kind: 'sentinel',
-    port: 26_379,
-    example: 'such as redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/main/0',
-  },
-  '+cluster': {
-    kind: 'cluster',
-    port: 6379,
-    example: 'such as redis+cluster://10.0.0.1,10.0.0.2,10.0.0.3',
-  },
+  '': ['server', 6379, 'redis://127.0.0.1:6379/0'],
+  '+unix': ['server', 0, 'redis+unix:///run/redis/redis-server.sock'],
+  '+sentinel': ['sentinel', 26_379, 'redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/main/0'],
+  '+cluster': ['cluster', 6379, 'redis+cluster://10.0.0.1,10.0.0.2,10.0.0.3'],
 } as const;
 
 /** Scheme, user name and password, hosts, path. Like other clients, it splits at the last @. */
@@ -75,8 +64,8 @@ export function parseStoreUrl(text: string): StoreUrl | { readonly expected: str
   const parts = URL_PARTS.exec(text);
   if (parts === null) return { expected: STORE_EXPECTED };
   const [, tls, suffix, credentials = '', hosts = '', afterHosts = ''] = parts;
-  const { kind, port, example } = KINDS[suffix as keyof typeof KINDS];
-  const expect = (what: string) => ({ expected: `${what}, ${example}` });
+  const [kind, port, example] = KINDS[suffix as keyof typeof KINDS];
+  const expect = (what: string) => ({ expected: `${what}, such as ${example}` });
 
   if (/[\s\p{Cc}]/u.test(text)) return expect('a URL without spaces');
   if (/[/?#]/.test(credentials)) {
