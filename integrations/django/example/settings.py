@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from django_postern import STORAGES
+
 BASE_DIR = Path(os.environ["EXAMPLE_FOLDER"])
 SECRET_KEY = "only-for-this-example"
 DEBUG = True
@@ -47,12 +49,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 MEDIA_URL = "/download/"
 MEDIA_ROOT = BASE_DIR / "files"
-STORAGES = {
-    "default": {
-        "BACKEND": "django_postern.storage.PosternStorage",
-    },
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
 DJANGO_POSTERN = {"key_file": BASE_DIR / "key.json", "issuer": "https://shop.example"}
 # To revoke links at a logout.
 DJANGO_POSTERN |= {"api": os.environ.get("POSTERN_API"), "api_key": os.environ.get("POSTERN_API_KEY")}
