@@ -320,6 +320,8 @@ class Signed(Against):
                 self.shows_no(key["d"], error_of(ValueError, Signer, file.name, **ISSUER))
         with self.assertRaises(ValueError):
             Signer(KEY_FILE, kid="another", **ISSUER)
+        with self.assertRaises(FileNotFoundError):
+            Signer(KEY_FILE + ".missing", **ISSUER)
         self.assertTrue(Signer(KEY_FILE, kid=key["kid"], **ISSUER).sign(path="/a", expires_in=1))
 
 

@@ -81,7 +81,7 @@ class PosternUrls:
             signer = Signer(**self.signing, kid=self._kid)
             # Reports a cache_for that this key cannot have.
             signer.sign(path="/", expires_in=1, cache_for=self.cache_for)
-        except (ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError) as error:
             raise ImproperlyConfigured(f"key_file: {error}") from None
         return signer
 

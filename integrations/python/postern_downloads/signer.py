@@ -34,6 +34,8 @@ class Signer:
         self._file, self._kid, self._names = key_file, kid, {"iss": issuer, "aud": audience}
         self._version = 0
         self._key: tuple[dict[str, Any], Any] | None = None
+        # A missing file, or one that this process may not read, is an error only at the start.
+        open(key_file).close()
         self._current()
 
     def sign(
@@ -68,8 +70,7 @@ class Signer:
             # Nobody without the key can compute the name.
             text = json.dumps(claims, sort_keys=True).encode()
             claims["jti"] = hmac.digest(f"postern {jwk['d']}".encode(), text, "sha256").hex()[:32]
-        header = {"kid": jwk["kid"], "typ": "postern+jwt"}
-        token = jwt.encode(dict(sorted(claims.items())), private, jwk["alg"], header)
+        token = jwt.encode(dict(sorted(claims.items())), private, jwk["alg"], {"kid": jwk["kid"], "typ": "postern+jwt"})
         url = {"url": f"{quote(claims['path'])}?token={token}"} if "path" in claims else {}
         return {"access_token": token, "jti": claims["jti"], **url}
 

@@ -65,8 +65,8 @@ module Postern
           raise OpenSSL::PKey::PKeyError, "another key" unless known && key.private?
           raise ArgumentError, "cache_for: expected an RSA key in key_file, because ECDSA never repeats" if @cache_for.positive? && !key.is_a?(OpenSSL::PKey::RSA)
         end
-      rescue SystemCallError, OpenSSL::PKey::PKeyError
-        raise ArgumentError, "key_file: expected a private P-256 or RSA key in PEM at #{@key_file}. " \
+      rescue SystemCallError, OpenSSL::PKey::PKeyError => error
+        raise ArgumentError, "key_file: expected a private P-256 or RSA key in PEM at #{@key_file} (#{error.message}). " \
           "Create one: openssl ecparam -name prime256v1 -genkey -noout -out #{@key_file}"
       end
 
