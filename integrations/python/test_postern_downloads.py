@@ -272,6 +272,13 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
         errors = await asyncio.gather(*hanging, return_exceptions=True)
         self.assertEqual({error.code for error in errors}, {"timeout"})
 
+    async def test_a_call_that_waits_for_a_thread_longer_than_the_time_out_is_not_begun(self):
+        postern, begun, end = Postern(API, KEY, timeout=0.1, threads=1), [], threading.Event()
+        self.addCleanup(end.set)
+        calls = (postern.to_thread(lambda: begun.append(1) or end.wait(5)) for _ in range(3))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        self.assertEqual(([error.code for error in errors], len(begun)), (["timeout"] * 3, 1))
+
 
 class Signed(Against):
     def test_a_signed_token_is_revoked_by_its_name(self):
