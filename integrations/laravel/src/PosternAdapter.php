@@ -88,11 +88,8 @@ class PosternAdapter extends FilesystemAdapter
             strlen($public) > 2048 => 'is longer than 2048 bytes',
             default => null,
         };
-        if ($problem !== null) {
-            throw new InvalidArgumentException("A URL for [{$path}] is not possible: the name {$problem}.");
-        }
 
-        return $public;
+        return $problem === null ? $public : throw new InvalidArgumentException("A URL for [{$path}] is not possible: the name {$problem}.");
     }
 
     /**
