@@ -109,12 +109,26 @@ const EXAMINED = ['second-url', 'log', 'unavailable'];
 /** What the doctor finds if the operator adds the includes that `remaining` names. */
 export function warnings(plan: Plan): string[] {
   if (plan.existing === undefined) return [];
-  const { findings } = examine(withIncludes(plan), { disk: createDisk() });
+  const { findings, site } = examine(withIncludes(plan), { disk: createDisk() });
   // The socket of the upstream can be missing: Postern may not have started yet.
   const upstream = resolve(plan.folder, HTTP_FILE);
-  return findings
+  const found = findings
     .filter(({ rule, at }) => EXAMINED.includes(rule) && at.file !== upstream)
     .map(({ at, seen, fix }) => `${place(at)}: ${seen}. To fix it: ${fix}`);
+  return [...found, ...sharedLogs(site)];
+}
+
+/** The log files of the sites to which other server blocks write in another format. */
+function sharedLogs({ http, servers }: ReturnType<typeof examine>['site']): string[] {
+  const logs = (one: Location) => one.effective('access_log').map(({ args }) => args);
+  const files = new Set(servers.flatMap(logs).map(([file = '']) => file));
+  return [...files].flatMap((file) => {
+    const isIn = ([own, format]: readonly string[]) => own === file && format !== 'postern';
+    const others = http.servers.filter((one) => !servers.includes(one) && logs(one).some(isIn));
+    if (file === 'off' || others.length === 0) return [];
+    const names = others.map(({ titleAt }) => titleAt).join(', ');
+    return `${file} gets lines in another format from ${names}. For a log without them: --log and another file`;
+  });
 }
 
 /** The files on the disk, with an include of its site in each server block of the operator. */

@@ -1,14 +1,22 @@
 import { isIP } from 'node:net';
 import { isLoopback, type Listen, listenAddress } from '../../service/config/values.ts';
-import type { Directive, Http } from './context.ts';
+import type { Http } from './context.ts';
+import { ANY } from './pattern.ts';
 
-/** Where a `proxy_pass` leads, with the addresses of its upstream. Undefined if the address has a variable. */
-export function targetOf({ args: [url = ''] }: Directive, http: Http) {
-  const [, tls, address, uri = ''] = /^http(s?):\/\/(unix:[^:]*|[^/$]+):?(.*)$/.exec(url) ?? [];
-  if (address === undefined) return undefined;
+/** Where a `proxy_pass` leads, with the addresses of its upstream. The URL can be a pattern. */
+export function targetOf(url: string, http: Http) {
+  const [, tls, text = ANY, uri = ''] =
+    /^[\w\uE000]+?(s?):\/\/(unix:[^:]*|[\uE001\uE003]|[^/\uE001\uE003]*):?(.*)$/s.exec(url) ?? [];
+  // A client can choose this machine.
+  const address = text.replace(/^\uE000(?=:|$)/, 'localhost');
   const upstream = http.own('upstream').find(({ args }) => args[0] === address);
   const servers = upstream?.own('server').map(({ args }) => args[0] ?? '');
   return { uri, servers: servers ?? [hostAndPort(address, tls && '443').join(':')] };
+}
+
+/** Whether the address can be each one: a variable in it has a value that the doctor does not know. */
+export function isAny(address: string): boolean {
+  return /[\uE001\uE003\uE004]/.test(address);
 }
 
 /** Whether this server of an upstream is Postern's listener. A name can have any address, and a gate can listen on every one. */
@@ -42,4 +50,11 @@ export function sameListen(text: string): string {
   if (port === '' || host === '*') return port === '' ? text : `0.0.0.0:${port}`;
   const url = `http://${host}`;
   return host.startsWith('[') && URL.canParse(url) ? `${new URL(url).hostname}:${port}` : text;
+}
+
+/** Larger than the network of a CDN, and not a private network (RFC 4193). IPv4 has no private one of this size. */
+export function isForEverybody(range: string): boolean {
+  const [, address = '', bits] = /^(.*)\/(\d+)$/.exec(range) ?? [];
+  if (bits === undefined) return false;
+  return address.includes(':') ? Number(bits) < 16 && !/^f[cde]/i.test(address) : Number(bits) < 8;
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import { beginningOf } from './regex.ts';
@@ -213,11 +214,15 @@ export class Http extends Context {
   /** The whole configuration, which contains the http block. */
   readonly main: Directive;
   readonly servers: readonly Location[];
+  /** The folders that a relative `root` can be in. Empty: unknown. */
+  readonly prefixes: readonly string[];
 
-  constructor(block: readonly Directive[], file: string) {
+  constructor(block: readonly Directive[], file: string, prefix?: string) {
     const main = new Directive('main', [], { file, line: 1 }, block);
     super(main.own('http')[0] ?? new Directive('http', [], main, block));
     this.main = main;
+    // With -p, nginx has another prefix than that of its build: usually the folder of its nginx.conf.
+    this.prefixes = prefix === undefined ? [] : [...new Set([prefix, dirname(file)])];
     this.servers = this.own('server').map((one) => new Location(one, this));
   }
 

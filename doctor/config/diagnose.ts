@@ -107,14 +107,14 @@ function asJson({ verdict, rule, at: { file, line }, seen, why, fix, accepted }:
 }
 
 const NEVER =
-  'applications, which can serve the files themselves; proxies and caches in front of this nginx, stream proxies, hard links, bind mounts, relative folders and the default root of nginx';
+  'applications, which can serve the files themselves; proxies and caches in front of this nginx, hard links, bind mounts';
 
 /** What the doctor did not check here, and what it never checks. */
 function notChecked({ disk, listen, version, protect }: SiteConfig): string[] {
   const unknown = [
     !disk && 'symbolic links and sockets: this is not the machine of this nginx',
     !listen && !protect && 'the address of the gate (POSTERN_LISTEN)',
-    !version && 'the version of nginx (nginx -VT)',
+    !version && 'the version of nginx, and links in its own folder (nginx -VT)',
   ];
   const last = protect ? NEVER : `${NEVER}: run \`postern doctor URL\` too`;
   return [...unknown.filter((one) => one !== false), last];

@@ -1,6 +1,5 @@
 import { Http } from './context.ts';
 import { load, type Sources } from './load.ts';
-import { deliveryRules } from './rules/delivery.ts';
 import { exposedRules } from './rules/exposed.ts';
 import { unavailable } from './rules/files.ts';
 import { frontRules } from './rules/front.ts';
@@ -20,7 +19,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...snippetRules,
   ...locationRules,
   ...serverRules,
-  ...deliveryRules,
   ...upstreamRules,
   version: otherVersion,
   mounts: mountMismatch,
@@ -30,7 +28,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** These cost speed or comfort, or do not show a file to anybody who has no token. */
-const ADVICE = new Set(['known-hole', 'old-nginx', 'plain-http', 'failover', 'descriptors']);
+const ADVICE = new Set(['known-hole', 'old-nginx', 'plain-http', 'descriptors']);
 
 /** The rules about ways to a folder. */
 const OF_FOLDERS = ['second-url', 'unknown'];
@@ -48,7 +46,7 @@ const ORDER: readonly Severity[] = ['failed', 'question', 'advice'];
 export function examine(sources: Sources, known: Known) {
   const { root, files } = load(sources);
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
-  const site = siteOf(new Http(root, sources.main), snippets, known);
+  const site = siteOf(new Http(root, sources.main, known.version?.prefix), snippets, known);
   const found = new Map<string, Finding>();
   for (const [rule, find] of Object.entries(RULES)) {
     if (site.protect && !OF_FOLDERS.includes(rule)) continue;

@@ -12,7 +12,10 @@ export const CUT_PATH = '\uE003';
 /** What a client chooses, or what the doctor does not know. */
 export const ANY = '\uE004';
 
-const WILD = /[\uE000-\uE004]/;
+/** The folder of nginx, if it is unknown. */
+export const PREFIX = '\uE005';
+
+const WILD = /[\uE000-\uE005]/;
 const MAX_SPELLINGS = 64;
 const MAX_WILD = 8;
 
@@ -50,7 +53,7 @@ function canBeParent(segment: string): boolean {
 function normalized(pattern: string): string {
   const plain = pattern.replaceAll(CUT_NAME, NAME).replaceAll(CUT_PATH, PATH);
   // What `..` removes is unknown.
-  if (/[\uE000-\uE004][^/]*(\/[^/]*)*?\/\.\.(\/|$)/.test(plain)) return ANY;
+  if (/[\uE000-\uE005][^/]*(\/[^/]*)*?\/\.\.(\/|$)/.test(plain)) return ANY;
   return posix.normalize(plain);
 }
 
@@ -59,6 +62,10 @@ export function reaches(pattern: string, folder: string, i = 0, j = 0): boolean 
   if (j === folder.length) return true;
   const [one, next] = [pattern[i], folder[j] ?? ''];
   if (one === undefined) return false;
+  // The folder of nginx is not below the protected one.
+  if (one === PREFIX) {
+    return [...folder.matchAll(/\/(?=.)/g)].some(({ index }) => reaches(pattern, folder, 1, index));
+  }
   if (!WILD.test(one)) {
     // An empty part leaves two slashes, which are one.
     if (one === '/' && folder[j - 1] === '/' && reaches(pattern, folder, i + 1, j)) return true;

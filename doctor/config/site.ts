@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Listen } from '../../service/config/values.ts';
 import type { Mount } from '../../service/site/mount.ts';
-import type { Context, Http, Location, Position } from './context.ts';
+import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
 import { constantOf, PATH } from './pattern.ts';
 import { createVariables } from './variables.ts';
@@ -76,6 +76,11 @@ function foldersOf(location: Location, http: Http) {
   });
   const what = `files of ${location.titleAt}`;
   return [...new Set(paths)].filter((path) => path.length > 1).map((path) => ({ path, what }));
+}
+
+/** The upstream to which the snippets send requests for a gate. */
+export function ofGate({ http }: Pick<SiteConfig, 'http'>): readonly Directive[] {
+  return http.own('upstream').filter(({ args }) => args[0] === 'postern');
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */

@@ -1,5 +1,6 @@
-import { Context, type Directive, type Http, type Location } from './context.ts';
-import { ANY, CUT_PATH, NAME, PATH } from './pattern.ts';
+import { join } from 'node:path';
+import { Context, Directive, type Http, type Location } from './context.ts';
+import { ANY, CUT_PATH, NAME, PATH, PREFIX } from './pattern.ts';
 import { beginningOf, captured } from './regex.ts';
 
 /** More values than a site chooses from. */
@@ -46,9 +47,14 @@ export function createVariables(http: Http, server: Location) {
     return found.length > 0 ? found : [ANY];
   }
 
-  function rootsOf(scope: Point, depth: number): readonly string[] {
-    const [at] = folderLine(scope.context);
-    return at === undefined ? [ANY] : expand(at.args[0] ?? '', scope, depth);
+  /** The patterns of the `root` or `alias` in force. One that is empty begins with a random byte. */
+  function rootsOf(scope: Point, depth = 0): readonly string[] {
+    const [{ args }] = folderLine(scope.context);
+    return expand(args[0] ?? '', scope, depth).flatMap((folder) => {
+      if (/^[/\uE001-\uE004]/.test(folder)) return [folder];
+      const prefixes = http.prefixes.length > 0 ? http.prefixes : [PREFIX];
+      return folder === '' ? [ANY] : prefixes.map((prefix) => join(prefix, '/', folder));
+    });
   }
 
   /** The values of `set`. Without an unconditional one, the variable can be empty. */
@@ -109,7 +115,7 @@ export function createVariables(http: Http, server: Location) {
     return found.length > 0 ? found : [ANY];
   }
 
-  return { expand };
+  return { expand, rootsOf };
 }
 
 /** Lines of these blocks that are not values. */
@@ -129,11 +135,12 @@ export function locationOf(context: Context): Location {
     : context.parent) as unknown as Location;
 }
 
-/** The `root` or `alias` in force, which replace each other, and the block that has it. */
-export function folderLine(context: Context): readonly [Directive, Context] | readonly [] {
+/** The `root` or `alias` in force, which replace each other, and the block that has it. The default is `html`. */
+export function folderLine(context: Context, below = context): readonly [Directive, Context] {
   const [at] = context.own('alias', 'root');
   if (at !== undefined) return [at, context];
-  return context.parent ? folderLine(context.parent) : [];
+  if (context.parent) return folderLine(context.parent, context);
+  return [new Directive('root', ['html'], below), below];
 }
 
 interface Regex {

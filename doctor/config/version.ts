@@ -11,8 +11,10 @@ export function versionIn(printed: string) {
   const [all, text, , ...numbers] = lines.at(-1) ?? [];
   if (text === undefined || product === undefined || !all?.startsWith('nginx')) return undefined;
   // The text is such as openresty/1.27.1.2, and the product is the server itself, such as Angie.
-  const [, user] = /^configure arguments:.* --user=(\S+)/m.exec(printed) ?? [];
-  return { text, product, numbers: numbers.map(Number), user };
+  const argument = (name: string) =>
+    new RegExp(`^configure arguments:.* --${name}=(\\S+)`, 'm').exec(printed)?.[1];
+  const prefix = argument('prefix') ?? '/usr/local/nginx';
+  return { text, product, numbers: numbers.map(Number), user: argument('user'), prefix };
 }
 
 export function isBefore(numbers: readonly number[], other: readonly number[]): boolean {

@@ -52,9 +52,10 @@ export function serversOf(
 
 function served(context: Context, variables: Variables, disk: Disk | undefined): Server {
   const plain = waysOf(context, variables).map((way) => ({ ...way, file: real(way.file, disk) }));
-  const isFollowed = context.firstWord('disable_symlinks') !== 'on';
+  const { args: follows = [] } = context.inForce('disable_symlinks') ?? {};
+  const isFollowed = !/^on( from=\$document_root)?$/.test(follows.join(' '));
   const folders =
-    isFollowed && disk ? plain.filter(({ file }) => /[\uE000-\uE003]/.test(file)) : [];
+    isFollowed && disk ? plain.filter(({ file }) => /^\/.*[\uE000-\uE003]/.test(file)) : [];
   const unseen: Array<Server['unseen'][number]> = [];
   const linked = folders.flatMap(({ at, file, start }) => {
     const fixed = constantOf(file);
@@ -79,7 +80,6 @@ function real(file: string, disk: Disk | undefined): string {
 
 export function waysOf(context: Context, variables: Variables): readonly Way[] {
   const [at, from] = folderLine(context);
-  if (at === undefined || from === undefined) return [];
   const location = locationOf(context);
   const uri = uriOf(location);
   const scope = { context, uri };
@@ -97,11 +97,8 @@ export function waysOf(context: Context, variables: Variables): readonly Way[] {
     return found.map((one) => ({ at: line, uri: one }));
   }
   const isAlias = at.name === 'alias';
-  const ways = variables.expand(at.args[0] ?? '', scope).flatMap((folder) =>
+  const ways = variables.rootsOf(scope).flatMap((folder) =>
     [...base, ...others].flatMap((one): readonly Way[] => {
-      // A relative folder is below that of nginx, and so is an empty one, but its first byte is random.
-      if (!/^[/\uE000-\uE004]/.test(folder))
-        return folder === '' ? [{ at: one.at, file: ANY }] : [];
       const isTried = one.at !== at;
       const file = folder + (isAlias ? restOf(one.uri, from as Location, isTried) : one.uri);
       const fixed = constantOf(file);
@@ -152,11 +149,14 @@ export function redirectsOf(block: Context, variables: Variables): readonly Redi
   const last = [...block.own('try_files'), ...block.effective('error_page')].map(
     (at) => [at, at.args.at(-1) ?? ''] as const,
   );
+  const pages = block
+    .effective('index')
+    .flatMap((at) => at.args.flatMap((one) => (one.startsWith('/') ? [[at, one] as const] : [])));
   const moved = block
     .own('rewrite')
     .filter(({ args }) => !/^(redirect|permanent|break)$/.test(args[2] ?? ''))
     .map((at) => [at, at.args[1] ?? ''] as const);
-  return [...last, ...moved].flatMap(([at, text]) => {
+  return [...last, ...pages, ...moved].flatMap(([at, text]) => {
     if (/^(=|https?:|\$scheme)/.test(text)) return [];
     const found = variables.expand(text.replace(/\?.*|\$\{?is_args.*/s, ''), scope);
     return found.map((uri) => ({ at, uri }));

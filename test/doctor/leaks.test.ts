@@ -138,7 +138,7 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     const leaks = () => isServed(row, site);
     if (row.target.startsWith('/')) expect(await leaks(), site.files).toBe(true);
 
-    const own = isRejected ? row.site.server : '';
+    const own = isRejected ? row.site.server.replaceAll('$files', site.files) : '';
     const dump = (await dumpOf(site)).replace('server_name files.example;', (all) => all + own);
     const { ok, text } = diagnoseText(dump, '-', KNOWN);
     const findings = diagnosed(dump, KNOWN).filter(({ verdict }) => verdict !== 'advice');

@@ -60,7 +60,7 @@ url=$(sh /mnt/issue.sh | node -e 'process.stdin.on("data", (text) => console.log
 is 'the file' "$(curl -sS "http://127.0.0.1:8080$url")" hello
 is 'another file' "$(status "/download/other.txt?${url#*\?}")" 403
 is 'the internal location' "$(status /protected/hello.txt)" 404
-is 'the findings' "$(nginx -VT 2>&1 | node dist/cli/postern.js doctor --config --mounts /download/=/protected/ |
+is 'the findings' "$(nginx -VT 2>&1 | npm run --silent doctor -- --config --mounts /download/=/protected/ |
   grep -o '\[[a-z-]*\]$' | grep -v known-hole)" '[descriptors]'
 ! grep -r 'ps_' /var/log/nginx || fail 'a token in the log'
 

@@ -1,8 +1,9 @@
 import type { Listen } from '../../../service/config/values.ts';
-import { isAt, sameListen, targetOf } from '../addresses.ts';
-import type { Location } from '../context.ts';
-import type { Rule, SiteConfig, Trap } from '../site.ts';
-import { blocksOf } from '../variables.ts';
+import { isAny, isAt, sameListen, targetOf } from '../addresses.ts';
+import type { Directive, Location } from '../context.ts';
+import { ANY } from '../pattern.ts';
+import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
+import { blocksOf, createVariables, uriOf } from '../variables.ts';
 import { othersOf } from './second-url.ts';
 
 /** The default of POSTERN_API_LISTEN. */
@@ -11,7 +12,10 @@ const API: Listen = { host: '127.0.0.1', port: 7301 };
 /** Blocks that lead past the public location, or to Postern itself. */
 export const exposedRules: Readonly<Record<string, Rule>> = {
   shadowed,
-  exposed: (site) => othersOf(site).flatMap((location) => exposed(location, site)),
+  exposed: (site) => [
+    ...othersOf(site).flatMap((location) => exposed(location, site)),
+    ...streamed(site),
+  ],
   inherited: ({ gates, internals }) => [
     ...gates.flatMap(copied),
     ...changed([...gates, ...internals]),
@@ -22,9 +26,9 @@ export const exposedRules: Readonly<Record<string, Rule>> = {
 function shadowed({ http, servers }: SiteConfig): readonly Trap[] {
   return servers.flatMap((server) => {
     const above = http.servers.slice(0, http.servers.indexOf(server));
-    const [names, listens] = [namesOf(server), server.listens.map(sameListen)];
+    const listens = server.listens.map(sameListen);
     return above.flatMap((other) => {
-      const name = namesOf(other).find((one) => names.includes(one));
+      const name = namesOf(other).find((one) => namesOf(server).includes(one));
       const isSame = other.listens.some((one) => listens.includes(sameListen(one)));
       if (name === undefined || !isSame) return [];
       return {
@@ -42,47 +46,81 @@ function namesOf(server: Location): readonly string[] {
   return names.length > 0 ? names.map((name) => name.toLowerCase()) : [''];
 }
 
+/** Here the path of the URL begins. */
+const PATH_OF = /\$\{?(request_uri|uri|document_uri|is_args)\b.*/s;
+
 /** A location that passes requests of clients to the gate or to the API. */
-function exposed(location: Location, { http, snippets, listen, apiListen }: SiteConfig) {
+function exposed(location: Location, site: SiteConfig): readonly Trap[] {
+  const { http, snippets } = site;
   if (snippets.some(({ file }) => file === location.file)) return [];
-  const gates = http
-    .own('upstream')
-    .filter(({ args }) => args[0] === 'postern')
-    .flatMap((one) => one.own('server').map(({ args }) => args[0]));
-  return blocksOf(location).flatMap((block) =>
-    block.own('proxy_pass').flatMap((at): Trap | readonly Trap[] => {
-      const { servers, uri } = targetOf(at, http) ?? { servers: [], uri: '' };
-      const isGate = servers.some((one) => (listen && isAt(one, listen)) || gates.includes(one));
+  const { expand } = createVariables(http, location.server);
+  return blocksOf(location).flatMap((context) =>
+    context.own('proxy_pass').flatMap((at) => {
+      const text = at.args[0]?.replace(PATH_OF, '/') ?? '';
+      const urls = expand(text, { context, uri: uriOf(location) });
+      const targets = urls.map((url) => targetOf(url, http));
       // A single URI of the API can be for the pages of an application.
-      const isOne = location.modifier === '=' && uri !== '' && uri !== '/';
-      const isApi = !isOne && servers.some((one) => isAt(one, apiListen ?? API));
-      if (!isGate && !isApi) return [];
-      return {
-        at,
-        seen: `${at.words} in ${location.words} publishes ${isGate ? 'the gate' : 'the API'}`,
-        why: isGate
-          ? 'A client can send headers that only nginx may send, and gets the decision on another site or address.'
-          : 'Everybody can try API keys, and read /metrics.',
-        fix: `delete ${location.titleAt}`,
-        ...(isGate ? {} : { verdict: 'question' as const }),
-      };
+      const isOne = location.modifier === '=' && targets.every(({ uri }) => uri.length > 1);
+      const servers = targets.flatMap((one) => one.servers);
+      return published(site, at, location, servers, isOne);
     }),
   );
 }
 
+/** Server blocks of the stream module, which pass whole connections on. */
+function streamed(site: SiteConfig): readonly Trap[] {
+  const own = (name: string) => site.http.main.own('stream').flatMap((one) => one.own(name));
+  const wordsIn = (kind: string, name: string) =>
+    own(kind)
+      .filter(({ args }) => args.at(-1) === name)
+      .flatMap(({ block = [] }) => block.map(({ args: [word = ''] }) => word));
+  return own('server').flatMap((server) =>
+    server.own('proxy_pass').flatMap((at) => {
+      // A client can choose this machine.
+      const name = at.args[0]?.replace(/^\$\w+(?=:\d)/, 'localhost') ?? '';
+      const values = wordsIn('map', name);
+      const names = name.startsWith('$') && values.length === 0 ? [ANY] : [name, ...values];
+      const servers = names.flatMap((one) => [one, ...wordsIn('upstream', one)]);
+      return published(site, at, server, servers);
+    }),
+  );
+}
+
+function published(
+  site: SiteConfig,
+  at: Directive,
+  block: Directive,
+  servers: readonly string[],
+  isOne = false,
+): Trap | readonly Trap[] {
+  const { listen, apiListen } = site;
+  const gates = ofGate(site).flatMap((one) => one.own('server').map(({ args }) => args[0]));
+  const isGate = servers.some((one) => (listen && isAt(one, listen)) || gates.includes(one));
+  const isApi = !isOne && servers.some((one) => isAt(one, apiListen ?? API));
+  if (!isGate && !isApi && !servers.some(isAny)) return [];
+  const what = isGate ? 'publishes the gate' : isApi ? 'publishes the API' : 'can publish both';
+  return {
+    at,
+    seen: `${at.words} in ${block.words} ${what}`,
+    why: isGate
+      ? 'A client can send headers that only nginx may send, and gets the decision on another site or address.'
+      : 'Everybody can try API keys, and read /metrics.',
+    fix: `delete ${block.titleAt}`,
+    ...(isGate ? {} : { verdict: 'question' as const }),
+  };
+}
+
 /** A copy of each request, with the token, goes to another server. */
-function copied(gate: Location): readonly Trap[] {
+function copied(gate: Location): Trap | readonly Trap[] {
   const at = gate.turnedOn('mirror');
   if (at === undefined) return [];
   const isOwn = gate.block.includes(at);
-  return [
-    {
-      at,
-      seen: `${at.words} applies to ${gate.titleAt}`,
-      why: 'nginx sends a copy of each request, with its token, to another server.',
-      fix: isOwn ? 'delete this line' : `in ${gate.titleAt}: mirror off;`,
-    },
-  ];
+  return {
+    at,
+    seen: `${at.words} applies to ${gate.titleAt}`,
+    why: 'nginx sends a copy of each request, with its token, to another server.',
+    fix: isOwn ? 'delete this line' : `in ${gate.titleAt}: mirror off;`,
+  };
 }
 
 /** nginx changes the text of files and pages. */

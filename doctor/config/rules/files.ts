@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
-import type { Rule, SiteConfig, Trap } from '../site.ts';
+import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { cachePath } from './snippets.ts';
 
 /** The user and the groups of the workers of nginx. */
@@ -11,54 +11,46 @@ interface User {
   readonly gids: readonly number[];
 }
 
-/** What nginx needs: with which permissions (read 4, write 2, enter 1), what happens without it, and how to make it. */
-const FILES = {
-  what: 'folder',
-  bits: 5,
-  lost: 'Each download fails with 404.',
-  fix: 'mkdir -p ',
-};
-const SOCKET = {
-  what: 'socket',
-  bits: 2,
-  lost: 'Each download fails with 503: Postern does not run, POSTERN_LISTEN has another path, or nginx may not use it.',
-  fix: 'start Postern with POSTERN_LISTEN=unix:',
-};
-const CACHE = {
-  what: 'folder',
-  bits: 3,
-  lost: 'Each download whose decision nginx would cache ends without a response.',
-  fix: 'nginx -s reload as root, which creates ',
-};
+/** What nginx needs, with which permissions (read 4, write 2, enter 1), what happens without it, and how to make it. */
+const FILES = ['folder', 5, 'Each download fails with 404.', 'mkdir -p '] as const;
+const SOCKET = [
+  'socket',
+  2,
+  'Each download fails with 503: Postern does not run, POSTERN_LISTEN has another path, or nginx may not use it.',
+  'start Postern with POSTERN_LISTEN=unix:',
+] as const;
+const CACHE = [
+  'folder',
+  3,
+  'Each download whose decision nginx would cache ends without a response.',
+  'nginx -s reload as root, which creates ',
+] as const;
 
 export const unavailable: Rule = (site) => {
   if (site.disk === undefined) return [];
   const user = userOf(site);
-  const upstreams = site.http.own('upstream').filter(({ args }) => args[0] === 'postern');
-  const servers = upstreams.flatMap((one) => one.own('server'));
+  const servers = ofGate(site).flatMap((one) => one.own('server'));
   const needs = [
-    ...site.internals.flatMap((one) => one.own('alias')).map((at) => ({ at, ...FILES })),
-    ...servers.flatMap((at) => (at.args[0]?.startsWith('unix:') ? { at, ...SOCKET } : [])),
-    ...cachePath(site.http).map((at) => ({ at, ...CACHE })),
+    ...site.internals.flatMap((one) => one.own('alias')).map((at) => [at, FILES] as const),
+    ...servers.map((at) => [at, SOCKET] as const),
+    ...cachePath(site.http).map((at) => [at, CACHE] as const),
   ];
-  return needs.flatMap(({ at, what, bits, lost, fix }): readonly Trap[] => {
+  return needs.flatMap(([at, [what, bits, lost, fix]]): Trap | readonly Trap[] => {
     const path = (at.args[0] ?? '').replace(/^unix:/, '');
     if (!/^\/[^$]*$/.test(path)) return [];
     if (isAbsent(path)) {
       // A checkout on another machine has none, and nginx or Postern may not have started yet.
       const seen = `${at.words}: there is no ${what} ${path}`;
-      return [{ at, seen, why: lost, fix: fix + path, verdict: 'advice' }];
+      return { at, seen, why: lost, fix: fix + path, verdict: 'advice' };
     }
     const closed = user && foldersTo(path, bits).find(([one, needed]) => !may(user, one, needed));
     if (closed === undefined) return [];
-    return [
-      {
-        at,
-        seen: `${at.words}: the user ${user?.name} of nginx may not use ${closed[0]}`,
-        why: `${lost} nginx logs (13: Permission denied).`,
-        fix: `give the user ${user?.name} access to ${closed[0]}, for example by its group`,
-      },
-    ];
+    return {
+      at,
+      seen: `${at.words}: the user ${user?.name} of nginx may not use ${closed[0]}`,
+      why: `${lost} nginx logs (13: Permission denied).`,
+      fix: `give the user ${user?.name} access to ${closed[0]}, for example by its group`,
+    };
   });
 };
 

@@ -1,4 +1,4 @@
-import { isListening, targetOf } from '../addresses.ts';
+import { isForEverybody, isListening, targetOf } from '../addresses.ts';
 import type { Directive, Http, Location } from '../context.ts';
 import type { Rule, Trap } from '../site.ts';
 import { othersOf } from './second-url.ts';
@@ -31,13 +31,6 @@ export const frontRules: Readonly<Record<string, Rule>> = {
       })),
 };
 
-/** Larger than the network of a CDN, and not a private network (RFC 4193). IPv4 has no private one of this size. */
-function isForEverybody(range: string): boolean {
-  const [, address = '', bits] = /^(.*)\/(\d+)$/.exec(range) ?? [];
-  if (bits === undefined) return false;
-  return address.includes(':') ? Number(bits) < 16 && !/^f[cde]/i.test(address) : Number(bits) < 8;
-}
-
 /** The line that makes nginx store private responses here, if there is one. */
 function storing(front: Location): Directive | undefined {
   const ignored = front.effective('proxy_ignore_headers').flatMap(({ args }) => args);
@@ -48,8 +41,9 @@ function storing(front: Location): Directive | undefined {
 
 /** Whether the requests for a public location can come through a location that proxies. */
 function isBehind(gate: Location, front: Location, http: Http): boolean {
-  const [target] = front.own('proxy_pass').map((line) => targetOf(line, http));
-  if (target === undefined) return false;
+  const [url] = front.own('proxy_pass').map(({ args }) => args[0]?.replace(/(?<!:\/\/)\$.*/s, ''));
+  if (url === undefined || /:\/\/\$/.test(url)) return false;
+  const target = targetOf(url, http);
   const isPassed = front.server.candidates(gate.path).includes(front);
   if (!isPassed && !target.uri && front.modifier !== '@') return false;
   const { listens } = gate.server;

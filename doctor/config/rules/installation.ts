@@ -14,26 +14,28 @@ export const tooOld: Rule = ({ http, version }) => {
   return [{ at: http, seen: version.text, why, fix }];
 };
 
-/** The first versions of the two branches in which nginx has no known hole that the snippets could reach. */
-const FIXED: readonly (readonly number[])[] = [
-  [1, 30, 7],
-  [1, 31, 9],
-];
+/** The holes that SECURITY.md does not exclude, all fixed in 1.30.7 and 1.31.9, and the line with which nginx has them. */
+const HOLES = [
+  ['CVE-2026-118899 (TLS 1.3)', /^listen .*\bssl\b/],
+  ['CVE-2026-123007 and CVE-2026-123633 (HTTP/2)', /^http2 on|^listen .*\bhttp2\b/],
+  ['CVE-2026-121810 (HTTP/3)', /^listen .*\bquic\b/],
+  ['CVE-2026-123634 (resolver)', /^resolver /],
+] as const;
 
 /** A version of nginx.org with a known hole. A distribution can have fixed it without another number. */
-export const knownHole: Rule = ({ http, version }) => {
+export const knownHole: Rule = ({ http, servers, version }) => {
   if (version === undefined || version.product !== 'nginx') return [];
-  const [stable = [], mainline = []] = FIXED;
-  const isMainline = version.numbers[0] === 1 && version.numbers[1] === 31;
-  if (!isBefore(version.numbers, isMainline ? mainline : stable)) return [];
-  return [
-    {
-      at: http,
-      seen: `${version.text} can have CVE-2026-125283, which affects try_files with alias, as in internal.conf`,
-      why: 'A request could overflow a buffer. Only the package of your distribution says whether it has the fix.',
-      fix: 'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names this CVE: SECURITY.md',
-    },
-  ];
+  const isMainline = version.numbers.slice(0, 2).join() === '1,31';
+  if (!isBefore(version.numbers, isMainline ? [1, 31, 9] : [1, 30, 7])) return [];
+  const names = ['listen', 'http2', 'resolver'];
+  const lines = names.flatMap((name) => servers.flatMap((one) => one.effective(name)));
+  const holes = HOLES.filter(([, word]) => lines.some(({ words }) => word.test(words)));
+  const seen = `${version.text} can have ${holes.map(([hole]) => hole).join(', ')}`;
+  const why =
+    'A request can stop a worker or overwrite its memory. Only the package of your distribution says whether it has the fix.';
+  const fix =
+    'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names these numbers: SECURITY.md';
+  return holes.length === 0 ? [] : [{ at: http, seen, why, fix }];
 };
 
 /** Snippets of another version than this command and the service that comes with it. */
@@ -56,12 +58,11 @@ export const otherVersion: Rule = ({ snippets }) => {
 };
 
 export const mountMismatch: Rule = (site) => {
-  const { mounts = [], gates, internals } = site;
+  const { mounts = [], gates } = site;
   if (site.mounts === undefined || gates.length === 0) return gates.slice(0, 1).map(withoutMounts);
   return [
     ...mounts.flatMap((mount) => unserved(mount, site)),
-    ...unmounted(gates, 'prefix', mounts),
-    ...unmounted(internals, 'internal', mounts),
+    ...gates.flatMap((gate) => unmounted(gate, mounts)),
   ];
 };
 
@@ -123,27 +124,16 @@ function pointOf(server: Location | undefined, prefix: string) {
   return now === undefined || now.path === '/' ? server : now;
 }
 
-/** Locations that no mount has on this side. */
-function unmounted(
-  locations: readonly Location[],
-  side: 'prefix' | 'internal',
-  mounts: readonly Mount[],
-): readonly Trap[] {
-  return locations.flatMap((location) => {
-    const { path, server } = location;
-    // For a mount with another name of the server block, there is a finding already.
-    const here = mounts.filter((mount) => mount.site === undefined || hasName(server, mount));
-    const prefixes = here.map((mount) => mount[side]);
-    if (prefixes.some((one) => one.startsWith(path) || path.startsWith(one))) return [];
-    const [name = 'the site'] = server.names;
-    return {
-      at: location,
-      seen: `${location.words} has no mount on ${name}`,
-      why:
-        side === 'prefix'
-          ? 'The gate answers each request of this location with 403: Postern issues no tokens for it.'
-          : 'nginx redirects no allowed request to this location.',
-      fix: `POSTERN_MOUNTS=${side === 'prefix' ? `${path}=/…/` : `/…/=${path}`}`,
-    };
-  });
+/** A public location that no mount has. */
+function unmounted(at: Location, mounts: readonly Mount[]): Trap | readonly Trap[] {
+  const { path, server, words } = at;
+  // For a mount with another name of the server block, there is a finding already.
+  const here = mounts.filter((mount) => mount.site === undefined || hasName(server, mount));
+  if (here.some(({ prefix }) => prefix.startsWith(path) || path.startsWith(prefix))) return [];
+  return {
+    at,
+    seen: `${words} has no mount on ${server.names[0] ?? 'the site'}`,
+    why: 'The gate answers each request of this location with 403: Postern issues no tokens for it.',
+    fix: `POSTERN_MOUNTS=${path}=/…/`,
+  };
 }

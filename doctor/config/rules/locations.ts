@@ -42,7 +42,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
 };
 
 /** A public or internal location without `^~`, which stops only the regex locations beside it: each location around it needs it, too. */
-function withoutCaret(location: Location): readonly Trap[] {
+function withoutCaret(location: Location): Trap | readonly Trap[] {
   const { path, isPrefix, modifier } = location;
   const level = around(location).find((one) => one.modifier !== '^~');
   if (modifier === '=' || level === undefined) return [];
@@ -50,17 +50,13 @@ function withoutCaret(location: Location): readonly Trap[] {
   const rivals = (level.parent as Location).regexRivals(path).filter((one) => one !== location);
   const prefers = rivals.map((one) => one.titleAt).join(', ');
   const line = `location ^~ ${quoted(isPrefix ? path : '/…/')} {`;
-  return [
-    {
-      at: location,
-      seen: `${location.words}${isInside ? ` is inside ${level.words}, which` : ''} has no ^~${prefers && `: nginx prefers ${prefers}`}`,
-      why: 'nginx prefers a regex location to a prefix location without ^~, and of regex locations the first: any of the server block bypasses the gate, and `internal`.',
-      fix:
-        isInside || !isPrefix
-          ? `in the server block: ${line} … }`
-          : `instead of this line: ${line}`,
-    },
-  ];
+  return {
+    at: location,
+    seen: `${location.words}${isInside ? ` is inside ${level.words}, which` : ''} has no ^~${prefers && `: nginx prefers ${prefers}`}`,
+    why: 'nginx prefers a regex location to a prefix location without ^~, and of regex locations the first: any of the server block bypasses the gate, and `internal`.',
+    fix:
+      isInside || !isPrefix ? `in the server block: ${line} … }` : `instead of this line: ${line}`,
+  };
 }
 
 /** A location, and those around it. */

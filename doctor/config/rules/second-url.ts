@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
-import { type Context, type Http, type Location, quoted } from '../context.ts';
+import { isForEverybody } from '../addresses.ts';
+import { type Context, type Directive, type Location, quoted } from '../context.ts';
 import { ANY, constantOf, PATH, reaches } from '../pattern.ts';
 import type { SiteConfig, Trap } from '../site.ts';
-import { blocksOf, createVariables, locationOf } from '../variables.ts';
+import { blocksOf, createVariables, folderLine, locationOf } from '../variables.ts';
 import { leadsTo, redirectsOf, type Server, serversOf, type Way } from '../ways.ts';
 
 const WHY =
@@ -10,13 +11,16 @@ const WHY =
 
 /** Protected files that another block of the site also serves. */
 export function secondUrl(site: SiteConfig): readonly Trap[] {
-  const { http, folders, disk } = site;
-  if (folders.length === 0) return [];
+  const { http, folders, disk, internals } = site;
   const others = othersOf(site);
-  const found = serversOf(http, others, disk).flatMap((server) => [
-    ...folders.flatMap((folder) => urlOf(server, folder, others, http) ?? []),
+  const servers = folders.length > 0 ? serversOf(http, others, disk) : [];
+  const found = servers.flatMap((server) => [
+    ...folders.flatMap((folder) => urlOf(server, folder, others, site) ?? []),
     ...unclear(server),
   ]);
+  // No URL can be found for files whose folder is unknown.
+  const own = serversOf(http, internals, undefined);
+  found.push(...own.flatMap((one) => unclear(one, (file) => constantOf(file).length < 2)));
   // One change closes all URLs that it names, and those of an `if` beside it.
   return found.filter(({ fix }, index) => index === found.findIndex((one) => one.fix === fix));
 }
@@ -39,7 +43,7 @@ function urlOf(
   { context, ways }: Server,
   { path, what }: SiteConfig['folders'][number],
   others: readonly Location[],
-  http: Http,
+  site: SiteConfig,
 ): Trap | undefined {
   const all = ways.flatMap((way): readonly Reached[] => {
     const { file, start } = way;
@@ -48,7 +52,7 @@ function urlOf(
     const isChosen = fixed.startsWith(path) || file === fixed + PATH;
     const below = path.startsWith(fixed) ? path.slice(fixed.length) : '';
     const uri = isChosen && start !== undefined ? start + below : undefined;
-    const by = reachedBy(context, uri, others, http);
+    const by = reachedBy(context, uri, others, site);
     if (by === undefined) return [];
     return [{ way, by: isChosen ? by : 'perhaps', ...(uri !== undefined && { uri }) }];
   });
@@ -92,9 +96,12 @@ function whyPerhaps(context: Context): string {
 }
 
 /** Blocks whose folder depends on what the doctor cannot see. */
-function unclear({ context, ways, unseen }: Server): readonly Trap[] {
+function unclear(
+  { context, ways, unseen }: Server,
+  isUnknown = (file: string) => file.includes(ANY),
+): readonly Trap[] {
   if (isGuarded(context)) return [];
-  const lines = ways.filter(({ file }) => file.includes(ANY)).map(({ at }) => at);
+  const lines = ways.filter(({ file }) => isUnknown(file)).map(({ at }) => at);
   const unknown = [...new Set(lines)].map((at) => ({
     at,
     seen: `files below ${at.titleAt}, of which the doctor does not know the folder`,
@@ -139,6 +146,9 @@ function fixFor(context: Context, way: Way, uri: string | undefined, files: stri
     ({ path, modifier, isPrefix }) => path === uri && (isFolder ? isPrefix : modifier === '='),
   );
   if (uri === undefined || uri === '/' || isTaken) {
+    // The default of nginx is in no line.
+    if (!folderLine(context)[1].own('root', 'alias').length)
+      return `in ${server.titleAt}: root /srv/www/;`;
     return `instead of this line: ${/root|alias/.test(at.name) ? at.name : 'root'} /srv/www/;`;
   }
   return `in ${server.titleAt}: location ${isFolder ? '^~' : '='} ${quoted(uri)} { return 404; }`;
@@ -149,19 +159,21 @@ function reachedBy(
   context: Context,
   uri: string | undefined,
   others: readonly Location[],
-  http: Http,
+  { http, gates, internals }: SiteConfig,
 ): Reached['by'] | undefined {
   const location = locationOf(context);
   const { server, modifier } = location;
-  const here = others.filter((one) => one.server === server);
-  const selected = uri === undefined ? here : candidates(server, uri);
+  const ofServer = (all: readonly Location[]) => all.filter((one) => one.server === server);
+  const here = ofServer(others);
+  const redirecting = [...here, ...ofServer([...gates, ...internals])];
+  const selected = uri === undefined ? redirecting : candidates(server, uri);
   const isInternal = location.inForce('internal') !== undefined;
   const usesSsi = here.flatMap(blocksOf).some(includesPages);
   if (isGuarded(context)) return usesSsi ? 'perhaps' : undefined;
   if (modifier !== '@' && !isInternal) return selected.includes(location) ? 'request' : undefined;
   const variables = createVariables(http, server);
-  const senders = modifier === '@' ? here.filter((one) => selected.includes(one)) : here;
-  const isSent = senders
+  const isSent = redirecting
+    .filter((one) => modifier !== '@' || selected.includes(one))
     .flatMap(blocksOf)
     .flatMap((block) => redirectsOf(block, variables))
     .some((redirect) => leadsTo(redirect, location));
@@ -182,12 +194,16 @@ function candidates(server: Location, uri: string): readonly Location[] {
 
 /** Whether an application can send a request to an internal location. */
 function obeysXAccel(location: Location): boolean {
-  return blocksOf(location).some((block) =>
-    block.own('proxy_pass', 'fastcgi_pass', 'uwsgi_pass', 'scgi_pass', 'grpc_pass').some((line) => {
-      const name = `${line.name.replace('_pass', '')}_ignore_headers`;
-      const ignored = block.effective(name).flatMap(({ args }) => args);
-      return !ignored.some((header) => header.toLowerCase() === 'x-accel-redirect');
-    }),
+  return blocksOf(location).some(
+    (block) =>
+      block.block.some(({ name }) => /^(content_by_lua\w*|js_content|perl)$/.test(name)) ||
+      block
+        .own('proxy_pass', 'fastcgi_pass', 'uwsgi_pass', 'scgi_pass', 'grpc_pass')
+        .some((line) => {
+          const name = `${line.name.replace('_pass', '')}_ignore_headers`;
+          const ignored = block.effective(name).flatMap(({ args }) => args);
+          return !ignored.some((header) => header.toLowerCase() === 'x-accel-redirect');
+        }),
   );
 }
 
@@ -200,18 +216,21 @@ function includesPages(block: Context): boolean {
 /** Whether the site itself checks each request, for example by a password. */
 function isGuarded(context: Context): boolean {
   const asks = context.turnedOn('auth_request')?.args[0];
-  const answers = asks && locationOf(context).server.prefixMatch(asks)?.own('return')[0]?.args[0];
-  // A location that always returns 200 allows each request.
-  const isOn = (name: string) =>
-    context.turnedOn(name) !== undefined && !(name === 'auth_request' && answers?.startsWith('2'));
-  const wantsPassword = isOn('auth_basic') && context.inForce('auth_basic_user_file') !== undefined;
-  const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
+  const asked = locationOf(context).server.prefixMatch(asks ?? '');
+  // A location that returns 200, or sends a file, allows each request.
+  const isAsked =
+    asked?.isHandled && !asked.own('return').some(({ args }) => /^2/.test(args[0] ?? ''));
+  // A variable can turn it off.
+  const wantsPassword =
+    !/^off$|\$/.test(context.firstWord('auth_basic') ?? 'off') &&
+    context.inForce('auth_basic_user_file') !== undefined;
+  const checks = isAsked || context.turnedOn('auth_jwt') !== undefined || wantsPassword;
   // `allow` and `deny` replace each other's inherited lines.
   const rules = context.effective('allow', 'deny');
   // The first line that matches counts, and nginx allows an address that no line matches.
-  const denies = rules.find(({ args }) => EVERYBODY.test(args[0] ?? ''))?.name === 'deny';
+  const everybody = ({ name, args: [range = ''] }: Directive) =>
+    range === 'all' || (name === 'allow' && isForEverybody(range));
+  const denies = rules.find(everybody)?.name === 'deny';
   if (context.firstWord('satisfy') !== 'any') return denies || checks;
-  return rules.length > 0 ? denies : checks;
+  return (rules.length > 0 ? denies : checks) && (checks || asks === undefined);
 }
-
-const EVERYBODY = /^(all|0\.0\.0\.0\/0|::\/0)$/;

@@ -86,7 +86,7 @@ function linesIn(snippet: string): readonly Directive[] {
 }
 
 /** Compares the directives, so comments and spaces may differ. The rule `version` finds another version. */
-function edited({ file, name, text, version }: SnippetFile): readonly Trap[] {
+function edited({ file, name, text, version }: SnippetFile): Trap | readonly Trap[] {
   const packaged = version === currentVersion() ? tryTo(() => readSnippet(name)) : undefined;
   if (packaged === undefined) return [];
   const [here, there] = [linesOf(parse(text, file)), linesOf(parse(packaged, name))];
@@ -96,14 +96,12 @@ function edited({ file, name, text, version }: SnippetFile): readonly Trap[] {
     all.find(({ words }) => !some.some((one) => one.words === words));
   const [lacks, added] = [without(there, here), without(here, there)];
   const what = lacks ? `lacks ${lacks.text}` : `has ${added?.text ?? 'its lines in another order'}`;
-  return [
-    {
-      at: { file, line: added?.line ?? 1 },
-      seen: `${name} was edited: it ${what}`,
-      why: 'Each line of a snippet stops a known attack, or keeps downloads working. The comments of the snippet say which.',
-      fix: `postern nginx --upgrade --out ${dirname(dirname(file))}`,
-    },
-  ];
+  return {
+    at: { file, line: added?.line ?? 1 },
+    seen: `${name} was edited: it ${what}`,
+    why: 'Each line of a snippet stops a known attack, or keeps downloads working. The comments of the snippet say which.',
+    fix: `postern nginx --upgrade --out ${dirname(dirname(file))}`,
+  };
 }
 
 /** Each directive, with the blocks around it. */

@@ -14,7 +14,7 @@ export const unknown: Rule = ({ http, snippets }: SiteConfig) => {
   const lines = [...new Set([...http.block, ...inBlocks])];
   const others = lines.filter((one) => !ours.has(one.file) && !KNOWN.test(one.name));
   const indexes = lines.filter(
-    ({ name, args }) => name === 'index' && args.some((word) => /\$|\.\.\//.test(word)),
+    ({ name, args }) => name === 'index' && args.some((word) => /^[^/]*(\$|\.\.\/)/.test(word)),
   );
   return [
     ...kinds.map((at) =>

@@ -2,56 +2,30 @@ import { addressOf } from '../../../common/config.ts';
 import type { Listen } from '../../../service/config/values.ts';
 import { isAt } from '../addresses.ts';
 import type { Directive } from '../context.ts';
-import type { Rule, SiteConfig, Trap } from '../site.ts';
+import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
 
-/** Requests that go to the wrong address, or fail under load or while a gate is down. */
+/** Requests that go to the wrong address, or fail under load. */
 export const upstreamRules: Readonly<Record<string, Rule>> = {
-  'gate-address': (site) => upstreamsOf(site).flatMap((upstream) => wrongAddress(upstream, site)),
-  failover: (site) => upstreamsOf(site).flatMap(disabled),
+  'gate-address': (site) => ofGate(site).flatMap((upstream) => wrongAddress(upstream, site)),
   descriptors,
 };
 
 /** An upstream that asks the API, or has no server at the address of the gate. */
-function wrongAddress(upstream: Directive, { listen, apiListen }: SiteConfig): readonly Trap[] {
+function wrongAddress(upstream: Directive, site: SiteConfig): Trap | readonly Trap[] {
+  const { listen, apiListen } = site;
   const serverAt = (at: Listen | undefined) =>
     at && upstream.own('server').find(({ args }) => isAt(args[0] ?? '', at));
   const api = serverAt(apiListen);
   if (serverAt(listen) || !(listen || api)) return [];
   const name = `upstream ${upstream.args[0]}`;
-  return [
-    {
-      at: api ?? upstream,
-      seen: api
-        ? `${api.words} in ${name} is at POSTERN_API_LISTEN`
-        : `${name} has no server at POSTERN_LISTEN`,
-      why: 'nginx does not reach this gate: each download fails, or another server decides.',
-      fix: `${api ? 'instead of this line' : `in ${upstream.titleAt}`}: server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`,
-    },
-  ];
-}
-
-/** The upstream to which the snippets send requests for a gate. */
-function upstreamsOf({ http }: SiteConfig): readonly Directive[] {
-  return http.own('upstream').filter(({ args }) => args[0] === 'postern');
-}
-
-/** In an upstream with several servers, those that nginx disables after one time-out. */
-function disabled(upstream: Directive): readonly Trap[] {
-  const servers = upstream.own('server');
-  if (servers.length < 2) return [];
-  return servers.filter(isSoonDisabled).map((at) => ({
-    at,
-    seen: `${at.words} in upstream ${upstream.args[0]}, which has ${servers.length}`,
-    why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
-    fix: `instead of this line: server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
-  }));
-}
-
-/** max_fails=0 is no fix: every request would wait for a gate that hangs. */
-function isSoonDisabled({ args }: Directive): boolean {
-  const has = (pattern: RegExp) => args.some((word) => pattern.test(word));
-  if (has(/^(backup|down)$/)) return false;
-  return !(has(/^max_fails=([2-9]|\d{2,})$/) && has(/^fail_timeout=/));
+  return {
+    at: api ?? upstream,
+    seen: api
+      ? `${api.words} in ${name} is at POSTERN_API_LISTEN`
+      : `${name} has no server at POSTERN_LISTEN`,
+    why: 'nginx does not reach this gate: each download fails, or another server decides.',
+    fix: `${api ? 'instead of this line' : `in ${upstream.titleAt}`}: server ${listen ? addressOf(listen) : 'unix:/run/postern/gate.sock'};`,
+  };
 }
 
 /** The default of nginx, and the usual limit of a service. */

@@ -143,18 +143,4 @@ export const tokenChecks: Checks = {
       return site.attempt(attempts, site.isNotTheFile);
     },
   },
-  'two-tokens': {
-    title: 'two tokens in a URL',
-    why: 'nginx and the gate may use different tokens',
-    fix: 'proxy_set_header X-Original-URI $request_uri; complete and unchanged',
-    run: async (site) => {
-      const good = (await site.issue()).token;
-      const bad = (await site.issue({ path: site.missingFile().path })).token;
-      const { target } = site.canary;
-      return site.attempt({
-        'good, bad': { target: withToken(withToken(target, good), bad) },
-        'bad, good': { target: withToken(withToken(target, bad), good) },
-      });
-    },
-  },
 };

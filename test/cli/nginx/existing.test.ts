@@ -91,6 +91,19 @@ describe('nginx --out: a site that exists', () => {
     expect(await two.read(SITE)).toContain(ours);
   });
 
+  test('names each server block that uses the log of the site', async () => {
+    const { folder, run } = await machine(`access_log $folder/all.log;
+      server { listen unix:a.sock; server_name files.example www.files.example; access_log $folder/all.log; }
+      server { listen unix:b.sock; server_name b.example; }
+      server { listen unix:c.sock; server_name c.example; access_log own.log; }
+      server { listen unix:d.sock; server_name d.example; access_log $folder/all.log combined; }`);
+    const at = `${folder}/sites-enabled/shop`;
+    const [, shared] = notes(await run(WORDS));
+    expect(shared).toBe(
+      `${folder}/all.log gets lines in another format from server (${at}:3), server (${at}:5). For a log without them: --log and another file`,
+    );
+  });
+
   const LISTEN = '127.0.0.1:18080';
   test.each([
     ['upstream postern { server 127.0.0.1:1; }', [], 'duplicate upstream "postern" in'],

@@ -44,29 +44,16 @@ testTraps({
     ...OPEN,
   },
   'an if that returns a status whose error_page serves the files': {
-    found: ['error-page: error_page 418 = @open;'],
-    both: IN_WWW,
+    found: ['second-url: location @open'],
     broken: {
       only: around(`error_page 418 = @open;\nif ($arg_y = "") { return 418; }\n${PROTECT}`),
-      locations: 'location @open { root $files/../www; }',
+      locations: 'location @open { rewrite ^/download/(.*)$ /$1 break; root $files; }',
     },
     fixed: {
       only: around(`error_page 418 = @no;\nif ($arg_y = "x") { return 418; }\n${PROTECT}`),
       locations: 'location @no { return 410; }',
     },
     ...OPEN,
-  },
-  'an error_page that turns a denial into 200': {
-    found: ['error-page: error_page 401 =200 /a.txt;'],
-    both: {
-      files: { '../www/a.txt': 'a page' },
-      locations: 'location = /a.txt { root $files/../www; } location @open { root $files/../www; }',
-    },
-    broken: { only: around(`error_page 401 =200 /a.txt;\n${PROTECT}`) },
-    // Below the include it has no effect: the first line for a status counts.
-    fixed: { only: around(`error_page 401 /a.txt;\n${PROTECT}\nerror_page 403 = @open;`) },
-    ask: get(A),
-    sees: ['a page', 401],
   },
   'an if inside the public location, by auth_request: no file is delivered': {
     found: ['nested: if ($arg_y'],

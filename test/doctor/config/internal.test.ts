@@ -1,6 +1,18 @@
-import { afterAll, expect } from 'vitest';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { textOf } from '../../harness/paths.ts';
-import { FILE, get, testTraps, urlOf, withToken } from '../../support/doctor/trap.ts';
+import {
+  diagnosed,
+  dumpOf,
+  FILE,
+  get,
+  MOUNTS,
+  started,
+  testTraps,
+  urlOf,
+  withToken,
+} from '../../support/doctor/trap.ts';
 import { listening } from '../../support/postern.ts';
 
 // Traps at the internal location: each one is shown on nginx, found, and fixed. test/doctor/leaks.test.ts has others.
@@ -67,4 +79,38 @@ testTraps({
     },
     sees: [expect.stringMatching(/^Bearer ps_/), undefined],
   },
+});
+
+const NO_FOLDER = 'alias $arg_none$files/;';
+test('doctor --config: an internal location whose folder is unknown is a question', async () => {
+  const site = await started({
+    internal: `include postern/internal.conf; ${NO_FOLDER}`,
+    locations: 'location /open/ { alias $files/; }',
+  });
+  expect((await site.ask('GET', '/open/a.txt')).text).toBe(FILE);
+  const findings = diagnosed(await dumpOf(site), { mounts: MOUNTS });
+  expect(findings.map(({ rule, verdict }) => [rule, verdict])).toEqual([
+    ['second-url', 'question'],
+  ]);
+});
+
+test('doctor --config: a server without a root serves the folder html of nginx', async () => {
+  const site = await started({ internal: 'include postern/internal.conf; alias html/files/;' });
+  const folder = join(site.nginx.dir, 'html/files');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'a.txt'), FILE);
+  expect((await site.ask('GET', '/files/a.txt')).text).toBe(FILE);
+  const dump = await dumpOf(site);
+  const [found, ...more] = diagnosed(dump, { mounts: MOUNTS });
+  expect([found?.rule, found?.verdict, more]).toEqual(['second-url', 'failed', []]);
+  expect(found?.fix).toMatch(/^in server \(.*\): location \^~ \/files\/ \{ return 404; \}$/);
+  // Without the output of nginx -V, the folder is unknown.
+  const bare = dump.replace(/^configure arguments:.*|^nginx version:.*/gm, '');
+  const [unclear] = diagnosed(bare, { mounts: MOUNTS });
+  expect([unclear?.rule, unclear?.verdict]).toEqual(['second-url', 'question']);
+  const elsewhere = bare.replace('alias html/files/', 'alias /srv/html/files/');
+  expect(diagnosed(elsewhere, { mounts: MOUNTS })[0]?.verdict).toBe('question');
+  expect(
+    diagnosed(bare.replace('alias html/files/', 'alias /srv/files/'), { mounts: MOUNTS }),
+  ).toEqual([]);
 });

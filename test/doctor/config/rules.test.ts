@@ -84,19 +84,6 @@ test.each([
 });
 
 test.each([
-  ['a:1', 'b:1', true],
-  ['a:1 max_fails=3', 'b:1 fail_timeout=1s', true],
-  ['a:1 max_fails=0 fail_timeout=1s', 'b:1 max_fails=1 fail_timeout=1s', true],
-  ['a:1 max_fails=3 fail_timeout=1s', 'b:1 max_fails=10 fail_timeout=2s', false],
-  ['a:1 max_fails=3 fail_timeout=1s', 'b:1 backup', false],
-  ['a:1', '', false],
-])('doctor --config: one time-out disables the gates %s and %s: %s', (a, b, is) => {
-  const lines = [a, b].filter(Boolean).map((server) => `server ${server};`);
-  const http = `upstream postern {\n${lines.join('\n')}\nkeepalive 256;\n}`;
-  expect(found('failover', { http })).toEqual(is ? lines : []);
-});
-
-test.each([
   [
     'worker_connections 8000;',
     'worker_rlimit_nofile 8192;',
@@ -203,9 +190,9 @@ test.each([
   ['a public location lacks', MEDIA, 'files.example', SITE, ['server {']],
   ['a public location does not ask', MEDIA, 'files.example', [...SITE, OPEN], [OPEN]],
   ['all ask', MEDIA, 'files.example', [...SITE, asks('/media/')], []],
-  ['two internals', PRIVATE, 'files.example', SITE, ['server {', keeps('/protected/')]],
+  ['two internals', PRIVATE, 'files.example', SITE, ['server {']],
   ['one internal', PRIVATE, 'files.example', [asks('/download/'), keeps('/private/')], []],
-  ['another site', OTHER, 'files.example', SITE, ['http {', ...SITE]],
+  ['another site', OTHER, 'files.example', SITE, ['http {', asks('/download/')]],
   ['both sites', OTHER, 'media.example files.example', SITE, []],
   ['a second name', NAMED, 'www.files.example files.example', SITE, ['server {']],
   ['a first name', NAMED, 'files.example www.files.example', SITE, []],
@@ -276,6 +263,31 @@ test.each<[string, Known, string?]>([
   const http = `upstream postern {\n${servers}\n}`;
   expect(found('gate-address', { http }, known)).toEqual(line === undefined ? [] : [line]);
 });
+
+test.each([
+  ['proxy_pass unix:/run/postern/gate.sock;', true],
+  ['proxy_pass 127.0.0.1:7301;', true],
+  ['proxy_pass api;', true],
+  ['proxy_pass $by_name;', true],
+  ['proxy_pass $unknown;', true],
+  ['proxy_pass $ssl_preread_server_name:7301;', true],
+  ['proxy_pass $ssl_preread_server_name:443;', false],
+  ['proxy_pass web;', false],
+  ['proxy_pass $to_web;', false],
+  ['return a;', false],
+])(
+  'doctor --config, exposed: a stream server with %s publishes the gate or the API: %s',
+  (line, is) => {
+    const main = `stream {
+map $ssl_preread_server_name $by_name { a.example api; default web; }
+map $ssl_preread_server_name $to_web { a.example 127.0.0.1:8443; default web; }
+upstream api { server localhost:7301; } upstream web { server 127.0.0.1:443; }
+server { listen 9000;
+${line}
+} }`;
+    expect(found('exposed', { main }, { listen: GATE })).toEqual(is ? [line] : []);
+  },
+);
 
 test.each([
   ['map $request $mine { default x; }', '$status $mine', '$mine'],

@@ -62,18 +62,28 @@ test.each([
   expect(found('old-nginx', unknown)).toEqual([]);
 });
 
+const HOLES = 'CVE-2026-118899 (TLS 1.3), CVE-2026-123007 and CVE-2026-123633 (HTTP/2)';
 test.each([
-  ['nginx/1.26.3', 1],
-  ['nginx/1.30.6', 1],
-  ['nginx/1.31.8', 1],
-  ['nginx/1.30.7', 0],
-  ['nginx/1.31.9', 0],
-  ['nginx/1.32.0', 0],
-  ['openresty/1.27.1.2', 0],
-])('doctor --config: %s can have a known hole: %i', (product, count) => {
-  const { findings } = JSON.parse(diagnoseText(printed(product), '-', { json: true }).text);
-  const holes = findings.filter(({ rule }: { rule: string }) => rule === 'known-hole');
-  expect(holes).toHaveLength(count);
+  ['nginx/1.26.3', '443 ssl; http2 on', HOLES],
+  ['nginx/1.30.6', '443 ssl http2', HOLES],
+  [
+    'nginx/1.31.8',
+    '443 quic; resolver 127.0.0.1',
+    'CVE-2026-121810 (HTTP/3), CVE-2026-123634 (resolver)',
+  ],
+  ['nginx/1.31.8', '80', undefined],
+  ['nginx/1.30.7', '443 ssl; http2 on', undefined],
+  ['nginx/1.31.9', '443 ssl; http2 on', undefined],
+  ['nginx/1.32.0', '443 ssl; http2 on', undefined],
+  ['openresty/1.27.1.2', '443 ssl; http2 on', undefined],
+])('doctor --config: %s with listen %s can have %s', (product, listen, holes) => {
+  const gate = 'location ^~ /download/ { auth_request /.postern/auth-request; }';
+  const text = printed(product).replace('127.0.0.1:80;', `${listen}; ${gate}`);
+  const { findings } = JSON.parse(diagnoseText(text, '-', { json: true }).text);
+  const seen = findings.filter(({ rule }: { rule: string }) => rule === 'known-hole');
+  expect(seen.map((one: { seen: string }) => one.seen)).toEqual(
+    holes === undefined ? [] : [`${product} can have ${holes}`],
+  );
 });
 
 test('doctor --config reads the output of Angie, before and after its messages', () => {

@@ -176,15 +176,6 @@ function casesOf(mode: SiteMode): Readonly<Record<string, Case>> {
     'methods that the gate allows': trap('methods', {
       edit: { [asks]: change('X-Original-Method $request_method', 'X-Original-Method GET') },
     }),
-    'one token of two': trap(
-      'two-tokens',
-      {
-        http: `map $request_uri $asked {
-          "~^(?<path>[^?]*[?]token=[^&]*)" $path; default $request_uri; }`,
-        edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
-      },
-      /^200 and the file: good, bad$/,
-    ),
   };
 }
 

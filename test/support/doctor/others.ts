@@ -140,14 +140,13 @@ export const LEAKS: Readonly<Record<string, Leak>> = {
   'an error page for denials that serves files': {
     broken: {
       gate: `location ^~ /download/ {\nerror_page 401 = @open;\n${GATE}\n}`,
-      locations: 'location @open { root $files/../static; }',
-    },
-    async prepare(folder) {
-      await mkdir(join(folder, 'static/download/postern-doctor'), { recursive: true });
-      await copyFile(join(folder, 'files', FILE), join(folder, 'static', CANARY));
+      locations: `location @open {
+        rewrite ^/download/(.*)$ /$1 break;
+        root $files;
+      }`,
     },
     leak: CANARY,
-    config: 'error-page',
+    config: 'second-url',
     live: 'no-token',
   },
   'a cache in front, in the same nginx': {
