@@ -8,9 +8,10 @@ import {
   quoted,
 } from '../../doctor/config/context.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
-import { examine } from '../../doctor/config/examine.ts';
+import { examine, type Finding } from '../../doctor/config/examine.ts';
 import { diskFiles, type Sources } from '../../doctor/config/load.ts';
 import { parse } from '../../doctor/config/parse.ts';
+import type { SiteConfig } from '../../doctor/config/site.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile } from './sites.ts';
 
@@ -112,22 +113,26 @@ export function warnings(plan: Plan): string[] {
   const { findings, site } = examine(withIncludes(plan), { disk: createDisk() });
   // The socket of the upstream can be missing: Postern may not have started yet.
   const upstream = resolve(plan.folder, HTTP_FILE);
-  const found = findings
-    .filter(({ rule, at }) => EXAMINED.includes(rule) && at.file !== upstream)
-    .map(({ at, seen, fix }) => `${place(at)}: ${seen}. To fix it: ${fix}`);
-  return [...found, ...sharedLogs(site)];
+  const isFound = ({ rule, at }: Finding) => EXAMINED.includes(rule) && at.file !== upstream;
+  const found = findings.filter(isFound);
+  const texts = found.map(({ at, seen, fix }) => `${place(at)}: ${seen}. To fix it: ${fix}`);
+  return [...texts, ...sharedLogs(site, new Set(found.map(({ at }) => at)))];
 }
 
-/** The log files of the sites to which other server blocks write in another format. */
-function sharedLogs({ http, servers }: ReturnType<typeof examine>['site']): string[] {
-  const logs = (one: Location) => one.effective('access_log').map(({ args }) => args);
-  const files = new Set(servers.flatMap(logs).map(([file = '']) => file));
+/** The log files of the sites to which other server blocks write in another format, unless their own line is named. */
+function sharedLogs({ http, servers }: SiteConfig, named: ReadonlySet<Position>): string[] {
+  const logs = (one: Location) => one.effective('access_log');
+  const files = new Set(servers.flatMap(logs).map(({ args }) => args[0]));
   return [...files].flatMap((file) => {
-    const isIn = ([own, format]: readonly string[]) => own === file && format !== 'postern';
-    const others = http.servers.filter((one) => !servers.includes(one) && logs(one).some(isIn));
-    if (file === 'off' || others.length === 0) return [];
-    const names = others.map(({ titleAt }) => titleAt).join(', ');
-    return `${file} gets lines in another format from ${names}. For a log without them: --log and another file`;
+    const others = http.servers.filter((server) =>
+      logs(server).some((line) => {
+        const isOther = line.args[0] === file && line.args[1] !== 'postern';
+        return isOther && !(named.has(line) && server.block.includes(line));
+      }),
+    );
+    const names = others.filter((one) => !servers.includes(one)).map(({ titleAt }) => titleAt);
+    if (file === 'off' || names.length === 0) return [];
+    return `${file} gets lines in another format from ${names.join(', ')}. For a log without them: --log and another file`;
   });
 }
 

@@ -47,7 +47,7 @@ function urlOf(
 ): Trap | undefined {
   const all = ways.flatMap((way): readonly Reached[] => {
     const { file, start } = way;
-    if (file.includes(ANY) || !reaches(slashed(file, path), path)) return [];
+    if (file.includes(ANY) || !(reaches(file, path) || `${file}/` === path)) return [];
     const fixed = constantOf(file);
     const isChosen = fixed.startsWith(path) || file === fixed + PATH;
     const below = path.startsWith(fixed) ? path.slice(fixed.length) : '';
@@ -82,11 +82,6 @@ function urlOf(
         : fixFor(context, way, uri, path),
     ...(by === 'perhaps' && { verdict: 'question' as const }),
   };
-}
-
-/** `/srv/files` itself is the folder. */
-function slashed(file: string, path: string): string {
-  return `${file}/` === path ? path : file;
 }
 
 function whyPerhaps(context: Context): string {

@@ -60,7 +60,7 @@ test.each([
   expect(findings.map(({ rule }: { rule: string }) => rule)).toEqual(FOUND);
   expect(findings[0]).toMatchObject({ file: '/etc/nginx/conf.d/site.conf', line: 5 });
   expect(counts).toEqual({ files: 2, gates: 1, internal_locations: 0, others: 2 });
-  expect(not_checked).toContain('the version of nginx (nginx -VT)');
+  expect(not_checked).toContain('the version of nginx, and links in its own folder (nginx -VT)');
 });
 
 test('doctor --config --protect: which URLs reach a folder, without Postern', async () => {
