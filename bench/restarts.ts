@@ -11,11 +11,12 @@ import { KEEPALIVE, KEY, NAME } from './backend.ts';
 import { countWrk } from './load/wrk.ts';
 import { onGate } from './peers/postern/site.ts';
 import { issueTokens } from './peers/postern/start.ts';
+import { fillPages } from './report/page.ts';
 import { aligned, shown } from './report/tables.ts';
 import { fileOf } from './run.ts';
 import { startSite } from './running.ts';
 
-// Ends processes under load, and counts failed downloads.
+// Ends processes under load, counts failed downloads, and writes all rows to results.md.
 // Usage: npm run restarts [-- <part of the title of a row>]
 
 const RESTARTS = ['SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL'] as const;
@@ -146,3 +147,4 @@ for (const row of ROWS.filter(({ title }) => title.includes(process.argv[2] ?? '
   }
 }
 process.stdout.write(`${aligned(table)}\n`);
+if (table.length > ROWS.length) await fillPages({ restarts: table });
