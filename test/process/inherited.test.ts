@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { get } from 'node:http';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import type { InheritedSocket } from '../../service/config/inherited.ts';
 import { takeInherited } from '../../service/process/listen.ts';
@@ -99,6 +101,28 @@ test('inherited sockets: those of another process are not taken, and no child ge
   expect(own.at(-1)).toEqual({ name: '', fd: 5002, kind: 'other' });
 });
 
+test.each(['::1', '127.0.0.1', 'a.sock'])(
+  'inherited sockets: on %s, the one that listens is found, and not its connection',
+  async (at) => {
+    const isUnix = at.endsWith('.sock');
+    const where = isUnix ? { path: join(await folderForTest(), at) } : { host: at, port: 0 };
+    const server = createServer().listen(where);
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const client = connect(isUnix ? where : { host: at, ...Object(address) });
+    onTestFinished(() => void client.destroy());
+    await once(client, 'connect');
+    const found = (socket: object) => {
+      const count = (socket as { _handle: { fd: number } })._handle.fd - 2;
+      return takeInherited({ LISTEN_PID: '1', LISTEN_FDS: `${count}` }, 1).at(-1);
+    };
+    const expected = isUnix ? where : { host: at, port: Object(address).port };
+    expect(found(server)).toMatchObject({ kind: 'listening', at: expected });
+    expect(found(client)).toMatchObject({ kind: 'other' });
+  },
+);
+
 const GATE: InheritedSocket = { name: 'gate', fd: 3, kind: 'listening', at: { path: '/a.sock' } };
 const API = { name: 'api', fd: 4, kind: 'listening', at: { host: '::1', port: 1 } } as const;
 const REPORTS = { name: 'delivery', fd: 5, kind: 'datagram' } as const;
@@ -113,6 +137,7 @@ test.each<[Record<string, string>, InheritedSocket[], string[]]>([
   [{ POSTERN_API_LISTEN: '[0:0::1]:1' }, [API], []],
   [{ POSTERN_API_LISTEN: 'localhost:1' }, [API], []],
   [{ POSTERN_API_LISTEN: '[::1]:2' }, [API], ['POSTERN_API_LISTEN']],
+  [{ POSTERN_API_LISTEN: '[::2]:1' }, [API], ['POSTERN_API_LISTEN']],
   [{ POSTERN_API_LISTEN: 'off' }, [API], ['POSTERN_API_LISTEN']],
   [{}, [GATE, GATE], ['LISTEN_FDNAMES']],
   [{}, [{ ...GATE, kind: 'other' }], ['LISTEN_FDNAMES']],
