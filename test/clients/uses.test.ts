@@ -52,7 +52,7 @@ describe.each(modes)('uses: a link with one use by %s', (mode) => {
     ['wget', ['--no-config', '--no-hsts', '--no-verbose', '--tries=1', '--spider']],
     ['aria2c', ['--no-conf', '--no-netrc', '--quiet', '--max-tries=1', '--dry-run']],
   ];
-  test.for(lookers)('keeps its use after a preview by %s %j', async ([name, args], context) => {
+  test.for(lookers)('keeps its use after a HEAD by %s %j', async ([name, args], context) => {
     const looker = await client(name, context);
     const program = await downloader(name, context);
     const { state, ...link } = await linkForOne();

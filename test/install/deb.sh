@@ -1,5 +1,5 @@
-# The life of the package on Debian, run by deb.test.ts in a copy of the root file system without a network.
-# $DEB is the package, $KEY an API key, $KEY_SHA256 its hash. systemd does not run: the commands of the unit
+# Installs, runs, reinstalls, removes and purges the package on Debian. deb.test.ts runs this in a copy of the root
+# file system without a network. $DEB is the package, $KEY an API key, $KEY_SHA256 its hash. systemd does not run: the commands of the unit
 # are started by hand.
 
 fail() { echo "FAILED: $*"; exit 1; }

@@ -108,9 +108,9 @@ export function connectCluster(
         redirections += 1;
         options.observer?.redirected();
         const [code, , address = ''] = error.message.split(' ');
-        isAsk = code === 'ASK';
         if (code === 'TRYAGAIN') await sleep(RETRY_MS);
         else {
+          isAsk = code === 'ASK';
           const refreshed = refreshSlots(cluster);
           name = address;
           if (!isOpen(nodes.get(name))) {
