@@ -32,12 +32,15 @@ interface Row {
   readonly connections?: number;
   readonly fresh?: boolean;
   readonly hangs?: boolean;
+  /** No process ends. */
+  readonly calm?: boolean;
 }
 
 const ROWS: readonly Row[] = [
   { title: 'one process', processes: 1 },
   { title: 'one process, new connections', processes: 1, fresh: true },
   { title: 'one process, 1,000 connections', processes: 1, connections: 1000 },
+  { title: 'the same, and none ends', processes: 1, connections: 1000, calm: true },
   { title: 'two processes', processes: 2 },
   { title: 'two processes, new connections', processes: 2, fresh: true },
   { title: 'two processes, 1,000 connections', processes: 2, connections: 1000 },
@@ -58,7 +61,7 @@ function ask(socketPath: string, path: string): Promise<string | undefined> {
 }
 
 async function measure(row: Row, files: string, folder: string): Promise<string[]> {
-  const { processes, apart, fresh, hangs, connections = 64 } = row;
+  const { processes, apart, fresh, hangs, calm, connections = 64 } = row;
   const redis = await startRedis();
   const at = (name: string) => join(folder, name);
   const env = {
@@ -118,7 +121,7 @@ async function measure(row: Row, files: string, folder: string): Promise<string[
       await sleep(HANGS_MS);
       process.kill(all[0]?.pid() as number, 'SIGCONT');
     }
-    for (const [i, signal] of hangs ? [] : RESTARTS.entries()) {
+    for (const [i, signal] of hangs || calm ? [] : RESTARTS.entries()) {
       const one = all[i % all.length] as (typeof all)[number];
       const before = one.pid();
       process.kill(before, signal);
