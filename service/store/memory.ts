@@ -79,10 +79,13 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   /** Frees the memory of ended grants, in pieces, because decisions wait meanwhile. */
   function sweep(): void {
     if (now() - swept < SWEEP_EVERY_MS) return;
-    swept = now();
+    // No other one begins before it ends.
+    swept = Number.POSITIVE_INFINITY;
     for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
     for (const [id, { until }] of subjects) if (until <= now()) subjects.delete(id);
-    void inPieces(held.keys(), (piece) => piece.forEach(live));
+    void inPieces(held.keys(), (piece) => piece.forEach(live)).then(() => {
+      swept = now();
+    });
   }
 
   return {
