@@ -5,7 +5,7 @@ import { withoutTokens } from '../service/token/without-tokens.ts';
  * A text that a site, an object store or a configuration contains, without tokens and without characters that
  * control a terminal. Everything that a doctor prints goes through this function.
  */
-export function forTerminal(text: string): string {
+export function escaped(text: string): string {
   return escapeControls(withoutTokens(text));
 }
 
@@ -17,5 +17,5 @@ export function formatFinding(
 ) {
   const { why, fix, sign = '✗' } = texts;
   const lines = [`${sign} ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
-  return lines.map(forTerminal).join('\n');
+  return lines.map(escaped).join('\n');
 }

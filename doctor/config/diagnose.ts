@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemReason, tryTo, UsageError } from '../../common/errors.ts';
 import { count, escapeControls } from '../../common/terminal.ts';
-import { formatFinding, forTerminal } from '../finding.ts';
+import { escaped, formatFinding } from '../finding.ts';
 import { createDisk } from './disk.ts';
 import { examine, type Finding } from './examine.ts';
 import { diskFiles, dumpedFiles, readRegular, withoutMessages } from './load.ts';
@@ -68,7 +68,7 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
       verdict === 'failed' || (verdict === 'question' && accepted === undefined),
   );
   const ok = open.length === 0;
-  const unchecked = notChecked(site).map(forTerminal);
+  const unchecked = notChecked(site).map(escaped);
   const counts = {
     files: files.length,
     gates: site.gates.length,
@@ -98,18 +98,12 @@ const SIGNS: Readonly<Record<Severity, string>> = { failed: '✗', question: '?'
 function asText({ verdict, rule, at, seen, accepted, ...texts }: Finding): string {
   const saw = `${at.file}:${at.line}  ${seen}`;
   if (accepted === undefined) return formatFinding(rule, saw, { ...texts, sign: SIGNS[verdict] });
-  return `${forTerminal(`✓ accepted: ${saw}  [${rule}]`)}\n    why:  ${forTerminal(accepted)}`;
+  return `${escaped(`✓ accepted: ${saw}  [${rule}]`)}\n    why:  ${escaped(accepted)}`;
 }
 
 function asJson({ verdict, rule, at: { file, line }, seen, why, fix, accepted }: Finding) {
-  const texts = {
-    file: forTerminal(file),
-    line,
-    seen: forTerminal(seen),
-    why,
-    fix: forTerminal(fix),
-  };
-  return { verdict, rule, ...texts, ...(accepted && { accepted: forTerminal(accepted) }) };
+  const texts = { file: escaped(file), line, seen: escaped(seen), why, fix: escaped(fix) };
+  return { verdict, rule, ...texts, ...(accepted && { accepted: escaped(accepted) }) };
 }
 
 const NEVER =

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../common/api-client.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../common/terminal.ts';
-import { formatFinding, forTerminal } from '../finding.ts';
+import { escaped, formatFinding } from '../finding.ts';
 import { type CheckResult, untested, type Verdict } from './attempts.ts';
 import { cacheChecks, deliveryChecks, frontChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
@@ -65,7 +65,7 @@ export async function attackSite(
     progress();
     if (stopping.signal.aborted) return INTERRUPTED;
     if (!(error instanceof Failure) || error instanceof UsageError) throw error;
-    const lines = error.message.split('\n').map(forTerminal);
+    const lines = error.message.split('\n').map(escaped);
     process.stderr.write(`postern: ${lines.join('\n')}\n`);
     return UNFINISHED;
   } finally {
@@ -140,7 +140,7 @@ async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {
     if (!(error instanceof NoAnswer)) throw error;
     return untested(`no answer: ${error.message}`);
   });
-  return { id, title, why, fix, ...result, saw: forTerminal(result.saw) };
+  return { id, title, why, fix, ...result, saw: escaped(result.saw) };
 }
 
 interface Row extends CheckResult {
