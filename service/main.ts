@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     log,
     observer: metrics.storeObserver,
     measured: metrics.measuredStore,
-    onLate: hangup.request,
+    onAcceptedLater: hangup.request,
     onReplaced: () => events.renew(),
   });
   const events = createEvents({

@@ -26,11 +26,14 @@ export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
   const run = (...args: string[]) => spawnSync('nginx', args, { ...options, encoding: 'utf8' });
   // Without nginx, there is no output.
   const [, numbers] = /version: \S+?\/([\d.]+)/.exec(run('-v').stderr ?? '') ?? [];
+  let earlier = '';
   function sources(names: readonly string[]): Sources {
     if (numbers === undefined) return diskFiles(main, readFileSync(main, 'utf8'));
     const { status, stdout, stderr } = run('-T', '-c', main);
     // nginx only warns, and ignores the name in the second block.
-    const isTaken = names.some((name) => stderr.includes(`conflicting server name "${name}"`));
+    const conflicts = names.map((name) => `conflicting server name "${name}"`);
+    const isTaken = conflicts.some((text) => stderr.includes(text) && !earlier.includes(text));
+    earlier = stderr;
     const dumped = status === 0 && !isTaken ? dumpedFiles(stdout) : undefined;
     if (dumped === undefined) throw new Error(stderr.trim());
     return dumped;
@@ -39,8 +42,7 @@ export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
     /** Undefined: nginx is not installed here, so nothing can be tested. */
     version: numbers?.split('.').map(Number),
     /**
-     * Reads the whole configuration, and tests it, also that no two server blocks have one of the names.
-     *
+     * Reads the whole configuration, and tests it, also that no second server block has gotten one of the names.
      * @throws Failure, with this headline and nginx's message
      */
     read(headline: string, names: readonly string[] = []) {

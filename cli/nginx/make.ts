@@ -6,10 +6,10 @@ import { flagOf } from '../../common/options.ts';
 import { snippetsFolder } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import type { Config } from '../../service/config/config.ts';
-import { remaining, warnings } from './existing.ts';
 import { LOCAL_FILE, renderFiles, renderText, withIncluded, writeFiles } from './files.ts';
 import { findNginx, type Nginx } from './installed.ts';
 import { type NginxOptions, type Output, type Plan, planOf } from './plan.ts';
+import { remaining, warnings } from './remaining.ts';
 
 const NOTHING = 'no files were written';
 const INVALID = `${NOTHING}, because nginx rejects its configuration:`;
@@ -36,10 +36,8 @@ export async function makeNginx(options: NginxOptions, output: Output, env: Node
   if (existsSync(join(folder, LOCAL_FILE))) files.delete(LOCAL_FILE);
   let tested = existing;
   const text = await writeFiles(out, files, { force, json }, () => {
-    tested = nginx?.read(
-      RESTORED,
-      plan.sites.flatMap(({ names }) => names),
-    );
+    const names = plan.sites.flatMap((site) => site.names);
+    tested = nginx?.read(RESTORED, names);
   });
   const made = { ...plan, existing: tested };
   const left = [...warnings(made), ...remaining(made)].map(escapeControls);

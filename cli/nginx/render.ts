@@ -1,7 +1,7 @@
 import { quoted } from '../../doctor/config/context.ts';
 import { isBefore } from '../../doctor/config/version.ts';
-import { hasOwnLog, keptHeaders, keptPages } from './existing.ts';
 import type { Plan } from './plan.ts';
+import { hasOwnLog, keptHeaders, keptPages } from './remaining.ts';
 import { type ServerPlan, type StorageSource, siteFile } from './sites.ts';
 
 type Include = (snippet: string) => string;

@@ -136,19 +136,26 @@ export interface Deadline {
   readonly late: Unavailable | undefined;
 }
 
-/** Calls `onLate` at the deadline, unless `end` comes first. The decision continues until it checks its deadline. */
+/**
+ * Calls `onLate` at the deadline, unless `end` comes first. The decision continues until it checks its deadline. After a
+ * pause of this process, replies that have arrived still count, so the sockets are read once more.
+ */
 export function startDeadline(onLate: (late: Unavailable) => void, ms = MAX_MS) {
+  let hasEnded = false;
   const deadline = {
     late: undefined as Unavailable | undefined,
     /** False if the deadline has passed. */
     end(): boolean {
+      hasEnded = true;
       clearTimeout(timer);
       return deadline.late === undefined;
     },
   };
-  const timer = setTimeout(() => {
+  const expire = () => {
+    if (hasEnded) return;
     deadline.late = new Unavailable(`the decision took longer than ${ms} ms`);
     onLate(deadline.late);
-  }, ms);
+  };
+  const timer = setTimeout(() => setImmediate(expire), ms);
   return deadline satisfies Deadline;
 }

@@ -56,7 +56,7 @@ interface StoresOptions {
   readonly observer: StoreObserver;
   readonly measured: (store: Store) => Store;
   /** Called if the new password or certificates work, after a `follow` that did not wait so long. */
-  readonly onLate: () => void;
+  readonly onAcceptedLater: () => void;
   readonly onReplaced: () => void;
 }
 
@@ -66,7 +66,7 @@ interface StoresOptions {
  */
 export function createStores(
   first: Options,
-  { log, observer, measured, onLate, onReplaced }: StoresOptions,
+  { log, observer, measured, onAcceptedLater, onReplaced }: StoresOptions,
 ) {
   let used = open(first, true);
   let next: ReturnType<typeof open> | undefined;
@@ -129,7 +129,7 @@ export function createStores(
         { reason },
         'Redis did not accept the new password or certificates: Postern keeps its connection, and tries again',
       );
-      void opened.connected.then(() => opened === next && onLate());
+      void opened.connected.then(() => opened === next && onAcceptedLater());
     },
 
     /** Closes all connections. */

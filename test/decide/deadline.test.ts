@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type Deadline, startDeadline } from '../../service/decide/decision.ts';
 import {
@@ -23,6 +24,20 @@ test('deadline: a decision is late after its whole time, and not before', async 
   expect(onLate).toHaveBeenCalledExactlyOnceWith(expect.any(Unavailable));
   expect(deadline.late).toBeInstanceOf(Unavailable);
   expect(deadline.end()).toBe(false);
+});
+
+test('deadline: after a pause of the process, a reply that has arrived counts', async () => {
+  vi.useRealTimers();
+  const onLate = vi.fn();
+  const deadline = startDeadline(onLate, 1);
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage('reply');
+  const replied = once(port2, 'message');
+  const until = performance.now() + 20;
+  while (performance.now() < until);
+  await replied;
+  port2.close();
+  expect([deadline.end(), onLate.mock.calls]).toEqual([true, []]);
 });
 
 test('deadline: of many decisions, exactly those that do not end in time are late, once', async () => {

@@ -104,6 +104,12 @@ describe('nginx --out: a site that exists', () => {
     );
   });
 
+  test('does not refuse for two server blocks that had the same name before', async () => {
+    const block = 'server { listen unix:a.sock; server_name files.example; return 403; }';
+    const { run } = await machine(`${block} ${block}`);
+    expect(await run(WORDS)).toMatchObject({ code: 0 });
+  });
+
   const LISTEN = '127.0.0.1:18080';
   test.each([
     ['upstream postern { server 127.0.0.1:1; }', [], 'duplicate upstream "postern" in'],
