@@ -68,7 +68,7 @@ class Tokens(Against):
     def test_list_follows_the_cursor(self):
         bob = {"subject": f"bob {uuid.uuid4()}"}
         ids = {self.postern.issue(path="/download/a", **bob)["id"] for _ in range(3)}
-        page = self.postern.list(limit=2, **bob)
+        page = self.postern.list(limit=2, cursor=None, client=None, **bob)
         rest = self.postern.list(limit=2, cursor=page["next_cursor"], **bob)
         self.assertEqual({one["id"] for one in page["tokens"] + rest["tokens"]}, ids)
 
@@ -81,6 +81,10 @@ class Tokens(Against):
         self.postern.revoke_token(second["access_token"])
         self.assertEqual(self.postern.revoke_subject("eve")["revoked"], 0)
         self.postern.issue(path="/download/a", subject="eve")
+        for missing in ({"token": None}, {"iss": None, "jti": "a"}):
+            revoke = self.postern.revoke_token if "token" in missing else self.postern.revoke_signed
+            self.fails("invalid_request", revoke, **missing)
+        self.fails("invalid_request", self.postern.introspect, None)
         self.assertEqual(self.postern.revoke_subject(None)["revoked"], 0)
         self.assertEqual(self.postern.revoke_subject("eve")["revoked"], 1)
 
@@ -101,6 +105,9 @@ class Keys(Against):
         self.shows_no("a-wrong-key", self.fails("unreachable", closed.show, "a"))
         for key in ("a-wrong-key\n", "a-wrong-key ä"):
             self.shows_no("a-wrong-key", error_of(ValueError, Postern, API, key))
+        with mock.patch("postern_downloads.client.wait", side_effect=OSError("too many open files")):
+            wrong._idle.append((mock.Mock(), os.getpid(), float("inf")))
+            self.shows_no("a-wrong-key", error_of(OSError, wrong.show, "a"))
         odd = Postern(API, "a-wrong-key")
         self.shows_no("a-wrong-key", error_of(TypeError, odd.issue, path=object()))
 
@@ -215,6 +222,9 @@ class Server(Against):
         self.answers[:] = [(503, {"Retry-After": "5"}, b'{"code": "unavailable"}')]
         error = self.fails("unavailable", Postern(self.url, KEY, timeout=4).show, "a")
         self.assertEqual(error.retry_after, 5)
+        for odd in ("-5", "Wed, 21 Oct 2026 07:28:00 GMT", "\xb2", "9" * 400):
+            self.answers[:] = [(503, {"Retry-After": odd}, b'{"code": "unavailable"}')]
+            self.assertIsNone(self.fails("unavailable", Postern(self.url, KEY, retries=0).show, "a").retry_after)
 
     def test_an_id_names_no_other_endpoint(self):
         for id in ("..", "../readyz", "a?b", "a/b", ""):
@@ -238,6 +248,8 @@ class Server(Against):
         for body in odd:
             self.answers[:] = [(200, {}, body)]
             self.fails("unexpected_response", self.postern.show, "a")
+            self.answers[:] = [(201, {}, body)]
+            self.fails("unexpected_response", self.postern.issue_many, [{"path": "/download/a"}])
         self.answers[:] = [(200, {}, b"<html>")]
         self.fails("unexpected_response", self.postern.revoke_token, "a")
         for body in (b"[]", b'{"errors": 1}', b"null"):
@@ -259,6 +271,12 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(PosternError) as failed:
             await postern.to_thread(postern.issue, path="/elsewhere/a")
         self.assertEqual(failed.exception.status, 400)
+
+    async def test_a_forked_process_has_its_own_threads(self):
+        postern = Postern(API, KEY, threads=1)
+        parent = await postern.to_thread(threading.get_ident)
+        with mock.patch("os.getpid", return_value=1):
+            self.assertNotEqual(await postern.to_thread(threading.get_ident), parent)
 
     async def test_a_postern_that_hangs_delays_nothing_else(self):
         silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
@@ -330,6 +348,32 @@ class Signed(Against):
         with self.assertRaises(FileNotFoundError):
             Signer(KEY_FILE + ".missing", **ISSUER)
         self.assertTrue(Signer(KEY_FILE, kid=key["kid"], **ISSUER).sign(path="/a", expires_in=1))
+
+    def test_a_wrong_field_is_an_error_that_does_not_show_the_key(self):
+        with open(KEY_FILE, encoding="utf-8") as file:
+            secret = json.load(file)["keys"][0]["d"]
+        signer = Signer(KEY_FILE, **ISSUER)
+        for wrong in ({"subject": uuid.uuid4()}, {"path": None}, {"resume_for": "3600"}, {"cache_for": 600}):
+            fields = {"path": "/download/a", "expires_in": 60, **wrong}
+            self.shows_no(secret, error_of((TypeError, ValueError), signer.sign, **fields))
+
+    def test_a_key_file_is_read_whenever_it_was_changed(self):
+        with open(KEY_FILE, encoding="utf-8") as file:
+            key = json.load(file)["keys"][0]
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "key.json")
+
+            def replace(kid):
+                with open(f"{path}.new", "w", encoding="utf-8") as file:
+                    json.dump({"keys": [{**key, "kid": kid}]}, file)
+                os.utime(f"{path}.new", (0, 0))
+                os.replace(f"{path}.new", path)
+
+            replace("old")
+            signer = Signer(path, **ISSUER)
+            replace("new")
+            token = signer.sign(path="/download/a", expires_in=60)["access_token"]
+            self.assertEqual(jwt.get_unverified_header(token)["kid"], "new")
 
 
 class Cached(unittest.TestCase):

@@ -7,12 +7,13 @@ import json
 import os
 import random
 import re
-import selectors
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPSConnection
+from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar, Unpack, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -56,7 +57,8 @@ class Postern:
         if not re.fullmatch(r"https?://([^\s/?#@:]+|\[[\da-fA-F:.]+\])(:\d{1,5})?(/[^\s?#]*)?", url):
             raise ValueError("url: expected the URL of the API, such as http://127.0.0.1:7301")
         self._url = urlsplit(url)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="postern")
+        # By process: a forked one has none of the threads of its parent.
+        self._threads = defaultdict[int, ThreadPoolExecutor](lambda: ThreadPoolExecutor(threads, "postern"))
         # Connections, with their process, and until when to use them.
         self._idle: list[tuple[HTTPConnection, int, float]] = []
 
@@ -70,15 +72,15 @@ class Postern:
         if len(batch) > 1 and (len(batch) > MAX_BATCH or len(json.dumps(batch)) > MAX_BATCH_BYTES):
             half = len(batch) // 2
             return [*self.issue_many(batch[:half]), *self.issue_many(batch[half:])]
-        return cast(Sequence[IssuedToken], self._send("POST", "/tokens/batch", batch) if batch else [])
+        return cast(Sequence[IssuedToken], self._send("POST", "/tokens/batch", batch, has=len(batch)) if batch else [])
 
     def show(self, id: str) -> State:
         """The state of a live token."""
         return self._send("GET", _path(id), has="id")
 
-    def list(self, **query: str | int) -> State:
+    def list(self, **query: str | int | None) -> State:
         """A page of live tokens, by `subject`, `path`, `client`, `limit` and `cursor`."""
-        return self._send("GET", f"/tokens?{urlencode(query)}", has="tokens")
+        return self._send("GET", f"/tokens?{_form(**query)}", has="tokens")
 
     def prolong(self, id: str, expires_in: int) -> State:
         """Changes the end of a live token to `expires_in` seconds from now."""
@@ -96,37 +98,37 @@ class Postern:
 
     def revoke_token(self, token: str) -> None:
         """Revokes a token by its text. Succeeds also without such a token."""
-        self._send("POST", "/revoke", urlencode({"token": token}))
+        self._send("POST", "/revoke", _form(token=token))
 
     def revoke_signed(self, *, iss: str, jti: str) -> None:
         """Revokes a token that your own back end signed."""
-        self._send("POST", "/revoke", urlencode({"iss": iss, "jti": jti}))
+        self._send("POST", "/revoke", _form(iss=iss, jti=jti))
 
     def revoke_subject(self, subject: str, *, client: str | None = None) -> Revoked:
         """Revokes all live tokens of a subject. Signed ones end if their `iat` is before `signed_before`."""
-        query = {"subject": subject} if client is None else {"subject": subject, "client": client}
-        return cast(Revoked, self._send("DELETE", f"/tokens?{urlencode(query)}", has="revoked"))
+        # Without a subject, this would revoke all tokens of the client.
+        query = _form(subject=str(subject), client=client)
+        return cast(Revoked, self._send("DELETE", f"/tokens?{query}", has="revoked"))
 
     def revoke_client(self, client: str) -> Revoked:
         """Revokes all live tokens of a client."""
-        query = urlencode({"client": client})
-        return cast(Revoked, self._send("DELETE", f"/tokens?{query}", has="revoked"))
+        return cast(Revoked, self._send("DELETE", f"/tokens?{_form(client=client)}", has="revoked"))
 
     def introspect(self, token: str) -> State:
         """The state of a token. Tokens of other clients are inactive."""
-        return self._send("POST", "/introspect", urlencode({"token": token}), has="active")
+        return self._send("POST", "/introspect", _form(token=token), has="active")
 
     async def to_thread(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As asyncio.to_thread(), in threads of this client: while Postern hangs, nothing else waits for a thread."""
-        done = self._threads.submit(method, *args, **kwargs)
+        done = self._threads[os.getpid()].submit(method, *args, **kwargs)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(done), self._timeout)
         except TimeoutError:
             # All threads were busy, or this one has not noticed yet that its time is over.
             raise PosternError("timeout", detail=f"no response within {self._timeout} s") from None
 
-    def _send(self, method: str, path: str, body: Any = None, *, has: str | None = None) -> State:
-        """Sends JSON, or a form. The answer must have the member `has`."""
+    def _send(self, method: str, path: str, body: Any = None, *, has: str | int | None = None) -> State:
+        """Sends JSON, or a form. The answer must have the member `has`, or as many elements."""
         is_form = isinstance(body, str)
         media = f"application/{'x-www-form-urlencoded' if is_form else 'json'}"
         data = body if is_form or body is None else json.dumps(body)
@@ -146,8 +148,8 @@ class Postern:
 
     def _exchange(self, method: str, path: str, data: str | None, media: str, end: float) -> Any:
         """Returns status, headers and body, or an error, because an exception from here would show the headers."""
-        headers = {"Authorization": self._authorization(), "Content-Type": media}
         connection = self._connection(max(end - time.monotonic(), 0.001))
+        headers = {"Authorization": self._authorization(), "Content-Type": media}
         try:
             # It follows no redirect and uses no proxy, so that no other server gets the key.
             connection.request(method, self._url.path.rstrip("/") + path, data, headers)
@@ -169,11 +171,9 @@ class Postern:
         with suppress(IndexError):
             while True:
                 connection, pid, end = self._idle.pop()
-                with selectors.DefaultSelector() as selector:
-                    selector.register(connection.sock, selectors.EVENT_READ)
-                    if pid == os.getpid() and time.monotonic() < end and not selector.select(0):
-                        connection.sock.settimeout(timeout)
-                        return connection
+                if pid == os.getpid() and time.monotonic() < end and not wait([connection.sock], 0):
+                    connection.sock.settimeout(timeout)
+                    return connection
                 connection.close()
         connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         return connect(self._url.netloc, timeout=timeout)
@@ -187,24 +187,31 @@ class Postern:
         raise ValueError("key: expected an API key, one line of ASCII without spaces")
 
 
-def _answer(response: Any, has: str | None) -> State:
+def _answer(response: Any, has: str | int | None) -> State:
     if isinstance(response, PosternError):
         raise response
     status, headers, text = response
     # Another server can send HTML, and any JSON.
     with suppress(AttributeError, LookupError, TypeError, ValueError):
         body: State = json.loads(text or "{}")
-        if status < 300 and (has is None or has in body):
+        is_expected = has in body if isinstance(body, dict) else len(body) == has
+        if status < 300 and (has is None or is_expected):
             return body
         if status >= 400:
             errors = body.get("errors", [])
             texts = [body.get("detail", ""), *(f"{one['pointer']} {one['detail']}" for one in errors)]
             error = PosternError(body["code"], status, "\n  ".join(texts))
             error.errors, error.request_id = errors, headers.get("X-Request-ID")
-            error.retry_after = int(headers.get("Retry-After") or 0) or None
+            if re.fullmatch(r"\d{1,6}", headers.get("Retry-After", "")):
+                error.retry_after = int(headers["Retry-After"])
             raise error
     detail = "the response is not from Postern's API: use the address of POSTERN_API_LISTEN"
     raise PosternError("unexpected_response", status, detail)
+
+
+def _form(**fields: str | int | None) -> str:
+    """A field that is None is not sent, because it would be the text "None"."""
+    return urlencode({name: value for name, value in fields.items() if value is not None})
 
 
 def _path(id: str) -> str:
