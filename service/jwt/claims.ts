@@ -44,7 +44,7 @@ const ownClaims = externalClaims.extend({
   revocable: z.literal(false).optional(),
 });
 
-/** `aud` of Postern's own tokens. No other JWT has it (RFC 8725, section 3.9). */
+/** `aud` of Postern's own tokens, and by default of those that Django and Rails sign. `iss` chooses the keys. */
 export const OWN_AUDIENCE = 'urn:postern:download';
 
 /** Signs grants with the first key. */

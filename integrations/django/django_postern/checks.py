@@ -43,8 +43,7 @@ def _check_place(storage):
 def _check_media(storage):
     url, root = settings.MEDIA_URL, settings.MEDIA_ROOT
     # Django makes an empty MEDIA_URL the prefix of the site.
-    is_own = ("default", url) in ((alias, one.mount) for alias, one in postern_storages())
-    is_public = url not in ("", get_script_prefix()) and not is_own
+    is_public = url not in ("", get_script_prefix())
     if is_public and (storage.mount == url or _overlaps(storage, root)):
         raise ImproperlyConfigured(
             f"MEDIA_URL says that the files in MEDIA_ROOT ({root}) are public at {url}. Remove MEDIA_URL and "

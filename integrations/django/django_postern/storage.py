@@ -6,7 +6,6 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
-from django.urls import get_script_prefix
 from django.utils.functional import cached_property
 from postern_downloads import Postern, Signer
 
@@ -33,8 +32,7 @@ class PosternUrls:
         def take(*names):
             return {name: options.pop(name, None) for name in names}
 
-        self.mount = options.pop("mount", None) or settings.MEDIA_URL
-        self.tokens, self.expire, self.cache_for = take("tokens", "expire", "cache_for").values()
+        self.mount, self.tokens, self.expire, self.cache_for = take("mount", "tokens", "expire", "cache_for").values()
         self.filename, self._kid = take("filename", "kid").values()
         self._fields = take("site", "max_uses", "confirm")
         self.signing = take("key_file", "issuer", "audience")
@@ -98,11 +96,10 @@ class PosternUrls:
     def place(self):
         """The origin and the public prefix of the mount."""
         match = re.fullmatch(r"(https?://[^/?#]+)?(/|/[^/].*/)", self.mount or "")
-        # Without MEDIA_URL, Django makes it the prefix of the site.
-        if match is None or self.mount == get_script_prefix():
+        if match is None:
             raise ImproperlyConfigured(
-                "MEDIA_URL or mount: expected the public prefix of a mount of Postern, such as /media/ "
-                f"or https://files.example/media/, got {self.mount!r}"
+                "mount: expected the public prefix of a mount of Postern, such as /download/ "
+                f"or https://files.example/download/, got {self.mount!r}"
             )
         if not getattr(self, "base_location", True):
             raise ImproperlyConfigured("location: required, because MEDIA_ROOT is not set")

@@ -47,8 +47,7 @@ TEMPLATES = [
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
-MEDIA_URL = "/download/"
 MEDIA_ROOT = BASE_DIR / "files"
-DJANGO_POSTERN = {"key_file": BASE_DIR / "key.json", "issuer": "https://shop.example"}
+DJANGO_POSTERN = {"mount": "/download/", "key_file": BASE_DIR / "key.json", "issuer": "https://shop.example"}
 # To revoke links at a logout.
 DJANGO_POSTERN |= {"api": os.environ.get("POSTERN_API"), "api_key": os.environ.get("POSTERN_API_KEY")}

@@ -5,6 +5,7 @@ import os
 from settings import *
 
 DJANGO_POSTERN = {
+    "mount": "/download/",
     "tokens": "issued",
     "api": os.environ["POSTERN_API"],
     "api_key": os.environ["POSTERN_API_KEY"],
