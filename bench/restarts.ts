@@ -20,8 +20,8 @@ import { startSite } from './running.ts';
 // Usage: npm run restarts [-- <part of the title of a row>]
 
 const RESTARTS = ['SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL'] as const;
-/** nginx asks a failed server again after a second. */
-const BETWEEN_MS = 1500;
+/** nginx asks a failed server again after one to two seconds. */
+const BETWEEN_MS = 2500;
 const HANGS_MS = 5000;
 
 interface Row {
@@ -114,7 +114,7 @@ async function measure(row: Row, files: string, folder: string): Promise<string[
     await load(4);
     const made = (await counts()).map((count, i) => count - (before[i] ?? 0));
     const mean = made.reduce((sum, count) => sum + count, 0) / made.length;
-    const running = load(hangs ? 10 : 20);
+    const running = load(hangs ? 10 : 26);
     await sleep(1000);
     if (hangs) {
       process.kill(all[0]?.pid() as number, 'SIGSTOP');
