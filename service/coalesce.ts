@@ -1,6 +1,6 @@
 /**
  * Runs a task one at a time. However often it is called during a run, one more run follows. The promise settles with
- * a run that began after the call. Calls until `gather` resolves share the run, as in a group commit.
+ * a run that began after the call. Calls before `gather` resolves share the run; it must not reject.
  */
 export function coalesce<T>(
   task: () => Promise<T>,

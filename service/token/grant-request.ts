@@ -36,7 +36,7 @@ interface ResolvedMount {
   readonly covers: string;
 }
 
-/** Checks a client's request for a token: the grant that it asks for, or additions to `errors`. */
+/** Checks a request, whose types api/schema.ts has checked: the grant that it asks for, or additions to `errors`. */
 export function prepareGrant(
   request: GrantRequest,
   checking: Checking & { readonly defaults: Defaults },

@@ -59,10 +59,10 @@ export function openCommands(options: RedisStoreOptions) {
   const run: Run = (script, names, args) =>
     reply(() => redis.eval(script, names.length, ...names, ...args));
 
-  /** Why the records of a master may be older than a revocation: it has lost its replicas. */
+  /** Masters that have lost their replicas, and why: another one may be the master, and have newer revocations. */
   const fences = new Map<string, StoreUnavailable>();
 
-  /** Writes a key that means nothing to each of the masters. A full master accepts PEXPIRE, so that OOM hides no fence. */
+  /** Writes a key that means nothing to each master. Without memory, Redis still accepts PEXPIRE, or reports NOREPLICAS. */
   async function write(masters = connection.masterNames()): Promise<readonly Reply[]> {
     if (masters.length === 0) return [[new Error(NO_MASTER), undefined]];
     const writes = masters.map(async (master): Promise<Reply> => {
