@@ -42,7 +42,7 @@ export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
     /** Undefined: nginx is not installed here, so nothing can be tested. */
     version: numbers?.split('.').map(Number),
     /**
-     * Reads the whole configuration, and tests it, also that no second server block has gotten one of the names.
+     * Reads and tests the whole configuration. Fails also if, since the last call, two server blocks have one of the names.
      * @throws Failure, with this headline and nginx's message
      */
     read(headline: string, names: readonly string[] = []) {

@@ -14,7 +14,7 @@ export function targetOf(url: string, http: Http) {
   return { uri, servers: servers ?? [hostAndPort(address, tls && '443').join(':')] };
 }
 
-/** Whether the address can be each one: a variable in it has a value that the doctor does not know. */
+/** Whether the address can be any: the doctor does not know the value of a variable in it. */
 export function isAny(address: string): boolean {
   return /[\uE001\uE003\uE004]/.test(address);
 }

@@ -127,7 +127,7 @@ function requireType(type: string): MiddlewareHandler {
   };
 }
 
-/** Batches, lists and revocations of many tokens that one client may have in work. */
+/** How many batches, lists and revocations of many tokens one client may send at the same time. */
 const MAX_OF_CLIENT = 8;
 
 /** What the bodies of all clients may have together. In memory, a batch takes about four times its length. */

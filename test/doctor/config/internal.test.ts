@@ -104,7 +104,7 @@ test('doctor --config: a server without a root serves the folder html of nginx',
   const [found, ...more] = diagnosed(dump, { mounts: MOUNTS });
   expect([found?.rule, found?.verdict, more]).toEqual(['second-url', 'failed', []]);
   expect(found?.fix).toMatch(/^in server \(.*\): location \^~ \/files\/ \{ return 404; \}$/);
-  // Without the output of nginx -V, the folder is unknown.
+  // The doctor knows the folder only from the output of nginx -V.
   const bare = dump.replace(/^configure arguments:.*|^nginx version:.*/gm, '');
   const [unclear] = diagnosed(bare, { mounts: MOUNTS });
   expect([unclear?.rule, unclear?.verdict]).toEqual(['second-url', 'question']);
