@@ -52,7 +52,7 @@ describe('confirm: POST /confirm', () => {
   test('the marker changes no decision: the page explains, and the log warns once', async () => {
     const { log, lines, parsed } = keptLog('warn');
     const { authRequest, xAccel, confirm, api } = await startGate({ log });
-    const { url } = await issueToken(api, { path, confirm: true, pin: '4711' });
+    const { url } = await issueToken(api, { path, confirm: true, pin: '47114711' });
     const reason = ({ headers }: { headers: Record<string, unknown> }) => headers['postern-reason'];
     // An unknown token has no page that asks, and a token without `confirm` opens.
     for (const token of [`ps_${'x'.repeat(32)}`, 'x']) {
@@ -77,7 +77,7 @@ describe('confirm: POST /confirm', () => {
     expect(String(wrong.headers['postern-file'])).not.toContain('unkept');
     const msg = expect.stringMatching(/^a browser confirmed and did not keep the cookie/);
     expect(parsed()).toMatchObject([{ msg }]);
-    expect(lines.join('')).not.toMatch(/ps_|4711|\/download\//);
+    expect(lines.join('')).not.toMatch(/ps_|47114711|\/download\//);
   });
 
   test('encodes raw bytes in the Location, and leads to no other host', async () => {

@@ -98,7 +98,7 @@ test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets a
   await secret.replace(secretOf(6));
   await waitFor(() => last()?.level === 'info', { what: 'the reload of both' });
   expect((await issue(6)).status).toBe(201);
-  expect(service.stdout() + service.stderr()).not.toMatch(/Qz|the-key-of/);
+  expect(service.stdout() + service.stderr()).not.toMatch(/QzSecretOf|QzNoJson|the-key-of/);
 });
 
 test('rotation: a new password and certificate of Redis lose no request, and wrong ones keep the connection', async () => {
