@@ -113,7 +113,7 @@ function parse<S extends z.ZodObject>(
   }
 }
 
-/** Those of the environment, then those of the file in the order of its lines. */
+/** Issues of the environment first: unknown names, invalid values, contradictions. Then those of the file, by line. */
 function inOrder({ issues }: ConfigErrors) {
   const lineOf = (where = '') => Number(/:(\d+)(?::\d+)?$/.exec(where)?.[1] ?? 0);
   return [...issues].sort((a, b) => lineOf(a.where) - lineOf(b.where));

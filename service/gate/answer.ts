@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Allow, type Decision, type Deny, deny, type Mode } from '../decide/decision.ts';
-import { formFile, listFile } from '../pages/file-header.ts';
 import type { WrittenPage } from '../pages/pages.ts';
+import { formFile, listFile } from '../pages/postern-file.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import { encodePath } from '../site/path.ts';
 import {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
-import { readFileHeader } from './file-header.ts';
+import { readFileHeader } from './postern-file.ts';
 import { denialPage, listHead, lookOf, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,

@@ -2,7 +2,7 @@ import {
   CAUSES,
   type EventStore,
   LEASE_MS,
-  MAX_EVENTS,
+  MAX_STORED_EVENTS,
   type TakenEvent,
 } from '../webhooks/event.ts';
 
@@ -35,7 +35,7 @@ export function createMemoryEvents({ now = () => performance.now() } = {}): Even
       }
       let dropped = 0;
       for (const queue of all) {
-        const excess = Math.max(0, queue.size - MAX_EVENTS);
+        const excess = Math.max(0, queue.size - MAX_STORED_EVENTS);
         for (const entry of [...queue.keys()].slice(0, excess)) queue.delete(entry);
         dropped += excess;
       }

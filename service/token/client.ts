@@ -18,7 +18,7 @@ export interface Client {
   readonly targets: readonly string[];
   readonly maxExpiresIn: number;
   readonly maxResumeFor: number;
-  /** It may list and revoke the tokens of all clients. */
+  /** It may list and revoke all tokens of another client or of its subjects, but no token by its ID. */
   readonly admin?: boolean;
 }
 

@@ -17,7 +17,7 @@ import {
 import { createWebhookSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
 
 /** Maximum number of events of each cause that wait for the store, for example while Redis restarts. */
-const MAX_QUEUED = 10_000;
+const MAX_UNSTORED = 10_000;
 
 /** Maximum number of events that are added together. They block Redis for some tenths of a millisecond. */
 const MAX_BATCH = 100;
@@ -149,7 +149,7 @@ export function createEvents(options: EventOptions) {
     if (before > 0) skipped.delete(type);
     const data = before > 0 ? { ...event, skipped: before } : event;
     const queue = queues[causeOf(type)];
-    if (queue.length >= MAX_QUEUED) return dropped('queue_full', 1);
+    if (queue.length >= MAX_UNSTORED) return dropped('queue_full', 1);
     queue.push({ id: `msg_${randomUUID()}`, type, at: Date.now(), data });
     void drain();
   };

@@ -147,6 +147,8 @@ test('revoke: a client with admin revokes the tokens of any client, also of a re
   expect(await revoke('client=web&subject=a')).toEqual({ revoked: 1 });
   expect(await revoke('client=web')).toEqual({ revoked: 1 });
   expect(await revoke('client=removed')).toEqual({ revoked: 0 });
+  const [one] = (await ask('GET /tokens?client=other', { key: ADMIN_KEY })).body.tokens;
+  expect((await ask(`DELETE /tokens/${one.id}`, { key: ADMIN_KEY })).status).toBe(404);
   expect(await left()).toEqual([0, 2, 2]);
   expect(await revoke('subject=a')).toEqual({ revoked: 1 });
   expect(await left()).toEqual([0, 2, 1]);

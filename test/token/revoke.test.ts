@@ -1,3 +1,4 @@
+// Which client may revoke which tokens: ../store/contract.ts and ../api/list-and-revoke.test.ts.
 import { describe, expect, test, vi } from 'vitest';
 import { createMounts } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import {
   type Event,
   type EventStore,
-  MAX_EVENTS,
+  MAX_STORED_EVENTS,
   type TakenEvent,
 } from '../../service/webhooks/event.ts';
 
@@ -54,7 +54,7 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
     /** Adds more events than there is room for, and returns how many were dropped. */
     async function overfill(store: EventStore, more: number, cause?: Event['cause']) {
       let dropped = 0;
-      for (let i = 0; i < MAX_EVENTS + more; i += 500) {
+      for (let i = 0; i < MAX_STORED_EVENTS + more; i += 500) {
         dropped += await store.add(range(500, cause, i));
       }
       return dropped;

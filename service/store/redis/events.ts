@@ -4,7 +4,7 @@ import {
   type EventStore,
   LEASE_MS,
   MAX_DEAD_EVENTS,
-  MAX_EVENTS,
+  MAX_STORED_EVENTS,
   type TakenEvent,
 } from '../../webhooks/event.ts';
 import { connect } from '../connection/server.ts';
@@ -137,7 +137,7 @@ export function createRedisEvents(options: RedisEventsOptions): EventStore {
     async add(events) {
       const args = events.flatMap(({ cause, id, body }) => [CAUSES.indexOf(cause) + 1, id, body]);
       const all = CAUSES.map((cause) => streams[cause]);
-      return Number(await run(ADD, all, MAX_EVENTS, ...args));
+      return Number(await run(ADD, all, MAX_STORED_EVENTS, ...args));
     },
 
     async take(max) {
