@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { parseWrk } from '../../bench/load/wrk.ts';
-import { readOptions } from '../../bench/options.ts';
 import { inRounds, median, ratios } from '../../bench/rounds.ts';
 
 const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
@@ -23,43 +22,6 @@ test('wrk: denials and broken connections are an error', () => {
   const broken = '  Socket errors: connect 0, read 3, write 0, timeout 0\n';
   expect(() => parseWrk(OUTPUT + broken)).toThrow(/read 3/);
   expect(() => parseWrk('unable to connect')).toThrow(/unable to connect/);
-});
-
-test('options: flags are read and checked', () => {
-  expect(readOptions([])).toMatchObject({ rounds: 11, seconds: 2 });
-  expect(readOptions(['--quick'])).toMatchObject({ rounds: 1, seconds: 1 });
-  expect(readOptions(['--quick', '--rounds', '2'])).toMatchObject({ rounds: 2, seconds: 1 });
-  expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/--only: jwt is neither/);
-  expect(readOptions(['--help'])).toBeUndefined();
-  expect(() => readOptions(['--rounds', '0'])).toThrow(/--rounds must be a whole number/);
-  expect(() => readOptions(['--fast'])).toThrow(/--fast/);
-});
-
-test('options: --only selects workloads and variants', () => {
-  const chosen = (...args: string[]) => readOptions(args);
-  const only = (names: string) => chosen('--only', names);
-  expect(chosen()?.workloads).toEqual(['serve', 'issue', 'download', 'growth']);
-  expect(chosen()?.variants).toContain('redis');
-  expect(only('issue')).toMatchObject({ workloads: ['issue'], variants: chosen()?.variants });
-  // Together with the systems that ratios need.
-  expect(only('redis,serve')).toMatchObject({
-    workloads: ['serve'],
-    variants: ['static', 'ceiling', 'own', 'redis'],
-  });
-});
-
-test('rounds: each step is measured once a round', async () => {
-  const told: string[] = [];
-  let at = 0;
-  const step = (id: string) => ({ id, title: id, run: async () => ++at });
-  const { rounds } = await inRounds([step('a'), step('b')], 3, (what) => told.push(what));
-  expect(told.toSorted()).toEqual(
-    [1, 2, 3].flatMap((round) => ['a', 'b'].map((id) => `round ${round} of 3: ${id}`)),
-  );
-  expect([rounds.a?.length, rounds.b?.length]).toEqual([3, 3]);
-  // In each round, each step runs once.
-  for (const round of [0, 1, 2])
-    expect((rounds.a?.[round] ?? 0) + (rounds.b?.[round] ?? 0)).toBe(4 * round + 3);
 });
 
 test('rounds: a step that fails is reported, not repeated, and the others are kept', async () => {

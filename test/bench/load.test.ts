@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { downloadAll } from '../../bench/load/download.ts';
 import { steady } from '../../bench/load/steady.ts';
 import { measured } from '../../bench/workloads.ts';
@@ -10,21 +10,6 @@ import { forTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
 
 const serve = async (answer: RequestListener) => (await forTest(listening(answer))).port;
-
-test('steady: requests are sent at the rate, with their latency', async () => {
-  let asked = 0;
-  const port = await serve((_, response) => {
-    asked += 1;
-    response.setHeader('Content-Length', 6);
-    response.write('in ');
-    setImmediate(() => response.end('two'));
-  });
-  const latency = await steady(port, '/', 1000, 0.2);
-  // The first half second is not measured.
-  expect(latency.requests).toBeGreaterThan(0);
-  expect(asked).toBeGreaterThan(latency.requests);
-  expect(latency.p99).toBeGreaterThanOrEqual(latency.p50);
-});
 
 test('steady: a denial is an error', async () => {
   const port = await serve((_, response) => response.writeHead(403, { 'Content-Length': 0 }).end());
@@ -74,12 +59,4 @@ test('CPU time per request is the CPU time divided by the number of requests', a
   const most = cpuSeconds(running.pid);
   expect(cpu.service).toBeGreaterThanOrEqual((0.2 / requests) * 1e6);
   expect(cpu.service).toBeLessThanOrEqual((most / requests) * 1e6);
-});
-
-test('several process groups count together', async () => {
-  const start = () => launch({ name: 'sleep', path: '/bin/sleep', args: ['60'], env: {} });
-  const [first, second] = [await start(), await start()];
-  onTestFinished(async () => void (await Promise.all([first.stop(), second.stop()])));
-  const both = residentBytes([first.pid, second.pid]);
-  expect(both).toBe(residentBytes(first.pid) + residentBytes(second.pid));
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readersTables } from '../../bench/report/reader.ts';
 import { grantsTable, liveTable } from '../../bench/report/scaling.ts';
-import { aligned, fillIn, report, stepsTable } from '../../bench/report/tables.ts';
+import { report, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
 import { NONE, SOME, served } from '../support/bench-results.ts';
 
@@ -34,19 +34,6 @@ test('targets: CPU time of streaming is extrapolated to the whole file', () => {
   expect(measured('100 downloads, CPU of Postern ÷ Express')?.rounds).toEqual([0.1 / 40]);
 });
 
-test('report: only measured workloads have tables', () => {
-  const all = report(SOME);
-  expect(Object.keys(all)).toEqual([
-    ...['serve', 'single', 'fresh', 'cost', 'download', 'downloadWhole', 'growth'],
-    'targets',
-  ]);
-  expect(aligned(all.growth ?? [])).toMatch(/^1,000,000 +89 +89–89 +0.89 +10 +20 +–$/m);
-  // Express: extrapolated to 40 s. Postern: nginx sends the file, so no extrapolation.
-  const forWhole = (title: string) => all.download?.find(([first]) => first === title)?.at(-2);
-  expect([forWhole('Express, streaming'), forWhole('Postern, Redis')]).toEqual(['40.00', '–']);
-  expect(Object.keys(report(NONE))).toEqual(['targets']);
-});
-
 test('page: Postern is compared within each round, and only with what was measured', () => {
   const own = { own: [served(40), served(60)], bare: [], redis: [served(80), served(30)] };
   const { decide } = readersTables({ ...NONE, serve: own });
@@ -54,21 +41,6 @@ test('page: Postern is compared within each round, and only with what was measur
     ['20 lines of Node.js, auth_request', '1.25', '0.50–2.00', '1.00'],
   ]);
   expect(readersTables(NONE)).toEqual({});
-});
-
-test('page: tables are replaced, other text is kept', () => {
-  const page = 'before\n<!-- bench:growth -->\nold\n<!-- /bench -->\nafter\n';
-  const filled = fillIn(page, {
-    growth: [
-      ['a', 'b'],
-      ['c', '1'],
-    ],
-  });
-  expect(filled).toBe(
-    'before\n<!-- bench:growth -->\n| a | b |\n|---|--:|\n| c | 1 |\n<!-- /bench -->\nafter\n',
-  );
-  // A table without new results stays.
-  expect(fillIn(page, {})).toBe(page);
 });
 
 test('page: a way to run Postern has its rate, its CPU time, the rate of a full core, and its latency', () => {

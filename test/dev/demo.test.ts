@@ -80,9 +80,3 @@ test.runIf(built && findOnPath('curl'))(
   },
   60_000,
 );
-
-test.runIf(built)('demo: an unknown argument prints the usage', async () => {
-  const { stdout, exited } = await start(['--twice']);
-  expect((await exited).code).toBe(1);
-  expect(stdout()).toContain('npm run demo -- --once');
-});

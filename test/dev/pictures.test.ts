@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { demoPicture } from '../../dev/build/pictures/demo.ts';
 import { doctorPicture } from '../../dev/build/pictures/doctor.ts';
-import { terminal, wrap } from '../../dev/build/pictures/terminal.ts';
 import { projectRoot, textOf } from '../harness/paths.ts';
 
 const built = existsSync(join(projectRoot, 'dist', 'cli', 'postern.js'));
@@ -30,20 +29,6 @@ Revocation
 12  Revoked.
     ✓ 200
 `;
-
-describe('terminal', () => {
-  test('text is XML', () => {
-    expect(terminal('a & b', [{ lines: ['<c>'] }])).toMatch(
-      /<title>a &amp; b<.*>&lt;c&gt;<\/text>/s,
-    );
-  });
-
-  test('a long line is wrapped at a space, and indented', () => {
-    const line = `    $ curl ${'a'.repeat(80)} ${'b'.repeat(30)} c`;
-    expect(wrap(line)).toEqual([`    $ curl ${'a'.repeat(80)}`, `          ${'b'.repeat(30)} c`]);
-    expect(wrap('x'.repeat(210)).join('').replaceAll(' ', '')).toBe('x'.repeat(210));
-  });
-});
 
 describe('docs/pictures/demo.svg', () => {
   test('shows the chosen sections, without a whole token or key', () => {

@@ -72,16 +72,6 @@ test.each([
   expect(tried.length).toBe(3);
 });
 
-test('onFreePorts: another error is not retried', async () => {
-  let calls = 0;
-  const start = async () => {
-    calls += 1;
-    throw new Error('unknown directive');
-  };
-  await expect(onFreePorts(1, start)).rejects.toThrow('unknown directive');
-  expect(calls).toBe(1);
-});
-
 const answering =
   (text: string) =>
   ({ port }: { port: number }) =>
@@ -104,24 +94,10 @@ test('startNginx: a reload has taken effect when it resolves', async () => {
   }
 });
 
-test('startNginx: a reload with an invalid configuration rejects and keeps the old workers', async () => {
-  const nginx = await forTest(startNginx({ config: answering('old') }));
-  const reload = nginx.reload(() => 'no_such_directive on;');
-  await expect(reload).rejects.toThrow(/unknown directive "no_such_directive".*\| no_such/s);
-  expect(await body(nginx.url('/'))).toBe('old');
-  await nginx.reload(answering('new'));
-  expect(await body(nginx.url('/'))).toBe('new');
-});
-
 test('startNginx: stop leaves no process and no folder', async () => {
   const nginx = await startNginx({ config: answering('x'), workers: 2 });
   await nginx.stop();
   expect(isGone(-nginx.pid)).toBe(true); // the group: master and workers
   await expect(readdir(nginx.dir)).rejects.toThrow('ENOENT');
   await expect(fetch(nginx.url('/'))).rejects.toThrow();
-});
-
-test('startNginx: an invalid configuration rejects with the message of nginx and the line', async () => {
-  const starting = startNginx({ config: () => 'server {\n  listen nowhere:1:2;\n}' });
-  await expect(starting).rejects.toThrow(/exited with code 1.*\[emerg\].*\| listen nowhere/s);
 });

@@ -48,12 +48,6 @@ test.each(['.', ...readdirSync(sets).map((set) => join('dev', 'packages', set))]
 
 const script = join(projectRoot, 'dist', 'test', 'harness', 'matrix.js');
 
-test('matrix: an unknown row is an error that names the rows', async () => {
-  const { ok, output } = await tryRun(process.execPath, [script, 'node-18']);
-  expect(ok).toBe(false);
-  expect(output).toMatch(/^unknown row node-18: node-20, node-22, .*nginx, redis, valkey\n$/);
-});
-
 test('matrix: the workflow and .ci/run name only rows that exist', async () => {
   const { output } = await tryRun(process.execPath, [script, 'none']);
   const rows = output.trim().split(/[:,] /).slice(1);
