@@ -14,16 +14,12 @@ import {
 import { makeFilm } from '../support/clients/hls.ts';
 import {
   client,
-  downloader,
-  hasAddresses,
   type LogLine,
-  refused,
   revoke,
   stateOf,
   usedOnceFrom,
   waitForLines,
 } from '../support/clients/programs.ts';
-import { folderForTest } from '../support/for-test.ts';
 import { mount } from '../support/postern.ts';
 import { type SiteMode, siteForTest } from '../support/site.ts';
 
@@ -117,39 +113,6 @@ test.for(cases)('prefetch, %s: takes no use by %s', async ([name, mode], context
   }
 });
 
-test.runIf(hasAddresses).for(cases)(
-  'uses, %s: a file with one use is saved again, and another client gets 401 by %s',
-  async ([name, mode], context) => {
-    const browser = await openBrowser(name, context);
-    const curl = await downloader('curl', context);
-    const files = { 'any.bin': BYTES, 'cookie.bin': BYTES };
-    const site = await siteForTest({ mode, files, locations: pagesLocation });
-    const any = await site.issue({ path: '/download/any.bin', max_uses: 1 });
-    const cookie = await site.issue({ path: '/download/cookie.bin', max_uses: 1, bind: 'cookie' });
-    const links = link('any', any.url) + link('cookie', cookie.url);
-    const page = await browser.open(await pageOf(site, links));
-    const file = join(await folderForTest(), 'none');
-    const byCurl = ({ url }: { url: string }, from: string) =>
-      curl.download({ url: site.nginx.url(url), file, from });
-
-    for (let i = 0; i < 2; i += 1) {
-      for (const id of ['any', 'cookie']) {
-        await page.click(`#${id}`);
-        const saved = await browser.downloaded();
-        expect(saved.name).toBe(`${id}.bin`);
-        expect(saved.content.equals(BYTES)).toBe(true);
-      }
-      expect(await byCurl(any, '127.0.0.5')).toMatchObject(refused);
-      // The browser's own address, but not its cookie.
-      expect(await byCurl(cookie, '127.0.0.1')).toMatchObject(refused);
-    }
-
-    for (const { id } of [any, cookie]) {
-      expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-    }
-  },
-);
-
 const pdf = `%PDF-1.4
 1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
 2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
@@ -236,36 +199,6 @@ test.for(cases)(
     expect(await stateOf(site, archive.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   },
 );
-
-// Two limits of `sandbox` for a folder of pages. `allow-same-origin allow-downloads` would remove them,
-// and still no script could run.
-
-test.for(browsers)(
-  'sandbox, %s: a page in it loads no pictures with the cookie',
-  async (name, context) => {
-    const browser = await openBrowser(name, context);
-    const site = await startFiles('auth_request');
-    const { access_token } = await site.issue({ prefix: '/download/', cookie: true });
-    const page = await browser.open(site.nginx.url(`/download/a.html?token=${access_token}`));
-    // An opaque origin is another site, and the cookie is SameSite.
-    expect(await page.evaluate(WIDTH)).toBe(0);
-  },
-);
-
-test.for(browsers)('sandbox, %s: a link in it saves no file', async (name, context) => {
-  const browser = await openBrowser(name, context);
-  const site = await startFiles('auth_request');
-  const { id, url } = await site.issue({ prefix: '/download/' });
-  const page = await browser.open(site.nginx.url(`${url}a.html`));
-  await page.click('#zip');
-  // The browser requests the file and drops the response: a use of the token would be taken.
-  await waitForLines(site, id, (lines) => lines.some(({ request }) => request.includes('a.zip')));
-  // A later download is complete first.
-  const next = await site.issue({ path: '/download/a.zip', filename: 'next.zip' });
-  const own = await browser.open(await pageOf(site, link('next', next.url)));
-  await own.click('#next');
-  expect(await browser.downloaded()).toMatchObject({ name: 'next.zip' });
-});
 
 test.for(cases)(
   'cookies, %s: those of two nested folders are kept by %s',

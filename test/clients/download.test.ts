@@ -9,7 +9,6 @@ import { FRAMES, makePlaylist, play, SECONDS } from '../support/clients/hls.ts';
 import {
   client,
   downloader,
-  refused,
   stateOf,
   usedOnceFrom,
   waitForLines,
@@ -31,27 +30,6 @@ describe.each(modes)('by %s', (mode) => {
   });
 
   test.for([
-    ['the whole file', [], BYTES],
-    ['a range', ['--range', '100-199'], BYTES.subarray(100, 200)],
-    ['the end', ['--range', '-5'], BYTES.subarray(-5)],
-    ['the whole file by HTTP/1.0', ['--http1.0'], BYTES],
-  ] as const)('curl saves %s', async ([, more, expected], context) => {
-    const curl = await downloader('curl', context);
-    const file = join(await folderForTest(), 'a.bin');
-    expect(await curl.download({ url, file, more })).toMatchObject({ code: 0, stderr: '' });
-    expect((await readFile(file)).equals(expected)).toBe(true);
-  });
-
-  test('curl -I shows the headers without a body', async (context) => {
-    const curl = await client('curl', context);
-    const { code, stdout } = await curl.run(['--disable', '--silent', '-I', url]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:[\w-]+: .*\r\n)+\r\n$/);
-    expect(stdout).toContain('\r\nContent-Length: 300000\r\n');
-    expect(stdout).toContain('\r\nAccept-Ranges: bytes\r\n');
-  });
-
-  test.for([
     ['any', []],
     ['cookie', ['--cookie', '']],
   ] as const)('curl confirms a link by POST, with bind %s', async ([bind, more], context) => {
@@ -63,13 +41,6 @@ describe.each(modes)('by %s', (mode) => {
     expect((await curl.run([...args, link])).code).toBe(22);
     expect((await curl.run([...args, '--data', '', link])).code).toBe(0);
     expect((await readFile(file)).equals(BYTES)).toBe(true);
-  });
-
-  test('curl --fail reports the status for an invalid token', async (context) => {
-    const curl = await downloader('curl', context);
-    const file = join(await folderForTest(), 'a.bin');
-    const ended = await curl.download({ url: site.nginx.url('/download/a.bin'), file });
-    expect(ended).toMatchObject(refused);
   });
 
   test.for([

@@ -134,18 +134,9 @@ describe('boundaries: a file imports only what its part of the project may use',
   test.each([
     ['service/decide/a.ts', "import 'node:fs'", 'depends on no framework'],
     ['service/token/a.ts', "import type {} from 'pino'", 'depends on no framework'],
-    ['service/token/a.ts', "import '../decide/scope.ts'", 'depends on no framework'],
     ['service/gate/gate.ts', "await import('../store/open.ts')", 'neither a store'],
     ['service/api/a.ts', "import { x } from '../config/config.ts'", 'neither a store'],
-    [
-      'service/process/listen.ts',
-      "import '../../test/harness/ports.ts'",
-      'runs without cli/, doctor/',
-    ],
-    ['doctor/a.ts', "import '../cli/program.ts'", 'a separate product'],
     ['client/a.ts', "import 'node:http'", 'runs everywhere'],
-    ['client/a.ts', "import type { A } from '../service/problem.ts'", 'without the service'],
-    ['dev/a.ts', "import 'vitest'", 'imports no test'],
   ])('%s: %s is reported with the reason', (file, code, reason) => {
     const [found] = importsOf(file, code);
     expect(found && violation(found)).toContain(reason);

@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { check, type Operation, type Verdict } from '../../bench/failover/checker.ts';
-import { during } from '../../bench/failover/measure.ts';
-import { createRandom } from '../../bench/failover/random.ts';
 import { problems, type Row } from '../../bench/failover/row.ts';
 import type { Scenario } from '../../bench/failover/scenario.ts';
 
@@ -142,22 +140,4 @@ test.each<[string, Row, Scenario, RegExp[]]>([
   const found = problems(of, scenario);
   expect(found).toHaveLength(expected.length);
   for (const [i, pattern] of expected.entries()) expect(found[i]).toMatch(pattern);
-});
-
-test('a violation names the failure in force, and the same seed gives the same numbers', () => {
-  const open = { op: 'open', token: 't', file: 'a', single: false, outcome: 'opened' } as const;
-  const faults = [
-    { name: 'a kill, 1 of 2', start: 1_000 },
-    { name: 'a kill, 2 of 2', start: 9_000 },
-  ];
-  const at = (start: number) => during({ ...open, requester: 'A', start, end: start }, faults);
-  expect([500, 3_500, 9_000].map(at)).toEqual([
-    'A opened t 0.0 s after no fault',
-    'A opened t 2.5 s after a kill, 1 of 2',
-    'A opened t 0.0 s after a kill, 2 of 2',
-  ]);
-  const [one, other] = [createRandom(7), createRandom(7)];
-  const numbers = Array.from({ length: 100 }, one);
-  expect(Array.from({ length: 100 }, other)).toEqual(numbers);
-  expect(new Set(numbers).size).toBe(100);
 });

@@ -2,12 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { pictures } from '../../bench/report/charts.ts';
 import { brokenLinks } from '../../dev/build/site/links.ts';
 import { buildSite } from '../../dev/build/site/site.ts';
 import { loadPackage } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { NONE, SOME } from '../support/bench-results.ts';
 import { folderForTest } from '../support/for-test.ts';
 
 interface MiniSearch {
@@ -37,13 +35,4 @@ test('npm run docs: each page is in the site, each link leads somewhere, and the
   const options = { fields: ['title', 'titles', 'text'], storeFields: ['title', 'titles'] };
   const [first] = MiniSearch.loadJSON(json, options).search('POSTERN_DECISION_TTL');
   expect(first?.id).toContain('/postern/docs/');
-});
-
-test('charts: one for each measured workload', async () => {
-  const drawn = await pictures(SOME);
-  expect(Object.keys(drawn)).toEqual(['small-file.svg', 'fresh-tokens.svg', 'downloads-cpu.svg']);
-  for (const svg of Object.values(drawn)) expect(svg).toMatch(/^<svg [^>]*xmlns="http/);
-  expect(drawn['fresh-tokens.svg']).toContain('40  (× 4.00)');
-  expect(drawn['downloads-cpu.svg']).toContain('40.00 s, extrapolated');
-  expect(await pictures(NONE)).toEqual({});
 });

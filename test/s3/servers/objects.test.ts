@@ -1,15 +1,6 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSign, storageUrl } from '../../../service/s3/sign.ts';
-import { tryRun } from '../../harness/run.ts';
 import { S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
-import { findTool } from '../../harness/tools.ts';
-import { openBrowser, pageOf, pagesLocation, playAll } from '../../support/browser.ts';
-import { fragments, makePlaylist, SECONDS } from '../../support/clients/hls.ts';
-import { client, waitForLines } from '../../support/clients/programs.ts';
-import { folderForTest, forTest } from '../../support/for-test.ts';
+import { forTest } from '../../support/for-test.ts';
 import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
 import {
@@ -17,7 +8,6 @@ import {
   type StorageSite,
   signFor,
   startStorageSite,
-  timeOf,
 } from '../../support/storage-sites.ts';
 
 const TEXT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
@@ -102,29 +92,6 @@ describe.each(modes)('object store: objects by %s', (mode) => {
   );
 });
 
-test.for(modes)(
-  'Chromium: plays HLS from a private bucket with the token of a prefix by %s',
-  { timeout: START_MS },
-  async (mode, context) => {
-    const browser = await openBrowser('Chromium', context);
-    const ffmpeg = await client('ffmpeg', context);
-    const folder = join(await folderForTest(), 'hls');
-    await makePlaylist(ffmpeg, folder, fragments);
-    const media: Record<string, Buffer> = {};
-    for (const name of await readdir(folder)) {
-      media[`videos/hls/${name}`] = await readFile(join(folder, name));
-    }
-    const site = await forTest(startStorageSite({ media }, { mode, locations: pagesLocation }));
-    const { id, url } = await site.issue({ prefix: '/media/hls/' });
-    const page = await browser.open(await pageOf(site, 'A page of the site'));
-    expect(await page.evaluate(playAll(`${url}index.m3u8`))).toBeCloseTo(SECONDS);
-    const count = Object.keys(media).length;
-    const lines = await waitForLines(site, id, ({ length }) => length >= count);
-    expect(new Set(lines.map(({ code }) => code))).toEqual(new Set(['allow']));
-    expect(JSON.stringify(lines)).not.toMatch(/X-Amz|videos/);
-  },
-);
-
 // The other tests prove something only if this server refuses a wrong signature.
 test(
   'the S3 server of the tests accepts a valid signature until its end, and no other',
@@ -147,71 +114,6 @@ test(
       (url: string) => url.replace(/\?.*/, ''),
     ]) {
       expect(await ask(0, change)).toMatch(/^40[03] (?!content)/);
-    }
-  },
-  START_MS,
-);
-
-const SCRIPT = `
-import json, sys
-import botocore.session
-from botocore.config import Config
-asked = json.load(open(sys.argv[1]))
-client = botocore.session.get_session().create_client(
-    "s3", region_name="eu-central-1", endpoint_url=asked["endpoint"], aws_access_key_id="AKIA",
-    aws_secret_access_key=asked["secret"], aws_session_token=asked["token"],
-    config=Config(signature_version="s3v4", s3={"addressing_style": asked["style"]}))
-for key in asked["keys"]:
-    params = {"Bucket": "my-media", "Key": key}
-    print(client.generate_presigned_url("get_object", Params=params, ExpiresIn=60))
-`;
-
-const inOrder = (url: string) => {
-  const [path, query] = url.split('?');
-  return [path, ...(query ?? '').split('&').sort()];
-};
-
-test.each([
-  ['path', 'http://127.0.0.1:9000', undefined],
-  ['virtual-host', 'https://s3.eu-central-1.amazonaws.com', 'token/+='],
-] as const)(
-  'sign: the same URLs as of botocore for 1,000 names, %s style',
-  async (style, endpoint, sessionToken) => {
-    const python = await findTool('python3-swift');
-    const segment = fc
-      .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
-      .map((text) => text.replaceAll('/', '+'))
-      .filter((text) => text !== '.' && text !== '..');
-    const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
-    const names = fc.sample(path, { numRuns: 1000, seed: 16 });
-
-    const folder = await folderForTest();
-    const credentials = {
-      accessKeyId: 'AKIA',
-      secretAccessKey: 'Qz+secret/of=botocoreZq',
-      ...(sessionToken !== undefined && { sessionToken }),
-    };
-    const [script, asked] = [join(folder, 'sign.py'), join(folder, 'asked.json')];
-    await writeFile(script, SCRIPT);
-    const request = {
-      endpoint,
-      style: style === 'path' ? style : 'virtual',
-      secret: credentials.secretAccessKey,
-      token: sessionToken ?? null,
-      keys: names.map((name) => `videos/${name}`),
-    };
-    await writeFile(asked, JSON.stringify(request));
-    const ran = await tryRun(python.path, [script, asked], python.env);
-    const theirs = ran.output.trim().split('\n');
-    expect([ran.ok, theirs.length]).toEqual([true, 1000]);
-
-    const bucket = { region: 'eu-central-1', bucket: 'my-media', prefix: 'videos/' };
-    const location = { ...bucket, endpoint, style };
-    for (const [i, name] of names.entries()) {
-      const url = theirs[i] ?? '';
-      const now = timeOf(new URL(url).search);
-      const { object, args } = createSign(location, credentials, () => now)(name);
-      expect(inOrder(`${storageUrl(location)}${object}?${args}`)).toEqual(inOrder(url));
     }
   },
   START_MS,
