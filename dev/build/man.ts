@@ -40,7 +40,7 @@ function usage(command: Command): string {
   return `${words.join(' ')} ${command.usage()}`;
 }
 
-/** With the descriptions of its arguments. */
+/** The options of a command, with the descriptions of its arguments. */
 function options(command: Command): string[] {
   const help = command.createHelp();
   const entries = [

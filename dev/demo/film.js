@@ -1,4 +1,4 @@
-/** Of film.mp4. */
+/** The type of film.mp4. */
 const TYPE = 'video/mp4; codecs="vp09.00.11.08"';
 
 /**

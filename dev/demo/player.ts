@@ -7,7 +7,7 @@ import type { Site } from './site.ts';
 interface Expected {
   readonly status: number;
   readonly sha256?: string;
-  /** Of the problem document. */
+  /** The code of the problem document. */
   readonly code?: string;
 }
 

@@ -64,7 +64,7 @@ export function listOperation(store: StoreReads): Operation {
       const { body, count, next } = await listInPieces(read, limit, cursor);
       note(c, { count });
       const again = new URLSearchParams({ ...query, ...(next && { cursor: next }) });
-      // RFC 8288.
+      // The form of this header is in RFC 8288.
       const link = next && { Link: `</tokens?${again}>; rel="next"` };
       return respond(c, body, { 'Content-Type': JSON_TYPE, ...link });
     },

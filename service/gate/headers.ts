@@ -5,7 +5,7 @@ import { type Grant, isFolder } from '../token/grant.ts';
 
 /**
  * Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. The snippets pass no header of
- * the client under these names.
+ * the requester under these names.
  */
 export const requestHeaders = {
   uri: 'x-original-uri',

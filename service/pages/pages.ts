@@ -33,7 +33,7 @@ const FORM_OF: ReadonlyMap<string, Shown['form']> = new Map([
 
 /**
  * Pages of denials per second of an instance. nginx has a plain sentence for the others. Pages with a form and lists
- * have no limit: they need a valid token, and a client that floods them must not hide those of other people.
+ * have no limit: they need a valid token, and a requester that floods them must not hide those of other people.
  */
 export const MAX_PAGES = 500;
 

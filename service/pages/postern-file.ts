@@ -28,7 +28,7 @@ export function formFile({ until, file, opens }: Form, isUnkept: boolean): strin
 export const listFile = (path: string, until: number) =>
   `list ${pageText(path)} ${timeText(until)}`;
 
-/** What one of them said. A client can also have sent it, if nginx does not use the snippets. */
+/** What one of them said. A requester can also have sent it, if nginx does not use the snippets. */
 export function readFileHeader(text: string, isList: boolean) {
   const [first = '', name = '', ...more] = text.split(' ');
   const [iso = ''] = isList ? more : [first];

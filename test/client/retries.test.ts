@@ -32,7 +32,7 @@ const temporary: Array<[string, Handler, string]> = [
   ['a lost connection', lost, 'unreachable'],
 ];
 
-test.each(temporary)('%s: what changes something is sent once', async (_, handler, code) => {
+test.each(temporary)('retry: %s: what changes something is sent once', async (_, handler, code) => {
   for (const [name, call] of once) {
     const { sent, postern } = createFaked(handler);
     await expect(call(postern), name).rejects.toMatchObject({ code });
@@ -40,17 +40,20 @@ test.each(temporary)('%s: what changes something is sent once', async (_, handle
   }
 });
 
-test.each(temporary)('%s: what can be repeated is sent three times', async (_, handler, code) => {
-  await Promise.all(
-    repeatable.map(async ([name, call]) => {
-      const { sent, postern } = createFaked(handler);
-      await expect(call(postern), name).rejects.toMatchObject({ code });
-      expect(sent.length, name).toBe(3);
-    }),
-  );
-});
+test.each(temporary)(
+  'retry: %s: what can be repeated is sent three times',
+  async (_, handler, code) => {
+    await Promise.all(
+      repeatable.map(async ([name, call]) => {
+        const { sent, postern } = createFaked(handler);
+        await expect(call(postern), name).rejects.toMatchObject({ code });
+        expect(sent.length, name).toBe(3);
+      }),
+    );
+  },
+);
 
-test('a retry that is answered succeeds', async () => {
+test('retry: one that is answered succeeds', async () => {
   let count = 0;
   const { sent, postern } = createFaked(() => {
     count += 1;

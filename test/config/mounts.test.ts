@@ -71,7 +71,7 @@ test.each([
   ['/a/=/x/,.s:/a/=/y/', 'a site'],
   ['/a/=/x/,/a/=/y/', 'once'],
   ['S:/a/=/x/,s:/a/=/y/', 'once'],
-  // Loops.
+  // A mount that would serve itself is a loop.
   ['/a/=/a/', 'is the same as the public prefix /a/'],
   ['/a/=/a/b/', 'is under the public prefix /a/'],
   ['/a/b/=/a/', 'contains the public prefix /a/b/'],

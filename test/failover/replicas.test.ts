@@ -239,7 +239,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     const options = { replicas, timeoutMs: 5_000 };
     const { servers, store, pause, resume } = await opened(context, start(), options);
     const id = await prepared(store);
-    // On each master of a cluster.
+    // Twenty tokens are on each master of a cluster.
     const read = await Promise.all(Array.from({ length: 20 }, () => prepared(store)));
     pause();
     let isWaiting = true;

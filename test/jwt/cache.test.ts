@@ -113,7 +113,7 @@ describe('entries', () => {
   test('JWT cache: a known token removes no other entry', () => {
     const memory = fresh();
     for (let i = 0; i < MOST; i += 1) memory.set(`${i}`, `of ${i}`, later);
-    // As with many simultaneous requests with a new token.
+    // Many simultaneous requests with a new token do this.
     for (let i = 0; i < 100; i += 1) memory.set('9', 'again', later);
     for (const i of [0, 1, 2, 99]) expect(memory.get(`${i}`)).toBe(`of ${i}`);
     // It is now the newest entry.

@@ -142,7 +142,7 @@ test.each<[Record<string, string>, InheritedSocket[], string[]]>([
   [{}, [GATE, GATE], ['LISTEN_FDNAMES']],
   [{}, [{ ...GATE, kind: 'other' }], ['LISTEN_FDNAMES']],
   [{}, [{ ...API, name: 'delivery' }], ['LISTEN_FDNAMES']],
-  // In another network namespace.
+  // The socket is in another network namespace.
   [{ POSTERN_LISTEN: 'unix:/b.sock' }, [{ name: 'gate', fd: 3, kind: 'unknown' }], []],
   [{}, [at('127.0.0.1')], []],
   [{}, [at('0.0.0.0')], ['POSTERN_DELIVERY_LISTEN']],

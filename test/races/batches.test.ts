@@ -62,7 +62,7 @@ function post(body: string, port = service.apiPort, key = KEY): Promise<number> 
   );
 }
 
-test('a heap of 128 MB holds 512 batches of 120 kB of 64 clients that arrive at once', async () => {
+test('batch: a heap of 128 MB holds 512 batches of 120 kB of 64 clients that arrive at once', async () => {
   const clients = Array.from({ length: 64 }, (_, i) => `the-key-of-client-${i}`);
   const env = {
     ...{ ...TIMEOUT, NODE_OPTIONS: '--max-old-space-size=128' },

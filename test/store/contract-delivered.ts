@@ -101,7 +101,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
     await store.revoke(external, 'web');
     const ids = [unknown, live, revoked, other, external];
     const { added, ...rest } = await store.addDelivered(ids.map((id) => [id, sent([0, 50])]));
-    // In a cluster in any order.
+    // A cluster answers in any order.
     const clients = Object.fromEntries(added.map(({ id, client }) => [id, client]));
     expect(clients).toEqual({ [live]: 'web', [other]: 'other' });
     expect([added.length, rest]).toEqual([2, { unsent: [], lost: [] }]);

@@ -235,7 +235,7 @@ function pinContract({ store, now, issue: issueGrant }: Contracted): void {
     await store.redeem(id, from(), false);
     expect(await store.countAttempt(id, MAX)).toBe(2);
     expect(await store.countAttempt(id, MAX)).toBe(3);
-    // Only its own attempt.
+    // A use takes back only its own attempt.
     await store.redeem(id, from(), true);
     expect(await store.countAttempt(id, MAX)).toBe(3);
     expect((await store.requesters(id)).total).toBe(MAX + 8);

@@ -2,7 +2,7 @@ import type { Results } from '../../bench/run.ts';
 import type { Downloaded, Served } from '../../bench/workloads.ts';
 
 const EMPTY = { serve: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
-/** Of a benchmark that measured nothing. */
+/** The results of a benchmark that measured nothing. */
 export const NONE: Results = { ...EMPTY, failed: [] };
 
 function load(perSecond: number) {
@@ -20,7 +20,7 @@ function downloaded(bytes: number, service: number): Downloaded {
   return { bytes, bytesPerSecond, cpu: { nginx: 1, service }, peakBytes: undefined };
 }
 
-/** Of some workloads and systems. */
+/** The results of some workloads and systems. */
 export const SOME: Results = {
   ...NONE,
   serve: { bare: [served(100), served(50)], redis: [served(80), served(30)] },

@@ -75,7 +75,7 @@ interface BuiltSiteOptions {
   readonly storage: Readonly<Record<string, string>>;
   /** More of the service's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Of `postern nginx`. */
+  /** The arguments of `postern nginx`. */
   readonly words?: readonly string[];
   /** Changes each file that `postern nginx` writes, for the test. */
   readonly edit?: (text: string) => string;

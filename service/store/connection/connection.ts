@@ -230,13 +230,13 @@ const MAX_WAITING = 1000;
  */
 export function createAttempt(timeoutMs: number) {
   let ended: Promise<void> | undefined;
-  let places = 0;
+  let keysLeft = 0;
   let end = () => {};
 
   return {
     begin(): void {
       if (ended !== undefined) return;
-      places = MAX_WAITING;
+      keysLeft = MAX_WAITING;
       ended = new Promise((resolve) => {
         const timer = setTimeout(() => end(), Math.min(timeoutMs, MAX_RECONNECT_MS));
         end = () => {
@@ -252,8 +252,8 @@ export function createAttempt(timeoutMs: number) {
 
     /** Sends a command with these keys now, or after the attempt. */
     wait<T>(keys: readonly string[], send: () => Promise<T>): Promise<T> {
-      if (ended === undefined || keys.length > places) return send();
-      places -= keys.length;
+      if (ended === undefined || keys.length > keysLeft) return send();
+      keysLeft -= keys.length;
       return ended.then(send);
     },
   };

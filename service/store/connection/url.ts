@@ -13,7 +13,7 @@ export interface StoreUrl {
   /** The Unix socket of a server on this machine, instead of addresses. */
   readonly path?: string;
   readonly isTls: boolean;
-  /** For the servers with the data. The sentinels have their own settings. */
+  /** The credentials of the servers with the data. The sentinels have their own settings. */
   readonly username?: string;
   readonly password?: string;
   /** The name of the master in the configuration of the sentinels. */

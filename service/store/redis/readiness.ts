@@ -13,7 +13,7 @@ import type { Replicas } from './replicas.ts';
 /** Two sentinels do not start a failover if the machine of the master and of one of them fails. */
 const MIN_SENTINELS = 3;
 
-/** Of Redis. Valkey reports a version of Redis, too. */
+/** The oldest version of Redis. Valkey reports a version of Redis, too. */
 const MIN_VERSION = 7;
 
 /** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */

@@ -24,7 +24,7 @@ test('disk: finds links in each folder, and in the folders that they lead to', a
   await symlink('../other', join(www, 'out'));
   await symlink('.', join(www, 'loop'));
   await symlink('nowhere', join(www, 'dangling'));
-  // Behind a link.
+  // This link is behind another one.
   await symlink('a.txt', join(top, 'other', 'b'));
   await symlink('../other', join(top, 'other', 'again'));
   const disk = createDisk();

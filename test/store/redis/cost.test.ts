@@ -108,7 +108,7 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
     return [newId(), grantAt(now, subject === undefined ? {} : { subject })] as const;
   });
   expect(await turnsOf(store.issue(many))).toBe(1);
-  // For requests that arrive together.
+  // Requests that arrive together share a turn.
   const alone = many.map(() => issueTo(store));
   expect(await turnsOf(Promise.all(alone))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);

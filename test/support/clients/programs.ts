@@ -69,7 +69,7 @@ export interface Download {
 }
 
 interface CommandLine {
-  /** Without what the user or the system has configured. */
+  /** The arguments. They exclude what the user or the system has configured. */
   args(download: Required<Pick<Download, 'url' | 'file' | 'from'>>): readonly string[];
   /** Options to continue an incomplete file. */
   readonly resume: readonly string[];

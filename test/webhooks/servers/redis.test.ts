@@ -36,7 +36,7 @@ test('events, Redis: nothing is written while there are no events, and nothing i
   await added([event('x')]);
   for (const one of (await store.take(5)).events) {
     await store.settle(one, { kind: 'delivered' });
-    // By an instance that is late.
+    // An instance that is late settles it again.
     await store.settle(one, { kind: 'dead', reason: 'status 500' });
   }
   expect((await keysOf(redis)).sort()).toEqual(['postern:{events}', 'postern:{events}:clock']);
@@ -59,7 +59,7 @@ test('events, Redis: an event of an instance that is gone is taken when its leas
   const before = Date.now();
   expect((await store.take(1)).events).toHaveLength(1);
   expect((await store.take(1)).events).toEqual([]);
-  // As if the time had passed.
+  // The test pretends that the time has passed.
   const [, , , entry] = (await tell(redis, 'ZRANGE postern:{events}:due 0 -1')).split(/\r\n|\$\d+/);
   expect(entry).toMatch(/^\d+-\d+$/);
   const [, due] = (await tell(redis, `ZSCORE postern:{events}:due ${entry}`)).split('\r\n');
