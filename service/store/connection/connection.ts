@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { isLoss, isSilence } from './failure.ts';
@@ -39,17 +38,7 @@ export type Value = readonly [record: string | null | StoreUnavailable, leftMs: 
 
 export type Reply = readonly [error: Error | null, value: unknown];
 
-const COMMANDS = [
-  'eval',
-  'evalsha',
-  'hdel',
-  'hget',
-  'hmget',
-  'pexpire',
-  'set',
-  'zrange',
-  'zrem',
-] as const;
+const COMMANDS = ['eval', 'hdel', 'hget', 'hmget', 'pexpire', 'set', 'zrange', 'zrem'] as const;
 
 /** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
 export interface Connection {
@@ -101,7 +90,7 @@ export type SendTo = <T>(key: string, run: (redis: Redis) => Promise<T>) => Prom
 /** The commands of a client, each by `send`. */
 export function commandsOf(send: SendTo): Connection['redis'] {
   const commands = COMMANDS.map((name) => {
-    const keyAt = name.startsWith('eval') ? 2 : 0;
+    const keyAt = name === 'eval' ? 2 : 0;
     const run = (...args: unknown[]) =>
       send(String(args[keyAt]), (redis) =>
         (redis[name] as (...args: unknown[]) => Promise<unknown>)(...args),
@@ -109,23 +98,6 @@ export function commandsOf(send: SendTo): Connection['redis'] {
     return [name, run];
   });
   return Object.fromEntries(commands);
-}
-
-/**
- * Runs a script by its digest, which Redis would compute again for each EVAL: issuing a token takes 6 to 9 % of Redis'
- * time more with EVAL. Sends the script if Redis has not had it since its start.
- */
-export function byDigest(redis: Connection['redis'], script: string) {
-  const digest = hash('sha1', script);
-  return async (keys: readonly string[], args: ReadonlyArray<string | number>) => {
-    const all = [keys.length, ...keys, ...args] as const;
-    try {
-      return await redis.evalsha(digest, ...all);
-    } catch (error) {
-      if (!(error as Error).message.startsWith('NOSCRIPT ')) throw error;
-      return redis.eval(script, ...all);
-    }
-  };
 }
 
 /** What a connection provides for its state. */

@@ -55,7 +55,7 @@ export function openCommands(options: RedisStoreOptions) {
     }
   }
 
-  /** Sends whole scripts, not their digests, which Redis loses when it restarts: a use must not wait for both. */
+  /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
   const run: Run = (script, names, args) =>
     reply(() => redis.eval(script, names.length, ...names, ...args));
 

@@ -2,7 +2,6 @@ import { together } from '../../coalesce.ts';
 import { nextTurn } from '../../pieces.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
 import { type Entry, type Store, Unacknowledged } from '../../token/store.ts';
-import { byDigest } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
@@ -52,8 +51,6 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
     return isCluster ? acknowledged(index, add) : add();
   }
 
-  const runIssue = byDigest(redis, ISSUE);
-
   /** The requests of one turn of the event loop in one script: a script for each takes Redis twice the time. */
   const issueEncoded = together<readonly Encoded[], void>(
     async (requests) => {
@@ -62,12 +59,12 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
       const args = requests.flatMap((request, i) =>
         request.flatMap((grant) => [i + 1, ...grant.args]),
       );
-      const results = await reply(() => runIssue(names, args));
+      const results = await run(ISSUE, names, args);
       if (!Array.isArray(results) || results.length !== requests.length) throw unexpected();
       return results.map((result) => {
         if (result === 1) return undefined;
         if (!(result instanceof Error)) return unexpected();
-        return connection.failureOf(Object.assign(result, { command: { name: 'evalsha' } }));
+        return connection.failureOf(Object.assign(result, { command: { name: 'eval' } }));
       });
     },
     MAX_BYTES,

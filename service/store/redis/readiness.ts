@@ -1,6 +1,5 @@
 import type { Health, StoreUnavailable } from '../../token/store.ts';
 import {
-  byDigest,
   type Connection,
   type RedisStoreOptions,
   type Reply,
@@ -67,8 +66,6 @@ export function createStoreHealth(
   writeAll: () => Promise<readonly Reply[]>,
 ) {
   const { kind: store } = checkedUrl(url);
-  // This fails if the user may not call EVALSHA, which no script can find out.
-  const findForbidden = byDigest(connection.redis, FORBIDDEN);
   let warned: string | undefined;
   let isAccepted = false;
   let unusable: StoreUnavailable | undefined;
@@ -100,7 +97,9 @@ export function createStoreHealth(
   /** The checks above use few commands. The user may lack a permission that only requests need. */
   async function requirePermissions(): Promise<void> {
     const keys = connection.masterNames().map((name) => connection.keyOn(name, `${prefix}ready`));
-    const lists = await Promise.all(keys.map((key) => findForbidden([`${key}:rights`], [])));
+    const lists = await Promise.all(
+      keys.map((key) => connection.redis.eval(FORBIDDEN, 1, `${key}:rights`)),
+    );
     if (lists.every((list) => Array.isArray(list) && list.length === 0)) return;
     // This shows only known names: /readyz needs no key, and a server can reply with anything.
     const replied = new Set(lists.flat());

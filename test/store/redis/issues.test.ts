@@ -40,7 +40,7 @@ test('issue: the requests of one turn are one command, and a broken index fails 
   requests.push([entryOf({ client: 'shared', covers: '/download/batch' }), entryOf(bad[1])]);
   const done = await Promise.allSettled(requests.map((request) => store.issue(request)));
 
-  expect(await callsOf(redis, 'evalsha')).toBe(1);
+  expect(await callsOf(redis, 'eval')).toBe(1);
   expect(done.map(({ status }) => status)).toEqual([
     ...['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled', 'rejected'],
   ]);
@@ -82,32 +82,11 @@ test('issue: a command has a maximum number of grants, and removes a maximum num
     await tell(redis, 'CONFIG RESETSTAT');
     const requests = Array.from({ length: count }, () => [entryOf({ filename: path })]);
     await Promise.all(requests.map((request) => store.issue(request)));
-    const commands = await callsOf(redis, 'evalsha');
+    const commands = await callsOf(redis, 'eval');
     expect(commands).toBeGreaterThanOrEqual(count / most);
     expect(commands).toBeLessThan(count / 2 + 1);
     for (const [[id] = ['']] of requests) expect((await store.find(id)).grant).toBeDefined();
   }
-});
-
-test('issue: after a restart Redis gets the script again, once for all requests of a turn', async () => {
-  const { redis, store } = await quietStore();
-  await redis.restart();
-  await answers(store);
-  await tell(redis, 'CONFIG RESETSTAT');
-  const issueThree = () => Promise.all([1, 2, 3].map(() => store.issue([entryOf()])));
-  await issueThree();
-  expect(await callsOf(redis, 'eval')).toBe(1);
-  await issueThree();
-  expect(await callsOf(redis, 'eval')).toBe(1);
-  expect(await tell(redis, 'ZCARD postern:client:{web}')).toBe(':6');
-});
-
-test('issue: without the permission for EVALSHA nothing is issued, and the check names the permission', async () => {
-  const { redis, store } = await quietStore();
-  await tell(redis, 'ACL SETUSER default -evalsha');
-  const lacks = { shown: expect.stringMatching(/NOPERM to EVALSHA/) };
-  await expect(store.issue([entryOf()])).rejects.toMatchObject(lacks);
-  await expect(store.check()).rejects.toMatchObject(lacks);
 });
 
 test('issue: a server that became a replica is refused at once, until it is promoted', async () => {

@@ -96,11 +96,7 @@ const healthy =
     const own = answer(command);
     if (own !== '') return own;
     if (name === 'info') return bulk(info.join('\r\n'));
-    return ['wait', 'pexpire'].includes(name)
-      ? ':1\r\n'
-      : name === 'evalsha'
-        ? '*0\r\n'
-        : '+OK\r\n';
+    return ['wait', 'pexpire'].includes(name) ? ':1\r\n' : name === 'eval' ? '*0\r\n' : '+OK\r\n';
   };
 
 const always = (text: string): Answer => loggedIn((command) => `${text} ${quoted(command)}\r\n`);
@@ -120,8 +116,8 @@ const hostile: Record<string, { answer: Answer; greeting?: string }> = {
   'ASK to a name': { answer: loggedIn(() => `-ASK 1 ${WORD}.invalid:1\r\n`) },
   'a greeting that is not Redis': { answer: always('-ERR'), greeting: `${PASSWORD}\r\n` },
   'a reply that is not Redis': { answer: loggedIn((c) => `?${WORD} ${quoted(c)}\r\n`) },
-  'a list of secrets for EVALSHA': { answer: only('evalsha', list(bulk(WORD), bulk(PASSWORD))) },
-  'a secret for EVALSHA': { answer: only('evalsha', bulk(WORD)) },
+  'a list of secrets for EVAL': { answer: only('eval', list(bulk(WORD), bulk(PASSWORD))) },
+  'a secret for EVAL': { answer: only('eval', bulk(WORD)) },
   'a secret as the version': { answer: only('info', bulk(`redis_version:${WORD}`)) },
   'an old version with a secret': { answer: only('info', bulk(`redis_version:6.${WORD}`)) },
   'a secret as the policy': {

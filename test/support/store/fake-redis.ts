@@ -22,7 +22,6 @@ export const answerAs =
       case 'get':
         return value;
       case 'eval':
-      case 'evalsha':
         return '*0\r\n';
       case 'pttl':
         return ':1000\r\n';
