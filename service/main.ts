@@ -73,7 +73,7 @@ async function main(): Promise<void> {
   });
   const metricsText = sharedText(metrics.text, () => performance.now());
   // A reload keeps these.
-  const { emit } = events;
+  const { emit, stopSending } = events;
   const countsBytes = config.deliveryListen !== undefined;
   // A process that shares the API with others cannot say whose metrics the next request gets.
   const isApiShared = config.apiListen !== 'off' && config.apiListen.fd !== undefined;
@@ -156,7 +156,7 @@ async function main(): Promise<void> {
     await events.close();
     await stores.close();
   }
-  endOnSignal(process, { servers, closeStore, log, output, hangup });
+  endOnSignal(process, { servers, stopSending, closeStore, log, output, hangup });
   hangup.start(reload);
   watch.start();
 }

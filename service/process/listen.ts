@@ -57,8 +57,8 @@ export async function listen(
   field: string,
   receiveMs = RECEIVE_MS,
 ): Promise<Server> {
-  // Node.js would check this every 30 seconds.
-  const connectionsCheckingInterval = receiveMs / 10;
+  // Node.js would check this every 30 seconds. At the end of the process, the limit is LAST_MS.
+  const connectionsCheckingInterval = receiveMs / 60;
   const times = { headersTimeout: receiveMs, requestTimeout: receiveMs };
   const server = createServer({ ...LIMITS, ...times, connectionsCheckingInterval }, handler);
   const { fd } = where;
@@ -132,34 +132,36 @@ async function removeStale(path: string): Promise<void> {
 }
 
 /**
- * How long idle connections are still answered, with `Connection: close`, before they are closed. nginx
- * may have sent a request before it sees the end.
+ * How long requests are still accepted, with `Connection: close`, before idle connections are closed: nginx may have sent
+ * one before it sees the end. An incomplete request gets 408 after this time.
  */
-const CLOSE_IDLE_AFTER_MS = 500;
+const LAST_MS = 500;
 
-/** Stops accepting connections. Resolves when the requests in flight are answered, at the latest after `maxMs`. */
-export async function drain(servers: readonly Server[], maxMs: number): Promise<void> {
-  const closed = servers.map((server) => {
+/**
+ * Ends servers, within `maxMs` each, when the requests in flight are answered. The first one, the gate, listens until all
+ * others and `before` have ended: without it, each download waits for the next process.
+ */
+export async function drain(servers: readonly Server[], maxMs: number, before?: Promise<void>) {
+  for (const server of servers) {
     server.prependListener('request', (_, response) => {
       response.shouldKeepAlive = false;
     });
-    // The `close` of node:http would close idle connections immediately.
-    return new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
-  });
-  let idle: NodeJS.Timeout | undefined;
-  const closing = setTimeout(() => {
+    Object.assign(server, { headersTimeout: LAST_MS, requestTimeout: LAST_MS });
+  }
+  await new Promise((resolve) => setTimeout(resolve, Math.min(LAST_MS, maxMs)));
+  async function end(server: Server): Promise<void> {
+    // The `close` of node:http would stop the check of incomplete requests.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+    server.closeIdleConnections();
     // A connection becomes idle only when its response is sent.
-    idle = setInterval(() => {
-      for (const server of servers) server.closeIdleConnections();
-    }, 20);
-  }, CLOSE_IDLE_AFTER_MS);
-  const late = setTimeout(() => {
-    for (const server of servers) server.closeAllConnections();
-  }, maxMs);
-  await Promise.all(closed);
-  clearTimeout(closing);
-  clearInterval(idle);
-  clearTimeout(late);
+    const idle = setInterval(() => server.closeIdleConnections(), 20);
+    const late = setTimeout(() => server.closeAllConnections(), maxMs);
+    await closed;
+    clearInterval(idle);
+    clearTimeout(late);
+  }
+  await Promise.all([before, ...servers.slice(1).map(end)]);
+  await Promise.all(servers.slice(0, 1).map(end));
 }
 
 /** The first descriptor: SD_LISTEN_FDS_START. */

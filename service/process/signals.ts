@@ -54,14 +54,16 @@ export function endOnError(process: NodeJS.Process, log: Logger): void {
   });
 }
 
-/** Time for requests in flight. A supervisor usually waits 10 s for the end. */
-const DRAIN_MS = 4000;
+/** Time for requests in flight of the API, and then of the gate. A supervisor usually waits 10 s for the end. */
+const DRAIN_MS = 3500;
 
 /** The time for the last log lines, after that. */
 const FLUSH_MS = 500;
 
 interface Running {
+  /** The gate is the first one. */
   readonly servers: readonly Server[];
+  readonly stopSending: () => Promise<void>;
   readonly closeStore: () => Promise<void>;
   readonly log: Logger;
   readonly output: LogOutput;
@@ -71,15 +73,15 @@ interface Running {
 /** Ends the process on SIGTERM or SIGINT, after the requests in flight. */
 export function endOnSignal(
   process: NodeJS.Process,
-  { servers, closeStore, log, output, hangup }: Running,
+  { servers, stopSending, closeStore, log, output, hangup }: Running,
 ): void {
   let isEnding = false;
   async function end(signal: string): Promise<void> {
     if (isEnding) return;
     isEnding = true;
     hangup.stop();
-    log.info({ signal }, 'stopping: requests in flight are finished, new ones are not accepted');
-    await drain(servers, DRAIN_MS);
+    log.info({ signal }, 'stopping: requests in flight are finished');
+    await drain(servers, DRAIN_MS, stopSending());
     await closeStore();
     log.info('stopped');
     const flushed = await output.flush(FLUSH_MS);

@@ -156,18 +156,19 @@ export function createEvents(options: EventOptions) {
 
   return {
     emit,
+    /** Ends deliveries. The store still gets events, for another process. */
+    stopSending: delivery.close,
     /** Opens the store again at its next use. */
     renew(): void {
       const old = opened;
       opened = undefined;
       setTimeout(() => old?.close(), RETIRED_MS).unref();
     },
-    /** Adds what is left, and counts what cannot be added in time. */
+    /** Call this after `stopSending`. Adds what is left, and counts what cannot be added in time. */
     async close(): Promise<void> {
       isClosed = true;
       await Promise.race([drain(), sleep(CLOSE_MS, undefined, { ref: false })]);
       if (queued() > 0) dropped('shutdown', queued());
-      await delivery.close();
       opened?.close();
     },
   };

@@ -42,7 +42,7 @@ test('listen: a request whose body does not arrive in time ends with 408', async
   const waits: RequestListener = (request) => {
     request.resume().on('error', ({ code }: NodeJS.ErrnoException) => ended.push(String(code)));
   };
-  const server = await listen(waits, { host: '127.0.0.1', port: 0 }, 'POSTERN_API_LISTEN', 50);
+  const server = await listen(waits, { host: '127.0.0.1', port: 0 }, 'POSTERN_API_LISTEN', 60);
   onTestFinished(() => drain([server], 100));
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   socket.write('POST /tokens/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n[');
@@ -142,4 +142,26 @@ test('drain: an idle connection stays open for half a second', async () => {
   vi.advanceTimersByTime(100);
   await closed;
   await drained;
+});
+
+// While no process accepts on the gate's socket, each download waits.
+test('drain: the gate listens until all others have ended, and an incomplete request gets 408', async () => {
+  const reads: RequestListener = (request) => void request.resume();
+  const [gate, api] = await Promise.all(
+    [answers, reads].map((on) => listen(on, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN')),
+  );
+  if (gate === undefined || api === undefined) return expect.unreachable();
+  const { port } = api.address() as AddressInfo;
+  // The first one sends nothing.
+  const [, client] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+  client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{');
+  const reply = once(client, 'data');
+  let gateListened = false;
+  const before = once(api, 'close').then(async () => {
+    await new Promise(setImmediate);
+    gateListened = gate.listening;
+  });
+  await drain([gate, api], 60_000, before);
+  expect(gateListened).toBe(true);
+  expect(String(await reply)).toMatch(/^HTTP\/1\.1 408 /);
 });

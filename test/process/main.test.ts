@@ -20,7 +20,7 @@ const start = (env: Record<string, string>) => forTest(startService({ env: { ...
 
 const ask = (service: ServiceProcess) => askGate(service, `/download/a?token=ps_${'a'.repeat(32)}`);
 
-test('SIGTERM: requests in flight are answered, and the service exits with 0', async () => {
+test('SIGTERM: requests in flight are answered, the gate accepts until the API has ended, and the exit code is 0', async () => {
   const redis = await forTest(startRedis());
   const proxy = await startCountingProxy(redis.port);
   const service = await start({
@@ -31,13 +31,19 @@ test('SIGTERM: requests in flight are answered, and the service exits with 0', a
 
   redis.pause();
   const turns = proxy.turns();
-  const inFlight = ask(service);
-  await waitFor(() => proxy.turns() > turns, { what: 'the decision to begin' });
+  const issuing = askApi(service, 'POST /tokens', { json: { path: '/download/a' } });
+  await waitFor(() => proxy.turns() > turns, { what: 'the request to begin' });
   service.signal('SIGTERM');
-  await waitFor(() => service.stdout().includes('"stopping'), { what: 'the end to begin' });
-  await expect(openRaw(service.gatePort)).rejects.toThrow('ECONNREFUSED');
+  const refuses = (port: number) =>
+    openRaw(port).then(
+      ({ close }) => close(),
+      () => true,
+    );
+  await waitFor(() => refuses(service.apiPort), { what: 'the API to end' });
+  const deciding = ask(service);
+  expect(await refuses(service.gatePort)).toBeUndefined();
   redis.resume();
-  expect((await inFlight).status).toBe(401);
+  expect([(await deciding).status, (await issuing).status]).toEqual([401, 201]);
   expect(await service.stop()).toEqual({ code: 0, signal: null });
 });
 
