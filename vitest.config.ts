@@ -36,8 +36,8 @@ const globalSetup = ['test/dev/global-setup.ts'];
 export default defineConfig({
   test: {
     // Real servers are started, and the machine may be small or busy.
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
     // Most of the time a test waits for a server.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),

@@ -91,7 +91,7 @@ test('races: 100,000 tokens of one subject are listed and revoked in pieces', as
   // The other indexes keep the entries until their end.
   const others = /^postern:(ready$|client:|path:)/;
   expect((await keysOf(redis)).filter((key) => !others.test(key))).toEqual([]);
-}, 60_000);
+}, 240_000);
 
 /** The ids of all pages. */
 async function listed(): Promise<string[]> {
