@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { artisan, findLaravelApp, laravel } from '../../dev/examples/laravel.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
 import { tryRun } from '../harness/run.ts';
 import {
   describeExample,
@@ -39,7 +40,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     const args = [file, join(site.folder, 'app'), JSON.stringify(calls)];
     const { output } = await tryRun(tool.path, args, tool.env);
     if (!output.startsWith('[')) throw new Error(output);
-    return JSON.parse(output) as Array<{ url?: T; error?: string }>;
+    return JSON.parse(output) as Array<{ url?: T; error?: string; showsKey?: boolean }>;
   }
 
   const revokeSubject = (subject: string, env = {}) =>
@@ -145,16 +146,31 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
 
   test('a link names the file that the disk reads', async () => {
     await store('folder/b.txt', 'b');
-    await store('users/ada/a.txt', 'a');
-    const [first = '', second = '', scoped = '', outside = ''] = await linksOf(
-      { path: 'folder//./c/../b.txt' },
-      { path: '\\folder\\b.txt' },
-      { path: 'a.txt', disk: 'scoped' },
-      { path: '../eve/a.txt', disk: 'scoped' },
-    );
-    const contents = [first, second, scoped].map(async (link) => (await fetch(link)).text());
-    expect(await Promise.all(contents)).toEqual(['b', 'b', 'a']);
-    expect(outside).toMatch(/^Path traversal/);
+    const links = await linksOf({ path: 'folder//./c/../b.txt' }, { path: '\\folder\\b.txt' });
+    const contents = links.map(async (link) => (await fetch(link)).text());
+    expect(await Promise.all(contents)).toEqual(['b', 'b']);
+  });
+
+  test.each(['scoped', 'tenant'])('the scoped disk %s reaches only its prefix', async (disk) => {
+    await store('secret.txt', 'of the root');
+    const call = (method: string, ...args: string[]) => ({ disk, method, arguments: args });
+    const name = `${disk}.txt`;
+    const [link, outside, ...results] = await php<unknown>([
+      { disk, path: Buffer.from(name).toString('base64') },
+      { disk, path: Buffer.from('../eve/a.txt').toString('base64') },
+      call('put', name, disk),
+      call('get', name),
+      call('exists', 'secret.txt'),
+      call('allFiles'),
+      call('url', name),
+    ]);
+    const path = `/download/users/ada/${name}`;
+    expect(results.map(({ url }) => url)).toEqual([true, disk, false, expect.anything(), path]);
+    expect(results[3]?.url).not.toContain('secret.txt');
+    expect(await readFile(join(site.folder, 'files/users/ada', name), 'utf8')).toBe(disk);
+    const { pathname, href } = new URL(`${link?.url}`, site.origin);
+    expect([pathname, await (await fetch(href)).text()]).toEqual([path, disk]);
+    expect(outside?.error).toMatch(/^Path traversal/);
   });
 
   test('options: an unknown one, a wrong filename and a time in the past are exceptions', async () => {
@@ -231,5 +247,21 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     expect(written?.url).toBe(true);
     const response = await fetch(new URL(link?.url ?? '', site.origin));
     expect(await response.text()).toBe('written through the other disk');
+    const [locked] = await php([{ disk: 'locked', method: 'put', arguments: ['locked.txt', '1'] }]);
+    expect(locked?.error).toContain('read-only: set it on the disk [inner]');
+  });
+
+  test('no exception shows the API key, or a wrong one', async () => {
+    const call = { method: 'revokeSubject', arguments: ['nobody'] };
+    const [lines] = await php([call], { POSTERN_API_KEY: 'first-secret\nsecond-secret' });
+    expect(lines).toEqual({ error: expect.stringContaining('postern.api_key'), showsKey: false });
+    expect(lines?.error).not.toContain('secret');
+    const [none] = await php([call], { POSTERN_API_KEY: '' });
+    expect(none?.error).toContain('postern.api_key');
+    const [port = 0] = await freePorts(1);
+    const [down] = await php([call], { POSTERN_API: `http://127.0.0.1:${port}` });
+    expect(down).toEqual({ error: expect.stringContaining(`${port}`), showsKey: false });
+    const [wrong] = await php([call], { POSTERN_API_KEY: 'x'.repeat(20) });
+    expect(wrong).toEqual({ error: expect.stringContaining('401'), showsKey: false });
   });
 });

@@ -6,7 +6,7 @@ return [
     'url' => env('POSTERN_URL'),
 
     // "signed": this application signs each token, and a link costs no request.
-    // "issued": Postern's API issues each token, so that you can list and revoke it.
+    // "issued": Postern's API issues each token, so that you can list it.
     'tokens' => env('POSTERN_TOKENS', 'signed'),
 
     // For "signed": the names of this application and of Postern in the token, as `php artisan postern:issuer`
@@ -15,7 +15,7 @@ return [
     'audience' => env('POSTERN_AUDIENCE', env('POSTERN_URL')),
     'key_file' => env('POSTERN_KEY_FILE', storage_path('postern.key')),
 
-    // For "issued": Postern's API, and an API key of at least 16 characters.
+    // For "issued", and to revoke tokens: Postern's API, and one of its API keys.
     'api' => env('POSTERN_API', 'http://127.0.0.1:7301'),
     'api_key' => env('POSTERN_API_KEY'),
 

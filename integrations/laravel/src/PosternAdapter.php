@@ -22,9 +22,7 @@ class PosternAdapter extends FilesystemAdapter
     {
         parent::__construct($disk->getDriver(), $disk->getAdapter(), $config);
         $mount = $config['mount'] ?? '';
-        if (! preg_match('#^/([^/]+/)*$#D', $mount)) {
-            throw new InvalidArgumentException("mount: expected a public prefix of Postern such as /download/, got [{$mount}]");
-        }
+        throw_unless(preg_match('#^/([^/]+/)*$#D', $mount), InvalidArgumentException::class, "mount: expected a public prefix of Postern such as /download/, got [{$mount}]");
     }
 
     /**
@@ -66,9 +64,7 @@ class PosternAdapter extends FilesystemAdapter
     {
         // Rounded, because the application has read the clock a moment ago.
         $expiresIn = (int) round((float) $expiration->format('U.u') - (float) Date::now()->format('U.u'));
-        if ($expiresIn < 1) {
-            throw new InvalidArgumentException("expiration: expected a time in the future, got {$expiration->format('c')}");
-        }
+        throw_if($expiresIn < 1, InvalidArgumentException::class, "expiration: expected a time in the future, got {$expiration->format('c')}");
 
         return $this->tokens->url(['path' => $this->publicPath($path), ...$this->fields($options)], $expiresIn);
     }
@@ -102,15 +98,11 @@ class PosternAdapter extends FilesystemAdapter
     {
         $fields = [...$this->config['options'] ?? [], ...$options];
         $unknown = implode(', ', array_diff(array_keys($fields), self::OPTIONS));
-        if ($unknown !== '') {
-            throw new InvalidArgumentException("Unknown option [{$unknown}]. Known: ".implode(', ', self::OPTIONS));
-        }
+        throw_if($unknown !== '', InvalidArgumentException::class, "Unknown option [{$unknown}]. Known: ".implode(', ', self::OPTIONS));
         $name = $fields['filename'] ?? 'none';
         // Postern rejects a token with another filename, and a user would see it first. It counts as JavaScript does.
         $units = preg_match('#^[^/\\\\\p{Cc}]+$#uD', $name) ? strlen(mb_convert_encoding($name, 'UTF-16BE', 'UTF-8')) / 2 : 0;
-        if ($units < 1 || $units > 255) {
-            throw new InvalidArgumentException("filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
-        }
+        throw_if($units < 1 || $units > 255, InvalidArgumentException::class, "filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
         $subject = $fields['subject'] ?? Auth::id();
         $fields['subject'] = $subject === null ? null : (string) $subject;
         $fields['site'] = $this->config['site'] ?? null;

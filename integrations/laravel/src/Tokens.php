@@ -2,7 +2,7 @@
 
 namespace Postern\Laravel;
 
-use Illuminate\Http\Client\PendingRequest;
+use Illuminate\Http\Client\ConnectionException;
 use Illuminate\Support\Arr;
 use Illuminate\Support\Facades\Date;
 use Illuminate\Support\Facades\Http;
@@ -10,6 +10,7 @@ use InvalidArgumentException;
 use Lcobucci\JWT\Signer\Ecdsa;
 use Lcobucci\JWT\Signer\Key\InMemory;
 use Lcobucci\JWT\Signer\Rsa;
+use Throwable;
 
 /** Makes URLs with tokens: signed by this application, or issued by Postern. */
 final class Tokens
@@ -35,7 +36,7 @@ final class Tokens
     {
         return match ($this->config['tokens']) {
             'signed' => "{$this->address($grant['path'])}?token={$this->sign($grant, $expiresIn)}",
-            'issued' => $this->absolute($this->api()->post('/tokens', [...Arr::except($grant, self::CACHE), 'expires_in' => $expiresIn])->throw()->json('url')),
+            'issued' => $this->absolute($this->call('POST', '/tokens', [...Arr::except($grant, self::CACHE), 'expires_in' => $expiresIn])['url']),
             default => throw new InvalidArgumentException("postern.tokens: expected signed or issued, got [{$this->config['tokens']}]"),
         };
     }
@@ -49,7 +50,7 @@ final class Tokens
     /** @return array{revoked: int, signed_before?: int} */
     public function revokeSubject(string $subject): array
     {
-        return $this->api()->delete('/tokens?'.http_build_query(['subject' => $subject]))->throw()->json();
+        return $this->call('DELETE', '/tokens?'.http_build_query(['subject' => $subject]));
     }
 
     public function key(): SigningKey
@@ -63,11 +64,23 @@ final class Tokens
         return str_starts_with($url, '/') ? rtrim((string) $this->config['url'], '/').$url : $url;
     }
 
-    private function api(): PendingRequest
+    /**
+     * @param  ?array<string, mixed>  $body
+     * @return array<string, mixed>
+     */
+    private function call(string $method, string $path, ?array $body = null): array
     {
-        // A redirect, or a proxy of the environment, would get the key.
-        return Http::baseUrl($this->config['api'])->withToken($this->config['api_key'])
-            ->withoutRedirecting()->withOptions(['proxy' => ''])->timeout(5);
+        throw_unless(preg_match('/^[\x21-\x7e]+$/D', $this->config['api_key'] ?? ''), InvalidArgumentException::class, 'postern.api_key: expected one API key in one line, to issue and to revoke tokens');
+        try {
+            // A redirect, or a proxy of the environment, would get the key.
+            $response = Http::baseUrl($this->config['api'])->withToken($this->config['api_key'])
+                ->withoutRedirecting()->withOptions(['proxy' => ''])->timeout(5)->send($method, $path, ['json' => $body]);
+        } catch (Throwable $error) {
+            // Without the previous exception, whose trace contains the key.
+            throw new ConnectionException($error->getMessage());
+        }
+
+        return $response->throw()->json();
     }
 
     /** @param  array<string, mixed>  $grant */
@@ -112,9 +125,7 @@ final class Tokens
         if ($cacheFor < 1 || $isLimited || $now < $first || (isset($claims['sub']) && $since === null)) {
             return null;
         }
-        if ($this->key()->jwk['alg'] !== 'RS256') {
-            throw new InvalidArgumentException('cache_for: expected an RSA key in postern.key_file, because ECDSA never repeats');
-        }
+        throw_if($this->key()->jwk['alg'] !== 'RS256', InvalidArgumentException::class, 'cache_for: expected an RSA key in postern.key_file, because ECDSA never repeats');
         $start = $now - $now % $cacheFor;
         $claims = [...$claims, 'iat' => max($start, $first), 'exp' => $start + $cacheFor + $expiresIn];
         ksort($claims);

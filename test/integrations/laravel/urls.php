@@ -1,7 +1,7 @@
 <?php
 
 // urls.php <folder of the application> <calls>: prints the result of each call of a disk as JSON: `url`, or the message
-// of the exception. A call is {disk, method, arguments}, or for temporaryUrl() {disk, now, path (Base64), seconds, options}.
+// of the exception, and whether its trace shows the API key. A call is {disk, method, arguments}, or for temporaryUrl() {disk, now, path (Base64), seconds, options}.
 
 use Illuminate\Support\Facades\Date;
 use Illuminate\Support\Facades\Storage;
@@ -10,14 +10,31 @@ use Illuminate\Support\Facades\Storage;
 require "{$folder}/vendor/autoload.php";
 $app = require "{$folder}/bootstrap/app.php";
 $app->make(Illuminate\Contracts\Console\Kernel::class)->bootstrap();
-// Laravel makes the disk itself with league/flysystem-path-prefixing, which Debian does not have.
-$private = Storage::disk('private');
-Storage::set('scoped', new Postern\Laravel\PosternAdapter(
-    $private, [...$private->getConfig(), 'prefix' => 'users/ada'], app(Postern\Laravel\Tokens::class),
-));
+require __DIR__.'/PathPrefixedAdapter.php';
 
-config(['filesystems.disks.other' => ['driver' => 'postern', 'disk' => 'inner', 'mount' => '/download/']]);
-config(['filesystems.disks.inner' => ['driver' => 'local', 'root' => $private->getConfig()['root']]]);
+$root = config('filesystems.disks.private.root');
+config(['filesystems.disks' => [
+    ...config('filesystems.disks'),
+    'scoped' => ['driver' => 'scoped', 'disk' => 'private', 'prefix' => 'users/ada'],
+    'other' => ['driver' => 'postern', 'disk' => 'inner', 'mount' => '/download/'],
+    'inner' => ['driver' => 'local', 'root' => dirname($root), 'prefix' => basename($root)],
+    'tenant' => ['driver' => 'scoped', 'disk' => 'other', 'prefix' => 'users/ada'],
+    'locked' => ['driver' => 'postern', 'disk' => 'inner', 'mount' => '/download/', 'read-only' => true],
+]]);
+// As without a php.ini: a trace has the arguments, which tools that report errors show.
+ini_set('zend.exception_ignore_args', '0');
+
+/** Whether the API key is in an argument of the trace of an exception, or of those before it. */
+function showsKey(?Throwable $error): bool
+{
+    $found = false;
+    $trace = $error?->getTrace() ?? [];
+    array_walk_recursive($trace, function ($value) use (&$found) {
+        $found = $found || (is_string($value) && str_contains($value, config('postern.api_key')));
+    });
+
+    return $found || ($error !== null && showsKey($error->getPrevious()));
+}
 
 echo json_encode(array_map(function (array $call) {
     try {
@@ -32,6 +49,6 @@ echo json_encode(array_map(function (array $call) {
 
         return ['url' => $disk->{$call['method'] ?? 'temporaryUrl'}(...$arguments)];
     } catch (Throwable $error) {
-        return ['error' => $error->getMessage()];
+        return ['error' => $error->getMessage(), 'showsKey' => showsKey($error)];
     }
 }, json_decode($calls, true)), JSON_INVALID_UTF8_SUBSTITUTE);
