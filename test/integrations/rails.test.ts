@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { rails, rake, runRails } from '../../dev/examples/rails.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
 import { openBrowser, PICTURE, playAll } from '../support/browser.ts';
 import { docsBlock } from '../support/docs/blocks.ts';
 import {
@@ -139,6 +140,8 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     const { headers } = await ada().ask(path);
     const link = headers.get('location') ?? '';
     expect(await (await fetch(new URL(link, site.origin))).text()).toBe('content');
+    // Otherwise the browser would follow this redirect again, after a logout or for the next user.
+    expect(headers.get('cache-control')).toBe('no-store');
     // A picture in a page is requested from the controller of Active Storage.
     if (tokens === 'signed') expect(decodeJwt(link.split('token=')[1] ?? '').sub).toBe('ada');
     else expect((await revokeSubject('ada')).revoked).toBeGreaterThan(0);
@@ -290,6 +293,21 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     expect(await page.evaluate('document.title')).not.toBe('ran');
   });
 
+  test.runIf(tokens === 'signed')('no exception shows an API key with two lines', async () => {
+    const [port = 0] = await freePorts(1);
+    const printed = await ruby(`
+      with = { issuer: "a", key_file: "b", api: "http://[::1]:${port}" }
+      [nil, "first-secret\\nsecond-secret", "one-key"].each do |api_key|
+        ActiveStorage::Blob.service.tokens.class.new(**with, api_key:).revoke_subject("a")
+      rescue => error
+        puts error.message
+      end`);
+    const wrong = expect.stringMatching(/^api_key: expected one API key/);
+    const down = expect.stringContaining(`connection to ::1:${port}`);
+    expect(printed.trim().split('\n')).toEqual([wrong, wrong, down]);
+    expect(printed).not.toContain('secret');
+  });
+
   test.runIf(tokens === 'signed')('a missing key is reported with its file', async () => {
     const tokensWith = (file: string) =>
       errorOf(`ActiveStorage::Blob.service.tokens.class.new(issuer: "a", key_file: "${file}").jwk`);
@@ -302,4 +320,21 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     const printed = await rake({ folder: site.folder, tokens }, 'postern:issuer');
     await expectIssuer(printed, site, 'private');
   });
+
+  test.runIf(tokens === 'signed')(
+    'postern:issuer prints one entry for services with the same issuer',
+    async () => {
+      const printed = await ruby(`
+      configs = Rails.configuration.active_storage.service_configurations
+      more = configs["private"].merge("mount" => "/more/", "site" => "files.example")
+      issued = { "service" => "Postern", "root" => "/tmp", "mount" => "/a/", "tokens" => "issued", "api_key" => "a" }
+      configs.merge!("more" => more, "issued" => issued)
+      ActiveStorage.service_urls_expire_in = 2.hours
+      ActiveStorage::Blob.services = ActiveStorage::Service::Registry.new(configs)
+      Rails.application.load_tasks
+      Rake::Task["postern:issuer"].invoke`);
+      const issuers = { paths: ['/download/', 'files.example:/more/'], max_expires_in: 7200 };
+      await expectIssuer(printed, site, 'private', issuers);
+    },
+  );
 });

@@ -212,6 +212,7 @@ export async function expectIssuer(
   printed: string,
   site: Pick<ExampleSite, 'folder'>,
   id: string,
+  more = {},
 ): Promise<void> {
   const [, jwks = '', settings = ''] =
     /^# .*\n(.*)\n\n# postern.yaml\n([\s\S]*)/.exec(printed) ?? [];
@@ -229,6 +230,7 @@ export async function expectIssuer(
       paths: ['/download/'],
       max_expires_in: 3600,
       client: 'web',
+      ...more,
     },
   ]);
 }

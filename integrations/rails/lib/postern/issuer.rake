@@ -3,26 +3,28 @@
 namespace :postern do
   desc "Print this application's public key, and its entry for `issuers` in postern.yaml"
   task issuer: :environment do
-    services = ActiveStorage::Blob.services
-    Rails.configuration.active_storage.service_configurations.each do |name, config|
-      next unless config.with_indifferent_access[:service].in?(%w[Postern PosternS3])
-
-      service = services.fetch(name)
+    configs = Rails.configuration.active_storage.service_configurations.transform_values(&:with_indifferent_access)
+    signed = configs.select { |_, config| config[:service].in?(%w[Postern PosternS3]) && config[:tokens] != "issued" }
+    services = signed.keys.map { |name| ActiveStorage::Blob.services.fetch(name) }
+    # Postern accepts an issuer once.
+    services.group_by { |service| service.tokens.then { [_1.issuer, _1.audience] } }.each do |(issuer, audience), services|
+      name = services.first.name
+      keys = services.map { _1.tokens.jwk }.uniq(&:kid)
       # JSON is also YAML.
       puts <<~YAML
         # /etc/postern/#{name}.json
-        #{{ keys: [service.tokens.jwk.export] }.to_json}
+        #{{ keys: keys.map(&:export) }.to_json}
 
         # postern.yaml
         issuers:
           - id: #{name}
-            issuer: #{service.tokens.issuer.to_json}
-            audience: #{service.tokens.audience.to_json}
+            issuer: #{issuer.to_json}
+            audience: #{audience.to_json}
             jwks_file: /etc/postern/#{name}.json
             trusted_for: downloads
-            algorithms: [#{service.tokens.jwk[:alg]}]
-            paths: #{[[service.site, service.mount].compact.join(":")].to_json}
-            max_expires_in: 3600
+            algorithms: [#{keys.pluck(:alg).uniq.join(", ")}]
+            paths: #{services.map { [_1.site, _1.mount].compact.join(":") }.uniq.to_json}
+            max_expires_in: #{[3600, ActiveStorage.service_urls_expire_in.to_i + services.map { _1.tokens.cache_for }.max].max}
             # The API key that may revoke these tokens.
             client: web
       YAML

@@ -7,9 +7,11 @@ module Postern
   class Railtie < ::Rails::Railtie
     config.postern = ActiveSupport::OrderedOptions.new
 
+    WITH_TOKEN = /[?&]token=/
+
     # Otherwise the line "Redirected to …" in the log contains the token.
     initializer "postern.filter_redirect" do |app|
-      app.config.filter_redirect << /[?&]token=/
+      app.config.filter_redirect << WITH_TOKEN
     end
 
     # Also for the controllers of Active Storage, which do not inherit from those of the application.
@@ -20,6 +22,9 @@ module Postern
             subject = app.config.postern.subject
             Current.subject ||= -> { instance_exec(&subject) } if subject
           end
+
+          # Active Storage lets browsers keep its redirects. They would follow them after a logout, or for another user.
+          after_action { no_store if response.location&.match?(WITH_TOKEN) }
         end
       end
     end

@@ -17,7 +17,7 @@ module Postern
     # A revocation reaches so many seconds into the future: the longest POSTERN_JWT_LEEWAY, and two roundings.
     REVOKED_AHEAD = 62
 
-    attr_reader :issuer, :audience
+    attr_reader :issuer, :audience, :cache_for
 
     def initialize(tokens: "signed", issuer: nil, audience: "urn:postern:download", key_file: nil, cache_for: 0, api: "http://127.0.0.1:7301", api_key: nil)
       required = { "signed" => { issuer:, audience:, key_file: }, "issued" => { api:, api_key: } }
@@ -105,12 +105,14 @@ module Postern
       end
 
       def call(method, path, body = nil)
+        raise ArgumentError, "api_key: expected one API key in one line, to issue and to revoke tokens" unless /\A[\x21-\x7e]+\z/.match?(@api_key.to_s)
+
         uri = URI(@api + path)
         request = method.new(uri, "Authorization" => "Bearer #{@api_key}", "Content-Type" => "application/json")
         request.body = JSON.generate(body) if body
         timeouts = { open_timeout: TIMEOUT_SECONDS, read_timeout: TIMEOUT_SECONDS }
         # Without a proxy, which would get the key.
-        response = Net::HTTP.start(uri.host, uri.port, nil, use_ssl: uri.scheme == "https", **timeouts) { _1.request(request) }
+        response = Net::HTTP.start(uri.hostname, uri.port, nil, use_ssl: uri.scheme == "https", **timeouts) { _1.request(request) }
         raise "Postern's API rejected the call: #{response.code} #{response.body}" unless response.is_a?(Net::HTTPSuccess)
 
         JSON.parse(response.body)
