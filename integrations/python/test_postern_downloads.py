@@ -9,6 +9,7 @@ import threading
 import unittest
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from unittest import mock
 
@@ -271,6 +272,11 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(PosternError) as failed:
             await postern.to_thread(postern.issue, path="/elsewhere/a")
         self.assertEqual(failed.exception.status, 400)
+
+    async def test_a_call_has_the_context_variables_of_its_caller(self):
+        postern, user = Postern(API, KEY), ContextVar("user")
+        user.set("ada")
+        self.assertEqual(await postern.to_thread(user.get), "ada")
 
     async def test_a_forked_process_has_its_own_threads(self):
         postern = Postern(API, KEY, threads=1)

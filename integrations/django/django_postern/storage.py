@@ -37,7 +37,7 @@ class PosternUrls:
         self._fields = take("site", "max_uses", "confirm")
         self.signing = take("key_file", "issuer", "audience")
         self._api = take("api", "api_key", "timeout")
-        # A traceback of an unknown option would show the API key.
+        # A traceback of an unknown option shows local variables.
         del given
         super().__init__(**options)
 
@@ -125,15 +125,17 @@ class PosternUrls:
             "expires_in": self.expire if expire is None else expire,
         }
         filename = request["filename"]
-        # Postern rejects a token with another filename, and a user would see it first. It counts
-        # as JavaScript does.
+        # Postern rejects a token with another filename. It counts as JavaScript does.
         is_legal = filename is None or (
             re.fullmatch(r"[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+", filename)
             and len(filename.encode("utf-16-le")) / 2 <= MAX_FILENAME_LENGTH
         )
-        if not is_legal:
+        if not is_legal and "filename" in fields:
             expected = r"1 to 255 characters without / \ and control characters"
             raise ValueError(f"filename: expected {expected}, got {filename!r}")
+        if not is_legal:
+            # An exception would break a page with many other links. Browsers take the name from the URL.
+            request = {"disposition": "attachment", **request, "filename": None}
         return path and {field: value for field, value in request.items() if value is not None}
 
     def _sign(self, request):

@@ -1,7 +1,5 @@
 """The API of Postern, with Python's standard library."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -12,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from http.client import HTTPConnection, HTTPSConnection
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar, Unpack, cast
@@ -120,7 +119,8 @@ class Postern:
 
     async def to_thread(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As asyncio.to_thread(), in threads of this client: while Postern hangs, nothing else waits for a thread."""
-        done = self._threads[os.getpid()].submit(method, *args, **kwargs)
+        context = copy_context()
+        done = self._threads[os.getpid()].submit(lambda: context.run(method, *args, **kwargs))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(done), self._timeout)
         except TimeoutError:

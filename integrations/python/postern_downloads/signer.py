@@ -1,7 +1,5 @@
 """Signs tokens, with PyJWT."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import os

@@ -4,6 +4,8 @@ import datetime
 import json
 import tempfile
 from contextlib import contextmanager
+from io import StringIO
+from traceback import walk_tb
 from unittest import mock
 from urllib.parse import unquote
 
@@ -11,6 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
@@ -86,6 +89,10 @@ class Urls(TestCase):
         for name in ("", "a/b", "a\\b", "a\nb", "a\x85b", "\ud800", "a" * 256, "🎉" * 128):
             with self.assertRaises(ValueError, msg=name):
                 default_storage.url("a", {"filename": name})
+            # The option gets names that no developer has seen, on pages with many links.
+            with storage_with(filename=lambda _: name) as storage:
+                _, token = claims(storage.url("a"))
+            self.assertEqual((token.get("filename"), token["disposition"]), (None, "attachment"), name)
         longest = "🎉" * 127 + "a"
         _, token = claims(default_storage.url("a", {"filename": longest}))
         self.assertEqual(token["filename"], longest)
@@ -109,6 +116,22 @@ class Urls(TestCase):
             text, _ = serializer_factory(models.FileField(storage=storage)).serialize()
             self.assertIn("storage=django_postern.storage.PosternStorage()", text)
             self.assertNotIn("a-secret", text)
+
+    def test_a_traceback_of_a_wrong_option_does_not_show_the_api_key(self):
+        def given():
+            PosternStorage(api_key="a-secret-key", unknown=1)
+
+        def configured():
+            with override_settings(DJANGO_POSTERN={"api_key": "a-secret-key"}), storage_with(unknown=1):
+                pass
+
+        for make in (given, configured):
+            try:
+                make()
+            except TypeError as error:
+                frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+            self.assertIn("unknown", repr(frames[-1].f_locals))
+            self.assertNotIn("a-secret-key", repr([frame.f_locals for frame in frames]))
 
     def test_a_storage_of_a_library_has_the_options_of_the_setting(self):
         path, token = claims(PosternStorage().url("a"))
@@ -252,11 +275,30 @@ class Files(TestCase):
         url = page.content.decode().split('href="/download/')[1].split('"')[0]
         self.assertEqual(claims(url)[1]["sub"], str(self.user.pk))
 
+    def test_a_logout_works_without_postern_and_without_a_user(self):
+        self.client.logout()
+        self.client.force_login(self.user)
+        with storage_with(api="http://127.0.0.1:1", api_key="a-secret-key") as storage:
+            default = mock.patch("documents.views.default_storage", storage)
+            with default, self.assertLogs("documents", "ERROR") as logs:
+                self.assertEqual(self.client.post("/admin/logout/").status_code, 200)
+        self.assertFalse(get_user(self.client).is_authenticated)
+        self.assertRegex(logs.output[0], f"the links of user {self.user.pk}: unreachable")
+        self.assertNotIn("a-secret-key", logs.output[0])
+
     def test_delete_removes_the_file_without_postern(self):
         with mock.patch("postern_downloads.Postern._send") as send:
             self.document.file.delete()
         self.assertFalse(default_storage.exists("documents/a_b.txt"))
         send.assert_not_called()
+
+
+class Issuer(TestCase):
+    def test_the_printed_entry_allows_the_links_of_each_storage(self):
+        options = {"expire": 7200, "cache_for": 600}
+        with storage_with(**options), StringIO() as text:
+            call_command("postern_issuer", stdout=text)
+            self.assertIn("\n    max_expires_in: 7800\n", text.getvalue())
 
 
 class Checks(TestCase):

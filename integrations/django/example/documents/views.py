@@ -1,3 +1,5 @@
+import logging
+
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.contrib.auth.decorators import login_required
@@ -7,6 +9,7 @@ from django.dispatch import receiver
 from django.forms import modelform_factory
 from django.http import JsonResponse
 from django.shortcuts import redirect, render
+from postern_downloads import PosternError
 
 from .models import Document
 
@@ -36,4 +39,10 @@ async def links(request):
 
 @receiver(user_logged_out)
 def revoke_links(user, **kwargs):
-    default_storage.client.revoke_subject(str(user.pk))
+    if user is None:
+        return
+    try:
+        default_storage.client.revoke_subject(str(user.pk))
+    except PosternError as error:
+        # The session ends after this function. The links work until they expire.
+        logging.getLogger(__name__).error("Postern did not revoke the links of user %s: %s", user.pk, error)

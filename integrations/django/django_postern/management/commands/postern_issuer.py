@@ -27,7 +27,7 @@ class Command(BaseCommand):
             "trusted_for": "downloads",
             "algorithms": sorted({key["alg"] for key in keys}),
             "paths": sorted({storage.mount_id for storage in storages}),
-            "max_expires_in": 3600,
+            "max_expires_in": max(3600, *(storage.expire + storage.cache_for for storage in storages)),
             # The API key that may revoke these tokens.
             "client": "web",
         }
