@@ -8,8 +8,8 @@ const RETRY_AFTER_SECONDS = 5;
  * Issues a token and redirects to its URL (303). `requestOf` decides whether this user may have the file:
  * return the token's request, or nothing for the next handler, which can show a login page or a 404.
  *
- * If Postern is not available, the response is 503 with `Retry-After`. Other errors are thrown, for
- * `app.onError`.
+ * If Postern rejects the path, the response is 404, because no file has such a name. If Postern is not available, it
+ * is 503 with `Retry-After`. Other errors are thrown, for `app.onError`.
  *
  * @example
  * ```ts
@@ -33,7 +33,9 @@ export function redirectToFile<E extends Env = Env, P extends string = string>(
       const { url } = await postern.issue(request, { signal: c.req.raw.signal });
       return c.redirect(url, 303);
     } catch (error) {
-      if (!(error instanceof PosternError) || !UNAVAILABLE.has(error.code)) throw error;
+      if (!(error instanceof PosternError)) throw error;
+      if (error.errors.some(({ pointer }) => pointer === '/path')) return c.notFound();
+      if (!UNAVAILABLE.has(error.code)) throw error;
       c.header('Retry-After', String(error.retryAfter ?? RETRY_AFTER_SECONDS));
       return c.text('The file is not available at the moment.', 503);
     }

@@ -245,6 +245,11 @@ test('redirectToFile: 503 with Retry-After if Postern is not available', async (
   }
 });
 
+test('redirectToFile: 404 for a path that Postern rejects', async () => {
+  const response = await createSite(createClients().postern)('/files/a%20');
+  expect(response.status).toBe(404);
+});
+
 test('redirectToFile: other errors reach onError', async () => {
   const refused = () => problem(403, 'insufficient_scope');
   const response = await createSite(createFaked(refused).postern)('/files/a.pdf');

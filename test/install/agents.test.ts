@@ -39,8 +39,7 @@ test('integrations/examples/mcp: a link opens once, shows its delivery, and ends
   );
   const rules =
     "export const mayRead = (user, name) => user === 'ada' && /^[ab]\\.txt$/.test(name);";
-  await writeFile(join(folder, 'package.json'), '{"type": "module"}');
-  await writeFile(join(folder, 'rules.js'), rules);
+  await writeFile(join(folder, 'rules.mjs'), rules);
 
   const sdk = '@modelcontextprotocol/sdk/client';
   const { Client } = await loadPackage<{ Client: new (about: object) => Client }>(

@@ -169,12 +169,13 @@ test('integrations/examples/hono', async () => {
   const redirect = await visit('/files/hello.txt');
   expect(redirect.headers.get('referrer-policy')).toBe('no-referrer');
   await opens(redirect);
+  await rejects(visit);
   await survives(() => visit('/files/hello.txt'), ['closes']);
 });
 
 /** A name that Postern rejects is that of no file. */
-async function rejects(visit: Visit): Promise<void> {
-  expect((await visit('/files/hello.txt%20')).status).toBe(404);
+async function rejects(visit: Visit, folder = '/files/'): Promise<void> {
+  expect((await visit(`${folder}hello.txt%20`)).status).toBe(404);
 }
 
 /** The application must log the API's reason, so that its developer finds a wrong key or path. */
@@ -238,7 +239,7 @@ test('integrations/examples/php', async (context) => {
     files: {
       'files.php': example('php/files.php'),
       'rules.php':
-        "<?php function may_read(int $user, string $name) { return $name === 'hello.txt'; }",
+        "<?php function may_read(int $user, string $name) { return trim($name) === 'hello.txt'; }",
       'login.php': "<?php session_start(); $_SESSION['user_id'] = 42;",
       'router.php':
         "<?php if ($_SERVER['REQUEST_URI'] === '/test-login') require 'login.php'; else return false;",
@@ -248,6 +249,7 @@ test('integrations/examples/php', async (context) => {
     env: settings(),
   });
   await serves(visit, (name) => `/files.php?name=${name}`);
+  await rejects(visit, '/files.php?name=');
   expect((await visit('/files.php?name[]=hello.txt')).status).toBe(404);
 });
 

@@ -5,7 +5,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { createClient } from 'postern/client';
 import { z } from 'zod';
-import { mayRead } from './rules.js';
+import { mayRead } from './rules.mjs';
 
 const { POSTERN_API, POSTERN_API_KEY, USER_ID } = process.env;
 const postern = createClient({ url: POSTERN_API, key: POSTERN_API_KEY });

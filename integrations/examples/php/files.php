@@ -19,11 +19,12 @@ $answer = @file_get_contents(getenv('POSTERN_API') . '/tokens', false, stream_co
     'content' => json_encode(['path' => "/download/$name", 'subject' => (string) $user]),
     'follow_location' => 0,
     'timeout' => 5,
+    'ignore_errors' => true,
 ]]));
 $url = json_decode((string) $answer)->url ?? null;
 if ($url === null) {
-    error_log('Postern issued no token: ' . (error_get_last()['message'] ?? ''));
-    http_response_code(503);
+    error_log('Postern issued no token: ' . ($answer ?: error_get_last()['message'] ?? ''));
+    http_response_code(str_contains((string) $answer, '"#/path"') ? 404 : 503);
     header('Retry-After: 5');
     exit;
 }
