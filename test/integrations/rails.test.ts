@@ -325,6 +325,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     'postern:issuer prints one entry for services with the same issuer',
     async () => {
       const printed = await ruby(`
+      ActiveStorage::Blob
       configs = Rails.configuration.active_storage.service_configurations
       more = configs["private"].merge("mount" => "/more/", "site" => "files.example")
       issued = { "service" => "Postern", "root" => "/tmp", "mount" => "/a/", "tokens" => "issued", "api_key" => "a" }

@@ -3,9 +3,11 @@
 namespace :postern do
   desc "Print this application's public key, and its entry for `issuers` in postern.yaml"
   task issuer: :environment do
+    # Rails reads storage.yml when it loads Blob.
+    registry = ActiveStorage::Blob.services
     configs = Rails.configuration.active_storage.service_configurations.transform_values(&:with_indifferent_access)
     signed = configs.select { |_, config| config[:service].in?(%w[Postern PosternS3]) && config[:tokens] != "issued" }
-    services = signed.keys.map { |name| ActiveStorage::Blob.services.fetch(name) }
+    services = signed.keys.map { |name| registry.fetch(name) }
     # Postern accepts an issuer once.
     services.group_by { |service| service.tokens.then { [_1.issuer, _1.audience] } }.each do |(issuer, audience), services|
       name = services.first.name
