@@ -44,24 +44,6 @@ test('metrics: an API whose metrics have their own listener has no /metrics', as
   expect(described.paths).toHaveProperty('/readyz');
 });
 
-test('metrics: a reload is recorded', async () => {
-  const { api, metrics } = createPostern();
-  const successful = 'postern_config_last_reload_successful';
-  const time = 'postern_config_last_reload_success_timestamp_seconds';
-  const values = async () => {
-    const { value } = await scraped(api);
-    return [value(successful), value(time)];
-  };
-  vi.useFakeTimers({ toFake: ['Date'] });
-  onTestFinished(() => void vi.useRealTimers());
-  const [, started] = await values();
-  vi.setSystemTime(2_000_000_000_000);
-  metrics.recordReload(false);
-  expect(await values()).toEqual([0, started]);
-  metrics.recordReload(true);
-  expect(await values()).toEqual([1, 2_000_000_000]);
-});
-
 test('metrics: each decision is counted and timed, also one that fails', async () => {
   const memory = createMemoryStore();
   const broken = newToken();

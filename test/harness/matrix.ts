@@ -31,7 +31,7 @@ const ON_NODE = [
     'test/store/redis/contract test/store/redis/tls test/nginx/smoke test/docs/docker',
 ];
 const ON_NGINX = ['--project servers test/nginx/ test/clients/ test/cli/ test/doctor/'];
-const ON_STORE = ['--project servers test/store/ test/docs/instances test/cli/token/'];
+const ON_STORE = ['--project servers test/store/ test/cli/token/'];
 
 const ROWS: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(

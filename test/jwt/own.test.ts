@@ -1,7 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
-import { from, newJwk, uri } from '../support/jwt/issuers.ts';
+import { from, newJwk, publicHalf, uri } from '../support/jwt/issuers.ts';
 import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])(
@@ -33,6 +33,14 @@ test.each(['EdDSA', 'ES256', 'HS256'])(
     expect(await codeOf(url.replace('%C3%A9', 'e'))).toBe('insufficient_scope');
   },
 );
+
+test('JWT: the service publishes the public half of each key, and nothing of a shared secret', async () => {
+  const { ask, files } = await createSigned({ algorithms: ['EdDSA', 'HS256', 'ES256'] });
+  const { headers, body } = await ask('GET /.well-known/jwks.json', { key: '' });
+  expect(headers.get('content-type')).toBe('application/jwk-set+json');
+  const [first, , last] = JSON.parse(files.own ?? '').keys;
+  expect(body).toEqual({ keys: [first, last].map(publicHalf) });
+});
 
 describe('JWT, own: with a record in the store', () => {
   test('ends at exp, and can be shortened but not prolonged', async () => {

@@ -139,6 +139,13 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect((await site.postern.store.requesters(id)).total).toBe(0);
   });
 
+  test('access rules of the server block also apply to a POST', async () => {
+    const closed = await siteForTest({ mode, server: 'allow 127.0.0.2; deny all;' });
+    const { url, id } = await closed.issue({ path, confirm: true });
+    expect((await closed.ask('POST', url)).status).toBe(403);
+    expect((await closed.postern.store.requesters(id)).total).toBe(0);
+  });
+
   test('a gate that answers a POST with a target opens nothing', async () => {
     const { url } = await attacked();
     const strange = await siteForTest({

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createPages, MAX_PAGES, type PageSettings } from '../../service/pages/pages.ts';
 import { LANGUAGES, PAGES, SCRIPT_TEXTS } from '../../service/pages/texts.ts';
+import { rowsOf } from '../support/rows.ts';
 
 const CODES = [
   ...['missing_token', 'invalid_token', 'confirmation_required', 'pin_required', 'pin_wrong'],
@@ -130,21 +131,17 @@ test('pages: a wrong PIN is an error at the field', () => {
   );
 });
 
-test.each([
-  ['de', 'de'],
-  ['de-AT,de;q=0.9,en;q=0.8', 'de'],
-  ['en-US,de;q=0.9', 'en'],
-  ['it-IT, it;q=0.9, de;q=0.8, en;q=0.7', 'de'],
-  ['fr-CA,fr;q=0.9', 'fr'],
-  ['es', 'es'],
-  ['DE', 'de'],
-  ['it', 'en'],
-  ['den, ende', 'en'],
-  ['', 'en'],
-  ['../../de', 'en'],
-  ['__proto__,de', 'de'],
-  [`${'x,'.repeat(15_000)}de`, 'de'],
-])('pages: the first language of %s is %s', (language, lang) => {
+test.each(
+  rowsOf({
+    de: [
+      ...['de', 'de-AT,de;q=0.9,en;q=0.8', 'it-IT, it;q=0.9, de;q=0.8, en;q=0.7', 'DE'],
+      ...['__proto__,de', `${'x,'.repeat(15_000)}de`],
+    ],
+    en: ['en-US,de;q=0.9', 'it', 'den, ende', '', '../../de'],
+    fr: ['fr-CA,fr;q=0.9'],
+    es: ['es'],
+  }),
+)('pages: the first language of %s is %s', (language, lang) => {
   expect(show({ language }).text).toContain(`<html lang="${lang}">`);
 });
 
