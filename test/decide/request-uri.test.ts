@@ -4,6 +4,7 @@ import { parseRequestUri } from '../../service/decide/request-uri.ts';
 import { createMounts } from '../../service/site/mount.ts';
 import { createDecider } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';
+import { rowsOf } from '../support/rows.ts';
 
 const TOKEN = `ps_${'t'.repeat(32)}`;
 const all = [
@@ -136,26 +137,23 @@ test('path argument: other arguments are passed on', () => {
   expect(read('/logs/?file=a&tail=5&x=1')?.args).toBe('tail=5');
 });
 
-test.each([
-  ['none', '/logs/'],
-  ['none', '/logs/?token=TOKEN'],
-  ['another name', '/logs/?File=a'],
-  ['an encoded name', '/logs/?fil%65=a'],
-  ['two', '/logs/?file=a&file=b'],
-  ['the same twice', '/logs/?file=a&file=a'],
-  ['an empty one first', '/logs/?file=&file=a'],
-  ['an undecodable one first', '/logs/?file=%ff&file=a'],
-  ['a path besides', '/logs/b?file=a'],
-  ['a path alone', '/logs/a'],
-  ['a path behind the token', '/logs/~TOKEN/b?file=a'],
-  ['a slash before it', '/logs/?file=/a'],
-  ['an encoded slash before it', '/logs/?file=%2Fa'],
-  ['dots', '/logs/?file=../a'],
-  ['a plus at its end', '/logs/?file=a+'],
-  ['a line feed', '/logs/?file=a%0a'],
-  ['half an encoding', '/logs/?file=a%2'],
-  ['more than 2048 bytes', `/logs/?file=${'a'.repeat(2048)}`],
-])('path argument: %s is malformed: %s', (_, uri) => {
+test.each(
+  rowsOf({
+    none: ['/logs/', '/logs/?token=TOKEN'],
+    'another name': ['/logs/?File=a', '/logs/?fil%65=a'],
+    'more than one': [
+      ...['/logs/?file=a&file=b', '/logs/?file=a&file=a', '/logs/?file=&file=a'],
+      '/logs/?file=%ff&file=a',
+    ],
+    'a path outside of it': ['/logs/b?file=a', '/logs/a', '/logs/~TOKEN/b?file=a'],
+    'a slash before it': ['/logs/?file=/a', '/logs/?file=%2Fa'],
+    dots: ['/logs/?file=../a'],
+    'a plus at its end': ['/logs/?file=a+'],
+    'a line feed': ['/logs/?file=a%0a'],
+    'half an encoding': ['/logs/?file=a%2'],
+    'more than 2048 bytes': [`/logs/?file=${'a'.repeat(2048)}`],
+  }),
+)('path argument: %s is malformed: %s', (uri) => {
   expect(read(uri)).toBeUndefined();
 });
 

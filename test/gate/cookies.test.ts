@@ -77,9 +77,10 @@ test.each([
 });
 
 // nginx adds `Purpose` to it.
-const PREFETCHES = ['prefetch', 'prefetch;anonymous-client-ip', 'prefetch;prerender'].concat(
-  ...['prefetchprefetch', 'Prefetch', 'preview', 'prerender'],
-);
+const PREFETCHES = [
+  ...['prefetch', 'prefetch;anonymous-client-ip', 'prefetch;prerender', 'prefetchprefetch'],
+  ...['Prefetch', 'preview', 'prerender'],
+];
 
 test.each([...PREFETCHES, '', 'download'])('prefetch: Sec-Purpose %j', async (purpose) => {
   const { api, authRequest } = await startGate();

@@ -4,6 +4,7 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import { brokenStore, keptLog } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { issueToken } from '../support/postern.ts';
+import { rowsOf } from '../support/rows.ts';
 
 test('gate: HEAD gets the same response as GET', async () => {
   const { ask } = await startGate();
@@ -11,21 +12,18 @@ test('gate: HEAD gets the same response as GET', async () => {
   expect([status, headers['postern-reason'], body]).toEqual([400, 'invalid_request', '']);
 });
 
-test.each([
-  ['POST', '/auth-request', 405, 'method_not_allowed'],
-  ['DELETE', '/livez', 405, 'method_not_allowed'],
-  ['GET', '/', 404, 'not_found'],
-  ['GET', '/auth-request/', 404, 'not_found'],
-  ['GET', '/auth-request?token=x', 404, 'not_found'],
-  ['GET', '/tokens', 404, 'not_found'],
-  ['POST', '/tokens', 405, 'method_not_allowed'],
-  ['GET', '/readyz', 404, 'not_found'],
-  ['GET', '/metrics', 404, 'not_found'],
-  ['POST', '/page', 405, 'method_not_allowed'],
-  ['GET', '/page?code=x', 404, 'not_found'],
-  ['GET', '/page/', 404, 'not_found'],
-])('gate: %s %s gets %i', async (method, path, status, code) => {
+test.each(
+  rowsOf({
+    '405 method_not_allowed': ['POST /auth-request', 'DELETE /livez', 'POST /tokens', 'POST /page'],
+    '404 not_found': [
+      ...['GET /', 'GET /auth-request/', 'GET /auth-request?token=x', 'GET /tokens', 'GET /readyz'],
+      ...['GET /metrics', 'GET /page?code=x', 'GET /page/'],
+    ],
+  }),
+)('gate: %s gets %s', async (line, expected) => {
   const { ask } = await startGate();
+  const [[method, path = ''], [number, code]] = [line.split(' '), expected.split(' ')];
+  const status = Number(number);
   const reply = await ask(path, {}, method);
   expect(reply.status).toBe(status);
   expect(reply.headers['cache-control']).toBe('no-store');

@@ -67,27 +67,24 @@ test('JWT, client: a path is only for its site', async () => {
 });
 
 describe('JWT, client: rejected', () => {
-  test.each<[string, object, object?]>([
-    ['one of another issuer', { iss: 'https://other.example' }],
-    ['one for another audience', { aud: 'other' }],
-    ['one without an audience', { aud: undefined }],
-    ['one that has ended', { exp: START - 6 }],
-    ['one that never ends', { exp: undefined }],
-    ['one that has not begun', { nbf: START + 6 }],
-    ['one without a sub', { sub: undefined }],
-    ['one whose sub is not text', { sub: 7 }],
-    ['one with a very long sub', { sub: 'x'.repeat(256) }],
-    ['one with an empty sub', { sub: '' }],
-    ['one whose sub is not valid Unicode', { sub: '\ud800' }],
-    ['a download token', {}, { typ: 'postern+jwt' }],
-    ['a long download token', { pad: 'x'.repeat(4000) }, { typ: 'postern+jwt' }],
-    ['one of another key', {}, { kid: 'other' }],
-    ['one without a kid', {}, { kid: undefined }],
-  ])('%s', async (_, claims, header) => {
+  const noText = [{ sub: undefined }, { sub: 7 }, { sub: '' }, { sub: '\ud800' }];
+  test.each<[string, object[], object?]>([
+    ['one of another issuer', [{ iss: 'https://other.example' }]],
+    ['one for another audience or none', [{ aud: 'other' }, { aud: undefined }]],
+    ['one that has ended, or never ends', [{ exp: START - 6 }, { exp: undefined }]],
+    ['one that has not begun', [{ nbf: START + 6 }]],
+    ['one whose sub is no text of 1 to 255 characters', [...noText, { sub: 'x'.repeat(256) }]],
+    ['a download token', [{}, { pad: 'x'.repeat(4000) }], { typ: 'postern+jwt' }],
+    ['one of another key', [{}], { kid: 'other' }],
+    ['one without a kid', [{}], { kid: undefined }],
+  ])('%s', async (_, changes, header) => {
     const { ask } = await opened();
     const json = { path: '/download/users/ann/a' };
-    const reply = await ask('POST /tokens', { key: await bearer(claims, header), json });
-    expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client' } });
+    for (const claims of changes) {
+      const reply = await ask('POST /tokens', { key: await bearer(claims, header), json });
+      const rejected = { status: 401, body: { code: 'invalid_client' } };
+      expect(reply, JSON.stringify(claims)).toMatchObject(rejected);
+    }
   });
 
   test('a JWT of an issuer for downloads only', async () => {

@@ -201,15 +201,15 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     await done(FILES, { ...USUAL, POSTERN_API: 'http://127.0.0.1:1', POSTERN_API_KEY: 'x' });
   });
 
-  test.each([
+  /** A row for each value of an option, after these words. */
+  const given = (words: string[], option: string, says: string, ...values: string[]) =>
+    values.map((value): [string[], string, string] => [[...words, option, value], option, says]);
+  test.each<[string[], string, string]>([
     [[], '--files', '--files /srv/files'],
     [['--files', '/a', '--files', '/b'], '--files', 'only one folder'],
     [['--files', '/a', '--proxy-target', 'http://b'], '--proxy-target', 'only one folder'],
-    [['--files', '/nope/=/a'], '--files', 'a folder'],
-    [['--files', '/'], '--files', 'a folder'],
-    [['--files', '/srv/../etc'], '--files', 'a folder'],
-    [['--files', 'srv'], '--files', 'absolute path'],
-    [['--files', '/srv/$uri'], '--files', 'a folder'],
+    ...given([], '--files', 'a folder', '/nope/=/a', '/', '/srv/../etc', '/srv/$uri'),
+    ...given([], '--files', 'absolute path', 'srv'),
     [[...SERVER, '--listen', '80 default_server'], '--listen', '127.0.0.1:8080'],
     [[...SERVER, '--tls-key', '/a'], '--tls-certificate', 'a file in PEM'],
     [[...SERVER, '--tls-certificate', 'a.pem', '--tls-key', '/a'], '--tls-certificate', 'absolute'],
@@ -217,19 +217,14 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [[...FILES, '--cache', 'cache'], '--cache', 'absolute path'],
     [[...FILES, '--server-name', '~^x$'], '--server-name', 'no regular expression'],
     [[...FILES, '--server-name', '*.x.*'], '--server-name', 'one *'],
-    [[...FILES, '--cors', '*'], '--cors', 'https://app.example'],
-    [[...FILES, '--cors', 'null'], '--cors', 'https://app.example'],
+    ...given(FILES, '--cors', 'https://app.example', '*', 'null'),
     [[...FILES, '--cors', 'https://App.example'], '--cors', 'in lower case'],
     [[...FILES, '--cors', 'https://app.example/'], '--cors', 'without path'],
     [[...FILES, '--cors', 'https://app.example:443'], '--cors', 'as browsers send it'],
-    [[...FILES, '--login', '//evil.example'], '--login', 'a path of this site'],
-    [[...FILES, '--login', 'javascript:alert(1)'], '--login', 'a path of this site'],
+    ...given(FILES, '--login', 'a path of this site', '//evil.example', 'javascript:alert(1)'),
     [[...FILES, '--login', 'https://u:p@login.example/'], '--login', 'without user'],
-    ...['0', '65536', '1.5', '1;', '01'].map((count): [string[], string, string] => {
-      return [[...FILES, '--limit-conn', count], '--limit-conn', '1 to 65535'];
-    }),
-    [[...FILES, '--upstream', '[fe80::1%eth0]:1'], '--upstream', 'unix:'],
-    [[...FILES, '--upstream', 'unix:relative'], '--upstream', 'unix:'],
+    ...given(FILES, '--limit-conn', '1 to 65535', '0', '65536', '1.5', '1;', '01'),
+    ...given(FILES, '--upstream', 'unix:', '[fe80::1%eth0]:1', 'unix:relative'),
     [['--proxy-target', 'https://u:p@store.example/'], '--proxy-target', 'without user'],
     [['--proxy-target', 'https://store.example/?x=y'], '--proxy-target', 'without user, query'],
     [['--proxy-target', 'https://store.example/a/../b'], '--proxy-target', '..'],

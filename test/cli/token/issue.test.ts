@@ -108,18 +108,12 @@ describe('token issue', () => {
   });
 
   test.each([
-    [[]],
-    [['--path', '/download/a', '--prefix', '/download/']],
-    [['--path', '/download/a', '--lines']],
-    [['--lines', '--subject', 'ada']],
-    [['--path', '/download/a', '--max-uses', 'many']],
-    [['--path', '/download/a', '--max-uses', '-1']],
-    [['--path', '/download/a', '--bind', 'agent']],
-    [['--path', '/download/a', '--api', 'ftp://127.0.0.1']],
-    [['--path', '/download/a', '--api', 'http://u:s3cret@127.0.0.1']],
-    [['--path', '/download/a', '--api', 'unix:/run/api.sock']],
+    ...['', '--path /a --prefix /a/', '--path /a --lines', '--lines --subject ada'],
+    ...['--path /a --max-uses many', '--path /a --max-uses -1', '--path /a --bind agent'],
+    ...['--path /a --api ftp://127.0.0.1', '--path /a --api http://u:s3cret@127.0.0.1'],
+    '--path /a --api unix:/run/api.sock',
   ])('a usage error sends no request: %j', async (words) => {
-    const said = await run(['issue', ...words]);
+    const said = await run(['issue', ...words.split(' ').filter(Boolean)]);
     expect(said).toMatchObject({ code: 2, stdout: '' });
     expect(said.stderr).toContain('--help');
     expect(said.stderr).not.toContain('s3cret');
