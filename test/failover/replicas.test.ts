@@ -9,8 +9,7 @@ import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
 import { from, grantAt, issueTo, newId } from '../support/store/grants.ts';
-import { answers, engines, observerOf, tell } from '../support/store/open-redis.ts';
-import { startHoldingProxy } from '../support/store/proxies.ts';
+import { answers, engines, observerOf } from '../support/store/open-redis.ts';
 
 interface Servers {
   readonly url: string;
@@ -260,27 +259,6 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     resume();
     await revoked;
   });
-});
-
-test('replicas: a master that was replaced between the write and WAIT does not acknowledge', async (context) => {
-  const servers = await startPair();
-  const [master, replica] = [...servers.masters, ...servers.replicas] as [Redis, Redis];
-  const proxy = await startHoldingProxy(master.port);
-  const starting = Promise.resolve({ ...servers, url: `redis://127.0.0.1:${proxy.port}/0` });
-  const { store } = await opened(context, starting, { timeoutMs: 5_000 });
-  proxy.hold(/wait/i);
-  const first = store.revoke(newId(), 'web');
-  await waitFor(() => proxy.isHolding(), { what: 'the first WAIT' });
-  // This one is written, and waits for the first.
-  const id = await issued(store);
-  const second = store.revoke(id, 'web');
-  await waitFor(async () => (await store.find(id)).grant === undefined, { what: 'the write' });
-  await tell(master, `REPLICAOF 127.0.0.1 ${replica.port}`);
-  await tell(master, 'REPLICAOF NO ONE');
-  proxy.release();
-  await first;
-  await expect(second).rejects.toMatchObject({ message: 'The master of Redis changed' });
-  expect(await untilAcknowledged(() => store.revoke(id, 'web'))).toBe(false);
 });
 
 test('replicas: Cluster: a revoked subject has no grant left, and its index stays until that is acknowledged', async (context) => {

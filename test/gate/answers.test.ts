@@ -50,6 +50,11 @@ test('auth_request: a browser may keep a file for max_age, less what nginx may c
     const folder = await issueToken(api, { prefix: '/download/', cookie: true });
     const reply = await authRequest(`${folder.url}a`, { 'Postern-Cookie': folder.access_token });
     expect([reply.status, reply.headers['postern-max-age']]).toEqual([204, undefined]);
+    for (const more of [{ max_uses: 2 }, { ip: ['192.0.2.1'] }, { expires_in: decisionTtl + 1 }]) {
+      const { url } = await issueToken(api, { path: '/download/a', ...more });
+      const limited = await authRequest(url, { 'X-Real-IP': '192.0.2.1' });
+      expect([limited.status, limited.headers['postern-max-age']]).toEqual([204, undefined]);
+    }
   }
 });
 

@@ -123,11 +123,6 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect((await open(`${url}empty/`)).text).not.toContain('.keep');
   });
 
-  test('in another language', async () => {
-    const answer = await open(`${url}sub/`, { 'Accept-Language': 'de' });
-    expect(answer.text).toMatch(/<html lang="de">[\s\S]*Eine Ebene nach oben/);
-  });
-
   test('HEAD, a range and a condition', async () => {
     expect((await site.ask('HEAD', url, BROWSER)).status).toBe(200);
     expect((await open(url, { Range: 'bytes=0-5' })).status).toBe(200);

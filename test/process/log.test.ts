@@ -2,14 +2,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { createLogOutput } from '../../service/process/log.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askMetrics, ENV } from '../support/ask-service.ts';
 import { folderForTest } from '../support/for-test.ts';
-import { smallDisk } from '../support/small-disk.ts';
+import { needRoot } from '../support/need-root.ts';
 
 /** The built service, whose log goes to a file that is opened as a shell does it by `>>`. */
 async function startLogging(file: string) {
@@ -50,6 +50,16 @@ async function startLogging(file: string) {
       return ended;
     },
   };
+}
+
+/** A file system of 64 KiB. */
+async function smallDisk(context: TestContext): Promise<string> {
+  needRoot(context);
+  const folder = await folderForTest();
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+  if (status !== 0) context.skip('this container may not mount a file system');
+  onTestFinished(() => void spawnSync('umount', ['-l', folder]));
+  return folder;
 }
 
 test('log: if the log cannot be written the service continues, and exits on SIGTERM', async () => {

@@ -1,4 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdir, rename, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSign } from '../../service/s3/sign.ts';
@@ -8,8 +10,8 @@ import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askApi, askGate } from '../support/ask-service.ts';
 import { selfSigned } from '../support/certificate.ts';
-import { forTest } from '../support/for-test.ts';
-import { mountedSecret } from '../support/mounted.ts';
+import { writeFiles } from '../support/files.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { configFile, linesOf, reloads } from '../support/reloading.ts';
 
 const keyOf = (n: number) => `the-key-of-the-client-${n}`;
@@ -22,6 +24,22 @@ const signing = (kid: string) => {
   return JSON.stringify({ keys: [{ ...jwk, kid, alg: 'EdDSA' }] });
 };
 const LOCATION = { endpoint: 'https://s3.example', region: 'auto', bucket: 'media' };
+
+/** A folder in which a kubelet mounts a Secret: each file is a link below `..data`, and a new Secret replaces that link. */
+async function mountedSecret(files: Readonly<Record<string, string>>) {
+  const folder = await folderForTest();
+  let count = 0;
+  async function replace(next: Readonly<Record<string, string>>): Promise<void> {
+    count += 1;
+    await mkdir(join(folder, `..${count}`));
+    await writeFiles(join(folder, `..${count}`), next);
+    await symlink(`..${count}`, join(folder, '..data_tmp'));
+    await rename(join(folder, '..data_tmp'), join(folder, '..data'));
+  }
+  await replace(files);
+  for (const name of Object.keys(files)) await symlink(`..data/${name}`, join(folder, name));
+  return { replace, path: (name: string) => join(folder, name) };
+}
 
 test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets apply without a signal', async () => {
   const secretOf = (n: number) => ({
