@@ -68,7 +68,7 @@ export interface PosternClient {
   list(query?: ListQuery, options?: CallOptions): Promise<TokenPage>;
   /** Changes the end of a live token to `expiresIn` seconds from now, earlier or later than before. */
   prolong(id: string, expiresIn: number, options?: CallOptions): Promise<TokenState>;
-  /** Revokes a token by its ID. False: this client has no live token with this ID. */
+  /** Revokes a token by its ID. False: this client has no live token with this ID, also if a retry finds it revoked. */
   revoke(id: string, options?: CallOptions): Promise<boolean>;
   /** Revokes a token by its text, or a JWT of your own back end by its claims. Resolves also without such a token. */
   revokeToken(token: string | SignedTokenName, options?: CallOptions): Promise<void>;

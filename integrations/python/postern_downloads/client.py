@@ -119,8 +119,9 @@ class Postern:
 
     async def to_thread(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As asyncio.to_thread(), in threads of this client: while Postern hangs, nothing else waits for a thread."""
-        context = copy_context()
-        done = self._threads[os.getpid()].submit(lambda: context.run(method, *args, **kwargs))
+        # A local variable with the context would show all of its variables in an error page.
+        run = copy_context().run
+        done = self._threads[os.getpid()].submit(lambda: run(method, *args, **kwargs))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(done), self._timeout)
         except TimeoutError:
