@@ -80,10 +80,12 @@ export function createLogOutput(fd: number, onLost: () => void) {
 
     /** Writes the buffered lines, as far as possible now. */
     flushSync(): void {
+      // The process ends only after the write in progress.
+      if (isWriting) takeGathered();
       try {
         for (;;) {
           if (chunk.length === 0) takeGathered();
-          if (chunk.length === 0 || isWriting) return;
+          if (chunk.length === 0) return;
           chunk = chunk.subarray(writeSync(fd, chunk));
         }
       } catch {

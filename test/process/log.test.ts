@@ -114,3 +114,18 @@ test('log: lines during a write are written right after it, and no line is lost 
   // No timer and no flush is needed.
   await expect.poll(() => readFileSync(file, 'utf8'), { interval: 1 }).toBe(lines.join(''));
 });
+
+test('log: the last line is written at the end of the process, also during a write', async () => {
+  const file = join(await folderForTest(), 'log');
+  const fd = openSync(file, 'a');
+  onTestFinished(() => closeSync(fd));
+  const output = createLogOutput(fd, () => expect.unreachable());
+  output.write('in progress\n');
+  // The write begins, and its end is not known before the next turn.
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  output.write('the last line\n');
+  output.flushSync();
+  expect(readFileSync(file, 'utf8')).toContain('the last line\n');
+  const lines = () => readFileSync(file, 'utf8').trimEnd().split('\n').sort();
+  await expect.poll(lines).toEqual(['in progress', 'the last line']);
+});
