@@ -37,7 +37,10 @@ test('systemd: systemd-analyze verify accepts the units', async (context) => {
     const text = unit(name).replaceAll('/usr/bin/node', process.execPath);
     await writeFile(join(folder, name), text);
   }
-  const paths = names.map((name) => join(folder, name.replace('@', '@1')));
+  const instances = names.map((name) =>
+    name.replace('socket@', 'socket@gate').replace('@.', '@1.'),
+  );
+  const paths = instances.map((name) => join(folder, name));
   // For an unknown setting it only warns.
   expect(await analyze(context, 'verify', '--man=no', ...paths)).toEqual({ ok: true, output: '' });
 });
@@ -73,9 +76,12 @@ test('systemd: the sockets are the defaults of Postern, and the process has the 
 
 test('systemd: a connection starts no process, and a process that fails closes no socket', () => {
   for (const name of SOCKETS) {
-    expect(values(name, 'Service')).toEqual(['postern-sockets.service']);
+    // systemd opens no socket whose service is active, so sockets must not share one.
+    const own = name.replace('-', '-socket@').replace('.socket', '.service');
+    expect(values(name, 'Service')).toEqual([own]);
     expect(values(name, 'TriggerLimitIntervalSec')).toEqual(['0']);
   }
+  expect(values('postern-socket@.service', 'PartOf')).toEqual(['postern-%i.socket']);
   // systemd closes the sockets of a service that reaches its limit.
   expect(values(PROCESS, 'StartLimitIntervalSec')).toEqual(['0']);
   // It would be removed with the first process that stops.
