@@ -60,7 +60,7 @@ export const TABLE = {
     .describe('address of the API, or `off`: [no API](../operate/scaling.md#gates-without-an-api)'),
   metrics_listen: listenAddress.optional().meta({
     description: 'separate address for `/metrics`, `/readyz` and `/livez`',
-    absent: 'the API has them',
+    absent: 'the API, unless processes share it',
   }),
   delivery_listen: udpAddress
     .optional()

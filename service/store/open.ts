@@ -33,7 +33,7 @@ export function openStore(options: Options, log: Logger, observer: StoreObserver
       if (state === 'up') return log.info({ redis }, 'Redis answers');
       log.error(
         { redis, reason: failure?.message },
-        `${failure?.shown ?? 'Redis closed the connection'}: requests that need the token store get 503 ` +
+        `${failure?.shown ?? 'Redis closed the connection'}: requests that it cannot answer get 503 ` +
           'until this is fixed. Check Redis and POSTERN_STORE',
       );
     },
