@@ -1,5 +1,4 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
-import { z } from 'zod';
 import type {
   ApiErrorCode,
   ErrorCode,
@@ -87,24 +86,5 @@ describe('the published types', () => {
     expect(text).toContain('  readonly prefix?: never | undefined;\n');
     expect(text).toContain('  readonly path?: never | undefined;\n');
     expect(text).not.toMatch(/import|zod|9007199254740991/);
-  });
-
-  test('have a new field of a schema without any other change', () => {
-    const Extended = z.strictObject({
-      max_bytes: z.number().int().min(1).max(9).optional().meta({ description: 'bytes */ in all' }),
-      delivered: z.array(z.union([z.literal('x'), z.strictObject({ n: z.boolean() })])),
-    });
-    expect(clientTypes({ Extended })).toBe(`export type Extended = {
-  /** Bytes *\\/ in all. From 1 to 9. */
-  readonly max_bytes?: number | undefined;
-  readonly delivered: ReadonlyArray<"x" | {
-    readonly n: boolean;
-  }>;
-};
-`);
-  });
-
-  test('a schema that has no type is an error', () => {
-    expect(() => clientTypes({ Odd: z.any() })).toThrow('no type for the schema');
   });
 });
