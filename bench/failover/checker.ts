@@ -27,7 +27,7 @@ export interface Open extends Times {
 
 export interface Revoke extends Times {
   readonly op: 'revoke';
-  readonly by: 'id' | 'token' | 'subject';
+  readonly by: 'id' | 'token' | 'subject' | 'client';
   readonly tokens: readonly string[];
   /** `done` also for "no such token": then the client expects that the token opens nothing. */
   readonly outcome: 'done' | 'unknown';

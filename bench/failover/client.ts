@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { KEY } from '../../test/support/postern.ts';
 import type { Issue, Open, Operation, Revoke } from './checker.ts';
-import type { Site } from './site.ts';
+import { keyOf, type Site } from './site.ts';
 
 /** nginx and Postern answer earlier: a response that takes longer is as good as none. */
 const PATIENCE_MS = 15_000;
@@ -17,11 +17,14 @@ export interface Issued {
   readonly file: string;
   readonly single: boolean;
   readonly subject?: string;
+  readonly client?: string;
 }
 
 interface IssueOptions {
   readonly single?: boolean;
   readonly subject?: string;
+  /** One of CLIENTS. Default: a client whose tokens are never all revoked. */
+  readonly client?: string;
   readonly count?: number;
 }
 
@@ -56,9 +59,10 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
   }
 
   /** Asks the instances in turn. */
-  function api(line: string, type: string, body?: string): Promise<Reply> {
+  function api(line: string, type: string, body?: string, client?: string): Promise<Reply> {
     turn += 1;
-    const headers = { authorization: `Bearer ${KEY}`, 'content-type': type };
+    const key = client === undefined ? KEY : keyOf(client);
+    const headers = { authorization: `Bearer ${key}`, 'content-type': type };
     return send(apiPorts[turn % apiPorts.length] as number, line, headers, body);
   }
 
@@ -76,7 +80,7 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
     strange: strange as ReadonlyMap<number, number>,
     /** Undefined if it was not acknowledged. */
     async issue(file: string, more: IssueOptions = {}): Promise<Issued[] | undefined> {
-      const { single = false, subject, count = 1 } = more;
+      const { single = false, subject, client, count = 1 } = more;
       const wanted = {
         path: `/download/${file}`,
         expires_in: 3600,
@@ -86,7 +90,7 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
       const start = performance.now();
       const body = JSON.stringify(count === 1 ? wanted : Array(count).fill(wanted));
       const line = `POST /tokens${count === 1 ? '' : '/batch'}`;
-      const reply = await api(line, 'application/json', body);
+      const reply = await api(line, 'application/json', body, client);
       const end = performance.now();
       const done = isDone(reply, 201);
       const given: Array<{ access_token: string; id: string }> = done
@@ -97,7 +101,11 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
       history.push({ op: 'issue', tokens, file, single, start, end, outcome });
       if (!done) return undefined;
       return given.map(({ access_token: token, id }) => {
-        return { token, id, file, single, ...(subject !== undefined && { subject }) };
+        const owner = {
+          ...(subject !== undefined && { subject }),
+          ...(client !== undefined && { client }),
+        };
+        return { token, id, file, single, ...owner };
       });
     },
 
@@ -125,7 +133,7 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
           ? await api('POST /revoke', form, `token=${first.token}`)
           : by === 'id'
             ? await api(`DELETE /tokens/${first.id}`, form)
-            : await api(`DELETE /tokens?subject=${first.subject}`, form);
+            : await api(`DELETE /tokens?${by}=${first[by]}`, form, '', first.client);
       const end = performance.now();
       // 404: there is no such token, so it must not open either.
       const outcome: Revoke['outcome'] = isDone(reply, 200, 204, 404) ? 'done' : 'unknown';

@@ -94,6 +94,7 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
   const { ofServers, ofNetwork, restored } = failuresOf({
     ...{ master: 'a master', replicas: 'its replica is', servers: nodes },
     ...{ restMs: 6_000, replace, whole },
+    links: links.flatMap(({ clients, bus }) => [clients, bus]),
     /** The bus is cut both ways. */
     async cut(lost, isLost) {
       const id = (await say(lost, 'CLUSTER MYID')).split('\r\n')[1] ?? '';

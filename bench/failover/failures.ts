@@ -5,7 +5,7 @@ import { ask, type Redis } from '../../test/harness/redis.ts';
 import { waitFor } from '../../test/harness/wait.ts';
 import type { Load } from './load.ts';
 import { isAcknowledged, isLookUp } from './row.ts';
-import { isAnyone, isServer, type Scenario } from './scenario.ts';
+import { isAnyone, isServer, type Link, type Scenario } from './scenario.ts';
 
 /** What the two topologies do in their own way. */
 export interface Failing {
@@ -23,6 +23,8 @@ export interface Failing {
   /** Cuts a master off from those that `isLost` names, and heals all. */
   cut(old: Redis, isLost: (head: Buffer) => boolean): Promise<unknown>;
   heal(): void;
+  /** Every link to a server, and the ones between them. */
+  readonly links: readonly Link[];
   /** Makes a replica of an old master that runs again. */
   follow?(old: Redis): Promise<unknown>;
   readonly planned: Pick<Scenario, 'name' | 'loses'>;
@@ -99,6 +101,16 @@ export function failuresOf(failing: Failing) {
       loses: 'surely',
       run: cutOff(isServer),
     },
+    ...[50, 400].map((ms) => ({
+      name: `each link takes ${ms} ms for 10 s`,
+      loses: 'maybe' as const,
+      async run(load: Load) {
+        for (const link of failing.links) link.delay(ms);
+        await sleep(10_000);
+        for (const link of failing.links) link.delay(0);
+        await restored(load);
+      },
+    })),
   ];
   return { ofServers, ofNetwork, restored, kill };
 }

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../../test/harness/wait.ts';
 import type { Operation, Revoke } from './checker.ts';
 import type { Client, Issued } from './client.ts';
-import { createRandom } from './random.ts';
+import { createRandom, SEED } from './random.ts';
 import { GAP_MS } from './row.ts';
-import { FILES } from './site.ts';
+import { CLIENTS, FILES } from './site.ts';
 
 /** How many live, revoked and redeemed tokens are asked for again and again. */
 const KEPT = 300;
@@ -32,6 +32,8 @@ export async function startLoad(client: Client, perSecond: number) {
   let subjects = 0;
 
   const random = createRandom();
+  /** For what happens after a response, so that its time does not change which acts follow. */
+  const randomLater = createRandom(SEED + 1);
   const pick = <T>(values: readonly T[]): T | undefined =>
     values[Math.floor(random() * values.length)];
   const file = () => pick(FILES) as string;
@@ -51,7 +53,7 @@ export async function startLoad(client: Client, perSecond: number) {
     for (let tries = 1; ; tries += 1) {
       const outcome = await ask();
       if (outcome !== 'unknown' || stopped || tries === MAX_TRIES) return outcome;
-      await sleep((tries === 1 ? 300 : 4_000) * (1 + random()));
+      await sleep((tries === 1 ? 300 : 4_000) * (1 + randomLater()));
     }
   }
 
@@ -80,7 +82,7 @@ export async function startLoad(client: Client, perSecond: number) {
     keep(redeemed, token);
     await client.open(token, newRequester());
     // If every requester resumed, none of them would show that its redemption is lost.
-    if (random() < 0.3) await client.open(token, requester);
+    if (randomLater() < 0.3) await client.open(token, requester);
   }
 
   async function revoke(by: Revoke['by'], from: Issued[][]): Promise<void> {
@@ -89,6 +91,7 @@ export async function startLoad(client: Client, perSecond: number) {
     if (token === undefined) return;
     if ((await insist(() => client.revoke(by, tokens))) !== 'done') return;
     for (const each of tokens) keep(revoked, each);
+    if (by === 'client') idle.push(token.client as string);
     await client.open(token, newRequester());
   }
 
@@ -96,11 +99,18 @@ export async function startLoad(client: Client, perSecond: number) {
   const singles: Issued[][] = [];
   const plain: Issued[][] = [];
   const ofSubjects: Issued[][] = [];
+  const ofClients: Issued[][] = [];
+  /** Clients without a token, because a revocation would end also those that a response has not yet named. */
+  const idle = [...CLIENTS];
   const addSingle = async () => void singles.push(await issue({ single: true }));
   const addPlain = async () => void plain.push(await issue());
   const addSubject = async () => {
     subjects += 1;
     ofSubjects.push(await issue({ subject: `s${subjects}`, count: 3 }));
+  };
+  const addClient = async () => {
+    const client = idle.shift();
+    if (client !== undefined) ofClients.push(await issue({ client, count: 3 }));
   };
 
   const renew = async () => {
@@ -120,6 +130,8 @@ export async function startLoad(client: Client, perSecond: number) {
     [4, () => revoke('token', plain)],
     [4, addSubject],
     [4, () => revoke('subject', ofSubjects)],
+    [4, addClient],
+    [4, () => revoke('client', ofClients)],
   ];
   const bag = ACTS.flatMap(([weight, act]) => Array<typeof act>(weight).fill(act));
 

@@ -1,4 +1,4 @@
-/** The seed of a run. With the same one, and the same rate, clients choose the same requests in the same order. */
+/** The seed of a run. With the same one, clients begin the same acts in the same order; what each finds depends on time. */
 export const SEED = Number(process.env.FAILOVER_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 /** Numbers from 0 to 1 that depend only on the seed (mulberry32). */

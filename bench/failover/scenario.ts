@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startProxy } from '../../test/support/store/proxies.ts';
 import type { Load } from './load.ts';
 
@@ -18,6 +19,7 @@ interface Pair {
 export async function startLink() {
   let to = 0;
   let isLost = (_head: Buffer) => false;
+  let delayMs = 0;
   const pairs = new Set<Pair>();
 
   function cutIfLost(pair: Pair): void {
@@ -30,21 +32,36 @@ export async function startLink() {
   const join = (client: Socket, upstream: Socket) => {
     const pair: Pair = { client, upstream, head: Buffer.alloc(0), isCut: false };
     pairs.add(pair);
+    /** Writes what arrives later, and in its order. */
+    const passTo = (other: Socket) => {
+      let before = Promise.resolve();
+      return (data: Buffer) => {
+        const due = performance.now() + delayMs;
+        before = before.then(async () => {
+          const left = due - performance.now();
+          if (left > 0) await sleep(left);
+          if (!pair.isCut) other.write(data);
+        });
+      };
+    };
+    const [toServer, toClient] = [passTo(upstream), passTo(client)];
     client.on('close', () => pairs.delete(pair));
     client.on('data', (data) => {
       if (pair.head.length < HEAD_BYTES) pair.head = Buffer.concat([pair.head, data]);
       cutIfLost(pair);
-      if (!pair.isCut) upstream.write(data);
+      toServer(data);
     });
-    upstream.on('data', (data) => {
-      if (!pair.isCut) client.write(data);
-    });
+    upstream.on('data', toClient);
     cutIfLost(pair);
   };
   return {
     ...(await startProxy(() => to, join)),
     leadTo(port: number) {
       to = port;
+    },
+    /** Each packet takes so long, in both directions. */
+    delay(ms: number) {
+      delayMs = ms;
     },
     /** `isLostNow` gets the first bytes that a client sent on its connection. */
     cut(isLostNow: (head: Buffer) => boolean) {

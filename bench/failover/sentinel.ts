@@ -78,7 +78,7 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
 
   const { ofServers, ofNetwork, restored, kill } = failuresOf({
     ...{ master: 'the master', replicas: 'the replicas are', servers: redis.servers },
-    ...{ restMs: 7_000, replace, whole },
+    ...{ restMs: 7_000, replace, whole, links },
     cut: async (old, isLost) => links[redis.servers.indexOf(old)]?.cut(isLost),
     heal() {
       for (const link of links) link.heal();

@@ -3,16 +3,22 @@ import { join } from 'node:path';
 import { projectRoot } from '../../test/harness/paths.ts';
 import { residentBytes } from '../../test/harness/usage.ts';
 import { startReady } from '../../test/support/ask-service.ts';
+import { KEY } from '../../test/support/postern.ts';
 import { startFront } from '../../test/support/site.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */
 export const FILES = Array.from({ length: 8 }, (_, i) => String(i));
 
+/** Clients whose tokens are revoked together, one after the other. */
+export const CLIENTS = Array.from({ length: 30 }, (_, i) => `client-${i}`);
+export const keyOf = (client: string) => `the-api-key-of-${client}`;
+
 export type Site = Awaited<ReturnType<typeof startSite>>;
 
 /** nginx with the server lines of nginx/nginx.conf, and two instances of Postern. */
 export async function startSite(env: Record<string, string>) {
-  const start = () => startReady({ POSTERN_LOG_LEVEL: 'error', ...env });
+  const keys = [`web:${KEY}`, ...CLIENTS.map((client) => `${client}:${keyOf(client)}`)].join();
+  const start = () => startReady({ POSTERN_LOG_LEVEL: 'error', POSTERN_API_KEYS: keys, ...env });
   const services = await Promise.all([start(), start()]);
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
   const more = /server unix:\S+(.*);/.exec(conf)?.[1];
