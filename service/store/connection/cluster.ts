@@ -19,6 +19,7 @@ import {
   SLOTS,
   serverOptions,
   slotOf,
+  streamOf,
   timed,
 } from './ioredis.ts';
 import type { StoreUrl } from './url.ts';
@@ -34,7 +35,7 @@ const MAX_REDIRECTIONS = 3;
 
 const nameOf = ({ options: { host, port } }: Redis) => `${host}:${port}`;
 
-const isConnected = (node: Redis) => node.status === 'ready' && node.stream.writable;
+const isConnected = (node: Redis) => node.status === 'ready' && streamOf(node)?.writable === true;
 
 /** The connection to a master. */
 const isOpen = (node: Redis | undefined): node is Redis =>

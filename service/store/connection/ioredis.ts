@@ -142,6 +142,11 @@ export function sentinelsOf(redis: Redis): number | undefined {
   return (redis as unknown as { readonly connector: Partial<MasterConnector> }).connector.sentinels;
 }
 
+/** The socket of the current connection, which shows a loss before the library reports it. Undefined before the first. */
+export function streamOf(redis: Redis): Socket | undefined {
+  return redis.stream as Socket | undefined;
+}
+
 /** The time from the end of a connection until the next attempt. */
 const AGAIN_MS = 200;
 

@@ -18,6 +18,7 @@ import {
   type ServerOptions,
   sentinelsOf,
   serverOptions,
+  streamOf,
   timed,
   tlsOptions,
 } from './ioredis.ts';
@@ -74,7 +75,7 @@ function connectServer(
 
   const wait: Wait = (keys, send) => {
     // The loss is not reported yet.
-    if (isReady && !redis.stream.writable && !state.unusable) attempt.begin();
+    if (isReady && !streamOf(redis)?.writable && !state.unusable) attempt.begin();
     return attempt.wait(keys, () => timed(send(), options.timeoutMs, options.observer?.late));
   };
 

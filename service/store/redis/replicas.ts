@@ -10,7 +10,7 @@ import {
   replyOrThrow,
 } from '../connection/connection.ts';
 import { codeOf, unexpected } from '../connection/failure.ts';
-import { keepConnecting, timed } from '../connection/ioredis.ts';
+import { keepConnecting, streamOf, timed } from '../connection/ioredis.ts';
 
 /** How long the key of the acknowledgments stays. */
 const KEPT_MS = 86_400_000;
@@ -127,9 +127,9 @@ function createLine(
   const waitMs = Math.ceil(timeoutMs / 2);
 
   async function learn(): Promise<string | undefined> {
-    const { stream } = main;
+    const stream = streamOf(main);
     const id = masterId(await timed(main.info('replication'), timeoutMs).catch(() => ''));
-    if (stream === undefined || main.stream !== stream) return undefined;
+    if (stream === undefined || streamOf(main) !== stream) return undefined;
     if (id === undefined) ids.delete(stream);
     else ids.set(stream, id);
     return id;
@@ -157,13 +157,13 @@ function createLine(
     learn,
     /** Returns a function that acknowledges what the main connection has written since this call. */
     begin() {
-      const { stream } = main;
+      const stream = streamOf(main);
       // The operation follows on the same connection, so this reply comes before those of the operation.
       const began = (stream && ids.get(stream)) ?? learn();
       return async (): Promise<void> => {
         const id = await began;
         if (id === undefined) throw new Unacknowledged('The master of Redis is not known');
-        if (main.stream !== stream) throw new Unacknowledged(RECONNECTED);
+        if (streamOf(main) !== stream) throw new Unacknowledged(RECONNECTED);
         const reached = await barrier().catch((error: Error) => {
           throw new Unacknowledged(`The replicas could not acknowledge: ${failureOf(error).shown}`);
         });

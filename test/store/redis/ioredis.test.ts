@@ -2,11 +2,16 @@ import type { Socket } from 'node:net';
 import { Cluster, Redis, SentinelConnector } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { MasterConnector, ServerConnector } from '../../../service/store/connection/ioredis.ts';
+import {
+  MasterConnector,
+  ServerConnector,
+  streamOf,
+} from '../../../service/store/connection/ioredis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import {
   type FakeRedis,
   startFakeCluster,
+  startFakeRedis,
   startFakeSentinel,
 } from '../../support/store/fake-redis.ts';
 import { answers, storeAt } from '../../support/store/open-redis.ts';
@@ -14,13 +19,18 @@ import { startProxy } from '../../support/store/proxies.ts';
 
 // replies.test.ts and test/failover/ have the other behaviour that service/store/connection/ioredis.ts needs.
 
-test('ioredis: the version is exact, and it has each member that its documentation omits', () => {
+test('ioredis: the version is exact, and it has each member that its documentation omits', async () => {
   expect(packageJson.devDependencies.ioredis).toBe('6.0.0');
   const redis = new Redis({ lazyConnect: true });
   onTestFinished(() => redis.disconnect());
   expect(redis).toHaveProperty('connector.connect');
   expect(SentinelConnector.prototype).toHaveProperty('connectToSentinel');
   expect(Cluster.prototype).toHaveProperty('refreshSlotsCache');
+  const server = await startFakeRedis();
+  const connected = new Redis(server.port, { lazyConnect: true });
+  onTestFinished(() => connected.disconnect());
+  await connected.connect();
+  expect(streamOf(connected)?.writable).toBe(true);
 });
 
 // A TLS socket of Node.js can do that: once for a certificate, and then for an alert of the server.
