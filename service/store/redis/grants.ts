@@ -85,7 +85,8 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
   /**
    * The keys are on several masters, which no script can reach together. So this stores the grants first, then
    * the index. A revocation between the two counts as earlier: it misses the grants, and the next one finds them.
-   * If the index came first, such a revocation would remove the entries, and no later one would find the grants. If a write fails, some grants may be stored, but no client receives their tokens.
+   * If the index came first, such a revocation would remove the entries, and no later one would find the grants. If a
+   * write fails, some grants may be stored, but no client receives their tokens.
    */
   async function issueInCluster(issued: readonly Entry[]): Promise<void> {
     const store = ([id, grant]: Entry) =>
