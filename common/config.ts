@@ -32,10 +32,7 @@ export function serviceConfig(env: NodeJS.ProcessEnv): Config {
   }
 }
 
-/**
- * The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none of
- * them is set.
- */
+/** The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none is set. */
 export function resolveMounts(option: string | undefined, env: NodeJS.ProcessEnv) {
   const file = { POSTERN_CONFIG: env.POSTERN_CONFIG };
   const mounts = option ?? env.POSTERN_MOUNTS;

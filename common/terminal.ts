@@ -33,15 +33,12 @@ export function jsonLine(value: unknown): string {
 }
 
 /** Shows a text on a terminal, in one line that is rewritten; without a text, clears the line. */
-export type Progress = (text?: string) => void;
+export type Progress = ReturnType<typeof createProgress>;
 
 const CLEAR_LINE = '\r\u001b[K';
 
 /** Prints nothing if the stream is not a terminal. */
-export function createProgress(stream: {
-  isTTY?: boolean;
-  write(text: string): unknown;
-}): Progress {
+export function createProgress(stream: { isTTY?: boolean; write(text: string): unknown }) {
   return (text = '') => {
     if (stream.isTTY) stream.write(CLEAR_LINE + text);
   };

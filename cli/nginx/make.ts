@@ -5,7 +5,6 @@ import { Failure, UsageError } from '../../common/errors.ts';
 import { flagOf } from '../../common/options.ts';
 import { snippetsFolder } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import type { Config } from '../../service/config/config.ts';
 import { LOCAL_FILE, renderFiles, renderText, withIncluded, writeFiles } from './files.ts';
 import { findNginx, type Nginx } from './installed.ts';
 import { type NginxOptions, type Output, type Plan, planOf } from './plan.ts';
@@ -23,7 +22,7 @@ export async function makeNginx(options: NginxOptions, output: Output, env: Node
   const config = serviceConfig(env);
   const planned = withErrors(NOTHING, (errors) => planOf(options, config, errors));
   const line = commandLine(options, output, env);
-  const notes = notesOn(planned, options, config);
+  const notes = notesOn(planned, options, config.publicUrl);
   if (out === undefined) {
     const files = () => JSON.stringify({ files: Object.fromEntries(renderFiles(planned, line)) });
     return { text: json ? `${files()}\n` : renderText(planned, line), notes };
@@ -79,11 +78,7 @@ function untested(nginx: Nginx | undefined): string[] {
 }
 
 /** Options that are valid but probably do not do what the operator expects. */
-function notesOn(
-  { login, server, sites }: Plan,
-  options: NginxOptions,
-  { publicUrl }: Pick<Config, 'publicUrl'>,
-): string[] {
+function notesOn({ login, server, sites }: Plan, options: NginxOptions, publicUrl?: string) {
   const notes: string[] = [];
   if (server && sites.some(({ name }) => name === '_')) {
     notes.push(

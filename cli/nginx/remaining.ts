@@ -19,8 +19,7 @@ import { type ServerPlan, serverFile, siteFile } from './sites.ts';
 function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Location[] {
   const written = resolve(folder, serverFile(site));
   return (existing?.http.servers ?? []).filter(
-    ({ file, names }) =>
-      file !== written && names.some((name) => site.names.includes(name.toLowerCase())),
+    ({ file, names }) => file !== written && names.some((name) => site.names.includes(name)),
   );
 }
 
@@ -93,7 +92,7 @@ export function remaining(plan: Plan): string[] {
     const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
     if (all.some(({ file }) => file === written)) continue;
     const include = `include ${quoted(siteFile(site))};`;
-    const where = servers.map(place).join(', ');
+    const where = servers.map(({ file, line }) => `${file}:${line}`).join(', ');
     const which = where || (site.name === '_' ? 'your site' : site.name);
     left.push(
       existing !== undefined && site.name !== '_' && serversOf(plan, site).length === 0
@@ -115,7 +114,9 @@ export function warnings(plan: Plan): string[] {
   const upstream = resolve(plan.folder, HTTP_FILE);
   const isFound = ({ rule, at }: Finding) => EXAMINED.includes(rule) && at.file !== upstream;
   const found = findings.filter(isFound);
-  const texts = found.map(({ at, seen, fix }) => `${place(at)}: ${seen}. To fix it: ${fix}`);
+  const texts = found.map(
+    ({ at, seen, fix }) => `${at.file}:${at.line}: ${seen}. To fix it: ${fix}`,
+  );
   return [...texts, ...sharedLogs(site, new Set(found.map(({ at }) => at)))];
 }
 
@@ -148,23 +149,15 @@ function withIncludes(plan: Plan): Sources {
       const include = `include ${quoted(siteFile(site))};`;
       return ownServers(plan, site).map(({ file, line }) => ({ file, line, include }));
     });
-  const patched = (name: string, text: string) => {
-    const lines = text.split('\n');
+  const disk = diskFiles(main, readFileSync(main, 'utf8'));
+  const read = (name: string) => {
+    const lines = disk.read(name)?.split('\n');
     for (const { file, line, include } of added) {
       // A brace can be on the line after `server`.
-      const at = lines.findIndex((one, index) => index >= line - 1 && one.includes('{'));
-      if (file === name) lines[at] = lines[at]?.replace('{', `{ ${include}`) ?? '';
+      const at = lines?.findIndex((one, index) => index >= line - 1 && one.includes('{')) ?? -1;
+      if (lines && file === name) lines[at] = lines[at]?.replace('{', `{ ${include}`) ?? '';
     }
-    return lines.join('\n');
-  };
-  const disk = diskFiles(main, patched(main, readFileSync(main, 'utf8')));
-  const read = (name: string) => {
-    const text = disk.read(name);
-    return text === undefined || name === main ? text : patched(name, text);
+    return lines?.join('\n');
   };
   return { ...disk, read };
-}
-
-function place({ file, line }: Position): string {
-  return `${file}:${line}`;
 }

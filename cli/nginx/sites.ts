@@ -18,10 +18,7 @@ export function serverFile({ name }: ServerPlan): string {
   return `conf.d/postern-${name.replace('*', '+')}.conf`;
 }
 
-/**
- * One for each site of a mount or `--server-name`. Without any, one for all names. A mount without a site
- * is in every site.
- */
+/** One for each site of a mount or `--server-name`, or else one for all names. A mount without a site is in every site. */
 export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],

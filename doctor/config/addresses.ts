@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { isLoopback, type Listen, listenAddress } from '../../service/config/values.ts';
-import type { Http } from './context.ts';
+import type { Directive, Http, Location } from './context.ts';
 import { ANY } from './pattern.ts';
 
 /** Where a `proxy_pass` leads, with the addresses of its upstream. The URL can be a pattern. */
@@ -11,12 +11,14 @@ export function targetOf(url: string, http: Http) {
   const address = text.replace(/^\uE000(?=:|$)/, 'localhost');
   const upstream = http.own('upstream').find(({ args }) => args[0] === address);
   const servers = upstream?.own('server').map(({ args }) => args[0] ?? '');
-  return { uri, servers: servers ?? [hostAndPort(address, tls && '443').join(':')] };
-}
-
-/** Whether the address can be any: the doctor does not know the value of a variable in it. */
-export function isAny(address: string): boolean {
-  return /[\uE001\uE003\uE004]/.test(address);
+  return {
+    uri,
+    servers: servers ?? [
+      hostAndPort(address, tls && '443')
+        .filter(Boolean)
+        .join(':'),
+    ],
+  };
 }
 
 /** Whether this server of an upstream is Postern's listener. A name can have any address, and a gate can listen on every one. */
@@ -31,12 +33,31 @@ export function isAt(address: string, listen: Listen): boolean {
   return isSame && server.port === listen.port;
 }
 
-/** Whether a server of an upstream is a server block of this nginx that has this `listen`. */
-export function isListening(address: string, listen: string): boolean {
-  const [[host, port], [own, ownPort]] = [hostAndPort(address), hostAndPort(listen)];
-  const isLocal = host === 'localhost' && /^(127\.|\[::1\])/.test(own);
-  return port === ownPort && (own === host || /^(\*|0\.0\.0\.0|\[::\])$/.test(own) || isLocal);
+/** Whether a location passes requests on to a server block of this nginx. With `anyHost`, each name can be this machine. */
+export function isFrontOf(front: Directive, to: Location, http: Http, anyHost = false): boolean {
+  const [url = '$'] = front.own('proxy_pass').map(({ args }) => args[0]);
+  const { servers } = targetOf(url.replace(/(?<!:\/\/)\$.*/s, ''), http);
+  const names = anyHost ? undefined : to.names;
+  return servers.some((one) => to.listens.some((listen) => isListening(one, listen, names)));
 }
+
+/** The locations of this nginx that can answer the requests that a location passes on. */
+export function behind(front: Directive, http: Http): readonly Location[] {
+  const servers = http.servers.filter((to) => isFrontOf(front, to, http));
+  return servers.flatMap((to) => to.candidates('/'));
+}
+
+/** Whether a server of an upstream is a server block with this `listen`. Its host is this machine, or one of the names. */
+function isListening(address: string, listen: string, names: readonly string[] | undefined) {
+  const [[host, port], [own, ownPort]] = [hostAndPort(address), hostAndPort(listen)];
+  const isHere = LOCAL.test(host) || (names?.includes(host) ?? true);
+  const isAny = isHere && /^(\*|0\.0\.0\.0|\[::\])$/.test(own);
+  const isLocal = LOCAL.test(host) && LOCAL.test(own);
+  return port === ownPort && (own === host || (port !== '' && (isAny || isLocal)));
+}
+
+/** An address from which only programs on this machine connect. */
+export const LOCAL = /^(unix:|127\.|localhost(:|$)|\[?::1(\]|$|\/))/;
 
 function hostAndPort(address: string, usual = ''): readonly [host: string, port: string] {
   if (address.startsWith('unix:')) return [address, ''];

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import { beginningOf } from './regex.ts';
+import { beginningOf, surelyMatches } from './regex.ts';
 
 /** A file, with its name in nginx, and a line number from 1. */
 export interface Position {
@@ -59,25 +59,27 @@ export class Directive implements Position {
     return `${[this.name, ...this.args.map(quoted)].join(' ')};`;
   }
 
-  /**
-   * Whether the response to each request of the block is something other than a file.
-   *
-   * `break` skips all later directives, including a `return`, and nginx then serves the file.
-   */
-  get isHandled(): boolean {
-    const block = this.block ?? [];
-    const breaks = ({ name, args, block: inner = [] }: Directive): boolean =>
+  /** The directives before the first that can skip those below it: a `break`, or in a server block a `last`. */
+  get sure(): readonly Directive[] {
+    const { block = [] } = this;
+    const skips = ({ name, args, block: inner = [] }: Directive): boolean =>
       name === 'break' ||
-      (name === 'rewrite' && args[2] === 'break') ||
-      (name === 'if' && inner.some(breaks));
+      (name === 'rewrite' &&
+        (args[2] === 'break' || (this.name === 'server' && args[2] === 'last'))) ||
+      (name === 'if' && inner.some(skips));
+    const end = block.findIndex(skips);
+    return end < 0 ? block : block.slice(0, end);
+  }
+
+  /** Whether the response to each request of the block is something other than a file. */
+  get isHandled(): boolean {
     // Such as the location of the script of a list.
-    const leaves = ({ name, args }: Directive): boolean =>
+    const leaves = ({ name, args: [regex = '', to = '', flag = ''] }: Directive): boolean =>
       name === 'return' ||
       (name === 'rewrite' &&
-        /^\^(\(?\.\*\)?\$?)?$/.test(args[0] ?? '') &&
-        /^(last|redirect|permanent)$/.test(args[2] ?? ''));
-    const end = block.findIndex(breaks);
-    return block.some((one, at) => (leaves(one) ? end < 0 || at < end : HANDLED_BY.test(one.name)));
+        /^\^?\/?(\(?\.\*\)?\$?)?$/.test(regex) &&
+        (/^(last|redirect|permanent)$/.test(flag) || /^(https?:|\$scheme)/.test(to)));
+    return this.sure.some(leaves) || (this.block ?? []).some(({ name }) => HANDLED_BY.test(name));
   }
 }
 
@@ -141,10 +143,10 @@ export class Location extends Context {
     this.locations = at.own('location').map((one) => new Location(one, this, this.server));
   }
 
-  /** The names of a server block, as in `$server_name`: without the dot of `.files.example`. */
+  /** The names of a server block, as in `$server_name`: in lower case, without the dot of `.files.example`. */
   get names(): readonly string[] {
     return this.own('server_name').flatMap(({ args }) =>
-      args.map((name) => name.replace(/^\./, '')),
+      args.map((name) => name.replace(/^\./, '').toLowerCase()),
     );
   }
 
@@ -188,23 +190,41 @@ export class Location extends Context {
   }
 
   /**
-   * The locations that nginx could select for URIs below a folder. `^~` and `=` stop only the regexes of their own
-   * level (`ngx_http_core_find_location` in src/http/ngx_http_core_module.c).
+   * The locations that nginx could select for URIs that begin with a text, or only for this URI. `^~` and `=` stop only
+   * the regexes of their own level (`ngx_http_core_find_location` in src/http/ngx_http_core_module.c).
    */
-  candidates(folder: string): readonly Location[] {
-    const best = this.#longestPrefix(folder);
+  candidates(start: string, isWhole = false): readonly Location[] {
+    // An exact location of a folder does not serve its files.
+    const exact = this.locations.find(({ modifier, path }) => modifier === '=' && path === start);
+    if (exact && (isWhole || !start.endsWith('/'))) return [exact];
+    const best = this.#longestPrefix(start);
     const below = this.locations.filter(
       (one) =>
         one !== best &&
-        one.path.startsWith(folder) &&
-        // An exact location of a folder does not serve its files.
+        !isWhole &&
+        one.path.startsWith(start) &&
         (one.modifier === '=' ? !one.path.endsWith('/') : one.isPrefix),
     );
     const triesRegexes = [best, ...below].some((one) => !one?.modifier);
-    const inner = [...below, ...(triesRegexes ? this.regexRivals(folder) : [])];
+    const rivals = triesRegexes ? this.regexRivals(start) : [];
+    const last = rivals.findIndex(({ path, modifier }) =>
+      surelyMatches(
+        path,
+        modifier === '~*' ? 'i' : '',
+        `${start}${isWhole ? '' : '\0'}`,
+        start.length,
+      ),
+    );
+    const regexes = last < 0 ? rivals : rivals.slice(0, last + 1);
+    // A regex that matches every URI comes before the prefix locations, but not before a regex inside them.
+    const before = (one: Location) =>
+      one
+        .candidates(start, isWhole)
+        .filter(({ modifier }) => last < 0 || one.modifier === '^~' || /^[=~]/.test(modifier));
     return [
-      ...(best === undefined ? [this] : best.candidates(folder)),
-      ...inner.flatMap((one) => one.candidates(folder)),
+      ...(best === undefined ? (last < 0 ? [this] : []) : before(best)),
+      ...below.flatMap(before),
+      ...regexes.flatMap((one) => one.candidates(start, isWhole)),
     ];
   }
 }
@@ -212,17 +232,18 @@ export class Location extends Context {
 /** The http block of a configuration. A file without one is read as the content of an http block. */
 export class Http extends Context {
   /** The whole configuration, which contains the http block. */
-  readonly main: Directive;
+  readonly main: Context;
   readonly servers: readonly Location[];
   /** The folders that a relative `root` can be in. Empty: unknown. */
   readonly prefixes: readonly string[];
 
   constructor(block: readonly Directive[], file: string, prefix?: string) {
-    const main = new Directive('main', [], { file, line: 1 }, block);
+    const main = new Context(new Directive('main', [], { file, line: 1 }, block));
     super(main.own('http')[0] ?? new Directive('http', [], main, block));
     this.main = main;
-    // With -p, nginx has another prefix than that of its build: usually the folder of its nginx.conf.
-    this.prefixes = prefix === undefined ? [] : [...new Set([prefix, dirname(file)])];
+    // With -p, nginx has another prefix than that of its build: usually the folder of its nginx.conf, or the one above.
+    const folder = dirname(file);
+    this.prefixes = prefix === undefined ? [] : [...new Set([prefix, folder, dirname(folder)])];
     this.servers = this.own('server').map((one) => new Location(one, this));
   }
 

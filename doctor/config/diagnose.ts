@@ -14,8 +14,6 @@ interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen' | 
   readonly json?: boolean | undefined;
 }
 
-const STDIN = 0;
-
 /** Why nginx rejects a configuration with the snippets. */
 const CAUSES: ReadonlyArray<readonly [error: string, cause: string]> = [
   ['unknown "postern_', '. A server block lacks include postern/auth-request.conf;'],
@@ -32,7 +30,7 @@ const CAUSES: ReadonlyArray<readonly [error: string, cause: string]> = [
 export function diagnoseConfig(name: string, options: DoctorOptions) {
   let text: string;
   try {
-    text = readFileSync(name === '-' ? STDIN : name, 'utf8');
+    text = readFileSync(name === '-' ? 0 : name, 'utf8');
   } catch (error) {
     throw new UsageError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
   }

@@ -23,9 +23,9 @@ export function createDisk(maxNames = MAX_NAMES) {
     return found;
   }
 
-  /** Looks once into each folder, also into those that links lead to. Reads names only. */
+  /** Looks once into each folder, also into those that links lead to, and reads only names. A `path` is below `top`. */
   function linksBelow(top: string) {
-    const found: Link[] = [];
+    const found: Array<{ path: string; to: string; isFolder: boolean }> = [];
     const unseen = new Set<string>();
     const seen = new Set([top]);
     const folders = [{ folder: top, as: top }];
@@ -63,11 +63,4 @@ export function createDisk(maxNames = MAX_NAMES) {
   }
 
   return { real, links };
-}
-
-export interface Link {
-  /** Its name, below the folder that was searched. */
-  readonly path: string;
-  readonly to: string;
-  readonly isFolder: boolean;
 }

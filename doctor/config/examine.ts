@@ -30,9 +30,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
 /** These cost speed or comfort, or do not show a file to anybody who has no token. */
 const ADVICE = new Set(['known-hole', 'old-nginx', 'plain-http', 'descriptors']);
 
-/** The rules about ways to a folder. */
-const OF_FOLDERS = ['second-url', 'unknown'];
-
 export interface Finding extends Trap {
   readonly rule: string;
   readonly verdict: Severity;
@@ -49,7 +46,7 @@ export function examine(sources: Sources, known: Known) {
   const site = siteOf(new Http(root, sources.main, known.version?.prefix), snippets, known);
   const found = new Map<string, Finding>();
   for (const [rule, find] of Object.entries(RULES)) {
-    if (site.protect && !OF_FOLDERS.includes(rule)) continue;
+    if (site.protect && !['second-url', 'unknown'].includes(rule)) continue;
     for (const trap of find(site)) {
       const { verdict = ADVICE.has(rule) ? 'advice' : 'failed', at } = trap;
       const accepted =

@@ -43,7 +43,7 @@ export function load(sources: Sources) {
     if (depth > MAX_INCLUDES) throw new Unreadable(`${name} includes itself`, directive);
     // A relative name is relative to the folder of nginx.conf, also in an included file.
     const path = resolve(dirname(sources.main), name);
-    const names = isGlob(path) ? tryTo(() => [...sources.matching(path)].sort()) : [path];
+    const names = GLOB.test(path) ? tryTo(() => [...sources.matching(path)].sort()) : [path];
     if (names !== undefined) {
       return names.flatMap((file) => expanded(parsed(file, directive), depth));
     }
@@ -107,30 +107,19 @@ export function dumpedFiles(text: string): Sources | undefined {
   };
 }
 
-/** Whether a name in an `include` is a pattern, see glob(7). */
-function isGlob(name: string): boolean {
-  return /[*?[]/.test(name);
-}
+/** In a name of an `include`, these make it a pattern, see glob(7). */
+const GLOB = /[*?[]/;
 
 /**
- * A regular expression for a glob. `*` does not match a slash or a leading dot. The text between two stars matches
- * only at its first position: otherwise a glob with many stars would take hours.
+ * A regular expression for a glob. `*` does not match a slash or a leading dot.
  *
- * @throws SyntaxError for an escape, or for a set such as `[a-z]`
+ * @throws SyntaxError for an escape, a set such as `[a-z]`, or a name with more stars than a regex matches quickly
  */
 function globPattern(glob: string): RegExp {
-  if (/[[\\]/.test(glob)) throw new SyntaxError(glob);
-  let stars = 0;
+  if (/[[\\]|(\*[^/]*){4}/.test(glob)) throw new SyntaxError(glob);
   const parts = glob.split('/').map((part) => {
     const plain = part.replace(/[.+^${}()|\]]/g, '\\$&').replaceAll('?', '[^/]');
-    const [first = '', ...rest] = plain.split('*');
-    const last = rest.pop();
-    const between = rest.filter(Boolean).map((text) => {
-      stars += 1;
-      return `(?=([^/]*?${text}))\\${stars}`;
-    });
-    const start = /^[*?]/.test(part) ? `(?!\\.)${first}` : first;
-    return last === undefined ? start : `${start}${between.join('')}[^/]*${last}`;
+    return (/^[*?]/.test(part) ? '(?!\\.)' : '') + plain.replaceAll('*', '[^/]*');
   });
   return new RegExp(`^${parts.join('/')}$`, 'su');
 }
@@ -148,7 +137,7 @@ function expand(glob: string): readonly string[] {
   let found = ['/'];
   for (const part of glob.split('/').filter(Boolean)) {
     found = found.flatMap((folder) => {
-      if (!isGlob(part)) return [join(folder, part)];
+      if (!GLOB.test(part)) return [join(folder, part)];
       const pattern = globPattern(part);
       const names = tryTo(() => readdirSync(folder)) ?? [];
       return names.filter((name) => pattern.test(name)).map((name) => join(folder, name));

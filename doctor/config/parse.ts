@@ -39,7 +39,7 @@ export function parse(text: string, file: string): readonly Directive[] {
       if (closing === '') fail('a quote that is not closed');
       add(quoted);
     }
-    line += newlines(all);
+    line += all.split('\n').length - 1;
     const next = text.charAt(at);
     if (quote !== undefined && !AFTER_QUOTE.test(next)) {
       fail(`an unexpected ${JSON.stringify(next)} after a quote`);
@@ -62,7 +62,7 @@ export function parse(text: string, file: string): readonly Directive[] {
     current.push(new Directive(name, args, { file, line: first }, block));
     if (name.endsWith('_by_lua_block')) {
       const end = endOfLua(text, at) ?? fail(`${name} is not closed`, first);
-      line += newlines(text.slice(at, end));
+      line += text.slice(at, end).split('\n').length - 1;
       at = end;
       continue;
     }
@@ -73,10 +73,6 @@ export function parse(text: string, file: string): readonly Directive[] {
   const open = stack.at(-1);
   if (open !== undefined) fail('this block is not closed', open.line);
   return root;
-}
-
-function newlines(text: string): number {
-  return text.split('\n').length - 1;
 }
 
 /** A comment, string or long bracket of Lua, in which braces do not count, or a brace. */

@@ -1,7 +1,11 @@
+import { tryTo } from '../../common/errors.ts';
 import { CUT_NAME, CUT_PATH, NAME, PATH } from './pattern.ts';
 
-/** The pattern of what a group of a regex captures from a normalized URI. Undefined if there is no such group. */
-export function captured(regex: string, group: string): string | undefined {
+/**
+ * The pattern of what a group of a regex captures from a normalized URI, or from another text that is any part of
+ * `subject`. Undefined if there is no such group.
+ */
+export function captured(regex: string, group: string, subject?: string): string | undefined {
   const { start, end } = groupsOf(regex).find(({ number, name }) =>
     /^\d$/.test(group) ? number === Number(group) : name === group,
   ) ?? { start: 0, end: -1 };
@@ -10,6 +14,7 @@ export function captured(regex: string, group: string): string | undefined {
   const before = regex.slice(0, start).replace(/(\((\?(:|P?<\w+>|'\w+'))?)+$/, '');
   const after = regex.slice(end).replace(/^(\)\??)+/, '');
   if (HAS_NO_DOT.test(inner)) return NAME;
+  if (subject !== undefined) return subject;
   // `(.+?)(/.*)?$` ends at the first slash, because the rest always matches.
   const isName = staysInName(inner) || (/^\.[+*]\?$/.test(inner) && after === '(/.*)?$');
   const begins = /^\\?\/[^|]*$/.test(inner) || /[/^]$/.test(before) || regex[start] === '^';
@@ -18,8 +23,8 @@ export function captured(regex: string, group: string): string | undefined {
   return isName ? CUT_NAME : CUT_PATH;
 }
 
-/** Words, and sets of letters and digits. They are never `..`. */
-const HAS_NO_DOT = /^(?!.*\\[A-Z])(\[[\w\\-]+\]|\\[dw]|[\w|-])+[*+?{},\d]*$/;
+/** Words, and sets of letters and digits. They are never `..`, which `\x2e` and `[--9]` match. */
+const HAS_NO_DOT = /^(?!.*(?:\\[^dw-]|--[^\]]))(\[[\w\\-]+\]|\\[dw]|[\w|-])+[*+?{},\d]*$/;
 
 /** Whether a part of a regex cannot match a slash. */
 function staysInName(inner: string): boolean {
@@ -30,17 +35,11 @@ function staysInName(inner: string): boolean {
   return !/[/.[\\]/.test(rest);
 }
 
-interface Group {
-  readonly number: number;
-  readonly name: string | undefined;
-  readonly start: number;
-  end: number;
-}
-
 /** The capturing groups, with the positions of their content. */
-function groupsOf(regex: string): readonly Group[] {
-  const groups: Group[] = [];
-  const open: Array<Group | undefined> = [];
+function groupsOf(regex: string) {
+  const groups: Array<{ number: number; name: string | undefined; start: number; end: number }> =
+    [];
+  const open: Array<(typeof groups)[number] | undefined> = [];
   const parts = /\\.|\[\^?\]?(?:\\.|[^\]])*\]|\((\?(?:P?<(\w+)>|'(\w+)')|\?)?|\)/gs;
   for (const { 0: all, 1: kind, 2: name, 3: quoted, index } of regex.matchAll(parts)) {
     if (all === ')') {
@@ -71,4 +70,16 @@ function hasAlternatives(regex: string): boolean {
   let outside = regex.replace(/\\[\s\S]/g, '');
   while (outside.search(group) >= 0) outside = outside.replace(group, '');
   return outside.includes('|');
+}
+
+/**
+ * Whether a regex matches in the first characters of a text, whatever follows them. False if JavaScript could read
+ * the regex in another way than nginx.
+ */
+export function surelyMatches(regex: string, flags: string, text: string, length: number): boolean {
+  const isOther = /\\[^./dw~-]|\(\?(?!:|<\w)|\(\*|\[\^?[\][]|\[:|\{,|[+*?}]\+/;
+  if (isOther.test(regex) || /[^ -~]/.test(text.slice(0, length))) return false;
+  const plain = regex.replace(/(?:\.\*|\(\.\*\))$/, '');
+  const match = tryTo(() => new RegExp(plain, flags).exec(text));
+  return match ? match.index + match[0].length <= length : false;
 }

@@ -56,13 +56,21 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
       .filter((one) => usesSnippets(one) || isOfMount(one, mounts)),
   );
   const passing = gates.filter((gate) => !asksGate(gate));
+  // They contain request lines, with the tokens.
+  const logs = [http.main, ...servers, ...gates]
+    .flatMap((one) => one.effective('error_log').map(({ args: [path = ''] }) => path))
+    .filter((path) => path.startsWith('/'));
   const folders = [
     ...(known.protect ? [] : internals.flatMap((location) => foldersOf(location, http))),
+    ...(known.protect ? [] : logs).map((path) => ({ path, what: 'the tokens in the error log' })),
     ...(known.protect ?? []).map((one) => {
       const path = one.replace(/\/*$/, '/');
       return { path, what: `the files of ${path}` };
     }),
-  ].map(({ path, what }) => ({ path: known.disk?.real(path)?.replace(/\/?$/, '/') ?? path, what }));
+  ].map(({ path, what }) => {
+    const real = known.disk?.real(path) ?? path;
+    return { path: path.endsWith('/') ? real.replace(/\/?$/, '/') : real, what };
+  });
   return { http, gates, passing, internals, servers, snippets, folders, ...known };
 }
 
@@ -85,7 +93,7 @@ export function ofGate({ http }: Pick<SiteConfig, 'http'>): readonly Directive[]
 
 /** The mounts of a server block: those without a site, and those of its first name. */
 export function mountsOf(server: Location, mounts: readonly Mount[]): readonly Mount[] {
-  const site = server.names[0]?.toLowerCase() ?? '';
+  const [site = ''] = server.names;
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
 }
 

@@ -9,7 +9,7 @@ const MAX_DEPTH = 8;
 
 /** Variables without a slash and without `..`: nginx itself writes them, or has checked them. */
 const NAMES =
-  /^(host|hostname|scheme|https|request_method|request_id|status|pid|msec|nginx_version|(remote|server|proxy_protocol)_(addr|port)|connection(_requests)?|time_\w+|geoip\w*_code|is_args|ssl_(protocol|cipher)|http[23])$/;
+  /^((http_)?host|hostname|scheme|https|request_method|request_id|status|pid|msec|nginx_version|(remote|server|proxy_protocol)_(addr|port)|connection(_requests)?|time_\w+|geoip\w*_code|is_args|ssl_(protocol|cipher)|http[23])$/;
 
 /** Where a text stands. */
 export interface Point {
@@ -23,6 +23,14 @@ export type Variables = ReturnType<typeof createVariables>;
 /** Finds the values that variables of a server block can have, as patterns. */
 export function createVariables(http: Http, server: Location) {
   const blocks = server.nested.flatMap(blocksOf);
+  /** The regexes in maps, and the name of the variable of the map. */
+  const maps = http.own('map').flatMap(({ args: [text, variable = ''], block = [] }) =>
+    block.map(({ name }) => ({
+      regex: /^~/.test(name) ? name : '',
+      subject: subjectOf(text),
+      variable: variable.slice(1),
+    })),
+  );
 
   /** The patterns of a text with variables. */
   function expand(text: string, scope: Point, depth = 0): readonly string[] {
@@ -59,8 +67,9 @@ export function createVariables(http: Http, server: Location) {
 
   /** The values of `set`. Without an unconditional one, the variable can be empty. */
   function assigned(name: string, { context, uri }: Point, depth: number): readonly string[] {
-    const isIt = ({ args }: Directive) => args[0]?.toLowerCase() === `$${name}`;
-    const lines = (block: Context) => block.own('set').filter(isIt);
+    const isIt = ({ name: own, args }: Directive) =>
+      own === 'set' && args[0]?.toLowerCase() === `$${name}`;
+    const lines = (block: Context) => block.block.filter(isIt);
     const location = locationOf(context);
     const own = location === server || lines(location).length === 0 ? blocks : blocksOf(location);
     const found = own.flatMap((block) =>
@@ -68,7 +77,7 @@ export function createVariables(http: Http, server: Location) {
         expand(value, { context: block, uri }, depth),
       ),
     );
-    const isSure = [server, location].some((block) => lines(block).length > 0);
+    const isSure = [server, location].some((block) => block.sure.some(isIt));
     return found.length > 0 && !isSure ? [...found, ''] : found;
   }
 
@@ -76,12 +85,12 @@ export function createVariables(http: Http, server: Location) {
   function chosen(name: string, scope: Point, depth: number): readonly string[] {
     return http.own('map', 'geo', 'split_clients').flatMap(({ args, block = [], name: kind }) => {
       if (args.at(-1)?.toLowerCase() !== `$${name}`) return [];
+      const subject = subjectOf(args[0]);
       const lines = block.filter(({ name: key }) => !NO_VALUE.has(key));
-      const values = lines.flatMap(({ args: [value = ''] }) =>
-        /\$([1-9]|\{?[a-z]\w*)/i.test(value)
-          ? expand(value.replace(/\$[1-9]/g, ofSubject(args[0])), scope, depth)
-          : [value],
-      );
+      const values = lines.flatMap(({ name: key, args: [value = ''] }) => {
+        const text = value.replace(/\$([1-9])/g, (_, group) => captured(key, group, subject) ?? '');
+        return expand(text, scope, depth);
+      });
       const hasDefault = lines.some(({ name: key }) => key === 'default' || key === '*');
       return hasDefault || kind === 'split_clients' ? values : [...values, ''];
     });
@@ -90,28 +99,24 @@ export function createVariables(http: Http, server: Location) {
   /** The values of a group with a name, in any regex of the configuration. */
   function named(name: string): readonly string[] {
     const isGroup = new RegExp(`\\(\\?(P?<|')${name}[>']`, 'i');
-    const inMaps = http
-      .own('map')
-      .filter(({ block = [] }) => block.some((line) => isGroup.test(line.name)))
-      .map(({ args }) => ofSubject(args[0]));
-    const found = blocks.flatMap(regexesOf).flatMap(({ regex, subject }) => {
+    return [...maps, ...blocks.flatMap(regexesOf)].flatMap(({ regex, subject }) => {
       if (!isGroup.test(regex)) return [];
       const [, own = ''] = /\(\?(?:P?<|')(\w+)[>']/.exec(regex.slice(regex.search(isGroup))) ?? [];
-      return subject ?? captured(regex, own) ?? CUT_PATH;
+      return captured(regex, own, subject) ?? ANY;
     });
-    return [...inMaps, ...found];
   }
 
-  /** A group with a number, of each regex that nginx may have used last. */
+  /** A group with a number, of each regex that nginx may have used last. That of a map counts, too. */
   function numbered(number: string, { context }: Point): readonly string[] {
     const location = locationOf(context);
-    const own = blocksOf(location).flatMap(regexesOf);
+    const own = blocksOf(location);
+    const words = own.flatMap((block) => [block, ...block.block]).map((one) => one.words);
+    const used = maps.filter(({ variable }) => words.some((text) => text.includes(variable)));
     const isRegex = location.modifier.startsWith('~');
-    const all = isRegex ? own : [...own, ...blocksOf(server).flatMap(regexesOf)];
-    const found = all.flatMap(({ regex, subject }) => {
-      const value = captured(regex, number);
-      return value === undefined ? [] : (subject ?? value);
-    });
+    const all = [...own, ...(isRegex ? [] : blocksOf(server))].flatMap(regexesOf);
+    const found = [...used, ...all].flatMap(
+      ({ regex, subject }) => captured(regex, number, subject) ?? [],
+    );
     return found.length > 0 ? found : [ANY];
   }
 
@@ -130,9 +135,8 @@ export function blocksOf(location: Location): readonly Context[] {
 }
 
 export function locationOf(context: Context): Location {
-  return (context.name === 'location' || context.name === 'server'
-    ? context
-    : context.parent) as unknown as Location;
+  const isOwn = /^(location|server)$/.test(context.name);
+  return (isOwn ? context : context.parent) as unknown as Location;
 }
 
 /** The `root` or `alias` in force, which replace each other, and the block that has it. The default is `html`. */
@@ -143,43 +147,32 @@ export function folderLine(context: Context, below = context): readonly [Directi
   return [new Directive('root', ['html'], below), below];
 }
 
-interface Regex {
-  readonly regex: string;
-  /** What each group can capture, if the regex is not for the URI. */
-  readonly subject?: string;
-}
-
-/** The regexes that nginx uses for the requests of a block. */
-function regexesOf(block: Context): readonly Regex[] {
-  const rewrites = block.own('rewrite').map(({ args }) => ({ regex: args[0] ?? '' }));
-  if (block.name === 'if') {
-    const condition = /^\( *(\$\w+) +~\*? +([\s\S]*?) *\)$/.exec(block.args.join(' '));
-    const subject = condition && ofSubject(condition[1]);
-    const own = {
-      regex: condition?.[2] ?? '',
-      ...(subject !== CUT_PATH && subject && { subject }),
-    };
-    return [own, ...rewrites];
-  }
+/** The regexes that nginx uses for the requests of a block. Without a subject, they are for the URI. */
+function regexesOf(block: Context) {
   const { modifier, path } = block as Location;
-  if (block.name === 'location') {
-    return [...(modifier.startsWith('~') ? [{ regex: path }] : []), ...rewrites];
-  }
+  const [, variable, condition = ''] =
+    /^\( *(\$\w+) +~\*? +([\s\S]*?) *\)$/.exec(block.args.join(' ')) ?? [];
   const names = block.own('server_name').flatMap(({ args }) => args);
-  const inNames = names.filter((name) => name.startsWith('~'));
-  return [...inNames.map((name) => ({ regex: name.slice(1), subject: NAME })), ...rewrites];
+  return [
+    ...(block.name === 'if' ? [{ regex: condition, subject: subjectOf(variable) }] : []),
+    ...(block.name === 'location' && modifier.startsWith('~')
+      ? [{ regex: path, subject: undefined }]
+      : []),
+    ...names.filter((name) => name.startsWith('~')).map((name) => ({ regex: name, subject: NAME })),
+    ...block.own('rewrite').map(({ args: [regex = ''] }) => ({ regex, subject: undefined })),
+  ];
 }
 
-/** What a group can capture from a text: a host name has no slash and no `..`. */
-function ofSubject(text = ''): string {
-  if (/^\$\{?(uri|document_uri)\}?$/.test(text)) return CUT_PATH;
-  return /^\$\{?(host|server_name)\}?$/.test(text) ? NAME : ANY;
+/** What a group can capture from a text: a host name has no slash and no `..`. Undefined: it is the URI. */
+function subjectOf(text = ''): string | undefined {
+  if (/^\$\{?(uri|document_uri)\}?$/.test(text)) return undefined;
+  return /^\$\{?((http_)?host|server_name)\}?$/.test(text) ? NAME : ANY;
 }
 
-/** The pattern of the URIs that nginx handles in a location. */
+/** The pattern of the URIs that nginx handles in a location. With `~*`, their beginning has no certain case. */
 export function uriOf({ modifier, path }: Location): string {
   if (modifier === '=') return path;
-  const start = modifier === '' || modifier === '^~' ? path : beginningOf(path);
-  if (/^[@?]/.test(modifier) || start === '') return `/${PATH}`;
+  const start = modifier === '~' ? beginningOf(path) : path;
+  if (/^[@?]|\*/.test(modifier) || start === '') return `/${PATH}`;
   return start + (start.endsWith('/') ? PATH : CUT_PATH);
 }

@@ -44,7 +44,9 @@ export function serversOf(
     const variables = all.get(location.server);
     if (variables === undefined) return [];
     return blocksOf(location).flatMap((context) => {
-      const isHandled = context.isHandled || location.isHandled;
+      // Only the named locations of its errors come after the response of a server block.
+      const isLeft = location.modifier !== '@' && location.server.isHandled;
+      const isHandled = context.isHandled || location.isHandled || isLeft;
       return isHandled ? [] : served(context, variables, disk);
     });
   });
@@ -53,7 +55,9 @@ export function serversOf(
 function served(context: Context, variables: Variables, disk: Disk | undefined): Server {
   const plain = waysOf(context, variables).map((way) => ({ ...way, file: real(way.file, disk) }));
   const { args: follows = [] } = context.inForce('disable_symlinks') ?? {};
-  const isFollowed = !/^on( from=\$document_root)?$/.test(follows.join(' '));
+  // In a folder with a variable, `$document_root` can be the path of the whole file.
+  const below = folderLine(context)[0].words.includes('$') ? '' : '( from=\\$document_root)?';
+  const isFollowed = !new RegExp(`^on${below}$`).test(follows.join(' '));
   const folders =
     isFollowed && disk ? plain.filter(({ file }) => /^\/.*[\uE000-\uE003]/.test(file)) : [];
   const unseen: Array<Server['unseen'][number]> = [];
@@ -71,9 +75,12 @@ function served(context: Context, variables: Variables, disk: Disk | undefined):
   return { context, ways: [...plain, ...linked], unseen };
 }
 
-/** A pattern whose constant folder has no symbolic link. */
+/** A pattern whose constant folder has no symbolic link, or a constant file that is none. */
 function real(file: string, disk: Disk | undefined): string {
-  const folder = constantOf(file).replace(/[^/]*$/, '');
+  const fixed = constantOf(file);
+  const whole = fixed === file ? disk?.real(file) : undefined;
+  if (whole !== undefined) return whole;
+  const folder = fixed.replace(/[^/]*$/, '');
   const found = folder === '' ? undefined : disk?.real(folder);
   return found === undefined ? file : found.replace(/\/?$/, '/') + file.slice(folder.length);
 }
@@ -101,9 +108,9 @@ export function waysOf(context: Context, variables: Variables): readonly Way[] {
     [...base, ...others].flatMap((one): readonly Way[] => {
       const isTried = one.at !== at;
       const file = folder + (isAlias ? restOf(one.uri, from as Location, isTried) : one.uri);
-      const fixed = constantOf(file);
+      const inside = constantOf(spellings(constantOf(file) + PATH)[0] ?? '');
       return spellings(file).map((spelled) => {
-        const isUp = spelled !== ANY && !constantOf(spelled).startsWith(normal(fixed));
+        const isUp = spelled !== ANY && !constantOf(spelled).startsWith(inside);
         const isRest = 'start' in one && /^[^\uE000-\uE004]*[\uE001\uE003]?$/.test(file);
         const begin = isRest ? { start: one.start + (isUp ? '../' : '') } : {};
         return { at: one.at, file: spelled, ...begin, ...(isUp && { isUp: true as const }) };
@@ -111,10 +118,6 @@ export function waysOf(context: Context, variables: Variables): readonly Way[] {
     }),
   );
   return [...new Map(ways.toReversed().map((way) => [way.file, way])).values()].toReversed();
-}
-
-function normal(text: string): string {
-  return constantOf(spellings(text + PATH)[0] ?? '');
 }
 
 /** What nginx adds to an alias: the rest of the URI, but nothing if the location is a regex. */
@@ -154,7 +157,11 @@ export function redirectsOf(block: Context, variables: Variables): readonly Redi
     .flatMap((at) => at.args.flatMap((one) => (one.startsWith('/') ? [[at, one] as const] : [])));
   const moved = block
     .own('rewrite')
-    .filter(({ args }) => !/^(redirect|permanent|break)$/.test(args[2] ?? ''))
+    // After a `break` in the server block, nginx selects a location.
+    .filter(
+      ({ args: [, , flag = ''] }) =>
+        !/^(redirect|permanent)$/.test(flag) && (flag !== 'break' || location === location.server),
+    )
     .map((at) => [at, at.args[1] ?? ''] as const);
   return [...last, ...pages, ...moved].flatMap(([at, text]) => {
     if (/^(=|https?:|\$scheme)/.test(text)) return [];

@@ -1,15 +1,9 @@
-import { lstatSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
 import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { cachePath } from './snippets.ts';
-
-/** The user and the groups of the workers of nginx. */
-interface User {
-  readonly name: string;
-  readonly uid: number;
-  readonly gids: readonly number[];
-}
 
 /** What nginx needs, with which permissions (read 4, write 2, enter 1), what happens without it, and how to make it. */
 const FILES = ['folder', 5, 'Each download fails with 404.', 'mkdir -p '] as const;
@@ -54,14 +48,9 @@ export const unavailable: Rule = (site) => {
   });
 };
 
-/** Undefined, and so not absent, if this user may not look. */
+/** Not absent if this user may not look. */
 function isAbsent(path: string): boolean {
-  try {
-    lstatSync(path);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT';
-  }
+  return tryTo(() => lstatSync(path, { throwIfNoEntry: false }) === undefined) ?? false;
 }
 
 /** Each folder to enter, and the file or folder itself. */
@@ -72,22 +61,23 @@ function foldersTo(path: string, bits: number): ReadonlyArray<readonly [string, 
   return [...above, [bare, bits]];
 }
 
-function may({ uid, gids }: User, path: string, bits: number): boolean {
+function may(
+  { uid, gids }: NonNullable<ReturnType<typeof userOf>>,
+  path: string,
+  bits: number,
+): boolean {
   const stat = tryTo(() => statSync(path));
   if (stat === undefined || uid === 0) return true;
   const shift = stat.uid === uid ? 6 : gids.includes(stat.gid) ? 3 : 0;
   return ((stat.mode >> shift) & bits) === bits;
 }
 
-/** The user of the directive, or of the build. Undefined: unknown here. */
-function userOf({ http, version }: SiteConfig): User | undefined {
+/** The user of the workers, and its groups: that of the directive, or of the build. Undefined: unknown here. */
+function userOf({ http, version }: SiteConfig) {
   const name = http.main.own('user')[0]?.args[0] ?? version?.user;
-  const lines = (file: string) =>
-    (tryTo(() => readFileSync(file, 'utf8')) ?? '').split('\n').map((line) => line.split(':'));
-  const [, , uid, gid] = lines('/etc/passwd').find(([one]) => one === name) ?? [];
-  if (name === undefined || uid === undefined) return undefined;
-  const groups = lines('/etc/group').filter(([, , , members]) =>
-    members?.split(',').includes(name),
-  );
-  return { name, uid: Number(uid), gids: [Number(gid), ...groups.map(([, , id]) => Number(id))] };
+  if (name === undefined) return undefined;
+  const id = (flag: string) =>
+    spawnSync('id', [flag, '--', name], { encoding: 'utf8' }).stdout ?? '';
+  const [uid, gids] = [id('-u'), id('-G')].map((text) => text.trim().split(' ').map(Number));
+  return uid?.[0] && gids ? { name, uid: uid[0], gids } : undefined;
 }

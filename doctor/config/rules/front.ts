@@ -1,4 +1,4 @@
-import { isForEverybody, isListening, targetOf } from '../addresses.ts';
+import { isForEverybody, isFrontOf, targetOf } from '../addresses.ts';
 import type { Directive, Http, Location } from '../context.ts';
 import type { Rule, Trap } from '../site.ts';
 import { othersOf } from './second-url.ts';
@@ -7,7 +7,7 @@ export const frontRules: Readonly<Record<string, Rule>> = {
   'cache-in-front': (site) =>
     othersOf(site).flatMap((front): Trap | readonly Trap[] => {
       const at = storing(front);
-      const behind = site.gates.find((gate) => isBehind(gate, front, site.http));
+      const behind = site.gates.find((gate) => isBehind(gate, front, site.http, true));
       const isUnclear = front.firstWord('proxy_pass')?.includes('$');
       if (at === undefined || !(behind || isUnclear)) return [];
       const isOwn = front.block.includes(at);
@@ -40,12 +40,11 @@ function storing(front: Location): Directive | undefined {
 }
 
 /** Whether the requests for a public location can come through a location that proxies. */
-function isBehind(gate: Location, front: Location, http: Http): boolean {
-  const [url] = front.own('proxy_pass').map(({ args }) => args[0]?.replace(/(?<!:\/\/)\$.*/s, ''));
-  if (url === undefined || /:\/\/\$/.test(url)) return false;
-  const target = targetOf(url, http);
+export function isBehind(gate: Location, front: Location, http: Http, anyHost = false): boolean {
+  const { uri } = targetOf(front.firstWord('proxy_pass') ?? '', http);
   const isPassed = front.server.candidates(gate.path).includes(front);
-  if (!isPassed && !target.uri && front.modifier !== '@') return false;
-  const { listens } = gate.server;
-  return target.servers.some((one) => listens.some((listen) => isListening(one, listen)));
+  return (
+    (isPassed || uri !== '' || front.modifier === '@') &&
+    isFrontOf(front, gate.server, http, anyHost)
+  );
 }

@@ -44,11 +44,10 @@ export const otherVersion: Rule = ({ snippets }) => {
   const others = snippets.filter(({ version }) => version !== current);
   return others.slice(0, 1).map(({ file, line, version = '' }) => {
     const isNewer = version.localeCompare(current, 'en', { numeric: true }) > 0;
-    const which =
-      others.length === 1 ? 'this snippet' : `this snippet and ${others.length - 1} more`;
+    const more = others.length === 1 ? '' : ` and ${others.length - 1} more`;
     return {
       at: { file, line },
-      seen: `${which}: ${version ? `version ${version}` : 'no version'}; Postern: ${current}`,
+      seen: `this snippet${more}: ${version ? `version ${version}` : 'no version'}; Postern: ${current}`,
       why: 'The older of the two can lack a check or a feature that the other one needs.',
       fix: isNewer
         ? `upgrade Postern to ${version}`
@@ -59,22 +58,20 @@ export const otherVersion: Rule = ({ snippets }) => {
 
 export const mountMismatch: Rule = (site) => {
   const { mounts = [], gates } = site;
-  if (site.mounts === undefined || gates.length === 0) return gates.slice(0, 1).map(withoutMounts);
+  if (site.mounts === undefined || gates.length === 0) {
+    return gates.slice(0, 1).map((at) => ({
+      at,
+      seen: `the doctor does not know the mounts, so ${at.words} can have another prefix than its mount`,
+      why: 'A location with a wrong prefix looks like a location of the site that serves files without a token.',
+      fix: 'pass your mounts to the doctor: --mounts /download/=/protected/',
+      verdict: 'question',
+    }));
+  }
   return [
     ...mounts.flatMap((mount) => unserved(mount, site)),
     ...gates.flatMap((gate) => unmounted(gate, mounts)),
   ];
 };
-
-function withoutMounts(at: Location): Trap {
-  return {
-    at,
-    seen: `the doctor does not know the mounts, so ${at.words} can have another prefix than its mount`,
-    why: 'A location with a wrong prefix looks like a location of the site that serves files without a token.',
-    fix: 'pass your mounts to the doctor: --mounts /download/=/protected/',
-    verdict: 'question',
-  };
-}
 
 /** A mount that names no server block, or whose requests nginx does not bring to Postern and back. */
 function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig) {
@@ -84,14 +81,12 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
   const found = (server: Location, uri: string, those: readonly Location[]) =>
     those.some((location) => location === server.prefixMatch(uri));
   if (site !== undefined && !http.servers.some(isOf)) {
-    const alias = http.servers.find((server) => hasName(server, mount));
+    const alias = http.servers.find(({ names }) => names.includes(site));
     return {
       at: alias ?? http,
-      seen: `${shown} names ${site}, which is ${alias ? 'another name of this server block' : 'not the name of a server block'}`,
+      seen: `${shown} names ${site}, which is not the first name of a server block`,
       why: 'Postern knows a server block by its first name: it denies each request for this mount.',
-      fix: alias
-        ? `POSTERN_MOUNTS=${alias.names[0]}:${prefix}=${internal}`
-        : `in the server block of these files: server_name ${site}; or write its first name in POSTERN_MOUNTS`,
+      fix: `POSTERN_MOUNTS=${alias?.names[0] ?? '…'}:${prefix}=${internal}, or first in the server block of these files: server_name ${site};`,
     };
   }
   const named = servers.filter(isOf);
@@ -114,10 +109,6 @@ function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig)
     }));
 }
 
-function hasName({ names }: Location, { site }: Mount): boolean {
-  return names.some((name) => name.toLowerCase() === site);
-}
-
 /** The location that matches the prefix now, if it is not `/`. */
 function pointOf(server: Location | undefined, prefix: string) {
   const now = server?.prefixMatch(prefix);
@@ -128,7 +119,7 @@ function pointOf(server: Location | undefined, prefix: string) {
 function unmounted(at: Location, mounts: readonly Mount[]): Trap | readonly Trap[] {
   const { path, server, words } = at;
   // For a mount with another name of the server block, there is a finding already.
-  const here = mounts.filter((mount) => mount.site === undefined || hasName(server, mount));
+  const here = mounts.filter(({ site }) => site === undefined || server.names.includes(site));
   if (here.some(({ prefix }) => prefix.startsWith(path) || path.startsWith(prefix))) return [];
   return {
     at,

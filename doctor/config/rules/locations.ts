@@ -30,10 +30,9 @@ export const locationRules: Readonly<Record<string, Rule>> = {
       const lines = [...context.own('auth_request'), ...context.own('try_files')];
       const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
       if (at === undefined) return [];
-      const words = at.args.map((word) => word || '""').join(' ');
       return {
         at,
-        seen: `${at.name} ${words} in the ${context.name} block`,
+        seen: `${at.text.slice(0, -1)} in the ${context.name} block`,
         why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
         fix: 'delete this line, and include postern/protect.conf; in the public location',
       };
@@ -84,10 +83,10 @@ function isOpen({ name, block = [] }: Directive, isXAccel: boolean): boolean {
   if (!['location', 'limit_except', 'if'].includes(name)) return false;
   const passes = block.some((one) => one.name === 'rewrite' || one.name.endsWith('_pass'));
   if (name !== 'location' && isXAccel && !passes) return false;
-  const end = block.findIndex((one) => one.name === 'return');
-  const leaves = ({ name: own, args }: Directive) =>
-    own === 'break' || ['last', 'break'].includes(args[2] ?? '');
-  return name !== 'if' || end < 0 || block.slice(0, end).some(leaves);
+  const end = block.find(
+    (one) => /^(return|break)$/.test(one.name) || /^(last|break)$/.test(one.args[2] ?? ''),
+  );
+  return name !== 'if' || end?.name !== 'return';
 }
 
 /** An internal location or its alias without a slash at the end. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { isForEverybody } from '../addresses.ts';
-import { type Context, type Directive, type Location, quoted } from '../context.ts';
+import { type Context, type Directive, type Http, type Location, quoted } from '../context.ts';
+import { isGuarded } from '../guard.ts';
 import { ANY, constantOf, PATH, reaches } from '../pattern.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, createVariables, folderLine, locationOf } from '../variables.ts';
@@ -9,6 +9,11 @@ import { leadsTo, redirectsOf, type Server, serversOf, type Way } from '../ways.
 const WHY =
   'The same files have a second URL that needs no token. Keep them outside of each root and alias of the site.';
 
+const WHY_PERHAPS = 'Which files it serves, and to whom, depends on the request.';
+
+const WHY_INTERNAL =
+  'No client can request this location, but a page with SSI, or an X-Accel-Redirect of an application, leads to it. Postern does not check these requests.';
+
 /** Protected files that another block of the site also serves. */
 export function secondUrl(site: SiteConfig): readonly Trap[] {
   const { http, folders, disk, internals } = site;
@@ -16,11 +21,11 @@ export function secondUrl(site: SiteConfig): readonly Trap[] {
   const servers = folders.length > 0 ? serversOf(http, others, disk) : [];
   const found = servers.flatMap((server) => [
     ...folders.flatMap((folder) => urlOf(server, folder, others, site) ?? []),
-    ...unclear(server),
+    ...unclear(server, http),
   ]);
   // No URL can be found for files whose folder is unknown.
   const own = serversOf(http, internals, undefined);
-  found.push(...own.flatMap((one) => unclear(one, (file) => constantOf(file).length < 2)));
+  found.push(...own.flatMap((one) => unclear(one, http, (file) => constantOf(file).length < 2)));
   // One change closes all URLs that it names, and those of an `if` beside it.
   return found.filter(({ fix }, index) => index === found.findIndex((one) => one.fix === fix));
 }
@@ -32,20 +37,13 @@ export function othersOf({ http, gates, internals, snippets }: SiteConfig): read
   return http.blocks.filter((one) => !ours.has(one) && !files.has(one.file));
 }
 
-/** A way to the files, and how surely a request gets there. */
-interface Reached {
-  readonly way: Way;
-  readonly uri?: string;
-  readonly by: 'request' | 'perhaps';
-}
-
 function urlOf(
   { context, ways }: Server,
   { path, what }: SiteConfig['folders'][number],
   others: readonly Location[],
   site: SiteConfig,
 ): Trap | undefined {
-  const all = ways.flatMap((way): readonly Reached[] => {
+  const all = ways.flatMap((way) => {
     const { file, start } = way;
     if (file.includes(ANY) || !(reaches(file, path) || `${file}/` === path)) return [];
     const fixed = constantOf(file);
@@ -53,8 +51,7 @@ function urlOf(
     const below = path.startsWith(fixed) ? path.slice(fixed.length) : '';
     const uri = isChosen && start !== undefined ? start + below : undefined;
     const by = reachedBy(context, uri, others, site);
-    if (by === undefined) return [];
-    return [{ way, by: isChosen ? by : 'perhaps', ...(uri !== undefined && { uri }) }];
+    return by ? [{ way, uri, by: isChosen ? by : ('perhaps' as const) }] : [];
   });
   const sure = all.filter(({ by }) => by === 'request');
   const [first, ...more] = sure.length > 0 ? sure : all;
@@ -65,53 +62,44 @@ function urlOf(
   const where = block === location.server ? 'the server block' : block.words;
   const links = more.filter(({ way: other }) => other.link !== undefined).length;
   const rest = way.link !== undefined && links > 0 ? ` and ${links} more` : '';
+  const [old] = location.own('disable_symlinks');
   const isLoop = way.link?.startsWith(constantOf(way.file));
   const link = way.link === undefined ? '' : `, by the symbolic link ${way.link}${rest}`;
   const at = uri === undefined ? '' : ` at ${uri}`;
-  const seen =
-    by === 'request'
-      ? `${way.at.words} in ${where}: ${what} are${at || ' there'}${link}`
-      : `${way.at.words} in ${where} can serve ${what}${at}${link}`;
   return {
     at: isBeside(way, location) ? location : way.at,
-    seen,
-    why: by === 'request' ? WHY : whyPerhaps(context),
+    seen: `${way.at.words} in ${where}${by === 'request' ? `: ${what} are${at || ' there'}` : ` can serve ${what}${at}`}${link}`,
+    why: by === 'request' ? WHY : location.inForce('internal') ? WHY_INTERNAL : WHY_PERHAPS,
     fix:
-      rest || isLoop
-        ? `in ${location.titleAt}: disable_symlinks on from=$document_root;`
-        : fixFor(context, way, uri, path),
+      (rest || isLoop) && !folderLine(context)[0].words.includes('$')
+        ? `in ${location.titleAt}: disable_symlinks on from=$document_root;${old ? ` instead of: ${old.text}` : ''}`
+        : fixFor(context, way, rest ? undefined : uri, path),
     ...(by === 'perhaps' && { verdict: 'question' as const }),
   };
-}
-
-function whyPerhaps(context: Context): string {
-  return locationOf(context).inForce('internal') === undefined
-    ? 'Which files it serves depends on the request.'
-    : 'No client can request this location, but a page with SSI, or an X-Accel-Redirect of an application, leads to it. Postern does not check these requests.';
 }
 
 /** Blocks whose folder depends on what the doctor cannot see. */
 function unclear(
   { context, ways, unseen }: Server,
+  http: Http,
   isUnknown = (file: string) => file.includes(ANY),
 ): readonly Trap[] {
-  if (isGuarded(context)) return [];
+  if (isGuarded(context, http)) return [];
   const lines = ways.filter(({ file }) => isUnknown(file)).map(({ at }) => at);
-  const unknown = [...new Set(lines)].map((at) => ({
-    at,
-    seen: `files below ${at.titleAt}, of which the doctor does not know the folder`,
-    why: 'A variable in it has a value that the client or a program chooses, or no value: then the folder is /.',
-    fix: 'write a constant folder, or variables that are constant by set or map',
-    verdict: 'question' as const,
-  }));
-  const hidden = unseen.map(({ at, what }) => ({
-    at,
-    seen: what,
-    why: 'A symbolic link there can lead to the protected files.',
-    fix: 'run the doctor as root, or write disable_symlinks on; for this folder',
-    verdict: 'question' as const,
-  }));
-  return [...unknown, ...hidden];
+  return [
+    ...[...new Set(lines)].map((at) => ({
+      at,
+      seen: `files below ${at.titleAt}, of which the doctor does not know the folder`,
+      why: 'A variable in it has a value that the client or a program chooses, or no value: then the folder is /.',
+      fix: 'write a constant folder, or variables that are constant by set or map',
+    })),
+    ...unseen.map(({ at, what }) => ({
+      at,
+      seen: what,
+      why: 'A symbolic link there can lead to the protected files.',
+      fix: 'run the doctor as root, or write disable_symlinks on; for this folder',
+    })),
+  ].map((trap) => ({ ...trap, verdict: 'question' as const }));
 }
 
 /** Whether the way leads out of the folder of an `alias`, because its location does not end with a slash. */
@@ -155,20 +143,24 @@ function reachedBy(
   uri: string | undefined,
   others: readonly Location[],
   { http, gates, internals }: SiteConfig,
-): Reached['by'] | undefined {
+): 'request' | 'perhaps' | undefined {
   const location = locationOf(context);
   const { server, modifier } = location;
   const ofServer = (all: readonly Location[]) => all.filter((one) => one.server === server);
   const here = ofServer(others);
   const redirecting = [...here, ...ofServer([...gates, ...internals])];
-  const selected = uri === undefined ? redirecting : candidates(server, uri);
+  const isKnown = uri !== undefined && server.firstWord('merge_slashes') !== 'off';
+  const selected = isKnown ? server.candidates(uri) : redirecting;
   const isInternal = location.inForce('internal') !== undefined;
   const usesSsi = here.flatMap(blocksOf).some(includesPages);
-  if (isGuarded(context)) return usesSsi ? 'perhaps' : undefined;
-  if (modifier !== '@' && !isInternal) return selected.includes(location) ? 'request' : undefined;
+  if (isGuarded(context, http)) return usesSsi ? 'perhaps' : undefined;
+  if (modifier !== '@' && !isInternal) {
+    if (!selected.includes(location)) return undefined;
+    return [location, server].some(({ sure }) => sure.some(isCheck)) ? 'perhaps' : 'request';
+  }
   const variables = createVariables(http, server);
   const isSent = redirecting
-    .filter((one) => modifier !== '@' || selected.includes(one))
+    .filter((one) => modifier !== '@' || one.modifier === '@' || selected.includes(one))
     .flatMap(blocksOf)
     .flatMap((block) => redirectsOf(block, variables))
     .some((redirect) => leadsTo(redirect, location));
@@ -177,28 +169,26 @@ function reachedBy(
   return usesSsi || here.some(obeysXAccel) ? 'perhaps' : undefined;
 }
 
-/** The locations for a URI. With `merge_slashes off`, another spelling of it is in another location. */
-function candidates(server: Location, uri: string): readonly Location[] {
-  // An exact location of a folder does not serve its files.
-  const exact = server.locations.find(
-    (one) => one.modifier === '=' && one.path === uri && !uri.endsWith('/'),
+/** Such as `if ($secure_link = "") { return 403; }`. A client chooses the values of the variables that are listed here. */
+function isCheck({ name, args, block = [] }: Directive): boolean {
+  const condition =
+    /^\( *\$(?!request|scheme|http|host|invalid_referer|server|uri|args|query|ssl_(protocol|cipher))\w+ *(!=|!~|= *0? *\))/;
+  return (
+    name === 'if' &&
+    condition.test(args.join(' ')) &&
+    block.some(({ words }) => /^return 4/.test(words))
   );
-  if (server.firstWord('merge_slashes') === 'off') return server.nested;
-  return exact ? [exact] : server.candidates(uri);
 }
 
 /** Whether an application can send a request to an internal location. */
 function obeysXAccel(location: Location): boolean {
-  return blocksOf(location).some(
-    (block) =>
-      block.block.some(({ name }) => /^(content_by_lua\w*|js_content|perl)$/.test(name)) ||
-      block
-        .own('proxy_pass', 'fastcgi_pass', 'uwsgi_pass', 'scgi_pass', 'grpc_pass')
-        .some((line) => {
-          const name = `${line.name.replace('_pass', '')}_ignore_headers`;
-          const ignored = block.effective(name).flatMap(({ args }) => args);
-          return !ignored.some((header) => header.toLowerCase() === 'x-accel-redirect');
-        }),
+  return blocksOf(location).some((block) =>
+    block.block.some(({ name }) => {
+      const [, kind] = /^(proxy|fastcgi|uwsgi|scgi|grpc)_pass$/.exec(name) ?? [];
+      const ignored = block.effective(`${kind}_ignore_headers`).map(({ words }) => words);
+      const obeys = kind !== undefined && !/\bx-accel-redirect\b/i.test(ignored.join());
+      return obeys || /^(content_by_lua\w*|js_content|perl)$/.test(name);
+    }),
   );
 }
 
@@ -206,26 +196,4 @@ function obeysXAccel(location: Location): boolean {
 function includesPages(block: Context): boolean {
   const names = ['ssi', 'add_before_body', 'add_after_body'];
   return names.some((name) => !/^(off|)$/.test(block.firstWord(name) ?? ''));
-}
-
-/** Whether the site itself checks each request, for example by a password. */
-function isGuarded(context: Context): boolean {
-  const asks = context.turnedOn('auth_request')?.args[0];
-  const asked = locationOf(context).server.prefixMatch(asks ?? '');
-  // A location that returns 200, or sends a file, allows each request.
-  const isAsked =
-    asked?.isHandled && !asked.own('return').some(({ args }) => /^2/.test(args[0] ?? ''));
-  // A variable can turn it off.
-  const wantsPassword =
-    !/^off$|\$/.test(context.firstWord('auth_basic') ?? 'off') &&
-    context.inForce('auth_basic_user_file') !== undefined;
-  const checks = isAsked || context.turnedOn('auth_jwt') !== undefined || wantsPassword;
-  // `allow` and `deny` replace each other's inherited lines.
-  const rules = context.effective('allow', 'deny');
-  // The first line that matches counts, and nginx allows an address that no line matches.
-  const everybody = ({ name, args: [range = ''] }: Directive) =>
-    range === 'all' || (name === 'allow' && isForEverybody(range));
-  const denies = rules.find(everybody)?.name === 'deny';
-  if (context.firstWord('satisfy') !== 'any') return denies || checks;
-  return (rules.length > 0 ? denies : checks) && (checks || asks === undefined);
 }

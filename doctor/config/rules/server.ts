@@ -1,5 +1,8 @@
+import { LOCAL } from '../addresses.ts';
 import { type Context, Directive, type Location } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
+import { isBehind } from './front.ts';
+import { othersOf } from './second-url.ts';
 
 /** Server blocks that let other people read or replay tokens. */
 export const serverRules: Readonly<Record<string, Rule>> = {
@@ -19,11 +22,16 @@ export const serverRules: Readonly<Record<string, Rule>> = {
     servers.flatMap((server) => {
       const gate = gates.find((one) => one.server === server);
       const isRedirect = returnsIf(server, /\$(scheme|https)\b/);
-      if (gate === undefined || isRedirect || isBehindProxy(server)) return [];
       const lines = server.own('listen');
+      const isBehindProxy =
+        server.inForce('set_real_ip_from') ||
+        lines.some(({ args }) => args.includes('proxy_protocol'));
+      if (gate === undefined || isRedirect || isBehindProxy) return [];
       // If there is none, nginx listens on port 80 of all addresses.
       return (lines.length > 0 ? lines : [server])
-        .filter(({ args }) => !isPrivate(args))
+        .filter(
+          ({ words, args: [address = ''] }) => !/ (ssl|quic)\b/.test(words) && !LOCAL.test(address),
+        )
         .map((at) => ({
           at,
           seen: `${at === server ? 'server without a listen' : at.words}: ${gate.words} is served over plain HTTP`,
@@ -31,11 +39,15 @@ export const serverRules: Readonly<Record<string, Rule>> = {
           fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
         }));
     }),
-  log: (site) => [
-    ...[...site.servers, ...redirecting(site)].flatMap(withoutLog),
+  log: (site) => {
+    const fronts = othersOf(site).filter((one) =>
+      site.gates.some((gate) => isBehind(gate, one, site.http)),
+    );
+    const servers = [...site.servers, ...redirecting(site), ...fronts.map(({ server }) => server)];
     // Denials end in named locations, which inherit from the server.
-    ...tokenLogs(site, [...site.servers, ...redirecting(site), ...site.gates, ...site.internals]),
-  ],
+    const contexts = [...servers, ...fronts, ...site.gates, ...site.internals];
+    return [...servers.flatMap(withoutLog), ...tokenLogs(site, contexts)];
+  },
   cors: ({ http }) => {
     const map = http.map('$postern_cors_origin')?.block ?? [];
     return map
@@ -74,23 +86,9 @@ function returnsIf(context: Context, variable: RegExp): boolean {
     .some((one) => one.args.some((word) => variable.test(word)) && one.has('return'));
 }
 
-/** TLS, or only this machine. */
-function isPrivate([address = '', ...more]: readonly string[]): boolean {
-  return (
-    more.some((word) => word === 'ssl' || word === 'quic') ||
-    /^(unix:|127\.|localhost(:|$)|\[::1\])/.test(address)
-  );
-}
-
-/** These directives show that a proxy in front passes the requests on. */
-function isBehindProxy(server: Location): boolean {
-  const isSet = server.effective('set_real_ip_from').length > 0;
-  return isSet || server.own('listen').some(({ args }) => args.includes('proxy_protocol'));
-}
-
 /** Each variable contains a part of the request, and with it the token. Names of variables are case-insensitive. */
 const REVEALING =
-  /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/i;
+  /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_(location|set_cookie)|upstream_http_(postern_)?set_cookie\w*|postern_(cookies|set_cookie\w*)|fastcgi_script_name|request_body)(?!\w)/i;
 
 function withoutLog(server: Location): readonly Trap[] {
   if (server.effective('access_log').length > 0) return [];

@@ -26,28 +26,18 @@ const WHY = {
 };
 
 function missing(site: SiteConfig): readonly Trap[] {
-  const { http, servers, passing, gates, internals, mounts } = site;
+  const { http, servers, passing, gates, internals } = site;
   const need = (context: Context, name: keyof typeof WHY): readonly Trap[] => {
     if (includes(site, context, name)) return [];
     const seen = `${context.words} does not include postern/${name}`;
     return [{ at: context, seen, why: WHY[name], fix: including(site, context, name) }];
   };
   const isProxy = (context: Context) => context.has('proxy_pass');
-  // If the mounts are known, they lead to the internal location.
-  const lacking = servers.filter(
-    (server) => !mounts && !internals.some((one) => one.server === server),
-  );
   return [
     ...gates.flatMap((one) => need(one, passing.includes(one) ? 'x-accel.conf' : 'protect.conf')),
     ...internals.flatMap((one) =>
       need(one, isProxy(one) ? 'internal-proxy.conf' : 'internal.conf'),
     ),
-    ...lacking.map((at) => ({
-      at,
-      seen: 'a server block without an internal location',
-      why: WHY['internal.conf'],
-      fix: 'in the location with the files: include postern/internal.conf; (--mounts finds it)',
-    })),
     ...servers.flatMap((server) => need(server, 'auth-request.conf')),
     ...(gates.length > 0 ? need(http, 'http.conf') : []),
   ];
@@ -90,28 +80,25 @@ function edited({ file, name, text, version }: SnippetFile): Trap | readonly Tra
   const packaged = version === currentVersion() ? tryTo(() => readSnippet(name)) : undefined;
   if (packaged === undefined) return [];
   const [here, there] = [linesOf(parse(text, file)), linesOf(parse(packaged, name))];
-  const wordsOf = (all: Lines) => all.map(({ words }) => words).join();
-  if (wordsOf(here) === wordsOf(there)) return [];
-  const without = (all: Lines, some: Lines) =>
-    all.find(({ words }) => !some.some((one) => one.words === words));
-  const [lacks, added] = [without(there, here), without(here, there)];
-  const what = lacks ? `lacks ${lacks.text}` : `has ${added?.text ?? 'its lines in another order'}`;
+  if ([...here.keys()].join() === [...there.keys()].join()) return [];
+  const lacks = [...there.keys()].find((words) => !here.has(words));
+  const added = [...here.keys()].find((words) => !there.has(words));
   return {
-    at: { file, line: added?.line ?? 1 },
-    seen: `${name} was edited: it ${what}`,
+    at: { file, line: here.get(added ?? '') ?? 1 },
+    seen: `${name} was edited: it ${lacks ? `lacks ${lacks}` : `has ${added ?? 'its lines in another order'}`}`,
     why: 'Each line of a snippet stops a known attack, or keeps downloads working. The comments of the snippet say which.',
     fix: `postern nginx --upgrade --out ${dirname(dirname(file))}`,
   };
 }
 
-/** Each directive, with the blocks around it. */
-type Lines = readonly { readonly text: string; readonly words: string; readonly line: number }[];
-
-function linesOf(block: readonly Directive[], outside = ''): Lines {
-  return block.flatMap(({ text, line, block: inner = [] }) => {
-    const words = outside + text;
-    return [{ text, words, line }, ...linesOf(inner, words)];
-  });
+/** Each directive after the blocks around it, with its line. */
+function linesOf(block: readonly Directive[], outside = ''): ReadonlyMap<string, number> {
+  return new Map(
+    block.flatMap(({ text, line, block: inner = [] }) => [
+      [outside + text, line] as const,
+      ...linesOf(inner, `${outside}${text.slice(0, -1)}: `),
+    ]),
+  );
 }
 
 /** cache.conf without the line that says where the cache is, which `nginx -t` does not notice. */

@@ -28,10 +28,6 @@ function wrongAddress(upstream: Directive, site: SiteConfig): Trap | readonly Tr
   };
 }
 
-/** The default of nginx, and the usual limit of a service. */
-const DEFAULT_CONNECTIONS = 512;
-const DEFAULT_DESCRIPTORS = 1024;
-
 /** A request and its subrequest to the gate use two connections, and some stay open. */
 const MIN_CONNECTIONS = 1024;
 
@@ -42,8 +38,9 @@ function descriptors({ http }: SiteConfig): readonly Trap[] {
   if (events === undefined) return [];
   const [connectionsLine] = events.own('worker_connections');
   const [limitLine] = http.main.own('worker_rlimit_nofile');
-  const connections = Number(connectionsLine?.args[0] ?? DEFAULT_CONNECTIONS);
-  const limit = Number(limitLine?.args[0] ?? DEFAULT_DESCRIPTORS);
+  // The default of nginx, and the usual limit of a service.
+  const connections = Number(connectionsLine?.args[0] ?? 512);
+  const limit = Number(limitLine?.args[0] ?? 1024);
   // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
   const zones = http.map('$postern_decisions')?.block?.flatMap(({ args }) => args) ?? [];
   const each = zones.some((zone) => zone !== '') ? 3 : 2;

@@ -80,19 +80,9 @@ test('load: files that each include the next one twice are an error, and do not 
   expect(() => load(sources)).toThrow('more than');
 });
 
-test.each([
-  ['*a*a*a*a*a*a*a*a*a*a*a*a*b', false],
-  [`${'*'.repeat(40)}b`, false],
-  ['*a*a*a*a*a*a*a*a*a*a*a*a*', true],
-  ['a*a?*aa*aa', true],
-])('load: an include with many stars is matched in time: %s', (glob, matches) => {
-  const name = 'a'.repeat(60);
-  const included = `# configuration file /etc/nginx/${name}:\na;\n`;
-  const sources = dumped(
-    `# configuration file /etc/nginx/nginx.conf:\ninclude ${glob};\n${included}`,
-  );
-  if (matches) expect(load(sources).files).toHaveLength(2);
-  else expect(() => load(sources)).toThrow(`/etc/nginx/${name}:1: no include reads this file`);
+test.each(['*a*a*a*b', '****b'])('load: an include with many stars is rejected: %s', (glob) => {
+  const sources = dumped(`# configuration file /etc/nginx/nginx.conf:\ninclude ${glob};\n`);
+  expect(() => load(sources)).toThrow(`the pattern /etc/nginx/${glob} is not supported`);
 });
 
 test.each(['./conf.d/*.conf', 'conf.d//*.conf', '../nginx/conf.d/?.conf', './conf.d/a.conf'])(

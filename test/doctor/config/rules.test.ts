@@ -207,7 +207,7 @@ test('doctor --config reports a mount for a site that no server block has', () =
   const text = `http {\nserver {\nserver_name www.example;\n${SITE.join('\n')}\n}\n}`;
   const [first] = diagnosed(text, { mounts: NAMED }).filter(({ rule }) => rule === 'mounts');
   expect(first).toMatchObject({
-    seen: 'the mount files.example:/download/=/protected/ names files.example, which is not the name of a server block',
+    seen: 'the mount files.example:/download/=/protected/ names files.example, which is not the first name of a server block',
     fix: expect.stringContaining('server_name files.example;'),
   });
 });
@@ -262,6 +262,16 @@ test.each<[string, Known, string?]>([
 ])('doctor --config compares %s with the address of the gate: %j', (servers, known, line) => {
   const http = `upstream postern {\n${servers}\n}`;
   expect(found('gate-address', { http }, known)).toEqual(line === undefined ? [] : [line]);
+});
+
+test('doctor --config, exposed: a location publishes the gate by its socket', () => {
+  const line = 'location /gate/ { proxy_pass http://unix:/run/postern/gate.sock:/; }';
+  expect(found('exposed', { server: line }, { listen: GATE })).toEqual([line]);
+});
+
+test('doctor --config: a block outside of http that can serve files is a question', () => {
+  const line = 'rtmp { server { application a { play /srv/files; } } }';
+  expect(found('unknown', { main: `${line}\nworker_processes 2;` })).toEqual([line]);
 });
 
 test.each([

@@ -122,7 +122,6 @@ test('doctor --config names each missing snippet, its block, and lines that ngin
   const include = (name: string) => `include postern/${name}.conf;`;
   expect(fixes).toEqual([
     `in location ^~ /download/ (-:3): ${include('protect')} instead of: auth_request /.postern/auth-request;`,
-    `in the location with the files: ${include('internal')} (--mounts finds it)`,
     `in server (-:2): ${include('auth-request')}`,
     `in http (-:1): ${include('http')}`,
   ]);

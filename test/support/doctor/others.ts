@@ -163,7 +163,7 @@ export const LEAKS: Readonly<Record<string, Leak>> = {
         }`,
     },
     leak: opensAfterDownload,
-    config: 'cache-in-front',
+    config: 'cache-in-front log',
     live: 'cached-delivery',
   },
   'files that a location in front stores': {
@@ -179,7 +179,7 @@ export const LEAKS: Readonly<Record<string, Leak>> = {
         }`,
     },
     leak: opensAfterDownload,
-    config: 'cache-in-front',
+    config: 'cache-in-front log',
     live: 'cached-delivery',
   },
   'an address that the client chooses': {
