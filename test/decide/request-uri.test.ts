@@ -79,6 +79,12 @@ test('request URI: the passed arguments have a maximum length', () => {
   expect(read(padded(700))).toBeUndefined();
 });
 
+test('request URI: it has at most 16 KiB', () => {
+  const padded = (length: number) => '/download/a?x='.padEnd(length, 'x');
+  expect(read(padded(16_384))).toMatchObject({ path: '/download/a' });
+  expect(read(padded(16_385))).toBeUndefined();
+});
+
 test('request URI: a token segment before a nested mount is malformed', () => {
   expect(read('/download/~TOKEN/video/a')).toBeUndefined();
   expect(read('/download/video/~TOKEN/a')?.mount?.internal).toBe('/videos/');
@@ -88,7 +94,7 @@ test('request URI: a path outside every mount is parsed', () => {
   expect(read('/other/a?token=TOKEN')).toMatchObject({ mount: undefined, path: '/other/a' });
 });
 
-test('request URI: the limit of 2048 bytes does not include the token', () => {
+test('request URI: the limit of a path, 2048 bytes, does not include the token', () => {
   const name = 'a'.repeat(2048 - '/download/'.length);
   expect(read(`/download/~TOKEN/${name}`)).toMatchObject({ token: TOKEN });
   expect(read(`/download/~TOKEN/${name}a`)).toBeUndefined();

@@ -86,7 +86,7 @@ describe('JWT, hostile: a header that selects how the token is verified', async 
   });
 });
 
-describe('JWT, hostile: a signed token that is not for Postern', () => {
+describe('JWT, hostile: a token with the keys of Postern and wrong claims', () => {
   const secondsFromNow = (seconds: number) => 1_800_000_000 + seconds;
   test.each<[string, object[]]>([
     [

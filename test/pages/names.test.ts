@@ -54,6 +54,7 @@ describe('ZIP: a name', () => {
     ['a\nb\0\x1b.txt', 'a_b__.txt'],
     ['gpj\u202etxt.exe', 'gpj_txt.exe'],
     ['.hidden', '.hidden'],
+    ['<script>.txt', '<script>.txt'],
   ])('%j is %j', (name, clean) => expect(cleanName(name)).toBe(clean));
 
   test('is numbered if the folder has it, whatever its case and its form of accents', () => {
