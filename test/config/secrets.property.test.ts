@@ -36,7 +36,7 @@ describe('config: no error shows a secret in the wrong place', () => {
         const env = { ...invalid, [variableOf(setting)]: text };
         expectHidden(hidden, () => load(env));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 
@@ -59,7 +59,7 @@ describe('config: no error shows a secret in the wrong place', () => {
           expectHidden(hidden, () => loadFile(put(shaped(text)), invalid));
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 });
