@@ -52,7 +52,7 @@ export class PosternError extends Error {
   readonly status: number | undefined;
   /** The reason, as the API gives it. */
   readonly detail: string;
-  /** Up to 50 invalid fields, with `invalid_request` and `insufficient_scope`. */
+  /** Up to 20 invalid fields, with `invalid_request` and `insufficient_scope`. */
   readonly errors: readonly InvalidField[];
   /** Finds the request in Postern's audit log. */
   readonly requestId: string | undefined;

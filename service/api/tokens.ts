@@ -162,8 +162,7 @@ function issueBatch({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueTokens',
     summary: 'Issue many tokens',
-    description:
-      'Issues all of the tokens or none, in the same order, in one round trip to the store.',
+    description: 'Returns all of the tokens, in the same order, or none.',
     json: batchOf('TokenRequest', 'One request for each token.'),
     maxBytes: MAX_BATCH_BYTES,
     answer: [201, 'Issued.', batchOf('IssuedToken', 'In the order of the requests.')],

@@ -54,7 +54,7 @@ interface Created {
 
 export type Issue = ReturnType<typeof createIssue>;
 
-/** Issues tokens, all or none: a client gets no token if the store does not save them all. */
+/** Issues tokens. A client gets all of them, or none if the store does not save them all. */
 export function createIssue(options: IssueOptions) {
   const { mounts, store, now } = options;
 

@@ -144,7 +144,7 @@ test('issue: the content type may have parameters and any case', async () => {
   expect((await ask('POST /tokens', { body, headers })).status).toBe(201);
 });
 
-test('issue: one invalid request rejects the whole batch, and at most 20 errors are listed', async () => {
+test('batch: one invalid request rejects all, and at most 20 errors are listed', async () => {
   const { ask, spent } = createRefusing();
   const many = Array.from({ length: 100 }, (_, i) => ({ path: `/download/${i}` }));
   const post = async (json: object[]) => (await ask('POST /tokens/batch', { json })).body.errors;

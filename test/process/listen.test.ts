@@ -89,7 +89,11 @@ const answers: RequestListener = (_, response) => response.writeHead(204).end();
 test('limitAhead: closes a connection with more than 16 requests ahead, and no other', async () => {
   const responses: ServerResponse[] = [];
   const hold: RequestListener = (_, response) => void responses.push(response);
-  const server = await listen(limitAhead(hold), { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
+  const server = await listen(
+    limitAhead(hold),
+    { host: '127.0.0.1', port: 0 },
+    'POSTERN_API_LISTEN',
+  );
   onTestFinished(() => drain([server], 100));
   const { port } = server.address() as AddressInfo;
   const request = requestBytes('GET', '/');

@@ -83,7 +83,7 @@ test.each<[string, GrantRequest, string]>([
   expect(await refused({ client: limited }, request)).toEqual(expected);
 });
 
-test('issue: one error rejects the whole batch, and every error is listed', async () => {
+test('batch: one error rejects all, and up to 20 errors are listed', async () => {
   const { code, pointers } = await refused(
     { client: limited },
     { path: '/download/a/fine' },

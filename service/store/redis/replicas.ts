@@ -20,7 +20,7 @@ const RECONNECTED = 'The connection to Redis was lost in between';
 export type Replicas = ReturnType<typeof createReplicas>;
 
 /**
- * Acknowledges that replicas have what an operation wrote, with WAIT. A acknowledgment counts only if one
+ * Acknowledges that replicas have what an operation wrote, with WAIT. An acknowledgment counts only if one
  * server was the master without interruption, from before the operation until WAIT answered.
  */
 export function createReplicas(connection: Connection, options: RedisStoreOptions) {
