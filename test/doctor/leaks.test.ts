@@ -68,7 +68,7 @@ interface Row {
   readonly target: string;
   readonly headers: Record<string, string>;
   readonly links: readonly (readonly [path: string, to: string])[];
-  readonly site: { readonly http: string; readonly server: string };
+  readonly site: { readonly http: string; readonly server: string; readonly only?: string };
 }
 
 /** The configurations of a file in test/fixtures. */
@@ -82,14 +82,19 @@ function rowsOf(name: string): readonly (readonly [string, Row])[] {
       const [title = '', expected = '', target = '', header = ''] = head.split(' | ');
       const [, key, value = ''] = /^([\w-]+): (.*)$/.exec(header) ?? [];
       const http = lines.flatMap((line) => /^http: (.*)$/.exec(line)?.[1] ?? []).join('\n');
-      const server = lines.filter((line) => !/^(http|link): /.test(line)).join('\n');
+      const only = lines.flatMap((line) => /^only: (.*)$/.exec(line)?.[1] ?? []).join('\n');
+      const server = lines.filter((line) => !/^(http|link|only): /.test(line)).join('\n');
       const links = lines.flatMap((line) => {
         const [, path = '', to] = /^link: (.*) -> (.*)$/.exec(line) ?? [];
         return to === undefined ? [] : [[path, to] as const];
       });
       const whole = (part: string) =>
         part.replaceAll('$top/', '$files/../').replaceAll('$top', '$files/..');
-      const site = { http: whole(http), server: `${LOG}\n${whole(server)}` };
+      const site = {
+        http: whole(http),
+        server: `${LOG}\n${whole(server)}`,
+        ...(only !== '' && { only: whole(only) }),
+      };
       return [
         title,
         { title, expected, target, headers: key ? { [key]: value } : {}, links, site },
@@ -110,6 +115,8 @@ async function startRow({ site, links }: Row, onFinished: (stop: () => Promise<v
     files: {
       'a.txt': SECRET,
       't/a.txt': SECRET,
+      '../www/download/a.txt': SECRET,
+      '../www/open/download/a.txt': SECRET,
       '../www/index.html': 'a page',
       '../www/ssi.html': '<!--#include virtual="/kept/a.txt" -->',
     },
@@ -123,11 +130,12 @@ async function startRow({ site, links }: Row, onFinished: (stop: () => Promise<v
   return started;
 }
 
-/** Whether the target of a row gets the file. */
+/** Whether the target of a row gets the file, with a token if it begins with `+`. `!`: whether it does not. */
 async function isServed({ target, headers }: Row, site: Site): Promise<boolean> {
-  const own = target.replace('$top', dirname(site.files));
-  const { text } = await site.ask('GET', own, { Host: 'files.example', ...headers });
-  return text.includes(SECRET);
+  const [, not = '', withToken = '', path = ''] = /^(!?)(\+?)(.*)$/.exec(target) ?? [];
+  const url = withToken ? (await site.issue({ path })).url : path;
+  const { text } = await site.ask('GET', url, { Host: 'files.example', ...headers });
+  return text.includes(SECRET) !== Boolean(not);
 }
 
 test.concurrent.for(rowsOf('leaks.conf'))(
@@ -136,7 +144,7 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     const isRejected = row.target === '--';
     const site = await startRow(isRejected ? { ...row, site: NONE } : row, context.onTestFinished);
     const leaks = () => isServed(row, site);
-    if (row.target.startsWith('/')) expect(await leaks(), site.files).toBe(true);
+    if (!row.target.startsWith('-')) expect(await leaks(), site.files).toBe(true);
 
     const own = isRejected ? row.site.server.replaceAll('$files', site.files) : '';
     const dump = (await dumpOf(site)).replace('server_name files.example;', (all) => all + own);

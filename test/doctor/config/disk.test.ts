@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import { createDisk } from '../../../doctor/config/disk.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { dumpOf, MOUNTS, started } from '../../support/doctor/trap.ts';
+import { diagnosed, dumpOf, MOUNTS, started } from '../../support/doctor/trap.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { isRoot } from '../../support/need-root.ts';
 
@@ -128,4 +128,25 @@ test('doctor --config looks for links only on the machine of nginx, and only if 
   const elsewhere = dump.replaceAll(site.nginx.dir, '/etc/nginx');
   const other = 'not checked: symbolic links and sockets: this is not the machine of this nginx;';
   expect(lastOf(elsewhere)).toEqual(['✓', expect.stringContaining(other)]);
+});
+
+test('doctor --config: a server without a root serves the folder html of nginx', async () => {
+  const site = await started({ internal: 'include postern/internal.conf; alias html/files/;' });
+  const folder = join(site.nginx.dir, 'html/files');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'a.txt'), 'open');
+  expect((await site.ask('GET', '/files/a.txt')).text).toBe('open');
+  const dump = await dumpOf(site);
+  const [found, ...more] = diagnosed(dump, { mounts: MOUNTS });
+  expect([found?.rule, found?.verdict, more]).toEqual(['second-url', 'failed', []]);
+  expect(found?.fix).toMatch(/^in server \(.*\): location \^~ \/files\/ \{ return 404; \}$/);
+  // The doctor knows the folder only from the output of nginx -V.
+  const bare = dump.replace(/^configure arguments:.*|^nginx version:.*/gm, '');
+  const [unclear] = diagnosed(bare, { mounts: MOUNTS });
+  expect([unclear?.rule, unclear?.verdict]).toEqual(['second-url', 'question']);
+  const elsewhere = bare.replace('alias html/files/', 'alias /srv/html/files/');
+  expect(diagnosed(elsewhere, { mounts: MOUNTS })[0]?.verdict).toBe('question');
+  expect(
+    diagnosed(bare.replace('alias html/files/', 'alias /srv/files/'), { mounts: MOUNTS }),
+  ).toEqual([]);
 });
