@@ -6,8 +6,7 @@ import { type Ended, postern as runPostern } from '../cli/postern.ts';
 import { apiListener, KEY, listening } from '../postern.ts';
 import { countAsked, gateSnippet, type SiteOptions, startSite } from '../site.ts';
 
-export interface BrokenSite
-  extends Omit<Partial<SiteOptions>, 'files' | 'gate' | 'internal' | 'only'> {
+export interface BrokenSite extends Omit<Partial<SiteOptions>, 'gate' | 'internal'> {
   /** A second server in front of it, on `$front`, which the doctor attacks instead. */
   readonly front?: string;
   /** Replaces the public location. */
@@ -73,22 +72,23 @@ export async function siteToAttack(
   const site = await startSite({
     ...options,
     mode,
-    files: { ...(canary !== null && { [FILE]: canary }), '../static/empty': '' },
+    files: { ...(canary !== null && { [FILE]: canary }), '../static/empty': '', ...options.files },
     ...(asksApi && { gate: (...both) => answerApi(...both) }),
     http: front === undefined ? http : `${http}\nserver { listen 127.0.0.1:$front; ${front} }`,
-    only: `${gate ?? `location ^~ /download/ { ${gateSnippet(mode)} }`}\n${inner}`,
+    only: options.only ?? `${gate ?? `location ^~ /download/ { ${gateSnippet(mode)} }`}\n${inner}`,
   });
   answerApi = apiListener(site.postern.api);
   const api = await listening(answerApi);
   onFinished(async () => void (await Promise.all([site.stop(), api.stop()])));
-  const { nginx, files, postern } = site;
+  const { nginx, files } = site;
   const url = `http://127.0.0.1:${front === undefined ? nginx.port : nginx.ports[1]}/`;
   const address = `http://127.0.0.1:${api.port}`;
   const env = { POSTERN_API: address, POSTERN_API_KEY: KEY };
   const run = (...words: readonly string[]) =>
     doctor([url, '--internal', '/protected/', '--files', files, ...words], env);
   return {
-    ...{ nginx, files, postern, url },
+    ...site,
+    url,
     api: address,
     asked: countAsked(site),
     /** The doctor itself, as a person runs it. */
