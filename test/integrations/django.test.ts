@@ -8,8 +8,8 @@ import { type ExampleSite, startExample, startPostern } from '../../dev/examples
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { createVisitor, expectIssuer, linksOf, multipart, type Visit } from '../support/example.ts';
+import { NAMES } from '../support/fixtures.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
-import { NAMES } from '../support/names.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const FOLDER = join(projectRoot, 'integrations', 'django');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
-import { bytes } from '../support/names.ts';
+import { bytes } from '../support/fixtures.ts';
 import { type IssuedToken, mount } from '../support/postern.ts';
 import { reconnecting, requestBytes } from '../support/raw.ts';
 import { gateSnippet, modes, useSite } from '../support/site.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { NAMES } from '../support/names.ts';
+import { NAMES } from '../support/fixtures.ts';
 import type { Headers, RawAnswer } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
 

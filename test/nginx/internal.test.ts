@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { BESIDE, bytes, CLASSES, LEGAL } from '../support/names.ts';
+import { bytes, linesOf, unescaped } from '../support/fixtures.ts';
 import { gateSnippet, modes, siteForTest, useSite } from '../support/site.ts';
 
 const URLS = `
@@ -78,22 +78,25 @@ describe.each(modes)('traversal: no path leaves the folder by %s', (mode) => {
     expect(answer.text, target).not.toContain('file a');
   }
 
-  test.each(Object.entries(CLASSES))('%s', async (_, spellings) => {
-    for (const spelling of spellings) {
-      await refused(`/download/${spelling}?token=${token}`);
-      await refused(`/download/~${token}/${spelling}`);
-      await refused(`/download/~${token}/sub/${spelling}`);
-    }
+  test.each(linesOf('hostile-names.txt').map(unescaped))('%j', async (spelling) => {
+    await refused(`/download/${spelling}?token=${token}`);
+    await refused(`/download/~${token}/${spelling}`);
+    await refused(`/download/~${token}/sub/${spelling}`);
   });
 
-  test.each(LEGAL)('%s gets 404', async (name) => {
+  // Legal names that look like a way out of the folder. No file has them.
+  test.each([
+    ...['%252e%252e/secret.txt', '..%252fsecret.txt', '%25252e%25252e/secret.txt'],
+    ...['\u2024\u2024/secret.txt', '%ef%bc%8e%ef%bc%8e/secret.txt', '..%e2%88%95secret.txt'],
+    ...['..;/secret.txt', '..%20/secret.txt', '.../secret.txt'],
+  ])('%s gets 404', async (name) => {
     const answer = await site.ask('GET', bytes(`/download/~${token}/${name}`));
     expect(answer.status).toBe(404);
     expect(answer.header('Allowed')).toMatch(/^\/protected\//);
   });
 
   test('paths beside the mount', async () => {
-    for (const target of BESIDE) {
+    for (const target of linesOf('hostile-targets.txt')) {
       await refused(`${target}?token=${token}`);
       await refused(target);
     }

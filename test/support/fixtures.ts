@@ -12,3 +12,14 @@ export function unescaped(line: string): string {
     String.fromCharCode(Number.parseInt(byte ?? unit, 16)),
   );
 }
+
+/** Names of files that are legal and unusual. */
+export const NAMES = linesOf('legal-names.txt').map(unescaped);
+
+/** A string of which each character up to U+00FF is a byte; others are UTF-8. */
+export function bytes(target: string): Buffer {
+  const parts = [...target].map((one) =>
+    Buffer.from(one, one.charCodeAt(0) > 0xff ? 'utf8' : 'latin1'),
+  );
+  return Buffer.concat(parts);
+}

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
+import { NAMES as LEGAL_NAMES } from '../../support/fixtures.ts';
 import { forTest } from '../../support/for-test.ts';
-import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
 import {
   START_MS,
