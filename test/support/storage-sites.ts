@@ -1,9 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { createSign } from '../../service/s3/sign.ts';
 import { startNginx } from '../harness/nginx.ts';
+import type { ConfigContext } from '../harness/nginx-conf.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import {
   type Buckets,
@@ -14,6 +14,7 @@ import {
   startS3,
 } from '../harness/s3.ts';
 import { startService } from '../harness/service.ts';
+import { placed } from './cli/machine.ts';
 import { postern } from './cli/postern.ts';
 import { KEY, mount } from './postern.ts';
 import { gateSnippet, type SiteOptions, startSite } from './site.ts';
@@ -107,16 +108,8 @@ export async function startBuiltSite(options: BuiltSiteOptions) {
   expect(made).toMatchObject({ code: 0 });
   const texts: Record<string, string> = JSON.parse(made.stdout).files;
 
-  const config = ({ port, dir }: { port: number; dir: string }) => {
-    for (const [name, text] of Object.entries(texts)) {
-      mkdirSync(join(dir, dirname(name)), { recursive: true });
-      const here = edit(text)
-        .replace('listen 80;', `listen 127.0.0.1:${port};`)
-        .replace('/var/log/nginx/access.log', `${dir}/site.log`);
-      writeFileSync(join(dir, name), here);
-    }
-    return 'include conf.d/*.conf;';
-  };
+  const edited = () => Object.entries(texts).map(([name, text]) => [name, edit(text)] as const);
+  const config = (context: ConfigContext) => placed(edited(), context);
   const nginx = await startNginx({ config });
   return {
     service,
