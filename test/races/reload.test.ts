@@ -24,16 +24,14 @@ const OTHER_KEY = 'a-second-key-for-tests';
 const MEDIA = { public: '/media/', internal: '/media-files/' };
 const BATCH = { id: 'batch', key: sha256(OTHER_KEY) };
 
-const urlOf = async (response: Response) => ((await response.json()) as { url: string }).url;
-
 test('reload: mounts, API keys, limits and the log level are in force for the next request', async () => {
   const service = await startReloadable({
     ...CONFIG,
     mounts: [MOUNT, MEDIA],
     api_keys: [WEB, BATCH],
   });
-  const kept = await urlOf(await service.issue({ path: '/download/a' }));
-  const removed = await urlOf(await service.issue({ path: '/media/a' }, OTHER_KEY));
+  const kept = (await service.issue({ path: '/download/a' })).body.url;
+  const removed = (await service.issue({ path: '/media/a' }, OTHER_KEY)).body.url;
   expect([await service.gate(kept), await service.gate(removed)]).toEqual([204, 204]);
 
   const line = await service.apply({
@@ -55,9 +53,7 @@ test('reload: mounts, API keys, limits and the log level are in force for the ne
   expect((await service.issue({ path: '/download/a' }, OTHER_KEY)).status).toBe(401);
   expect((await service.issue({ path: '/media/a' })).status).toBe(400);
   expect((await service.issue({ path: '/download/a', expires_in: 61 })).status).toBe(400);
-  expect(await (await service.issue({ path: '/download/a' })).json()).toMatchObject({
-    expires_in: 30,
-  });
+  expect((await service.issue({ path: '/download/a' })).body).toMatchObject({ expires_in: 30 });
   await service.stop();
   const after = linesOf(service.stdout()).slice(-1);
   expect(after).toEqual([line]);
@@ -65,7 +61,7 @@ test('reload: mounts, API keys, limits and the log level are in force for the ne
 
 test('reload: an invalid configuration is reported with all errors, and changes nothing', async () => {
   const service = await startReloadable();
-  const url = await urlOf(await service.issue({ path: '/download/a' }));
+  const url = (await service.issue({ path: '/download/a' })).body.url;
   const successful = () => service.metric('postern_config_last_reload_successful');
   const time = () => service.metric('postern_config_last_reload_success_timestamp_seconds');
   const started = await time();
@@ -101,7 +97,7 @@ test('reload: an invalid configuration is reported with all errors, and changes 
 
 test('reload: settings that need a restart are named, and stay as they are', async () => {
   const service = await startReloadable();
-  const url = await urlOf(await service.issue({ path: '/download/a' }));
+  const url = (await service.issue({ path: '/download/a' })).body.url;
   const password = 'a-password-of-redis';
   const fixed = {
     metrics_listen: '127.0.0.1:9',

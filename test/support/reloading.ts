@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hashSecret } from '../../service/token/client.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askGate, askMetrics } from './ask-service.ts';
+import { askApi, askGate, askMetrics } from './ask-service.ts';
 import { folderForTest, forTest } from './for-test.ts';
 import { KEY } from './postern.ts';
 
@@ -62,12 +62,7 @@ export async function startReloadable(config?: FileConfig, env: Record<string, s
       await file.write(next);
       return reload(service);
     },
-    issue: (json: object, key = KEY) =>
-      fetch(`http://127.0.0.1:${service.apiPort}/tokens`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-        body: JSON.stringify(json),
-      }),
+    issue: (json: object, key = KEY) => askApi(service, 'POST /tokens', { json, key }),
     gate: async (uri: string) => (await askGate(service, uri)).status,
     metric: async (name: string) => (await askMetrics(service)).get(name),
   };

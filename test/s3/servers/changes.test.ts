@@ -57,7 +57,7 @@ test(
     const mounts = [{ public: '/media/', internal: '/s3/', storage: { ...storage, credentials } }];
     const service = await startReloadable({ mounts, api_keys: [WEB] });
     const issued = await service.issue({ path: '/media/a.mp4', expires_in: 600 });
-    const { url } = (await issued.json()) as { url: string };
+    const { url } = issued.body;
     const signer = async () => {
       const args = new URLSearchParams(
         (await askGate(service, url)).headers.get('postern-args') ?? '',
