@@ -4,12 +4,9 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder, textOf } from '../../harness/paths.ts';
 import { postern, posternHere, type With } from '../../support/cli/postern.ts';
-import { diagnosed, dumpOf, started } from '../../support/doctor/trap.ts';
 import { writeFiles } from '../../support/files.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
-import { gateSnippet, modes, type SiteMode } from '../../support/site.ts';
-import { CACHE_CONF } from '../../support/snippet.ts';
 
 const DUMP = `# configuration file /etc/nginx/nginx.conf:
 http {
@@ -160,28 +157,6 @@ test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', asy
     expect.arrayContaining([expect.objectContaining({ rule: 'plain-http', verdict: 'advice' })]),
   ]);
 });
-
-const LIMIT_CONN = 'limit_conn postern_connections 8;';
-
-test.each(modes)(
-  'doctor --config finds nothing in the site of the tests, by %s',
-  async (mode: SiteMode) => {
-    const site = await started({
-      mode,
-      http: `${LIMIT_CONN} ${CACHE_CONF}`,
-      // This is a usual nginx.conf.
-      server:
-        'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
-      only: `location ^~ /download/ { ${gateSnippet(mode)} }
-        location ^~ /protected/ {
-          include postern/internal.conf; include postern/listing.conf; alias $files/;
-        }`,
-      locations: 'location / { } location ~ \\.php$ { return 404; }',
-    });
-    const mounts = [mount('/download/', '/protected/')];
-    expect(diagnosed(await dumpOf(site), { mounts })).toEqual([]);
-  },
-);
 
 test.each<string[]>([
   [],
