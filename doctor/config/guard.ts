@@ -37,12 +37,12 @@ function denies(context: Context, http: Http): boolean {
   return !isSpoofed && context.effective('allow', 'deny').find(everybody)?.name === 'deny';
 }
 
-/** Whether another server answers an auth_request, or nginx with a denial. Each other response of nginx itself can be a 200. */
+/** Whether another server answers an auth_request, or nginx denies it. Any other response of nginx itself can be a 200. */
 function asksOther(location: Location, http: Http, depth = 0): boolean {
   const inner = blocksOf(location).flatMap(({ block }) => block);
   const allows = /^(empty_gif|stub_status|return (?![45])|rewrite (?!.* break$))/;
   const intercepts = location.firstWord('proxy_intercept_errors') === 'on';
-  // Without `=`, the status of the error stays.
+  // An error_page without `=` keeps the status of the error.
   const forgives = ({ words }: Directive) =>
     /=(2| )/.test(words) && (intercepts || / 5/.test(words));
   return (

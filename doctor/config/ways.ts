@@ -44,7 +44,7 @@ export function serversOf(
     const variables = all.get(location.server);
     if (variables === undefined) return [];
     return blocksOf(location).flatMap((context) => {
-      // Only the named locations of its errors come after the response of a server block.
+      // If a server block always responds, nginx reaches only the named locations of its error pages.
       const isLeft = location.modifier !== '@' && location.server.isHandled;
       const isHandled = context.isHandled || location.isHandled || isLeft;
       return isHandled ? [] : served(context, variables, disk);

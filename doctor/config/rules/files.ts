@@ -48,7 +48,7 @@ export const unavailable: Rule = (site) => {
   });
 };
 
-/** Not absent if this user may not look. */
+/** Whether nothing is at this path. If this user may not look there, the doctor assumes that something is. */
 function isAbsent(path: string): boolean {
   return tryTo(() => lstatSync(path, { throwIfNoEntry: false }) === undefined) ?? false;
 }

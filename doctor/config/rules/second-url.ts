@@ -9,7 +9,7 @@ import { leadsTo, redirectsOf, type Server, serversOf, type Way } from '../ways.
 const WHY =
   'The same files have a second URL that needs no token. Keep them outside of each root and alias of the site.';
 
-const WHY_PERHAPS = 'Which files it serves, and to whom, depends on the request.';
+const WHY_PERHAPS = 'The request decides which files this location serves, and who gets them.';
 
 const WHY_INTERNAL =
   'No client can request this location, but a page with SSI, or an X-Accel-Redirect of an application, leads to it. Postern does not check these requests.';

@@ -40,7 +40,7 @@ export async function isOpen(site: Place, path: string, headers?: Record<string,
 const FRONT = `proxy_set_header Host files.example;
   proxy_set_header X-Forwarded-For $remote_addr;`;
 
-/** Leaks that one request does not show. The others are in test/fixtures/leaks.conf. */
+/** Leaks that need several requests, or another server in front. test/fixtures/leaks.conf has the others. */
 export const LEAKS: Readonly<Record<string, Leak>> = {
   'a cache in front, in the same nginx': {
     broken: {
