@@ -76,8 +76,17 @@ function may(
 function userOf({ http, version }: SiteConfig) {
   const name = http.main.own('user')[0]?.args[0] ?? version?.user;
   if (name === undefined) return undefined;
+  const known = users.get(name) ?? idsOf(name);
+  users.set(name, known);
+  const [uid, gids] = known;
+  return uid?.[0] && gids ? { name, uid: uid[0], gids } : undefined;
+}
+
+/** The IDs of the users that this process has asked for. */
+const users = new Map<string, ReturnType<typeof idsOf>>();
+
+function idsOf(name: string) {
   const id = (flag: string) =>
     spawnSync('id', [flag, '--', name], { encoding: 'utf8' }).stdout ?? '';
-  const [uid, gids] = [id('-u'), id('-G')].map((text) => text.trim().split(' ').map(Number));
-  return uid?.[0] && gids ? { name, uid: uid[0], gids } : undefined;
+  return [id('-u'), id('-G')].map((text) => text.trim().split(' ').map(Number));
 }

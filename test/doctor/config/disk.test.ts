@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import { createDisk } from '../../../doctor/config/disk.ts';
 import { projectRoot } from '../../harness/paths.ts';
-import { diagnosed, dumpOf, MOUNTS, started } from '../../support/doctor/trap.ts';
+import { diagnosed, dumpOf, MOUNTS, realDumpOf, started } from '../../support/doctor/trap.ts';
 import { folderForTest } from '../../support/for-test.ts';
 import { isRoot } from '../../support/need-root.ts';
 
@@ -57,6 +57,15 @@ test('disk: names a folder that this user may not read', async ({ skip }) => {
   const { unseen } = createDisk().links(join(top, 'www'));
   await chmod(deep, 0o755);
   expect([...unseen]).toEqual([`links below ${deep}: permission denied`]);
+});
+
+test('doctor --config reads the output of nginx -VT, which the tests otherwise compose from the files', async () => {
+  const site = await started({ http: 'include postern/cors*.conf;' });
+  const dump = await realDumpOf(site);
+  const messages = /^nginx: .*\n/gm;
+  expect(dump.match(messages)).toHaveLength(2);
+  expect(await dumpOf(site)).toBe(dump.replace(messages, ''));
+  expect(diagnosed(dump, { mounts: MOUNTS })).toEqual([]);
 });
 
 /** A site whose files, socket and decision cache have folders with these modes. None: there is no such folder. */

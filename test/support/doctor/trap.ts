@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import { diskFiles, load } from '../../../doctor/config/load.ts';
 import type { Known } from '../../../doctor/config/site.ts';
 import { nginxArgs } from '../../harness/nginx-conf.ts';
 import { tryRun } from '../../harness/run.ts';
@@ -29,10 +32,28 @@ export function started({ server = '', ...more }: Partial<SiteOptions>): Promise
   return siteForTest({ mode: 'auth_request', files, ...more, server: `${LOG}\n${server}` });
 }
 
-/** What `nginx -VT` prints for a site: first the files, then its messages. */
+/** What `nginx -VT` prints for a site, read from the files. A test compares both. */
 export async function dumpOf({ nginx }: Pick<Site, 'nginx'>): Promise<string> {
+  const main = join(nginx.dir, 'nginx.conf');
+  const { files } = load(diskFiles(main, await readFile(main, 'utf8')));
+  const texts = await Promise.all(
+    files.map(async (file) => `# configuration file ${file}:\n${await readFile(file, 'utf8')}\n`),
+  );
+  buildOfNginx ??= printed(['-V']);
+  return texts.join('') + (await buildOfNginx);
+}
+
+/** What `nginx -V` prints. */
+let buildOfNginx: Promise<string> | undefined;
+
+/** What `nginx -VT` prints for a site: first the files, then its messages. */
+export function realDumpOf({ nginx }: Pick<Site, 'nginx'>): Promise<string> {
+  return printed(['-VT', ...nginxArgs(nginx.dir)]);
+}
+
+async function printed(args: string[]): Promise<string> {
   const tool = await findTool('nginx');
-  const { ok, output } = await tryRun(tool.path, ['-VT', ...nginxArgs(nginx.dir)], tool.env);
+  const { ok, output } = await tryRun(tool.path, args, tool.env);
   if (!ok) throw new Error(output);
   return output;
 }
