@@ -34,7 +34,7 @@ async function bundle(): Promise<RolldownOutput> {
   });
 }
 
-/** One script, with client-zip in it. */
+/** One script, with client-zip in it, for an element of a page. */
 async function bundleList(): Promise<RolldownOutput> {
   const build = await rolldown({
     cwd: root,
@@ -42,7 +42,11 @@ async function bundleList(): Promise<RolldownOutput> {
     platform: 'browser',
     tsconfig: false,
   });
-  return build.write({ file: join(dist, CHUNKS, LIST), format: 'iife', minify: true });
+  const file = join(dist, CHUNKS, LIST);
+  const output = await build.write({ file, format: 'iife', minify: true });
+  // These would end the element, or hide its end (HTML, "Restrictions for contents of script elements").
+  if (/<!--|<\/?script/i.test(output.output[0].code)) throw new Error(`${LIST}: <!-- or <script`);
+  return output;
 }
 
 function packageName(module: string): string | null {

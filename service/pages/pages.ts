@@ -43,11 +43,6 @@ const MINUTE: Intl.DateTimeFormatOptions = {
   ...{ timeZone: 'UTC', timeZoneName: 'short' },
 };
 
-const SCRIPT_HEADERS = [
-  ...['Content-Type', 'text/javascript; charset=utf-8', 'Cache-Control', 'max-age=300'],
-  ...['X-Content-Type-Options', 'nosniff', 'Cross-Origin-Resource-Policy', 'same-origin'],
-];
-
 export interface WrittenPage {
   /** Names and values in turn, as Node.js accepts them. */
   readonly headers: readonly string[];
@@ -64,7 +59,7 @@ const NONCE = /^[0-9a-f]{32}$/;
 
 /**
  * Returns the function that writes the page of a request of nginx; undefined if there are too many. `script` is that of
- * a list, the same for everyone.
+ * a list.
  */
 export function createPages(
   settings: PageSettings = {},
@@ -85,7 +80,6 @@ export function createPages(
 
   return function pageFor(headers: IncomingHttpHeaders): WrittenPage | undefined {
     const code = String(headers['postern-page']);
-    if (code === 'script') return { headers: SCRIPT_HEADERS, body: script };
     const form = FORM_OF.get(code);
     // Another code is `denied`, so a page never shows a text of the request but the name.
     const page = form === 'pin_wrong' ? 'pin_required' : code;
@@ -105,7 +99,7 @@ export function createPages(
     };
     if (name === 'listing') {
       const used = SCRIPT_TEXTS.map((text) => [text, texts[text]]);
-      const body = listHead(shown, look, JSON.stringify(Object.fromEntries(used)));
+      const body = listHead(shown, look, script, JSON.stringify(Object.fromEntries(used)));
       return { headers: headersOf(form), body };
     }
     const write = own.get(`${name}.${language}`) ?? own.get(name);

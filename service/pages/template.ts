@@ -57,9 +57,6 @@ document.addEventListener('submit', () => {
 });
 `);
 
-/** The location of auth-request.conf that sends the script of a list. */
-const LIST_SCRIPT = '/.postern/list.js';
-
 function top(
   { language, form, file }: Shown,
   title: string,
@@ -129,8 +126,11 @@ function footer({ links }: Site) {
   return links && html`<footer>${links.map(linkOf)}</footer>`;
 }
 
-/** The start of the list of a folder. nginx appends the list, and its own `<html>`, which a browser ignores. */
-export function listHead(shown: Shown, look: Look, scriptTexts: string): string {
+/**
+ * The start of the list of a folder. nginx appends the list, and its own `<html>`, which a browser ignores. The script
+ * is in the page, so it needs no path that a proxy must pass on. As a module it starts after the list.
+ */
+export function listHead(shown: Shown, look: Look, script: string, scriptTexts: string): string {
   const { texts, page, nonce, file } = shown;
   const style = html`<style nonce="${nonce}">${raw(look.css)}</style>`;
   return `${html`${top(shown, file || (page[0] ?? ''), look, style)}
@@ -138,7 +138,7 @@ ${file.includes('/') && html`<p><a href="../">${texts.up}</a></p>`}
 ${untilLine(shown)}
 <p class="empty">${texts.empty}</p>
 ${footer(look)}
-${nonce && html`<script src="${LIST_SCRIPT}" nonce="${nonce}" defer data-texts="${scriptTexts}"></script>`}
+${nonce && html`<script type="module" nonce="${nonce}" data-texts="${scriptTexts}">${raw(script)}</script>`}
 `}`;
 }
 

@@ -1,7 +1,9 @@
 import type { ScriptTexts } from '../texts.ts';
 
-/** The texts, which the gate writes into an attribute of the script. */
-export const texts = JSON.parse(document.currentScript?.dataset.texts ?? '') as ScriptTexts;
+/** The texts, which the gate writes into an attribute of the script. A module has no `document.currentScript`. */
+export const texts = JSON.parse(
+  document.querySelector('script')?.dataset.texts ?? '',
+) as ScriptTexts;
 
 const { lang } = document.documentElement;
 
