@@ -205,20 +205,17 @@ test.each([
   ['a separate line', 'a"}\t{"msg":"audit"', false],
   ['other characters', 'é', false],
   ['none', undefined, false],
-])(
-  'audit, X-Request-ID: the response and the log have the same ID: %s',
-  async (_, sent, isKept) => {
-    const { linesOf } = audited();
-    const headers = sent === undefined ? {} : { 'X-Request-ID': sent };
-    for (const key of [KEY, 'wrong']) {
-      const reply = await linesOf('GET /tokens?subject=a', { headers, key });
-      const id = reply.headers.get('x-request-id');
-      if (isKept) expect(id).toBe(sent);
-      else expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
-      expect(reply.lines).toMatchObject([{ request_id: id }]);
-    }
-  },
-);
+])('audit, X-Request-ID: the response and the log have the same: %s', async (_, sent, isKept) => {
+  const { linesOf } = audited();
+  const headers = sent === undefined ? {} : { 'X-Request-ID': sent };
+  for (const key of [KEY, 'wrong']) {
+    const reply = await linesOf('GET /tokens?subject=a', { headers, key });
+    const id = reply.headers.get('x-request-id');
+    if (isKept) expect(id).toBe(sent);
+    else expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+    expect(reply.lines).toMatchObject([{ request_id: id }]);
+  }
+});
 
 test('audit: a line has the address of the caller, and endpoints without a key have no line', async () => {
   const { log, parsed } = keptLog();

@@ -60,22 +60,19 @@ test('revoke: revokes the token, and a second request gets 404', async () => {
   expect((await ask(`DELETE /tokens/${id}`)).status).toBe(404);
 });
 
-test.each(['GET', 'PATCH', 'DELETE'])(
-  '%s /tokens/ID: an unknown token gets 404',
-  async (method) => {
-    const { ask, id, token, clock } = await issued();
-    const json = method === 'PATCH' ? { json: { expires_in: 60 } } : {};
-    const missing = { status: 404, body: { code: 'not_found', status: 404 } };
-    for (const name of [tokenId(newToken()), token, 'x', '..', '%00', '%ff', `${id}x`]) {
-      expect(await ask(`${method} /tokens/${name}`, json)).toMatchObject(missing);
-    }
-    const others = await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json });
-    expect(others).toMatchObject(missing);
-    expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
-    clock.now += 120_000;
-    expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
-  },
-);
+test.each(['GET', 'PATCH', 'DELETE'])('%s /tokens/ID: an unknown ID gets 404', async (method) => {
+  const { ask, id, token, clock } = await issued();
+  const json = method === 'PATCH' ? { json: { expires_in: 60 } } : {};
+  const missing = { status: 404, body: { code: 'not_found', status: 404 } };
+  for (const name of [tokenId(newToken()), token, 'x', '..', '%00', '%ff', `${id}x`]) {
+    expect(await ask(`${method} /tokens/${name}`, json)).toMatchObject(missing);
+  }
+  const others = await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json });
+  expect(others).toMatchObject(missing);
+  expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
+  clock.now += 120_000;
+  expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
+});
 
 test('introspect: a valid token of the same client is active (RFC 7662)', async () => {
   const { ask, id, token } = await issued({ prefix: '/download/a/', path: undefined });

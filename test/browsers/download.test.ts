@@ -43,35 +43,32 @@ test.for(cases)('download, %s: a link saves the file by %s', async ([name, mode]
   expect(more).toEqual([]);
 });
 
-test.for(browsers)(
-  'max_age, %s: a page with the same link loads its picture once',
-  async (name, context) => {
-    const browser = await openBrowser(name, context);
-    const site = await siteForTest({
-      mode: 'auth_request',
-      mounts: [
-        mount('/download/', '/protected/', { maxAge: 600 }),
-        mount('/other/', '/protected-other/'),
-      ],
-      files: { 'a.png': PICTURE },
-      locations: `${pagesLocation}
+test.for(browsers)('max_age, %s: two pages load a picture once', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await siteForTest({
+    mode: 'auth_request',
+    mounts: [
+      mount('/download/', '/protected/', { maxAge: 600 }),
+      mount('/other/', '/protected-other/'),
+    ],
+    files: { 'a.png': PICTURE },
+    locations: `${pagesLocation}
       location ^~ /other/ { include postern/protect.conf; }
       location ^~ /protected-other/ { include postern/internal.conf; alias $files/; }`,
-    });
-    const kept = await site.issue({ path: '/download/a.png' });
-    const other = await site.issue({ path: '/other/a.png' });
-    const html = [kept, other].map(({ url }) => `<img src="${url}">`).join('');
-    const page = await pageOf(site, html);
-    for (const _ of [1, 2]) {
-      const tab = await browser.open(page);
-      const widths = await tab.evaluate('[...document.images].map((one) => one.naturalWidth)');
-      expect(widths).toEqual([64, 64]);
-      await tab.close();
-    }
-    await waitForLines(site, other.id, ({ length }) => length === 2);
-    expect(await waitForLines(site, kept.id, ({ length }) => length > 0)).toHaveLength(1);
-  },
-);
+  });
+  const kept = await site.issue({ path: '/download/a.png' });
+  const other = await site.issue({ path: '/other/a.png' });
+  const html = [kept, other].map(({ url }) => `<img src="${url}">`).join('');
+  const page = await pageOf(site, html);
+  for (const _ of [1, 2]) {
+    const tab = await browser.open(page);
+    const widths = await tab.evaluate('[...document.images].map((one) => one.naturalWidth)');
+    expect(widths).toEqual([64, 64]);
+    await tab.close();
+  }
+  await waitForLines(site, other.id, ({ length }) => length === 2);
+  expect(await waitForLines(site, kept.id, ({ length }) => length > 0)).toHaveLength(1);
+});
 
 const hints: Readonly<Record<string, (url: string) => string>> = {
   link: (url) => `<link rel="prefetch" href="${url}">`,
@@ -161,75 +158,67 @@ function startFiles(mode: SiteMode) {
   return siteForTest({ mode, files, locations });
 }
 
-test.for(cases)(
-  'sandbox, %s: an active document opens in it by %s',
-  async ([name, mode], context) => {
-    const browser = await openBrowser(name, context);
-    const site = await startFiles(mode);
+test.for(cases)('sandbox, %s: active documents open in it by %s', async ([name, mode], context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startFiles(mode);
 
-    for (const file of ['a.html', 'a.svg']) {
-      const once = { path: `/download/${file}`, disposition: 'inline', max_uses: 1 };
-      const { id, url } = await site.issue(once);
-      const page = await browser.open(site.nginx.url(url));
-      expect(await page.evaluate('document.title')).toBe('still');
-      expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-      // The script does run if the site serves the file itself.
-      const open = await browser.open(site.nginx.url(`/open/${file}`));
-      expect(await open.evaluate('document.title')).toBe('ran');
-    }
-    const isRan = ({ request }: LogLine) => request.startsWith('GET /ran');
-    const ran = (await waitForLines(site, '', (all) => all.filter(isRan).length >= 2)).filter(
-      isRan,
-    );
-    const by = ran.map(({ request }) => request.split(' ')[1]);
-    expect(by).toEqual(['/ran?/open/a.html', '/ran?/open/a.svg']);
+  for (const file of ['a.html', 'a.svg']) {
+    const once = { path: `/download/${file}`, disposition: 'inline', max_uses: 1 };
+    const { id, url } = await site.issue(once);
+    const page = await browser.open(site.nginx.url(url));
+    expect(await page.evaluate('document.title')).toBe('still');
+    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+    // The script does run if the site serves the file itself.
+    const open = await browser.open(site.nginx.url(`/open/${file}`));
+    expect(await open.evaluate('document.title')).toBe('ran');
+  }
+  const isRan = ({ request }: LogLine) => request.startsWith('GET /ran');
+  const ran = (await waitForLines(site, '', (all) => all.filter(isRan).length >= 2)).filter(isRan);
+  const by = ran.map(({ request }) => request.split(' ')[1]);
+  expect(by).toEqual(['/ran?/open/a.html', '/ran?/open/a.svg']);
 
-    const folder = await site.issue({ prefix: '/download/', max_uses: 1 });
-    const page = await browser.open(site.nginx.url(`${folder.url}a.html`));
-    expect(await page.evaluate(WIDTH)).toBe(64);
-    expect(await stateOf(site, folder.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+  const folder = await site.issue({ prefix: '/download/', max_uses: 1 });
+  const page = await browser.open(site.nginx.url(`${folder.url}a.html`));
+  expect(await page.evaluate(WIDTH)).toBe(64);
+  expect(await stateOf(site, folder.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
 
-    // The saved file is unchanged.
-    const archive = await site.issue({ path: '/download/a.zip', max_uses: 1 });
-    const { headers } = await site.fetch(archive.url, { method: 'HEAD' });
-    expect(headers.get('Content-Security-Policy')).toBe('sandbox');
-    const own = await browser.open(await pageOf(site, link('zip', archive.url)));
-    await own.click('#zip');
-    expect(await browser.downloaded()).toMatchObject({ name: 'a.zip' });
-    expect(await stateOf(site, archive.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-  },
-);
+  // The saved file is unchanged.
+  const archive = await site.issue({ path: '/download/a.zip', max_uses: 1 });
+  const { headers } = await site.fetch(archive.url, { method: 'HEAD' });
+  expect(headers.get('Content-Security-Policy')).toBe('sandbox');
+  const own = await browser.open(await pageOf(site, link('zip', archive.url)));
+  await own.click('#zip');
+  expect(await browser.downloaded()).toMatchObject({ name: 'a.zip' });
+  expect(await stateOf(site, archive.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+});
 
-test.for(cases)(
-  'cookies, %s: those of two nested folders are kept by %s',
-  async ([name, mode], context) => {
-    const browser = await openBrowser(name, context);
-    const files = { 'hls/a.txt': 'outer', 'hls/sub/b.txt': 'inner' };
-    const site = await siteForTest({ mode, files, locations: pagesLocation });
-    const read = async (uri: string) => {
-      const page = await browser.open(site.nginx.url(uri));
-      return page.evaluate('document.body.innerText');
-    };
-    const own = await browser.open(await pageOf(site, 'A page of the site'));
-    /** The same by a script, which is faster. */
-    const load = (uri: string) =>
-      own.evaluate(`fetch(${JSON.stringify(uri)}).then((response) => response.text())`);
-    /** The file that each token was used for, when the log has as many lines as expected. */
-    const asked = async (id: string, count: number) => {
-      const lines = await waitForLines(site, id, ({ length }) => length >= count);
-      return lines.map(({ request, status }) => `${request.split(/[ ?]/)[1]} ${status}`);
-    };
-    const outer = await site.issue({ prefix: '/download/hls/', cookie: true });
-    const inner = await site.issue({ prefix: '/download/hls/sub/', cookie: true });
-    const [a, b] = ['/download/hls/a.txt', '/download/hls/sub/b.txt'];
-    expect(await load(`${a}?token=${outer.access_token}`)).toBe('outer');
-    expect(await load(`${b}?token=${inner.access_token}`)).toBe('inner');
+test.for(cases)('cookies, %s: nested folders keep theirs by %s', async ([name, mode], context) => {
+  const browser = await openBrowser(name, context);
+  const files = { 'hls/a.txt': 'outer', 'hls/sub/b.txt': 'inner' };
+  const site = await siteForTest({ mode, files, locations: pagesLocation });
+  const read = async (uri: string) => {
+    const page = await browser.open(site.nginx.url(uri));
+    return page.evaluate('document.body.innerText');
+  };
+  const own = await browser.open(await pageOf(site, 'A page of the site'));
+  /** The same by a script, which is faster. */
+  const load = (uri: string) =>
+    own.evaluate(`fetch(${JSON.stringify(uri)}).then((response) => response.text())`);
+  /** The file that each token was used for, when the log has as many lines as expected. */
+  const asked = async (id: string, count: number) => {
+    const lines = await waitForLines(site, id, ({ length }) => length >= count);
+    return lines.map(({ request, status }) => `${request.split(/[ ?]/)[1]} ${status}`);
+  };
+  const outer = await site.issue({ prefix: '/download/hls/', cookie: true });
+  const inner = await site.issue({ prefix: '/download/hls/sub/', cookie: true });
+  const [a, b] = ['/download/hls/a.txt', '/download/hls/sub/b.txt'];
+  expect(await load(`${a}?token=${outer.access_token}`)).toBe('outer');
+  expect(await load(`${b}?token=${inner.access_token}`)).toBe('inner');
 
-    expect(await load(a)).toBe('outer');
-    expect(await load(b)).toBe('inner');
-    await revoke(site, inner.id);
-    expect(await read(b)).toBe('inner');
-    expect(await asked(outer.id, 3)).toEqual([`${a} 200`, `${a} 200`, `${b} 200`]);
-    expect(await asked(inner.id, 2)).toEqual([`${b} 200`, `${b} 200`]);
-  },
-);
+  expect(await load(a)).toBe('outer');
+  expect(await load(b)).toBe('inner');
+  await revoke(site, inner.id);
+  expect(await read(b)).toBe('inner');
+  expect(await asked(outer.id, 3)).toEqual([`${a} 200`, `${a} 200`, `${b} 200`]);
+  expect(await asked(inner.id, 2)).toEqual([`${b} 200`, `${b} 200`]);
+});

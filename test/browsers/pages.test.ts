@@ -87,63 +87,57 @@ const click = (page: Page, column: number) => page.click(`th:nth-child(${column}
 const text = (page: Page, selector: string) =>
   page.$eval(selector, (element) => element.textContent);
 
-test.for(cases)(
-  'listing, %s: whole names, sizes, folders first, sorted by %s',
-  async ([name, mode], context) => {
-    const browser = await openBrowser(name, context);
-    const site = await listingSite({ mode, files });
-    const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
-    const page = await browser.open(site.nginx.url(url));
-    const folders = ['alpha', 'Zoo'];
-    const sorted = ['b9.txt', 'b10.txt', 'evil.js', 'photo.jpg', LONG];
-    expect(await names(page)).toEqual([...folders, ...sorted]);
-    expect(await text(page, 'h1')).toBe('hls');
-    expect(await page.$('pre')).toBeNull();
-    expect(await page.$$('tbody svg path[d]')).toHaveLength(7);
-    const sizes = await page.$$eval('td:nth-child(2)', (all) => all.map((one) => one.textContent));
-    expect(sizes.slice(0, 7)).toEqual(['', '', ...SIZES]);
-    expect(await text(page, 'tfoot')).toBe('Files: 51.4 MB');
+test.for(cases)('listing, %s: names and sizes are sorted by %s', async ([name, mode], context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ mode, files });
+  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+  const page = await browser.open(site.nginx.url(url));
+  const folders = ['alpha', 'Zoo'];
+  const sorted = ['b9.txt', 'b10.txt', 'evil.js', 'photo.jpg', LONG];
+  expect(await names(page)).toEqual([...folders, ...sorted]);
+  expect(await text(page, 'h1')).toBe('hls');
+  expect(await page.$('pre')).toBeNull();
+  expect(await page.$$('tbody svg path[d]')).toHaveLength(7);
+  const sizes = await page.$$eval('td:nth-child(2)', (all) => all.map((one) => one.textContent));
+  expect(sizes.slice(0, 7)).toEqual(['', '', ...SIZES]);
+  expect(await text(page, 'tfoot')).toBe('Files: 51.4 MB');
 
-    await click(page, 1);
-    expect(await names(page)).toEqual([...folders.toReversed(), ...sorted.toReversed()]);
-    expect(await page.$eval('th', (heading) => heading.ariaSort)).toBe('descending');
-    await click(page, 2);
-    const bySize = [LONG, 'evil.js', 'b9.txt', 'photo.jpg', 'b10.txt'];
-    expect(await names(page)).toEqual([...folders, ...bySize]);
-    await click(page, 2);
-    expect(await names(page)).toEqual([...folders, ...bySize.toReversed()]);
-    expect(await page.$$('th[aria-sort]')).toHaveLength(1);
+  await click(page, 1);
+  expect(await names(page)).toEqual([...folders.toReversed(), ...sorted.toReversed()]);
+  expect(await page.$eval('th', (heading) => heading.ariaSort)).toBe('descending');
+  await click(page, 2);
+  const bySize = [LONG, 'evil.js', 'b9.txt', 'photo.jpg', 'b10.txt'];
+  expect(await names(page)).toEqual([...folders, ...bySize]);
+  await click(page, 2);
+  expect(await names(page)).toEqual([...folders, ...bySize.toReversed()]);
+  expect(await page.$$('th[aria-sort]')).toHaveLength(1);
 
-    await Promise.all([page.waitForNavigation(), page.click('tbody a')]);
-    expect(await names(page)).toEqual(['a.txt']);
-    expect(await text(page, 'h1')).toBe('hls/alpha');
-  },
-);
+  await Promise.all([page.waitForNavigation(), page.click('tbody a')]);
+  expect(await names(page)).toEqual(['a.txt']);
+  expect(await text(page, 'h1')).toBe('hls/alpha');
+});
 
-test.for(browsers)(
-  'listing, %s: times are those of the reader, in the language of the page',
-  async (name, context) => {
-    const browser = await openBrowser(name, context);
-    const site = await listingSite({ files: { 'hls/a.txt': 'x' } });
-    await utimes(join(site.files, 'hls/a.txt'), 0, Date.UTC(2026, 0, 2, 20, 30) / 1000);
-    const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
-    const page = await browser.context.newPage();
-    if (name === 'Chromium') await page.emulateTimezone('Asia/Tokyo');
-    await page.setExtraHTTPHeaders({ 'Accept-Language': 'de' });
-    await page.goto(site.nginx.url(url));
-    const [day, hour] = name === 'Chromium' ? ['03.01.26', '05:30'] : ['02.01.26', '20:30'];
-    expect(await text(page, 'td time')).toBe(`${day} ${hour}`);
-    expect(await page.$eval('td time', (time) => time.dateTime)).toBe('2026-01-02T20:30:00.000Z');
-    await page.setViewport({ width: 390, height: 640 });
-    expect(await page.evaluate('document.querySelector("td time").innerText')).toBe(day);
-    const [iso, shown] = await page.$eval('p time', (time) => [time.dateTime, time.textContent]);
-    const timeZone = name === 'Chromium' ? 'Asia/Tokyo' : 'UTC';
-    const style = { dateStyle: 'long', timeStyle: 'short', timeZone } as const;
-    expect(shown).toBe(new Date(iso ?? '').toLocaleString('de', style));
-    expect(await text(page, 'th')).toBe('Name');
-    expect(await text(page, '.zip button')).toBe('Alles als ZIP herunterladen');
-  },
-);
+test.for(browsers)('listing, %s: times are those of the reader', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ files: { 'hls/a.txt': 'x' } });
+  await utimes(join(site.files, 'hls/a.txt'), 0, Date.UTC(2026, 0, 2, 20, 30) / 1000);
+  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+  const page = await browser.context.newPage();
+  if (name === 'Chromium') await page.emulateTimezone('Asia/Tokyo');
+  await page.setExtraHTTPHeaders({ 'Accept-Language': 'de' });
+  await page.goto(site.nginx.url(url));
+  const [day, hour] = name === 'Chromium' ? ['03.01.26', '05:30'] : ['02.01.26', '20:30'];
+  expect(await text(page, 'td time')).toBe(`${day} ${hour}`);
+  expect(await page.$eval('td time', (time) => time.dateTime)).toBe('2026-01-02T20:30:00.000Z');
+  await page.setViewport({ width: 390, height: 640 });
+  expect(await page.evaluate('document.querySelector("td time").innerText')).toBe(day);
+  const [iso, shown] = await page.$eval('p time', (time) => [time.dateTime, time.textContent]);
+  const timeZone = name === 'Chromium' ? 'Asia/Tokyo' : 'UTC';
+  const style = { dateStyle: 'long', timeStyle: 'short', timeZone } as const;
+  expect(shown).toBe(new Date(iso ?? '').toLocaleString('de', style));
+  expect(await text(page, 'th')).toBe('Name');
+  expect(await text(page, '.zip button')).toBe('Alles als ZIP herunterladen');
+});
 
 test.for(browsers)('listing, %s: an uploaded name or script never runs', async (name, context) => {
   const browser = await openBrowser(name, context);
@@ -202,26 +196,23 @@ test('listing, Chromium: without JavaScript the list of nginx remains', async (c
   expect(shown).not.toMatch(/empty|ZIP|wget/);
 });
 
-test.for(browsers)(
-  'listing, %s: the ZIP and wget, by where the token is',
-  async (name, context) => {
-    const browser = await openBrowser(name, context);
-    const site = await listingSite({ files });
-    const grant = { prefix: '/download/hls/', listing: true, cookie: true };
-    const { url, access_token: token } = await site.issue(grant);
-    const page = await browser.open(site.nginx.url(url));
-    expect(await text(page, 'code')).toMatch(/^wget -r .*--cut-dirs=2 /);
-    expect(await text(page, 'code')).toContain(` '${site.nginx.url(url)}'`);
-    expect(await page.$('.zip')).not.toBeNull();
-    await page.goto(site.nginx.url(`/download/hls/?token=${token}`));
-    expect(await names(page)).toHaveLength(7);
-    expect(await page.$('.zip, code')).toBeNull();
-    // The cookie of the first response.
-    await page.goto(site.nginx.url('/download/hls/'));
-    expect(await page.$('.zip')).not.toBeNull();
-    expect(await page.$('code')).toBeNull();
-  },
-);
+test.for(browsers)('listing, %s: ZIP and wget, by where the token is', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ files });
+  const grant = { prefix: '/download/hls/', listing: true, cookie: true };
+  const { url, access_token: token } = await site.issue(grant);
+  const page = await browser.open(site.nginx.url(url));
+  expect(await text(page, 'code')).toMatch(/^wget -r .*--cut-dirs=2 /);
+  expect(await text(page, 'code')).toContain(` '${site.nginx.url(url)}'`);
+  expect(await page.$('.zip')).not.toBeNull();
+  await page.goto(site.nginx.url(`/download/hls/?token=${token}`));
+  expect(await names(page)).toHaveLength(7);
+  expect(await page.$('.zip, code')).toBeNull();
+  // The cookie of the first response.
+  await page.goto(site.nginx.url('/download/hls/'));
+  expect(await page.$('.zip')).not.toBeNull();
+  expect(await page.$('code')).toBeNull();
+});
 
 test.for(browsers)('listing, %s: accessible and not wider than a phone', async (name, context) => {
   const browser = await openBrowser(name, context);

@@ -49,19 +49,16 @@ async function startFilm([name, mode]: (typeof cases)[0], context: TestContext) 
   };
 }
 
-test.for(cases)(
-  'HLS, %s: a script fetches it with the cookie of a token with one use by %s',
-  async (one, context) => {
-    const { page, segments, url, expectAllAsked } = await startFilm(one, context);
-    const fetched = segments.map((name) => [name, 200, expect.any(Number)]);
-    expect(await page.evaluate(fetchAll(url))).toEqual([200, fetched]);
-    await expectAllAsked();
-  },
-);
+test.for(cases)('HLS, %s: a script fetches it with a token cookie by %s', async (one, context) => {
+  const { page, segments, url, expectAllAsked } = await startFilm(one, context);
+  const fetched = segments.map((name) => [name, 200, expect.any(Number)]);
+  expect(await page.evaluate(fetchAll(url))).toEqual([200, fetched]);
+  await expectAllAsked();
+});
 
 // Firefox plays HLS only by a script.
 test.for(cases.filter(([name]) => name === 'Chromium'))(
-  'HLS, %s: a video element plays it with the cookie of a token with one use by %s',
+  'HLS, %s: a video element plays it with a token cookie by %s',
   async (one, context) => {
     const { page, url, expectAllAsked } = await startFilm(one, context);
     if ((await page.evaluate(playsHls)) === '') without('a Chromium that plays HLS', context);

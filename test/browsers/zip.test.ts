@@ -92,32 +92,29 @@ test.for(browsers)('ZIP, %s: streamed to a file', async (name, context) => {
   expect(await browser.downloads()).toEqual([]);
 });
 
-test.for(browsers)(
-  'ZIP, %s: a file that fails in the middle leaves none',
-  async (name, context) => {
-    const browser = await openBrowser(name, context);
-    const site = await listingSite({
-      files: { 'hls/a.txt': 'a', 'hls/large.bin': randomBytes(4_000_000), 'hls/z.txt': 'z' },
-    });
-    const { url } = await site.issue(grant);
-    for (const picker of [withoutPicker, withPicker]) {
-      const { origin, isCut } = await startCutter(site.nginx.port);
-      const page = await browser.open(origin + url);
-      await page.evaluate(picker);
-      await save(page);
-      await expectStatus(page, /^The download failed\..* large\.bin$/);
-      expect(isCut()).toBe(true);
-      if (picker === withPicker) expect(await page.evaluate(readPrivate('hls.zip'))).toBe('');
-      // The next attempt works.
-      await save(page);
-      await expectStatus(page, COMPLETE);
-      if (picker === withoutPicker) {
-        const { content } = await browser.downloaded();
-        expect((await unzipped(content, context)).names).toEqual(['a.txt', 'large.bin', 'z.txt']);
-      }
+test.for(browsers)('ZIP, %s: a file that fails midway leaves none', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({
+    files: { 'hls/a.txt': 'a', 'hls/large.bin': randomBytes(4_000_000), 'hls/z.txt': 'z' },
+  });
+  const { url } = await site.issue(grant);
+  for (const picker of [withoutPicker, withPicker]) {
+    const { origin, isCut } = await startCutter(site.nginx.port);
+    const page = await browser.open(origin + url);
+    await page.evaluate(picker);
+    await save(page);
+    await expectStatus(page, /^The download failed\..* large\.bin$/);
+    expect(isCut()).toBe(true);
+    if (picker === withPicker) expect(await page.evaluate(readPrivate('hls.zip'))).toBe('');
+    // The next attempt works.
+    await save(page);
+    await expectStatus(page, COMPLETE);
+    if (picker === withoutPicker) {
+      const { content } = await browser.downloaded();
+      expect((await unzipped(content, context)).names).toEqual(['a.txt', 'large.bin', 'z.txt']);
     }
-  },
-);
+  }
+});
 
 test.for(browsers)('ZIP, %s: can be stopped', async (name, context) => {
   const browser = await openBrowser(name, context);
@@ -162,23 +159,20 @@ test.for(browsers)('ZIP, %s: waits after a 429', async (name, context) => {
   await expectStatus(page, /^Stopped\./);
 });
 
-test.for(browsers)(
-  'ZIP, %s: names the files and folders that do not open',
-  async (name, context) => {
-    const browser = await openBrowser(name, context);
-    const site = await listingSite({ files: { 'hls/a.txt': 'a', '../secret/b.txt': 'b' } });
-    const hls = join(site.files, 'hls');
-    await symlink(join(site.files, '..', 'secret'), join(hls, 'link'));
-    await symlink(join(site.files, 'none'), join(hls, 'broken.txt'));
-    const { url } = await site.issue(grant);
-    const page = await browser.open(site.nginx.url(url));
-    await page.evaluate(withoutPicker);
-    await save(page);
-    await expectStatus(page, /^The ZIP is complete: 1 files, .* It does not contain: link\//);
-    const { content } = await browser.downloaded();
-    expect((await unzipped(content, context)).names).toEqual(['a.txt']);
-  },
-);
+test.for(browsers)('ZIP, %s: names files and folders that do not open', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await listingSite({ files: { 'hls/a.txt': 'a', '../secret/b.txt': 'b' } });
+  const hls = join(site.files, 'hls');
+  await symlink(join(site.files, '..', 'secret'), join(hls, 'link'));
+  await symlink(join(site.files, 'none'), join(hls, 'broken.txt'));
+  const { url } = await site.issue(grant);
+  const page = await browser.open(site.nginx.url(url));
+  await page.evaluate(withoutPicker);
+  await save(page);
+  await expectStatus(page, /^The ZIP is complete: 1 files, .* It does not contain: link\//);
+  const { content } = await browser.downloaded();
+  expect((await unzipped(content, context)).names).toEqual(['a.txt']);
+});
 
 test.for(browsers)('ZIP, %s: asks before it needs much memory', async (name, context) => {
   const browser = await openBrowser(name, context);

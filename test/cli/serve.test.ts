@@ -32,19 +32,16 @@ async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
 test.each([
   ['postern serve', [program, 'serve']],
   ['dist/service/main.js', [join(projectRoot, 'dist', 'service', 'main.js')]],
-])(
-  '%s: answers requests, exits with 0 on SIGTERM, and SIGUSR1 does not start the debugger',
-  async (_, args) => {
-    const service = await serve({}, args);
-    service.signal('SIGUSR1');
-    // Node would print the port of the debugger.
-    for (let i = 0; i < 20; i += 1) expect((await fetch(`${service.api}/livez`)).status).toBe(200);
-    expect(service.stderr()).toBe('');
-    service.signal('SIGTERM');
-    expect(await service.exited).toEqual({ code: 0, signal: null });
-    expect(service.stderr()).toBe('');
-  },
-);
+])('%s: answers, exits with 0 on SIGTERM, and SIGUSR1 starts no debugger', async (_, args) => {
+  const service = await serve({}, args);
+  service.signal('SIGUSR1');
+  // Node would print the port of the debugger.
+  for (let i = 0; i < 20; i += 1) expect((await fetch(`${service.api}/livez`)).status).toBe(200);
+  expect(service.stderr()).toBe('');
+  service.signal('SIGTERM');
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stderr()).toBe('');
+});
 
 test('health: exits with 0 if each listener answers, and names those that do not', async () => {
   const { folder, path } = await configFile(CONFIG);

@@ -40,18 +40,15 @@ test.each(temporary)('retry: %s: what changes something is sent once', async (_,
   }
 });
 
-test.each(temporary)(
-  'retry: %s: what can be repeated is sent three times',
-  async (_, handler, code) => {
-    await Promise.all(
-      repeatable.map(async ([name, call]) => {
-        const { sent, postern } = createFaked(handler);
-        await expect(call(postern), name).rejects.toMatchObject({ code });
-        expect(sent.length, name).toBe(3);
-      }),
-    );
-  },
-);
+test.each(temporary)('retry: %s: a repeatable call is sent 3 times', async (_, handler, code) => {
+  await Promise.all(
+    repeatable.map(async ([name, call]) => {
+      const { sent, postern } = createFaked(handler);
+      await expect(call(postern), name).rejects.toMatchObject({ code });
+      expect(sent.length, name).toBe(3);
+    }),
+  );
+});
 
 test('retry: one that is answered succeeds', async () => {
   let count = 0;

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { sign } from '../../client/sign.ts';
 import { foreigner, from, newJwk } from '../support/jwt/issuers.ts';
 import { signedGate } from '../support/jwt/signed.ts';
@@ -14,21 +14,18 @@ async function createSite(alg = 'EdDSA') {
   return { ...gate, signing: { key, issuer: issuer.issuer, audience: issuer.audience } };
 }
 
-test.each(['EdDSA', 'ES256', 'RS256'])(
-  'sign: the gate accepts a token signed with %s',
-  async (alg) => {
-    const { authRequest, codeOf, signing } = await createSite(alg);
-    const request = { path: PATH, expires_in: 120, subject: 'ada', filename: 'b.pdf' };
-    const { url = '', access_token: token, jti } = await sign(request, signing);
-    expect(url).toBe(`/download/reports/a%20b.pdf?token=${token}`);
-    const { status, headers } = await authRequest(url);
-    expect(status).toBe(204);
-    expect(headers).toMatchObject({ 'postern-subject': 'ada' });
-    expect(await codeOf(url.replace('a%20b', 'c'))).toBe('insufficient_scope');
-    expect(decodeProtectedHeader(token)).toMatchObject({ alg, kid: signing.key.kid });
-    expect(decodeJwt(token)).toMatchObject({ jti, sub: 'ada', iss: 'https://shop.example' });
-  },
-);
+test.each(['EdDSA', 'ES256', 'RS256'])('sign: the gate accepts a token by %s', async (alg) => {
+  const { authRequest, codeOf, signing } = await createSite(alg);
+  const request = { path: PATH, expires_in: 120, subject: 'ada', filename: 'b.pdf' };
+  const { url = '', access_token: token, jti } = await sign(request, signing);
+  expect(url).toBe(`/download/reports/a%20b.pdf?token=${token}`);
+  const { status, headers } = await authRequest(url);
+  expect(status).toBe(204);
+  expect(headers).toMatchObject({ 'postern-subject': 'ada' });
+  expect(await codeOf(url.replace('a%20b', 'c'))).toBe('insufficient_scope');
+  expect(decodeProtectedHeader(token)).toMatchObject({ alg, kid: signing.key.kid });
+  expect(decodeJwt(token)).toMatchObject({ jti, sub: 'ada', iss: 'https://shop.example' });
+});
 
 test('sign: a single use can be resumed by its requester, until resume_for after the start', async () => {
   const { codeOf, clock, signing } = await createSite();
@@ -56,19 +53,6 @@ test('sign: a token for a folder has no url, and each token has its own jti', as
   expect(one.url).toBeUndefined();
   expect(one.jti).not.toBe(two.jti);
   expect(await codeOf(`/download/~${one.access_token}/reports/x.ts`)).toBe('allow');
-});
-
-describe('sign: the gate denies a token beyond the limits of the issuer', () => {
-  test.each([
-    ['a path', { path: '/download/other/a', expires_in: 60 }],
-    ['a lifetime', { path: PATH, expires_in: 601 }],
-    ['a time to resume', { path: PATH, expires_in: 60, resume_for: 601, max_uses: 1 }],
-    ['a misspelt field', { path: PATH, expires_in: 60, max_use: 1 }],
-  ])('%s', async (_, request) => {
-    const { codeOf, signing } = await createSite();
-    const { url = '' } = await sign(request, signing);
-    expect(await codeOf(url)).toBe('invalid_token');
-  });
 });
 
 test('sign: the request cannot replace the issuer, the ID or the times', async () => {

@@ -113,44 +113,41 @@ const FOLDERS = [
   'é',
 ];
 
-test.for(modes)(
-  'wget: the command on a list saves only the folder by %s',
-  async (mode, context) => {
-    const { path, env } = await needTool('wget', context);
-    const files = {
-      ...{ 'a.txt': 'the file a', 'index.html': 'a page', 'x.postern.txt': '' },
-      "sub/it's b.txt": 'the file b',
-    };
-    const named = FOLDERS.flatMap((folder) =>
-      Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text] as const),
+test.for(modes)('wget: the command on a list saves its folder by %s', async (mode, context) => {
+  const { path, env } = await needTool('wget', context);
+  const files = {
+    ...{ 'a.txt': 'the file a', 'index.html': 'a page', 'x.postern.txt': '' },
+    "sub/it's b.txt": 'the file b',
+  };
+  const named = FOLDERS.flatMap((folder) =>
+    Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text] as const),
+  );
+  const site = await siteForTest({
+    mode,
+    ...withListing(mode),
+    server: 'location = /robots.txt { return 200 "User-agent: *\nDisallow: /\n"; }',
+    files: Object.fromEntries(named),
+  });
+
+  /** The path and the text of each file that the command saves for the list. */
+  async function saved(prefix: string, below = '') {
+    const { url } = await site.issue({ prefix, listing: true });
+    const line = wgetLine(new URL(site.nginx.url(url + below))) ?? '';
+    const cwd = await folderForTest();
+    const PATH = `${dirname(path)}:${process.env.PATH}`;
+    await promisify(execFile)('sh', ['-c', line], { cwd, env: { ...env, PATH, HOME: cwd } });
+    const found = (await readdir(cwd, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && entry.name !== '.wget-hsts')
+      .map(({ parentPath, name }) => join(parentPath, name));
+    return Promise.all(
+      found.map(async (file) => [relative(cwd, file), await readFile(file, 'utf8')]),
     );
-    const site = await siteForTest({
-      mode,
-      ...withListing(mode),
-      server: 'location = /robots.txt { return 200 "User-agent: *\nDisallow: /\n"; }',
-      files: Object.fromEntries(named),
-    });
+  }
 
-    /** The path and the text of each file that the command saves for the list. */
-    async function saved(prefix: string, below = '') {
-      const { url } = await site.issue({ prefix, listing: true });
-      const line = wgetLine(new URL(site.nginx.url(url + below))) ?? '';
-      const cwd = await folderForTest();
-      const PATH = `${dirname(path)}:${process.env.PATH}`;
-      await promisify(execFile)('sh', ['-c', line], { cwd, env: { ...env, PATH, HOME: cwd } });
-      const found = (await readdir(cwd, { recursive: true, withFileTypes: true }))
-        .filter((entry) => entry.isFile() && entry.name !== '.wget-hsts')
-        .map(({ parentPath, name }) => join(parentPath, name));
-      return Promise.all(
-        found.map(async (file) => [relative(cwd, file), await readFile(file, 'utf8')]),
-      );
-    }
-
-    for (const folder of FOLDERS) {
-      const expected = named.filter(([name]) => name.startsWith(`${folder}/`));
-      expect((await saved(`/download/${folder}/`)).sort()).toEqual(expected.sort());
-    }
-    expect((await saved('/download/')).sort()).toEqual(named.sort());
-    expect(await saved('/download/é/', 'sub/')).toEqual([["sub/it's b.txt", 'the file b']]);
-  },
-);
+  for (const folder of FOLDERS) {
+    const expected = named.filter(([name]) => name.startsWith(`${folder}/`));
+    expect((await saved(`/download/${folder}/`)).sort()).toEqual(expected.sort());
+  }
+  expect((await saved('/download/')).sort()).toEqual(named.sort());
+  expect(await saved('/download/é/', 'sub/')).toEqual([["sub/it's b.txt", 'the file b']]);
+});

@@ -45,15 +45,12 @@ test.each([
   [`first:${SECRET}!`, '.id', 'an id that no earlier'],
   [`web:${SECRET}?`, '.key', 'a secret that no earlier'],
   [`web:sha256:${sha256(`${SECRET}?`)}`, '.key', 'a secret that no earlier'],
-])(
-  'config: in POSTERN_API_KEYS, %s is an error that shows no value',
-  (value, field, expected = '') => {
-    // The first entry is valid.
-    expect(issuesOf({ POSTERN_API_KEYS: `first:${SECRET}?,${value}` })).toEqual([
-      { field: `POSTERN_API_KEYS[1]${field}`, expected: expect.stringContaining(expected) },
-    ]);
-  },
-);
+])('config: in POSTERN_API_KEYS, %s is an error, not shown', (value, field, expected = '') => {
+  // The first entry is valid.
+  expect(issuesOf({ POSTERN_API_KEYS: `first:${SECRET}?,${value}` })).toEqual([
+    { field: `POSTERN_API_KEYS[1]${field}`, expected: expect.stringContaining(expected) },
+  ]);
+});
 
 const GENERAL = `
 max_expires_in: 1000

@@ -70,19 +70,16 @@ test('config: every setting can be in the file', () => {
   );
 });
 
-test.each(Object.entries(OVERRIDES))(
-  'config: the variable of %s overrides the file',
-  (name, row) => {
-    const [, variable, used] = row;
-    const config = loadFile(FILE, { [variableOf(name)]: variable });
-    expect(config).toMatchObject(used);
-    const [property = ''] = Object.keys(used);
-    const others = (all: object) => {
-      return { ...all, [property]: undefined, apiKeys: undefined, settings: undefined };
-    };
-    expect(others(config)).toEqual(others(OF_FILE));
-  },
-);
+test.each(Object.entries(OVERRIDES))('config: the variable overrides the file: %s', (name, row) => {
+  const [, variable, used] = row;
+  const config = loadFile(FILE, { [variableOf(name)]: variable });
+  expect(config).toMatchObject(used);
+  const [property = ''] = Object.keys(used);
+  const others = (all: object) => {
+    return { ...all, [property]: undefined, apiKeys: undefined, settings: undefined };
+  };
+  expect(others(config)).toEqual(others(OF_FILE));
+});
 
 test('config: a list in the environment replaces the list in the file, including its errors', () => {
   const file = fileOf({ api_keys: [{ id: 'a' }] });

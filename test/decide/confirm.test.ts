@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createDecider, issued, post, refusal, resumeOf } from '../support/decider.ts';
+import { createDecider, issued, post, resumeOf } from '../support/decider.ts';
 
 const path = '/download/a b.pdf';
 const HLS = '/download/hls/';
@@ -27,15 +27,12 @@ describe('confirm: GET and HEAD', () => {
     ['a folder', { prefix: HLS, listing: true }, '', 'hls', 'folder'],
     ['its index', { prefix: HLS, index: true, disposition: 'inline' }, '', 'hls', 'folder'],
     ['a mount', { prefix: '/download/' }, 'a.ts', 'download', undefined],
-  ] as const)(
-    'name %s, and say whether the browser shows it',
-    async (_, request, rest, file, opens) => {
-      const { authorize, url } = await issued({ ...request, confirm: true });
-      const decision = await authorize(url + rest);
-      expect(decision).toMatchObject({ code: 'confirmation_required', page: { file } });
-      expect('page' in decision && decision.page?.opens).toBe(opens);
-    },
-  );
+  ] as const)('name %s, and whether a browser shows it', async (_, request, rest, file, opens) => {
+    const { authorize, url } = await issued({ ...request, confirm: true });
+    const decision = await authorize(url + rest);
+    expect(decision).toMatchObject({ code: 'confirmation_required', page: { file } });
+    expect('page' in decision && decision.page?.opens).toBe(opens);
+  });
 
   test('of a requester that has confirmed are allowed, as long as it may resume', async () => {
     const request = { path, confirm: true, max_uses: 1, expires_in: 60 };
@@ -161,15 +158,4 @@ test('confirm: a POST with several cookies confirms only the first token that it
   const decision = await authorize(encodeURI(path), { cookie, ...post() });
   expect(decision).toMatchObject({ code: 'confirmed', id: issued[1]?.id });
   expect((await store.requesters(issued[2]?.id ?? '')).total).toBe(0);
-});
-
-test.each([
-  [{ pin: '1234' }, ['/pin']],
-  [{ pin: '1234', confirm: false }, ['/pin']],
-  [{ confirm: false, bind: 'cookie' }, ['/bind']],
-  [{ confirm: true, revocable: false, format: 'jwt' }, ['/format', '/revocable']],
-] as const)('confirm: %j is refused at issue', async (more, pointers) => {
-  const { issueAll } = createDecider();
-  const { pointers: found } = await refusal(issueAll({ path, ...more }));
-  expect(found.map((pointer) => pointer.replace(/^\/0/, ''))).toEqual(pointers);
 });

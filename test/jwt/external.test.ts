@@ -7,21 +7,18 @@ import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { recorder } from '../support/receiver.ts';
 
-test.each(['EdDSA', 'ES256', 'RS256'])(
-  'JWT, external: a token signed with %s is accepted',
-  async (alg) => {
-    const { app, codeOf, authRequest } = await trusting({}, {}, alg);
-    const token = await app.sign({ sub: 'user-42', filename: 'x.pdf', jti: 'one' });
-    const { status, headers } = await authRequest(uri(token));
-    expect(status).toBe(204);
-    expect(headers).toMatchObject({
-      'postern-token-id': jwtId('https://app.example', 'one'),
-      'postern-subject': 'user-42',
-      'postern-target': '/protected/reports/a',
-    });
-    expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
-  },
-);
+test.each(['EdDSA', 'ES256', 'RS256'])('JWT, external: a token by %s is accepted', async (alg) => {
+  const { app, codeOf, authRequest } = await trusting({}, {}, alg);
+  const token = await app.sign({ sub: 'user-42', filename: 'x.pdf', jti: 'one' });
+  const { status, headers } = await authRequest(uri(token));
+  expect(status).toBe(204);
+  expect(headers).toMatchObject({
+    'postern-token-id': jwtId('https://app.example', 'one'),
+    'postern-subject': 'user-42',
+    'postern-target': '/protected/reports/a',
+  });
+  expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
+});
 
 test('JWT, external: an unused token is denied for its other errors', async () => {
   const { app, codeOf } = await trusting();

@@ -4,35 +4,32 @@ import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { from, newJwk, publicHalf, uri } from '../support/jwt/issuers.ts';
 import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
 
-test.each(['EdDSA', 'ES256', 'HS256'])(
-  'JWT: a token by %s carries its grant, and opens it',
-  async (alg) => {
-    const { issue, authRequest, codeOf } = await signedGate({ algorithms: [alg] });
-    const shown = { path: '/download/é.pdf', filename: 'x.pdf', limit_rate: 5 };
-    const { access_token: token, id, url } = await issue({ ...shown, subject: 'user-42' });
-    expect(decodeProtectedHeader(token)).toEqual({ alg, kid: '0', typ: 'postern+jwt' });
-    expect(decodeJwt(token)).toEqual({
-      iss: 'https://files.example',
-      aud: 'urn:postern:download',
-      sub: 'user-42',
-      jti: expect.stringMatching(/^[\w-]{22}$/),
-      iat: 1_800_000_000,
-      nbf: 1_800_000_000,
-      exp: 1_800_000_120,
-      client_id: 'test',
-      mount: '/download/',
-      ...shown,
-    });
-    const { status, headers } = await authRequest(url);
-    expect(status).toBe(204);
-    expect(headers).toMatchObject({
-      'postern-token-id': id,
-      'postern-subject': 'user-42',
-      'postern-limit-rate': '5',
-    });
-    expect(await codeOf(url.replace('%C3%A9', 'e'))).toBe('insufficient_scope');
-  },
-);
+test.each(['EdDSA', 'ES256', 'HS256'])('JWT: a token by %s carries its grant', async (alg) => {
+  const { issue, authRequest, codeOf } = await signedGate({ algorithms: [alg] });
+  const shown = { path: '/download/é.pdf', filename: 'x.pdf', limit_rate: 5 };
+  const { access_token: token, id, url } = await issue({ ...shown, subject: 'user-42' });
+  expect(decodeProtectedHeader(token)).toEqual({ alg, kid: '0', typ: 'postern+jwt' });
+  expect(decodeJwt(token)).toEqual({
+    iss: 'https://files.example',
+    aud: 'urn:postern:download',
+    sub: 'user-42',
+    jti: expect.stringMatching(/^[\w-]{22}$/),
+    iat: 1_800_000_000,
+    nbf: 1_800_000_000,
+    exp: 1_800_000_120,
+    client_id: 'test',
+    mount: '/download/',
+    ...shown,
+  });
+  const { status, headers } = await authRequest(url);
+  expect(status).toBe(204);
+  expect(headers).toMatchObject({
+    'postern-token-id': id,
+    'postern-subject': 'user-42',
+    'postern-limit-rate': '5',
+  });
+  expect(await codeOf(url.replace('%C3%A9', 'e'))).toBe('insufficient_scope');
+});
 
 test('JWT: the service publishes the public half of each key, and nothing of a shared secret', async () => {
   const { ask, files } = await createSigned({ algorithms: ['EdDSA', 'HS256', 'ES256'] });
@@ -99,33 +96,19 @@ describe('JWT, own: without a record in the store', () => {
   });
 
   test.each([
-    [{ max_uses: 1 }, '#/revocable'],
-    [{ resume_for: 60 }, '#/revocable'],
-    [{ format: 'opaque' }, '#/revocable'],
-  ])('cannot have %j', async (more, pointer) => {
-    const { ask } = await createSigned();
-    const json = { path: '/download/a', format: 'jwt', revocable: false, ...more };
-    expect(await ask('POST /tokens', { json })).toMatchObject({
-      status: 400,
-      body: { code: 'invalid_request', errors: [{ pointer }] },
-    });
+    [{ max_uses: 1, revocable: false }, true, 400, ['#/revocable']],
+    [{ resume_for: 60, revocable: false }, true, 400, ['#/revocable']],
+    [{ max_bytes: 1, revocable: false }, true, 400, ['#/revocable']],
+    [{ max_bytes: 1 }, false, 400, ['#/max_bytes']],
+    [{ max_bytes: 1 }, true, 201, undefined],
+  ])('with %j, and with reports of nginx %s: %d', async (more, countsBytes, ...expected) => {
+    const { ask } = await createSigned({ countsBytes });
+    const json = { path: '/download/a', format: 'jwt', ...more };
+    const { status, body, text } = await ask('POST /tokens', { json });
+    const { errors } = body as { errors?: ReadonlyArray<{ pointer: string }> };
+    expect([status, errors?.map(({ pointer }) => pointer)]).toEqual(expected);
+    expect(text.includes('needs POSTERN_DELIVERY_LISTEN')).toBe(!countsBytes);
   });
-
-  test.each([
-    [{ revocable: false }, true, 400, ['#/revocable']],
-    [{}, false, 400, ['#/max_bytes']],
-    [{}, true, 201, undefined],
-  ])(
-    'with max_bytes and %j, and with reports of nginx %s: %d',
-    async (more, countsBytes, ...expected) => {
-      const { ask } = await createSigned({ countsBytes });
-      const json = { path: '/download/a', format: 'jwt', max_bytes: 1, ...more };
-      const { status, body, text } = await ask('POST /tokens', { json });
-      const { errors } = body as { errors?: ReadonlyArray<{ pointer: string }> };
-      expect([status, errors?.map(({ pointer }) => pointer)]).toEqual(expected);
-      expect(text.includes('needs POSTERN_DELIVERY_LISTEN')).toBe(!countsBytes);
-    },
-  );
 });
 
 test('JWT: a token above the maximum length is not issued', async () => {

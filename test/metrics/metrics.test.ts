@@ -34,29 +34,26 @@ const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => 
     ['check', (store) => store.check()],
   ];
 
-test.each(calls)(
-  'metrics: the store operation %s is timed, and counted if it fails',
-  async (operation, call) => {
-    const whole = measured(createMemoryStore());
-    await call(whole.store);
-    const answered = await whole.samples();
-    expect(answered.get('postern_store_up')).toBe(1);
-    const broken = measured(brokenStore());
-    await expect(call(broken.store)).rejects.toThrow('Connection is closed.');
-    const failed = await broken.samples();
-    expect(failed.get('postern_store_up')).toBe(0);
-    for (const [name] of calls) {
-      const times = name === operation ? 1 : 0;
-      const [count, errors] = [
-        `postern_store_operation_seconds_count{operation="${name}"}`,
-        `postern_store_errors_total{operation="${name}"}`,
-      ];
-      expect([answered.get(count), answered.get(errors)]).toEqual([times, 0]);
-      expect([failed.get(count), failed.get(errors)]).toEqual([times, times]);
-    }
-    expect(failed.get('postern_tokens_revoked_total')).toBe(0);
-  },
-);
+test.each(calls)('metrics: %s is timed, and counted if it fails', async (operation, call) => {
+  const whole = measured(createMemoryStore());
+  await call(whole.store);
+  const answered = await whole.samples();
+  expect(answered.get('postern_store_up')).toBe(1);
+  const broken = measured(brokenStore());
+  await expect(call(broken.store)).rejects.toThrow('Connection is closed.');
+  const failed = await broken.samples();
+  expect(failed.get('postern_store_up')).toBe(0);
+  for (const [name] of calls) {
+    const times = name === operation ? 1 : 0;
+    const [count, errors] = [
+      `postern_store_operation_seconds_count{operation="${name}"}`,
+      `postern_store_errors_total{operation="${name}"}`,
+    ];
+    expect([answered.get(count), answered.get(errors)]).toEqual([times, 0]);
+    expect([failed.get(count), failed.get(errors)]).toEqual([times, times]);
+  }
+  expect(failed.get('postern_tokens_revoked_total')).toBe(0);
+});
 
 test('metrics: deliveries that the store did not accept count as one failed operation', async () => {
   const entry = [id, sent([0, 1])] as const;

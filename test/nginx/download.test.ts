@@ -15,55 +15,52 @@ function essence(answer: RawAnswer) {
   return boundary === undefined ? text : text.replaceAll(boundary, 'BOUNDARY');
 }
 
-describe.each(modes)(
-  'ranges: a protected file gets the same response as a public one by %s',
-  (mode) => {
-    let protectedUrl: string;
-    let etag: string;
-    let modified: string;
-    const files = { 'a.txt': CONTENT, 'empty.txt': '' };
-    const locations = 'location ^~ /open/ { alias $files/; }';
-    const site = useSite({ mode, files, locations }, async () => {
-      protectedUrl = (await site.issue({ path: '/download/a.txt' })).url;
-      const plain = await site.ask('GET', '/open/a.txt');
-      etag = plain.header('etag') as string;
-      modified = plain.header('last-modified') as string;
-    });
+describe.each(modes)('ranges: protected files get the same as public ones by %s', (mode) => {
+  let protectedUrl: string;
+  let etag: string;
+  let modified: string;
+  const files = { 'a.txt': CONTENT, 'empty.txt': '' };
+  const locations = 'location ^~ /open/ { alias $files/; }';
+  const site = useSite({ mode, files, locations }, async () => {
+    protectedUrl = (await site.issue({ path: '/download/a.txt' })).url;
+    const plain = await site.ask('GET', '/open/a.txt');
+    etag = plain.header('etag') as string;
+    modified = plain.header('last-modified') as string;
+  });
 
-    const cases: ReadonlyArray<[name: string, status: number, headers: () => Headers]> = [
-      ['GET', 200, () => ({})],
-      ['a range', 206, () => ({ Range: 'bytes=5-9' })],
-      ['an open range', 206, () => ({ Range: 'bytes=100-' })],
-      ['a suffix range', 206, () => ({ Range: 'bytes=-7' })],
-      ['several ranges', 206, () => ({ Range: 'bytes=0-3,10-13,-2' })],
-      ['a range beyond the end', 416, () => ({ Range: 'bytes=999999-' })],
-      ['a malformed range', 416, () => ({ Range: 'bytes=b-a' })],
-      ['If-Range, the same', 206, () => ({ Range: 'bytes=5-9', 'If-Range': etag })],
-      ['If-Range by date', 206, () => ({ Range: 'bytes=5-9', 'If-Range': modified })],
-      ['If-Range, another', 200, () => ({ Range: 'bytes=5-9', 'If-Range': '"other"' })],
-      ['If-None-Match', 304, () => ({ 'If-None-Match': etag })],
-      ['If-None-Match, another', 200, () => ({ 'If-None-Match': '"other"' })],
-      ['If-Modified-Since', 304, () => ({ 'If-Modified-Since': modified })],
-      ['If-Match, another', 412, () => ({ 'If-Match': '"other"' })],
-      ['If-Unmodified-Since', 412, () => ({ 'If-Unmodified-Since': new Date(1000).toUTCString() })],
-    ];
+  const cases: ReadonlyArray<[name: string, status: number, headers: () => Headers]> = [
+    ['GET', 200, () => ({})],
+    ['a range', 206, () => ({ Range: 'bytes=5-9' })],
+    ['an open range', 206, () => ({ Range: 'bytes=100-' })],
+    ['a suffix range', 206, () => ({ Range: 'bytes=-7' })],
+    ['several ranges', 206, () => ({ Range: 'bytes=0-3,10-13,-2' })],
+    ['a range beyond the end', 416, () => ({ Range: 'bytes=999999-' })],
+    ['a malformed range', 416, () => ({ Range: 'bytes=b-a' })],
+    ['If-Range, the same', 206, () => ({ Range: 'bytes=5-9', 'If-Range': etag })],
+    ['If-Range by date', 206, () => ({ Range: 'bytes=5-9', 'If-Range': modified })],
+    ['If-Range, another', 200, () => ({ Range: 'bytes=5-9', 'If-Range': '"other"' })],
+    ['If-None-Match', 304, () => ({ 'If-None-Match': etag })],
+    ['If-None-Match, another', 200, () => ({ 'If-None-Match': '"other"' })],
+    ['If-Modified-Since', 304, () => ({ 'If-Modified-Since': modified })],
+    ['If-Match, another', 412, () => ({ 'If-Match': '"other"' })],
+    ['If-Unmodified-Since', 412, () => ({ 'If-Unmodified-Since': new Date(1000).toUTCString() })],
+  ];
 
-    describe.each(['GET', 'HEAD'])('%s', (method) => {
-      test.each(cases)('%s: %i', async (_, status, headers) => {
-        const open = await site.ask(method, '/open/a.txt', headers());
-        const own = await site.ask(method, protectedUrl, headers());
-        expect(open.status).toBe(status);
-        expect(essence(own)).toBe(essence(open));
-      });
+  describe.each(['GET', 'HEAD'])('%s', (method) => {
+    test.each(cases)('%s: %i', async (_, status, headers) => {
+      const open = await site.ask(method, '/open/a.txt', headers());
+      const own = await site.ask(method, protectedUrl, headers());
+      expect(open.status).toBe(status);
+      expect(essence(own)).toBe(essence(open));
     });
+  });
 
-    test('an empty file is served', async () => {
-      const { url } = await site.issue({ path: '/download/empty.txt' });
-      const open = await site.ask('GET', '/open/empty.txt');
-      expect(essence(await site.ask('GET', url))).toBe(essence(open));
-    });
-  },
-);
+  test('an empty file is served', async () => {
+    const { url } = await site.issue({ path: '/download/empty.txt' });
+    const open = await site.ask('GET', '/open/empty.txt');
+    expect(essence(await site.ask('GET', url))).toBe(essence(open));
+  });
+});
 
 test('by X-Accel a shared cache keeps no file of an internal location without internal.conf', async () => {
   const site = await siteForTest({

@@ -6,7 +6,14 @@ import { waitFor } from '../harness/wait.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { modes, type Site, siteForTest, startSite, useSite } from '../support/site.ts';
+import {
+  modes,
+  type Site,
+  type SiteOptions,
+  siteForTest,
+  startSite,
+  useSite,
+} from '../support/site.ts';
 
 const FILE = 'file a';
 
@@ -81,12 +88,10 @@ describe.each(modes)('fail closed: the service fails by %s', (mode) => {
 
   test('hanging, then back', async () => {
     let hangs = true;
-    let real: RequestListener = () => {};
-    const gate: RequestListener = (...both) => {
-      if (!hangs) real(...both);
-    };
-    const site = await siteForTest({ mode, gate, files: { 'a.mp4': FILE } });
-    real = site.postern.gate;
+    const site = await siteForTest({
+      ...{ mode, files: { 'a.mp4': FILE } },
+      around: (gate) => (request, response) => void (hangs || gate(request, response)),
+    });
     const { url } = await site.issue({ path: '/download/a.mp4' });
     await unavailable(site, url, 'text/plain');
     hangs = false;
@@ -96,14 +101,12 @@ describe.each(modes)('fail closed: the service fails by %s', (mode) => {
   // As a gate that is killed after it has accepted a new connection.
   test.each([1, 2])('ends %i new connections before it answers: nginx asks twice', async (ends) => {
     let asked = 0;
-    let real: RequestListener = () => {};
-    const gate: RequestListener = (request, response) => {
+    const around: SiteOptions['around'] = (gate) => (request, response) => {
       asked += 1;
       if (asked <= ends) request.socket.destroy();
-      else real(request, response);
+      else gate(request, response);
     };
-    const site = await siteForTest({ mode, gate, files: { 'a.mp4': FILE } });
-    real = site.postern.gate;
+    const site = await siteForTest({ mode, around, files: { 'a.mp4': FILE } });
     const { url } = await site.issue({ path: '/download/a.mp4' });
     expect((await site.ask('GET', url)).status).toBe(ends === 1 ? 200 : 503);
     expect(asked).toBe(2);
@@ -117,14 +120,12 @@ describe.each(modes)('fail closed: a use that was taken while the gate ended by 
     ['cookie', 401],
   ])('with bind: %s the second request gets %i, and one use is taken', async (bind, status) => {
     let asked = 0;
-    let real: RequestListener = () => {};
-    const gate: RequestListener = (request, response) => {
+    const around: SiteOptions['around'] = (gate) => (request, response) => {
       asked += 1;
       if (asked === 1) response.end = () => request.socket.destroy() as unknown as typeof response;
-      real(request, response);
+      gate(request, response);
     };
-    const site = await siteForTest({ mode, gate, files: { 'a.mp4': FILE } });
-    real = site.postern.gate;
+    const site = await siteForTest({ mode, around, files: { 'a.mp4': FILE } });
     const { url, id } = await site.issue({ path: '/download/a.mp4', max_uses: 1, bind });
     expect((await site.ask('GET', url)).status).toBe(status);
     expect(asked).toBe(2);

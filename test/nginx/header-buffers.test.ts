@@ -168,70 +168,62 @@ describe.each(modes)('buffers: the largest response of the gate fits by %s', (mo
 
 const { log, parsed } = keptLog();
 
-describe.each(modes)(
-  'a control character in a header that nginx sends to the gate, by %s',
-  (mode) => {
-    const site = useSite({ mode, log, files: { a: 'file a' } }, async () => {
-      site.gate.server.on('clientError', site.postern.denyUnreadable);
-    });
+describe.each(modes)('control characters in headers that the gate gets by %s', (mode) => {
+  const site = useSite({ mode, log, files: { a: 'file a' } }, async () => {
+    site.gate.server.on('clientError', site.postern.denyUnreadable);
+  });
 
-    test.each<[string, Headers]>([
-      ['Authorization', { Authorization: 'Bearer a\x01b' }],
-      ['a cookie', { Cookie: 'postern=a\x7fb' }],
-      ['a resume cookie', { Cookie: 'postern_resume=\x02' }],
-      ['Purpose', { Purpose: '\x03' }],
-    ])('in %s the request is denied and logged for every token', async (_, headers) => {
-      const { url } = await site.issue({ path: '/download/a' });
-      expect((await site.ask('GET', url)).text).toBe('file a');
-      const before = parsed().length;
-      for (const target of [url, '/download/a']) {
-        const answer = await site.ask('GET', target, headers);
-        expect(answer.status).toBe(403);
-        expect(answer.text).not.toContain('file a');
-      }
-      const lines = parsed().slice(before);
-      const line = { code: 'invalid_request', request_id: expect.stringMatching(/^[0-9a-f]{32}$/) };
-      expect(lines).toEqual(
-        [1, 2].map(() => expect.objectContaining({ ...line, msg: 'decision' })),
-      );
-      expect(JSON.stringify(lines)).not.toContain(url.slice(-30));
-      // The next request has a new connection.
-      expect((await site.ask('GET', url)).text).toBe('file a');
-    });
+  test.each<[string, Headers]>([
+    ['Authorization', { Authorization: 'Bearer a\x01b' }],
+    ['a cookie', { Cookie: 'postern=a\x7fb' }],
+    ['a resume cookie', { Cookie: 'postern_resume=\x02' }],
+    ['Purpose', { Purpose: '\x03' }],
+  ])('in %s the request is denied and logged for every token', async (_, headers) => {
+    const { url } = await site.issue({ path: '/download/a' });
+    expect((await site.ask('GET', url)).text).toBe('file a');
+    const before = parsed().length;
+    for (const target of [url, '/download/a']) {
+      const answer = await site.ask('GET', target, headers);
+      expect(answer.status).toBe(403);
+      expect(answer.text).not.toContain('file a');
+    }
+    const lines = parsed().slice(before);
+    const line = { code: 'invalid_request', request_id: expect.stringMatching(/^[0-9a-f]{32}$/) };
+    expect(lines).toEqual([1, 2].map(() => expect.objectContaining({ ...line, msg: 'decision' })));
+    expect(JSON.stringify(lines)).not.toContain(url.slice(-30));
+    // The next request has a new connection.
+    expect((await site.ask('GET', url)).text).toBe('file a');
+  });
 
-    test('in Accept-Language the denial has no page, and one line', async () => {
-      const before = parsed().length;
-      const headers = { Accept: 'text/html', 'Accept-Language': 'a\x01b' };
-      const answer = await site.ask('GET', '/download/a', headers);
-      expect([answer.status, answer.header('Content-Type')]).toEqual([401, 'text/plain']);
-      expect(parsed().slice(before)).toEqual([expect.objectContaining({ code: 'missing_token' })]);
-    });
-  },
-);
+  test('in Accept-Language the denial has no page, and one line', async () => {
+    const before = parsed().length;
+    const headers = { Accept: 'text/html', 'Accept-Language': 'a\x01b' };
+    const answer = await site.ask('GET', '/download/a', headers);
+    expect([answer.status, answer.header('Content-Type')]).toEqual([401, 'text/plain']);
+    expect(parsed().slice(before)).toEqual([expect.objectContaining({ code: 'missing_token' })]);
+  });
+});
 
 // The upstream that `postern nginx` writes, for an object store with two addresses. It closes the connection at a
 // header that it cannot read.
 test.each([
   ['max_fails=3 fail_timeout=1s', 200],
   ['', 503],
-])(
-  'object store: a request of a client disables no address with "%s": %i',
-  async (parameters, status) => {
-    const storage = await forTest(startStorage({}));
-    storage.answer = (request, response) => {
-      if ((request.headers['if-range']?.length ?? 0) > 1000) request.destroy();
-      else response.end('an object');
-    };
-    const server = `server 127.0.0.1:${storage.port} ${parameters};`;
-    const site = await siteForTest({
-      mode: 'auth_request',
-      http: `upstream postern_storage_1 { ${server} ${server} keepalive 64; }`,
-      internal: `
+])('object store: a request disables no address with "%s": %i', async (parameters, status) => {
+  const storage = await forTest(startStorage({}));
+  storage.answer = (request, response) => {
+    if ((request.headers['if-range']?.length ?? 0) > 1000) request.destroy();
+    else response.end('an object');
+  };
+  const server = `server 127.0.0.1:${storage.port} ${parameters};`;
+  const site = await siteForTest({
+    mode: 'auth_request',
+    http: `upstream postern_storage_1 { ${server} ${server} keepalive 64; }`,
+    internal: `
         include postern/internal-proxy.conf;
         proxy_pass http://postern_storage_1/$postern_object?$args;`,
-    });
-    const { url } = await site.issue({ path: '/download/a.txt' });
-    expect((await site.ask('GET', url, { 'If-Range': 'x'.repeat(2000) })).status).toBe(503);
-    expect((await site.ask('GET', url)).status).toBe(status);
-  },
-);
+  });
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  expect((await site.ask('GET', url, { 'If-Range': 'x'.repeat(2000) })).status).toBe(503);
+  expect((await site.ask('GET', url)).status).toBe(status);
+});

@@ -112,32 +112,29 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect(posted.status).toBeGreaterThan(399);
   });
 
-  test.each(['hostile', 'folders'])(
-    'names are escaped in the list and in its heading, and their links open: %s',
-    async (folder) => {
-      const { url: top } = await site.issue({ prefix: `/download/${folder}/`, listing: true });
-      const expectEscaped = ({ status, text }: RawAnswer) => {
-        expect([status, text.match(/<script/g)?.length]).toEqual([200, 1]);
-        expect(text).not.toMatch(/<!--|href="javascript:|protected|Index of/);
-      };
-      const list = await open(top);
-      expectEscaped(list);
-      const found = links(list.text, top);
-      expect(found).toHaveLength(HOSTILE.length);
-      for (const path of found) {
-        const name = decodeURIComponent(path.slice(top.length)).replace(/\/$/, '');
-        const answer = await open(path);
-        // A control character is in no path that Postern allows.
-        if (name.includes('\n')) expect(answer.status).toBeGreaterThan(399);
-        else if (folder === 'hostile') expect(answer.text).toBe(`content of ${name}`);
-        else {
-          expectEscaped(answer);
-          expect(links(answer.text, path)).toEqual([`${path}x.txt`]);
-          expect(answer.text).toMatch(/<h1>folders\/.+<\/h1>/s);
-        }
+  test.each(['hostile', 'folders'])('names are escaped, and links open: %s', async (folder) => {
+    const { url: top } = await site.issue({ prefix: `/download/${folder}/`, listing: true });
+    const expectEscaped = ({ status, text }: RawAnswer) => {
+      expect([status, text.match(/<script/g)?.length]).toEqual([200, 1]);
+      expect(text).not.toMatch(/<!--|href="javascript:|protected|Index of/);
+    };
+    const list = await open(top);
+    expectEscaped(list);
+    const found = links(list.text, top);
+    expect(found).toHaveLength(HOSTILE.length);
+    for (const path of found) {
+      const name = decodeURIComponent(path.slice(top.length)).replace(/\/$/, '');
+      const answer = await open(path);
+      // A control character is in no path that Postern allows.
+      if (name.includes('\n')) expect(answer.status).toBeGreaterThan(399);
+      else if (folder === 'hostile') expect(answer.text).toBe(`content of ${name}`);
+      else {
+        expectEscaped(answer);
+        expect(links(answer.text, path)).toEqual([`${path}x.txt`]);
+        expect(answer.text).toMatch(/<h1>folders\/.+<\/h1>/s);
       }
-    },
-  );
+    }
+  });
 
   test('without listing, and for other folders, nginx never lists', async () => {
     const plain = await site.issue({ prefix: '/download/hls/' });
@@ -217,27 +214,24 @@ test.each(modes)('listing: by %s a site without the snippet never lists', async 
 });
 
 // nginx makes a list in its worker, so a flood of requests for a large one would delay everyone.
-test.each(modes)(
-  'listing: by %s, one token gets the list of one folder only some times at once',
-  async (mode) => {
-    const site = await siteForTest({
-      mode,
-      ...withListing(mode),
-      edit: {},
-      files: { 'hls/a.txt': 'file a', 'hls/sub/b.txt': 'file b' },
-      server: 'error_log error.log error;',
-    });
-    const issue = () => site.issue({ prefix: '/download/hls/', listing: true });
-    const [{ url, access_token: token }, other] = [await issue(), await issue()];
-    const status = async (target: string) => (await site.ask('GET', target)).status;
-    const statuses = await Promise.all(Array.from({ length: 99 }, () => status(url)));
-    expect(new Set(statuses)).toEqual(new Set([200, 429]));
-    for (const target of [other.url, `${url}sub/`, `${url}a.txt`]) {
-      expect(await status(target)).toBe(200);
-    }
-    expect(await site.nginx.errorLog()).not.toContain(token);
-  },
-);
+test.each(modes)('listing: by %s, a token gets a list only some times at once', async (mode) => {
+  const site = await siteForTest({
+    mode,
+    ...withListing(mode),
+    edit: {},
+    files: { 'hls/a.txt': 'file a', 'hls/sub/b.txt': 'file b' },
+    server: 'error_log error.log error;',
+  });
+  const issue = () => site.issue({ prefix: '/download/hls/', listing: true });
+  const [{ url, access_token: token }, other] = [await issue(), await issue()];
+  const status = async (target: string) => (await site.ask('GET', target)).status;
+  const statuses = await Promise.all(Array.from({ length: 99 }, () => status(url)));
+  expect(new Set(statuses)).toEqual(new Set([200, 429]));
+  for (const target of [other.url, `${url}sub/`, `${url}a.txt`]) {
+    expect(await status(target)).toBe(200);
+  }
+  expect(await site.nginx.errorLog()).not.toContain(token);
+});
 
 // A gate with an error, or another service: the snippet checks the URI, too.
 describe.each(modes)('listing: by %s, another gate', (mode) => {

@@ -122,15 +122,12 @@ test('login: Postern-Return cannot redirect to another host', async () => {
   }
 });
 
-test.each(modes)(
-  'login: without an address there is no login page by %s, and with X-Accel never',
-  async (mode) => {
-    const site = await siteForTest({ mode, http: mode === 'X-Accel' ? HTTP : '' });
-    const answer = await site.ask('GET', '/download/a.txt', BROWSER);
-    expect([answer.status, answer.header('location')]).toEqual([401, undefined]);
-    expect(JSON.stringify(answer.headers)).not.toMatch(/postern-return/i);
-  },
-);
+test.each(modes)('login: by %s none without an address, and with X-Accel never', async (mode) => {
+  const site = await siteForTest({ mode, http: mode === 'X-Accel' ? HTTP : '' });
+  const answer = await site.ask('GET', '/download/a.txt', BROWSER);
+  expect([answer.status, answer.header('location')]).toEqual([401, undefined]);
+  expect(JSON.stringify(answer.headers)).not.toMatch(/postern-return/i);
+});
 
 // A stub stands in for oauth2-proxy.
 

@@ -133,22 +133,19 @@ test.each(modes)(
   },
 );
 
-test.each(modes)(
-  'pages: by %s only a file has the Content-Disposition of the token',
-  async (mode) => {
-    const site = await siteForTest({ mode, files: { 'a.txt': 'file a' } });
-    const ask = async (path: string, headers = {}) => {
-      const { url } = await site.issue({ path, filename: 'Report.pdf' });
-      const answer = await site.ask('GET', url, headers);
-      return [answer.status, answer.header('Content-Disposition')];
-    };
-    const named = 'attachment; filename="Report.pdf"';
-    expect(await ask('/download/a.txt')).toEqual([200, named]);
-    expect(await ask('/download/a.txt', { Range: 'bytes=0-1' })).toEqual([206, named]);
-    expect(await ask('/download/none.txt')).toEqual([404, undefined]);
-    expect(await ask('/download/none.txt', BROWSER)).toEqual([404, undefined]);
-  },
-);
+test.each(modes)('pages: by %s only a file has a Content-Disposition', async (mode) => {
+  const site = await siteForTest({ mode, files: { 'a.txt': 'file a' } });
+  const ask = async (path: string, headers = {}) => {
+    const { url } = await site.issue({ path, filename: 'Report.pdf' });
+    const answer = await site.ask('GET', url, headers);
+    return [answer.status, answer.header('Content-Disposition')];
+  };
+  const named = 'attachment; filename="Report.pdf"';
+  expect(await ask('/download/a.txt')).toEqual([200, named]);
+  expect(await ask('/download/a.txt', { Range: 'bytes=0-1' })).toEqual([206, named]);
+  expect(await ask('/download/none.txt')).toEqual([404, undefined]);
+  expect(await ask('/download/none.txt', BROWSER)).toEqual([404, undefined]);
+});
 
 /** What the gate does with the request for a page. */
 const BROKEN: Readonly<Record<string, RequestListener>> = {

@@ -85,29 +85,26 @@ test('batch: a heap of 128 MB holds 512 batches of 120 kB of 64 clients that arr
   expect(await post('[{"path":"/download/a"}]', small.apiPort, clients[0])).toBe(201);
 });
 
-test.each(loads)(
-  'the gate and the API never answer 503 while a client posts %s on 32 connections',
-  async (_, body, status) => {
-    const began = performance.now();
-    let isOver = false;
-    const posts = Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        const statuses = [];
-        for (let i = 0; i < POSTS_EACH; i += 1) statuses.push(await post(body));
-        return statuses;
-      }),
-    ).finally(() => {
-      isOver = true;
-    });
-    const decisions: Array<Promise<number>> = [];
-    while (!isOver) {
-      decisions.push(statusOf(askGate(service, url)));
-      const next = began + (decisions.length * 1000) / DECISIONS_PER_SECOND;
-      await sleep(next - performance.now());
-    }
-    const statuses = new Set((await posts).flat());
-    expect(statuses).toContain(status);
-    expect([...statuses].filter((one) => one !== status && one !== 429)).toEqual([]);
-    expect(new Set(await Promise.all(decisions))).toEqual(new Set([204]));
-  },
-);
+test.each(loads)('no request gets 503 while a client posts %s', async (_, body, status) => {
+  const began = performance.now();
+  let isOver = false;
+  const posts = Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      const statuses = [];
+      for (let i = 0; i < POSTS_EACH; i += 1) statuses.push(await post(body));
+      return statuses;
+    }),
+  ).finally(() => {
+    isOver = true;
+  });
+  const decisions: Array<Promise<number>> = [];
+  while (!isOver) {
+    decisions.push(statusOf(askGate(service, url)));
+    const next = began + (decisions.length * 1000) / DECISIONS_PER_SECOND;
+    await sleep(next - performance.now());
+  }
+  const statuses = new Set((await posts).flat());
+  expect(statuses).toContain(status);
+  expect([...statuses].filter((one) => one !== status && one !== 429)).toEqual([]);
+  expect(new Set(await Promise.all(decisions))).toEqual(new Set([204]));
+});

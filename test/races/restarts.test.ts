@@ -80,20 +80,17 @@ describe.each<[SiteMode, Kind]>([
   ['auth_request', 'TCP'],
   ['X-Accel', 'a Unix socket'],
 ])('races: two gates by %s on %s', (mode, kind) => {
-  test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'ended in turn by %s and started again: no request fails',
-    async (signal) => {
-      const { gates, clients } = await startSite(mode, kind);
-      for (const gate of gates) {
-        await gate.restart(signal);
-        // nginx asks it again, long before its usual ten seconds: only then may the other one go.
-        const asked = async () => (await gate.decisions()) > 0;
-        await waitFor(asked, { what: 'decisions', deadline: 6_000 });
-        await clients.progress(5);
-      }
-      expect(Object.keys(await clients.stop())).toEqual(['200']);
-    },
-  );
+  test.each(['SIGTERM', 'SIGKILL'] as const)('ended by %s: no request fails', async (signal) => {
+    const { gates, clients } = await startSite(mode, kind);
+    for (const gate of gates) {
+      await gate.restart(signal);
+      // nginx asks it again, long before its usual ten seconds: only then may the other one go.
+      const asked = async () => (await gate.decisions()) > 0;
+      await waitFor(asked, { what: 'decisions', deadline: 6_000 });
+      await clients.progress(5);
+    }
+    expect(Object.keys(await clients.stop())).toEqual(['200']);
+  });
 
   test('one gate hangs and recovers: no request fails', async () => {
     const { gates, clients } = await startSite(mode, kind);
@@ -197,20 +194,17 @@ describe('races: processes on one inherited socket', () => {
     ['auth_request', 2, 'fresh'],
     ['X-Accel', 1, 'fresh'],
     ['X-Accel', 2, 'kept'],
-  ])(
-    'by %s, %i on %s connections, ended six times: no download fails',
-    async (mode, count, kept) => {
-      const { clients, restart, apiPort } = await startShared(mode, count, kept);
-      const stopIssuing = startIssuing(apiPort);
-      for (let i = 0; i < 6; i += 1) {
-        await restart(i % count, i % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
-        await clients.progress(5);
-      }
-      expect(Object.keys(await clients.stop())).toEqual(['200']);
-      // A request may fail only if it is in flight at a SIGKILL.
-      expect(await stopIssuing()).toBeLessThanOrEqual(3);
-    },
-  );
+  ])('by %s, %i on %s connections, ended six times: none fails', async (mode, count, kept) => {
+    const { clients, restart, apiPort } = await startShared(mode, count, kept);
+    const stopIssuing = startIssuing(apiPort);
+    for (let i = 0; i < 6; i += 1) {
+      await restart(i % count, i % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
+      await clients.progress(5);
+    }
+    expect(Object.keys(await clients.stop())).toEqual(['200']);
+    // A request may fail only if it is in flight at a SIGKILL.
+    expect(await stopIssuing()).toBeLessThanOrEqual(3);
+  });
 
   test('one of two hangs: only requests that wait in it fail, at most one of each client', async () => {
     const { clients, signal } = await startShared('auth_request', 2, 'kept');

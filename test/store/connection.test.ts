@@ -66,20 +66,17 @@ describe('attempt', () => {
   test.each([
     [250, 1000],
     [100, 100],
-  ])(
-    'attempt: no command waits longer than %d ms if its time limit is %d ms',
-    async (most, limit) => {
-      const { sent, wait } = begun(limit);
-      void wait('a');
-      await vi.advanceTimersByTimeAsync(most - 1);
-      void wait('b');
-      expect(sent).toEqual([]);
-      await vi.advanceTimersByTimeAsync(1);
-      expect(sent).toEqual(['a', 'b']);
-      void wait('c');
-      expect(sent).toEqual(['a', 'b', 'c']);
-    },
-  );
+  ])('attempt: a command waits at most %d ms with a limit of %d ms', async (most, limit) => {
+    const { sent, wait } = begun(limit);
+    void wait('a');
+    await vi.advanceTimersByTimeAsync(most - 1);
+    void wait('b');
+    expect(sent).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual(['a', 'b']);
+    void wait('c');
+    expect(sent).toEqual(['a', 'b', 'c']);
+  });
 
   test('attempt: at most 1000 keys wait', () => {
     const { sent, wait } = begun();

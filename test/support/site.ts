@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { StoreUnavailable } from '../../service/token/store.ts';
@@ -55,7 +56,9 @@ interface FrontOptions {
 
 export interface SiteOptions extends PosternOptions, Omit<FrontOptions, 'log'> {
   /** Instead of the program's gate. */
-  readonly gate?: Parameters<typeof listening>[0];
+  readonly gate?: RequestListener;
+  /** Around the program's gate. */
+  readonly around?: (gate: RequestListener) => RequestListener;
 }
 
 export interface Site {
@@ -134,7 +137,8 @@ export async function startFront(options: FrontOptions) {
 /** nginx with the snippets, before the program's own gate, over a folder of files. */
 export async function startSite(options: SiteOptions): Promise<Site> {
   const postern = createPostern(options);
-  const gate = await listening(options.gate ?? postern.gate);
+  const { around = (gate) => gate } = options;
+  const gate = await listening(options.gate ?? around(postern.gate));
   const { servers = 'server 127.0.0.1:$gate;' } = options;
   const front = await startFront({
     ...options,

@@ -132,3 +132,29 @@ test('issue: a client of one site may omit site for the mount of the site', asyn
   const other = createDecider({ mounts: [ofA], client: of('b.example') });
   expect(await refusal(other.issue({ path }))).toMatchObject({ code: 'insufficient_scope' });
 });
+
+/** The uses of an issued grant. */
+async function usesOf(request: object, options = {}) {
+  const { issue, store } = createDecider(options);
+  return (await store.find((await issue({ path: '/download/a', ...request })).id)).grant?.uses;
+}
+
+test('uses: the default resume_for is an hour with max_uses, else none', async () => {
+  expect(await usesOf({})).toBeUndefined();
+  expect(await usesOf({ resume_for: 0 })).toBeUndefined();
+  expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600 });
+  expect(await usesOf({ max_uses: 2, resume_for: 0 })).toEqual({ max: 2, resumeFor: 0 });
+  expect(await usesOf({ resume_for: 60 })).toEqual({ resumeFor: 60 });
+  const bound = { max: 1, resumeFor: 3600, cookieOnly: true };
+  expect(await usesOf({ max_uses: 1, bind: 'cookie' })).toEqual(bound);
+  expect(await usesOf({ max_uses: 1, bind: 'any' })).not.toHaveProperty('cookieOnly');
+});
+
+test('uses: the default resume_for is limited to the maximum of the client, a requested value is rejected', async () => {
+  const client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 60 };
+  expect(await usesOf({ max_uses: 1 }, { client })).toMatchObject({ resumeFor: 60 });
+  const refused = await refusal(usesOf({ max_uses: 1, resume_for: 61 }, { client }));
+  expect(refused).toEqual({ code: 'invalid_request', pointers: ['/resume_for'] });
+  const none = { ...client, maxResumeFor: 0 };
+  expect(await usesOf({ max_uses: 1 }, { client: none })).toMatchObject({ resumeFor: 0 });
+});

@@ -38,13 +38,10 @@ describe('revoke', () => {
     ["a live token of Postern's", { id: 'i', recorded: 'required', grant }, [own]],
     ["another issuer's token", { id: 'i', recorded: 'optional', grant }, ['revokeExternal i']],
     ['a token of an issuer that is not trusted', { rejection: { reason: 'kid' } }, []],
-  ])(
-    'revoke: %s reaches the store if it may have to acknowledge an earlier revocation',
-    async (...row) => {
-      const [, found, calls] = row;
-      expect(await callsOf(found)).toEqual(calls);
-    },
-  );
+  ])('revoke: %s reaches the store if an acknowledgment may be due', async (...row) => {
+    const [, found, calls] = row;
+    expect(await callsOf(found)).toEqual(calls);
+  });
 
   test("revoke: a failure of the store is reported for another issuer's token", async () => {
     const failed = new StoreUnavailable('it is down');
@@ -66,19 +63,16 @@ describe('revoke', () => {
       new StoreUnavailable('it is down'),
     ],
     ['not applied', new StoreUnavailable('it is down'), new Unacknowledged('a replica is missing')],
-  ])(
-    'revoke: stored tokens of a subject end also if its signed ones are %s',
-    async (_, signed, stored) => {
-      const revokeAll = vi.fn(() => Promise.reject(stored));
-      const revokeSigned = () => Promise.reject(signed);
-      const store = { ...createMemoryStore(), revokeSigned, revokeAll };
-      const revoke = createRevoke({ store, lookUp: async () => ({}), ...usual });
-      const answer = revoke.all(client.id, 'u');
-      // Whatever the order: only "not applied" says that it must be repeated now.
-      await expect(answer).rejects.not.toBeInstanceOf(Unacknowledged);
-      expect(revokeAll).toHaveBeenCalledOnce();
-    },
-  );
+  ])('revoke: stored tokens of a subject end if signed ones are %s', async (_, signed, stored) => {
+    const revokeAll = vi.fn(() => Promise.reject(stored));
+    const revokeSigned = () => Promise.reject(signed);
+    const store = { ...createMemoryStore(), revokeSigned, revokeAll };
+    const revoke = createRevoke({ store, lookUp: async () => ({}), ...usual });
+    const answer = revoke.all(client.id, 'u');
+    // Whatever the order: only "not applied" says that it must be repeated now.
+    await expect(answer).rejects.not.toBeInstanceOf(Unacknowledged);
+    expect(revokeAll).toHaveBeenCalledOnce();
+  });
 });
 
 // A grant that was stored before the mounts, the client's limits or the rules changed.

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import {
   createRandomText,
+  digest,
   isToken,
   isTokenId,
   newToken,
   tokenId,
 } from '../../service/token/token.ts';
+import { identify } from '../../service/token/uses.ts';
 
 test('token: ps_ and 32 random characters of base64url', () => {
   const tokens = Array.from({ length: 200 }, newToken);
@@ -79,4 +81,15 @@ test('random: if the system has no random bytes, there is no secret, and the nex
 
 test('random: more bytes than the pool has are refused, not shortened', () => {
   expect(() => createRandomText(undefined, 8)(9)).toThrow('at most 8 bytes, not 9');
+});
+
+/** Secrets that differ by their number. */
+const held = Array.from({ length: 40 }, (_, i) => String(i).padStart(22, 'x'));
+
+test('uses: the first 32 different secrets are read, and a new one is first in the cookie', () => {
+  const read = identify([held.slice(0, 5).join('.'), held.slice(3).join('.')].join(' '), undefined);
+  expect(read.requester.cookies).toEqual(held.slice(0, 32).map(digest));
+  const [secret, ...kept] = identify(held.join('.'), undefined).resumeCookie.split('.');
+  expect(held).not.toContain(secret);
+  expect(kept).toEqual(held.slice(0, 7));
 });

@@ -31,26 +31,23 @@ const SHAPES = {
   HS256: { kty: 'oct' },
 };
 
-test.each(Object.entries(SHAPES))(
-  'key generate: a key for %s signs tokens that verify',
-  async (alg, shape) => {
-    const { stdout } = await done(`key generate --alg ${alg}`);
-    const [jwk, ...more] = keysOf(stdout);
-    expect(more).toEqual([]);
-    expect(jwk).toMatchObject({
-      alg,
-      use: 'sig',
-      kid: expect.stringMatching(/^[\w-]{16}$/),
-      ...shape,
-    });
-    if (jwk?.k !== undefined) expect(Buffer.from(jwk.k, 'base64url')).toHaveLength(32);
+test.each(Object.entries(SHAPES))('key generate: a key for %s signs tokens', async (alg, shape) => {
+  const { stdout } = await done(`key generate --alg ${alg}`);
+  const [jwk, ...more] = keysOf(stdout);
+  expect(more).toEqual([]);
+  expect(jwk).toMatchObject({
+    alg,
+    use: 'sig',
+    kid: expect.stringMatching(/^[\w-]{16}$/),
+    ...shape,
+  });
+  if (jwk?.k !== undefined) expect(Buffer.from(jwk.k, 'base64url')).toHaveLength(32);
 
-    const key = await importJWK(jwk as JWK);
-    const jwt = await new SignJWT({}).setProtectedHeader({ alg }).sign(key);
-    const { d: _, ...half } = jwk as JWK;
-    await expect(jwtVerify(jwt, await importJWK(half))).resolves.toBeDefined();
-  },
-);
+  const key = await importJWK(jwk as JWK);
+  const jwt = await new SignJWT({}).setProtectedHeader({ alg }).sign(key);
+  const { d: _, ...half } = jwk as JWK;
+  await expect(jwtVerify(jwt, await importJWK(half))).resolves.toBeDefined();
+});
 
 test('key generate: each key is different, and the default is EdDSA', async () => {
   const [a, b] = (await Promise.all([run('key generate'), run('key generate --json')])).map(

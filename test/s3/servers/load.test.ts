@@ -27,7 +27,7 @@ test.runIf(canMeasureCpu).each([
   ['auth_request', []],
   ['X-Accel', ['--x-accel']],
 ])(
-  '100 slow downloads at once by %s take the buffers of nginx, and no CPU of Postern for their bytes',
+  '100 slow downloads by %s take buffers of nginx, not CPU of Postern',
   async (mode, words) => {
     const storage = { endpoint: await startFastStorage() };
     const env = { POSTERN_LOG_LEVEL: 'debug' };

@@ -128,7 +128,7 @@ test('Redis errors: /readyz is 503 if the user lacks a command that only some re
 });
 
 test.each([0, 1])(
-  'docs/operate/redis.md: the user with the least rights can use database %i',
+  'docs/operate/redis.md: the least rights suffice for database %i',
   async (database) => {
     const page = textOf('docs/operate/redis.md');
     const [, rights = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];

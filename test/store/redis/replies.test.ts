@@ -33,25 +33,22 @@ function overridden(fake: FakeRedis, more: Answer): () => void {
 test.each([
   ['a reply to no command', bulk(SECRET), 'Redis sent a reply to no command'],
   ['a push of null', '>1\r\n_\r\n', 'TypeError: '],
-])(
-  'Redis replies: %s ends the process with status 1 and one line with the reason',
-  async (_, raw, reason) => {
-    const { url, servers } = await startFakeServer(RECORD);
-    const service = await serviceForTest({ POSTERN_STORE: url }, 1);
-    servers[0]?.push(raw);
-    const lines = () =>
-      service
-        .stdout()
-        .split('\n')
-        .filter((line) => line.includes('"fatal"'));
-    await waitFor(() => lines().length > 0, { what: 'the line' });
-    await service.stop();
-    expect(lines().map((line) => JSON.parse(line))).toEqual([
-      expect.objectContaining({ reason: expect.stringContaining(reason), at: expect.any(String) }),
-    ]);
-    expect(service.stdout() + service.stderr()).not.toContain(SECRET);
-  },
-);
+])('Redis replies: %s ends the process with one line and status 1', async (_, raw, reason) => {
+  const { url, servers } = await startFakeServer(RECORD);
+  const service = await serviceForTest({ POSTERN_STORE: url }, 1);
+  servers[0]?.push(raw);
+  const lines = () =>
+    service
+      .stdout()
+      .split('\n')
+      .filter((line) => line.includes('"fatal"'));
+  await waitFor(() => lines().length > 0, { what: 'the line' });
+  await service.stop();
+  expect(lines().map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({ reason: expect.stringContaining(reason), at: expect.any(String) }),
+  ]);
+  expect(service.stdout() + service.stderr()).not.toContain(SECRET);
+});
 
 test('Redis replies: a look-up that gets too few values fails instead of finding no token', async () => {
   const { url, servers } = await startFakeServer(RECORD);

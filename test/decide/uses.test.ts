@@ -1,8 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { digest } from '../../service/token/token.ts';
-import { identify } from '../../service/token/uses.ts';
-import { createDecider, issued, refusal } from '../support/decider.ts';
+import { createDecider, issued } from '../support/decider.ts';
 
 const path = '/download/a';
 
@@ -31,36 +29,26 @@ test('uses: HEAD takes no use and gets no cookie', async () => {
   expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
 });
 
-describe('uses: no use is taken by', () => {
-  test.each([
-    ['a declared prefetch', { prefetch: true }, 'prefetch'],
-    ['a prefetching HEAD', { prefetch: true, method: 'HEAD' }, 'prefetch'],
-    ['the script of a service worker', { serviceWorker: true }, 'prefetch'],
-    ['another method', { method: 'POST' }, 'insufficient_scope'],
-    ['an address that does not fit', { address: '198.51.100.1' }, 'insufficient_scope'],
-    ['no address', { address: undefined }, 'insufficient_scope'],
-    ['no IP address', { address: 'unix:' }, 'insufficient_scope'],
-    ['another site', { site: 'other.example' }, 'insufficient_scope'],
-  ] as const)('%s', async (_, more, code) => {
-    const { issue, authorize, store } = createDecider();
-    const counted = { path, max_uses: 1, site: 'files.example', ip: ['192.0.2.0/24'] };
-    const { url, id } = await issue(counted);
-    expect(await authorize(url, more)).toMatchObject({ allow: false, code });
-    expect((await store.requesters(id)).total).toBe(0);
-    expect(await authorize(url)).toMatchObject({ allow: true });
-    // A requester without a use gets the same response as for an unknown token.
-    const after = 'address' in more ? 'invalid_token' : code;
-    expect(await authorize(url, more)).toMatchObject({ allow: false, code: after });
-    const stranger = { address: '192.0.2.99', ...more };
-    expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
-  });
-
-  test('another path', async () => {
-    const { authorize, store, token, id } = await issued({ path, max_uses: 1 });
-    const other = await authorize(`/download/b?token=${token}`);
-    expect(other).toMatchObject({ code: 'insufficient_scope' });
-    expect((await store.requesters(id)).total).toBe(0);
-  });
+test.each([
+  ['a declared prefetch', { prefetch: true }, 'prefetch'],
+  ['a prefetching HEAD', { prefetch: true, method: 'HEAD' }, 'prefetch'],
+  ['the script of a service worker', { serviceWorker: true }, 'prefetch'],
+  ['another method', { method: 'POST' }, 'insufficient_scope'],
+  ['an address that does not fit', { address: '198.51.100.1' }, 'insufficient_scope'],
+  ['no address', { address: undefined }, 'insufficient_scope'],
+  ['no IP address', { address: 'unix:' }, 'insufficient_scope'],
+  ['another site', { site: 'other.example' }, 'insufficient_scope'],
+] as const)('uses: no use is taken by %s', async (_, more, code) => {
+  const counted = { path, max_uses: 1, site: 'files.example', ip: ['192.0.2.0/24'] };
+  const { authorize, store, url, id } = await issued(counted);
+  expect(await authorize(url, more)).toMatchObject({ allow: false, code });
+  expect((await store.requesters(id)).total).toBe(0);
+  expect(await authorize(url)).toMatchObject({ allow: true });
+  // A requester without a use gets the same response as for an unknown token.
+  const after = 'address' in more ? 'invalid_token' : code;
+  expect(await authorize(url, more)).toMatchObject({ allow: false, code: after });
+  const stranger = { address: '192.0.2.99', ...more };
+  expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
 });
 
 test('uses: an expired token that can be resumed is invalid_token for new requesters', async () => {
@@ -98,9 +86,8 @@ test('uses: a counted grant costs two store operations, a plain grant one', asyn
 
 describe('uses: the resume cookie', () => {
   test('keeps earlier secrets of the same path', async () => {
-    const { issue, authorize } = createDecider();
-    const urls = [];
-    for (let i = 0; i < 3; i += 1) urls.push((await issue({ path, max_uses: 1 })).url);
+    const { authorize, issueAll } = createDecider();
+    const urls = (await issueAll(...Array(3).fill({ path, max_uses: 1 }))).map(({ url }) => url);
     let resume = '';
     for (const url of urls) {
       const decision = await authorize(url, { resume });
@@ -146,50 +133,4 @@ describe('uses: the resume cookie', () => {
     const elsewhere = { address: '192.0.2.77', resume: cookie };
     expect(await authorize(url, elsewhere)).toMatchObject({ code: 'invalid_token' });
   });
-});
-
-describe('uses: issue', () => {
-  async function usesOf(request: object, options = {}) {
-    const { issue, store } = createDecider(options);
-    return (await store.find((await issue({ path, ...request })).id)).grant?.uses;
-  }
-  test('the default resume_for is an hour with max_uses, else none', async () => {
-    expect(await usesOf({})).toBeUndefined();
-    expect(await usesOf({ resume_for: 0 })).toBeUndefined();
-    expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600 });
-    expect(await usesOf({ max_uses: 2, resume_for: 0 })).toEqual({ max: 2, resumeFor: 0 });
-    expect(await usesOf({ resume_for: 60 })).toEqual({ resumeFor: 60 });
-    const bound = { max: 1, resumeFor: 3600, cookieOnly: true };
-    expect(await usesOf({ max_uses: 1, bind: 'cookie' })).toEqual(bound);
-    expect(await usesOf({ max_uses: 1, bind: 'any' })).not.toHaveProperty('cookieOnly');
-  });
-
-  test('the default resume_for is limited to the maximum of the client, a requested value is rejected', async () => {
-    const client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 60 };
-    expect(await usesOf({ max_uses: 1 }, { client })).toMatchObject({ resumeFor: 60 });
-    const refused = await refusal(usesOf({ max_uses: 1, resume_for: 61 }, { client }));
-    expect(refused).toEqual({ code: 'invalid_request', pointers: ['/resume_for'] });
-    const none = { ...client, maxResumeFor: 0 };
-    expect(await usesOf({ max_uses: 1 }, { client: none })).toMatchObject({ resumeFor: 0 });
-  });
-
-  test.each([
-    [{ bind: 'cookie' }, '/bind'],
-    [{ cookie: true }, '/cookie'],
-    [{ ip: ['192.0.2.0/24', 'x'] }, '/ip/1'],
-  ] as const)('%j is refused', async (request, pointer) => {
-    const refused = await refusal(usesOf(request));
-    expect(refused).toEqual({ code: 'invalid_request', pointers: [pointer] });
-  });
-});
-
-/** Secrets that differ by their number. */
-const held = Array.from({ length: 40 }, (_, i) => String(i).padStart(22, 'x'));
-
-test('uses: the first 32 different secrets are read, and a new one is first in the cookie', () => {
-  const read = identify([held.slice(0, 5).join('.'), held.slice(3).join('.')].join(' '), undefined);
-  expect(read.requester.cookies).toEqual(held.slice(0, 32).map(digest));
-  const [secret, ...kept] = identify(held.join('.'), undefined).resumeCookie.split('.');
-  expect(held).not.toContain(secret);
-  expect(kept).toEqual(held.slice(0, 7));
 });
