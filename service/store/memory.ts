@@ -116,13 +116,13 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       held.delete(id);
       revoked.set(id, Math.max(until, revoked.get(id) ?? 0));
     },
-    async revokeSigned(subjectId, before, until) {
+    async revokeSigned(subjectId, leeway, keptMs) {
       sweep();
       const known = subjects.get(subjectId);
-      subjects.set(subjectId, {
-        before: Math.max(before, known?.before ?? 0),
-        until: Math.max(until, known?.until ?? 0),
-      });
+      const signedBefore = Math.floor(now() / 1000) + leeway + 1;
+      const before = Math.max(signedBefore * 1000, known?.before ?? 0);
+      subjects.set(subjectId, { before, until: Math.max(before + keptMs, known?.until ?? 0) });
+      return before / 1000;
     },
     async redeem(id, requester, count) {
       const found = live(id);

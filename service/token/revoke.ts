@@ -72,20 +72,20 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
     async all(client: string, subject: string | undefined) {
       if (subject === undefined) return { revoked: await store.revokeAll(client, {}) };
       const issuers = issuersOf(client);
-      // An `iat` has whole seconds, and the clock of its issuer may be ahead.
-      const signedBefore = Math.floor(now() / 1000) + leeway + 1;
-      const end = (issuer: (typeof issuers)[number]) => {
-        const until = signedBefore * 1000 + longestMs([issuer]);
-        return store.revokeSigned(subjectId(issuer[0], subject), signedBefore * 1000, until);
-      };
+      // The clock of an issuer may be ahead.
+      const signed = issuers.map((issuer) =>
+        store.revokeSigned(subjectId(issuer[0], subject), leeway, longestMs([issuer])),
+      );
       const stored = store.revokeAll(client, { subject });
       // Each ends other tokens, so one that fails must not keep the others from it.
-      const ended = await Promise.allSettled([...issuers.map(end), stored]);
+      const ended = await Promise.allSettled([...signed, stored]);
       const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
       // `Unacknowledged` says that all is applied.
       const failure = failures.find((one) => !(one instanceof Unacknowledged)) ?? failures[0];
       if (failure !== undefined) throw failure;
-      return { revoked: await stored, ...(issuers.length > 0 && { signedBefore }) };
+      const times = await Promise.all(signed);
+      const signedBefore = times.length > 0 && { signedBefore: Math.min(...times) };
+      return { revoked: await stored, ...signedBefore };
     },
   };
 

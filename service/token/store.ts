@@ -88,8 +88,12 @@ export interface Store {
   saveExternal(id: string, grant: Grant): Promise<void>;
   /** Remembers that an external token is revoked, until then or indefinitely. The later of two ends counts. */
   revokeExternal(id: string, until?: number): Promise<void>;
-  /** Revokes the external tokens of a subject that were signed before a time. Each later of two times counts. */
-  revokeSigned(subjectId: string, before: number, until: number): Promise<void>;
+  /**
+   * Revokes the external tokens of a subject that were signed until now, by the later of this clock and the store's, or in
+   * the next `leeway` whole seconds. Keeps that for `keptMs` more. Returns the time, in seconds, before which they
+   * are revoked: that of an earlier call, if it is later.
+   */
+  revokeSigned(subjectId: string, leeway: number, keptMs: number): Promise<number>;
   /** Changes when a grant ends. Never restores one that is gone. An earlier end takes effect like a revocation. */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */

@@ -126,7 +126,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     for (const change of [
       () => store.revoke(id, 'web'),
       () => store.revokeExternal(external, UNTIL),
-      () => store.revokeSigned(signed.subjectId, 2, UNTIL),
+      () => store.revokeSigned(signed.subjectId, 5, 60_000),
       () => store.revokeAll('web', { subject }),
       () => store.revokeAll(client, {}),
       () => store.redeem(counted, requester, true),
@@ -154,7 +154,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     expect(await untilAcknowledged(() => store.revokeAll('web', { subject }))).toBeDefined();
     expect(await untilAcknowledged(() => store.revokeAll(client, {}))).toBeDefined();
     await untilAcknowledged(() => store.revokeExternal(external, UNTIL));
-    await untilAcknowledged(() => store.revokeSigned(signed.subjectId, 2, UNTIL));
+    await untilAcknowledged(() => store.revokeSigned(signed.subjectId, 5, 60_000));
     await untilAcknowledged(() => store.check());
     expect(await untilAcknowledged(() => store.redeem(counted, requester, true))).toBe('known');
     const next = await prepared(store, { uses: { max: 1, resumeFor: 600 } });

@@ -154,6 +154,7 @@ export function createRevocations({
   run,
   replicas,
   acknowledged,
+  now,
 }: Commands) {
   const { redis } = connection;
 
@@ -198,9 +199,11 @@ export function createRevocations({
       connection.unlink([keys.uses(id)]).catch(() => {});
     },
 
-    async revokeSigned(subjectId, before, until) {
+    async revokeSigned(subjectId, leeway, keptMs) {
       const key = keys.signed(subjectId);
-      await acknowledged(key, () => run(REVOKE_SIGNED, [key], [before, until]));
+      const args = [Math.floor(now() / 1000), leeway + 1, keptMs];
+      const before = await acknowledged(key, () => run(REVOKE_SIGNED, [key], args));
+      return Number(before) / 1000;
     },
 
     revokeAll(client, selection) {

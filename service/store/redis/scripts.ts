@@ -220,12 +220,16 @@ end
 `;
 
 /**
- * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: that time, and until when it is
- * remembered. The later of two counts.
+ * KEYS[1]: before which time the external tokens of a subject are revoked; ARGV: the instance's clock and the seconds to
+ * add to it, and for how many milliseconds more the time is remembered. Returns the time. The later of two counts: with
+ * the clock of an instance that is slow, tokens would stay valid that were signed before.
  */
 export const REVOKE_SIGNED = `${ALLOW_OOM}${NOW}
-local before = math.max(ARGV[1], redis.call('GET', KEYS[1]) or 0)
-redis.call('SET', KEYS[1], before, 'PX', math.max(1, ARGV[2] - now, redis.call('PTTL', KEYS[1])))
+local signed = (math.max(ARGV[1], time[1]) + ARGV[2]) * 1000
+local before = math.max(signed, redis.call('GET', KEYS[1]) or 0)
+local left = math.max(before + ARGV[3] - now, redis.call('PTTL', KEYS[1]))
+redis.call('SET', KEYS[1], before, 'PX', left)
+return before
 `;
 
 /**

@@ -3,6 +3,7 @@ import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { startGate } from '../../support/ask-gate.ts';
 import { issueToken, KEY } from '../../support/postern.ts';
+import { newId } from '../../support/store/grants.ts';
 import { openRedis } from '../../support/store/open-redis.ts';
 
 const redis = await startRedis();
@@ -88,6 +89,19 @@ test.concurrent.each(roles)(
       waitFor(async () => (await ask(instance)).status === 401, { what: 'its end' });
     await Promise.all([end(one), end(other)]);
     expect(performance.now() - began).toBeGreaterThan(5990);
+  },
+);
+
+// jwt.md allows ten minutes between two clocks.
+test.concurrent.each([-540_000, 0, 540_000])(
+  'Redis clock: the revocation of a subject ends JWTs that were signed before, by a clock that is %i ms early',
+  async (early) => {
+    const store = await openRedis(redis, { now: () => Date.now() + early });
+    const [subjectId, issuedAt] = [newId(), Date.now()];
+    const before = await store.revokeSigned(subjectId, 0, 60_000);
+    expect(await store.find(newId(), { subjectId, issuedAt })).toEqual({ isRevoked: true });
+    expect(before * 1000).toBeGreaterThan(issuedAt + Math.max(0, early));
+    await store.close();
   },
 );
 
