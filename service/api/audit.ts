@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { type ProblemCode, statusOf } from '../problem.ts';
 import type { Client } from '../token/client.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
-import { Unacknowledged, Unavailable } from '../token/store.ts';
+import { StoreUnavailable, Unacknowledged, Unavailable } from '../token/store.ts';
 import { withoutTokens } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
 
@@ -124,7 +124,9 @@ function endpointOf(c: Context): string | undefined {
 
 /** The fields of a request that failed, instead of its action. */
 function failureOf(code: ProblemCode, c: Context<ApiEnv>): object {
+  const { revoked } = c.error instanceof StoreUnavailable ? c.error : {};
   return {
+    ...(revoked !== undefined && { count: revoked }),
     action: statusOf(code) < 500 ? 'request.refused' : 'request.failed',
     code,
     // The change is applied, but replicas have not acknowledged it.

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { Logger } from 'pino';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import { type FieldError, MAX_ERRORS, RequestError } from '../token/request-error.ts';
-import { Unacknowledged, Unavailable } from '../token/store.ts';
+import { StoreUnavailable, Unacknowledged, Unavailable } from '../token/store.ts';
 
 export const JSON_TYPE = 'application/json';
 
@@ -51,6 +51,14 @@ const LATER = { headers: { 'Retry-After': '5' } };
 
 const UNACKNOWLEDGED = 'Applied, not yet acknowledged: repeat the request.';
 
+function detailOf(error: Unavailable): string {
+  if (error instanceof Unacknowledged) return UNACKNOWLEDGED;
+  const detail = `Postern gets no response from ${error.what}.`;
+  const revoked = error instanceof StoreUnavailable ? error.revoked : undefined;
+  if (revoked === undefined) return detail;
+  return `${detail} ${revoked} tokens are revoked, others may be valid: repeat the request.`;
+}
+
 /** Turns every error into a response. Details of a 5xx appear only in the log, or in `shown`. */
 export function problemOf(error: Error, c: Context, log: Logger, shown?: string, members?: object) {
   if (error instanceof RequestError) {
@@ -59,9 +67,7 @@ export function problemOf(error: Error, c: Context, log: Logger, shown?: string,
   if (error instanceof Unavailable) {
     // The line has no stack trace, because every request logs it until the operator fixes the cause.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
-    const isApplied = error instanceof Unacknowledged;
-    const detail = isApplied ? UNACKNOWLEDGED : `Postern gets no response from ${error.what}.`;
-    return problem(c, 'unavailable', shown ?? detail, { ...LATER, members });
+    return problem(c, 'unavailable', shown ?? detailOf(error), { ...LATER, members });
   }
   // The client closed the connection while it sent the body, so it does not receive this response.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {

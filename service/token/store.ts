@@ -135,12 +135,18 @@ export class StoreUnavailable extends Unavailable {
   override readonly what = 'the token store';
   /** The reason, without addresses and secrets; absent: unknown. */
   readonly shown: string | undefined;
+  /** How many tokens a revocation of many ended before it failed. */
+  readonly revoked: number | undefined;
   /** Set by {@link Store.check}. */
   health?: Health;
 
-  constructor(message: string, { shown }: { readonly shown?: string } = {}) {
+  constructor(
+    message: string,
+    { shown, revoked }: Partial<Pick<StoreUnavailable, 'shown' | 'revoked'>> = {},
+  ) {
     super(message);
     this.shown = shown;
+    this.revoked = revoked;
   }
 }
 

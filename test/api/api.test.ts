@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { Unacknowledged } from '../../service/token/store.ts';
+import { StoreUnavailable, Unacknowledged } from '../../service/token/store.ts';
 import { brokenStore, createAsked, keptLog } from '../support/ask-api.ts';
 import { KEY } from '../support/postern.ts';
 
@@ -143,6 +143,15 @@ test('API: a store that fails gets 503 except on /livez, and the reason is only 
   }
   expect(withoutAudit()).toHaveLength(replies.length);
   expect(withoutAudit()[0]).toMatchObject({ level: 50, reason: 'Connection is closed.' });
+});
+
+test('API: a revocation of many that fails in the middle says how many were revoked', async () => {
+  const { log, parsed } = keptLog();
+  const error = new StoreUnavailable('it is down', { revoked: 3000 });
+  const { ask } = createAsked({ store: brokenStore(error), log });
+  const { status, body } = await ask('DELETE /tokens?subject=a');
+  expect([status, body.detail]).toEqual([503, expect.stringContaining('3000 tokens are revoked')]);
+  expect(parsed().at(-1)).toMatchObject({ action: 'request.failed', count: 3000 });
 });
 
 test('API: a malformed token or token ID is answered without asking the store', async () => {

@@ -227,10 +227,8 @@ export function connectCluster(
     redis: commandsOf(sendTo),
     connected: () => wait([], async () => {}),
     read: (keys, withEnds) => Promise.all(keys.map((key) => found(key, withEnds))),
-    async unlink(keys) {
-      const gone = await Promise.all(keys.map((key) => sendTo(key, (node) => node.unlink(key))));
-      return gone.reduce((sum, count) => sum + count, 0);
-    },
+    unlink: (keys, counted) =>
+      Promise.all(keys.map((key) => sendTo(key, (node) => node.unlink(key).then(counted)))),
     masters,
     masterNames,
     masterOf,

@@ -49,8 +49,8 @@ export interface Connection {
   connected(): Promise<void>;
   /** The strings of keys. `withEnds`: with the milliseconds that each key has left. */
   read(keys: readonly string[], withEnds: boolean): Promise<readonly Value[]>;
-  /** Removes keys, and returns how many there were. */
-  unlink(keys: readonly string[]): Promise<number>;
+  /** Removes keys. `counted` gets how many there were, even if the reply is late. */
+  unlink(keys: readonly string[], counted?: (count: number) => void): Promise<unknown>;
   /** The connected masters, by name. */
   masters(): ReadonlyMap<string, Redis>;
   masterNames(): readonly string[];

@@ -129,7 +129,7 @@ function connectServer(
       });
       return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
     },
-    unlink: (keys) => wait(keys, () => redis.unlink(...keys)),
+    unlink: (keys, counted) => wait(keys, () => redis.unlink(...keys).then(counted)),
     masters: () => new Map([[ONLY, redis]]),
     masterNames: () => [ONLY],
     masterOf: () => ONLY,

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { together } from '../../coalesce.ts';
 import { nextTurn } from '../../pieces.ts';
 import { type Grant, latestEndOf } from '../../token/grant.ts';
-import { type Entry, type Store, Unacknowledged } from '../../token/store.ts';
+import { type Entry, type Store, StoreUnavailable, Unacknowledged } from '../../token/store.ts';
 import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
@@ -30,7 +31,11 @@ const MAX_BYTES = 24 * 1024;
 const GRANT_BYTES = 320;
 
 /** Grants that a revocation ends in one piece, which takes about a millisecond. */
-export const PIECE = 200;
+const PIECE = 200;
+
+/** For how many time limits of a command a revocation of many is tried again after its last piece, and the pause. */
+const AGAIN_LIMITS = 20;
+const AGAIN_MS = 50;
 
 /** `unchanged`: the grant has not changed yet, because the new end is a later one. */
 interface Changed {
@@ -155,28 +160,33 @@ export function createRevocations({
   replicas,
   acknowledged,
   now,
+  timeoutMs,
 }: Commands) {
   const { redis } = connection;
 
   /**
-   * Ends some of the grants that an index names, and counts them. Undefined: it names none. `from`: how many before them
-   * are not acknowledged, and stay in the index. Then these stay, too.
+   * Ends some of the grants that an index names; false if it names none. `from`: how many before them are not
+   * acknowledged, and stay in the index. Then these stay, too.
    */
-  async function endPiece(index: string, from = 0): Promise<number | undefined> {
+  async function endPiece(
+    index: string,
+    counted: (count: number) => void = () => {},
+    from = 0,
+  ): Promise<boolean> {
     // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
     const acknowledgeGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
     const ids = await reply(() => redis.zrange(index, from, String(from + PIECE - 1)));
-    if (ids.length === 0) return undefined;
+    if (ids.length === 0) return false;
     // Both are awaited together: an unhandled rejection would end the process.
-    const [, ended] = await Promise.all([
+    await Promise.all([
       reply(() => connection.unlink(ids.map(keys.uses))),
-      reply(() => connection.unlink(ids.map(keys.grant))),
+      reply(() => connection.unlink(ids.map(keys.grant), counted)),
     ]);
-    if (from > 0) return ended;
+    if (from > 0) return true;
     await acknowledgeGrants?.();
     // The index comes last, so that the next revocation or list finishes an interrupted one.
     await reply(() => redis.zrem(index, ...ids));
-    return ended;
+    return true;
   }
 
   const revocations: Pick<Store, 'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeAll'> = {
@@ -206,31 +216,53 @@ export function createRevocations({
       return Number(before) / 1000;
     },
 
-    revokeAll(client, selection) {
+    /**
+     * What has ended stays ended, and a repetition ends the rest. So a late or lost reply in the middle does not fail
+     * the request: it repeats itself.
+     */
+    async revokeAll(client, selection) {
       const index = keys.index(client, selection);
       const ending = keys.ending(index);
-      return acknowledged(undefined, async () => {
-        let revoked = 0;
+      let revoked = 0;
+      let until = 0;
+      const limit = () => performance.now() + AGAIN_LIMITS * timeoutMs;
+      const counted = (count: number) => {
+        revoked += count;
+      };
+
+      async function endAll(): Promise<void> {
         for (let isBusy: unknown = 1; isBusy === 1; ) {
           isBusy = await run(START_ENDING, [index, ending], []);
+          until ||= limit();
           let unacknowledged: Unacknowledged | undefined;
-          for (let [ended, from]: [number | undefined, number] = [0, 0]; ended !== undefined; ) {
-            revoked += ended;
+          for (let [hasMore, from] = [true, 0]; hasMore; until = limit()) {
             await nextTurn();
             try {
-              ended = await endPiece(ending, from);
+              hasMore = await endPiece(ending, counted, from);
               if (from > 0) from += PIECE;
             } catch (error) {
               // All others must end, too: the client learns that the revocation is applied.
               if (!(error instanceof Unacknowledged)) throw error;
               unacknowledged = error;
-              [ended, from] = [0, PIECE];
+              from = PIECE;
             }
           }
           if (unacknowledged) throw unacknowledged;
         }
-        return revoked;
-      });
+      }
+
+      for (;;) {
+        try {
+          await acknowledged(undefined, endAll);
+          return revoked;
+        } catch (error) {
+          const { message, shown } = error as StoreUnavailable;
+          if (error instanceof Unacknowledged || until === 0) throw error;
+          // Another error, because requests can share one.
+          if (performance.now() > until) throw new StoreUnavailable(message, { shown, revoked });
+          await sleep(AGAIN_MS);
+        }
+      }
     },
   };
   return { revocations, endPiece };

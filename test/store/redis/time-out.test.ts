@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect, test, vi } from 'vitest';
 import { waitFor } from '../../harness/wait.ts';
-import { issueTo } from '../../support/store/grants.ts';
+import { grantAt, issueTo, newId } from '../../support/store/grants.ts';
 import {
   answers,
   observerOf,
@@ -74,4 +74,55 @@ test('late: a reply that does not arrive in time fails the look-up, and the metr
   expect(unhandled).toHaveBeenCalledOnce();
   expect(late).toContain('store');
   expect(late).not.toContain('loop');
+});
+
+// A piece has 200 tokens. The first ends earlier than the others, and is revoked first.
+async function many(timeoutMs: number) {
+  const { proxy, store: patient } = await startProxied(startHoldingProxy);
+  const late: string[] = [];
+  const { store } = storeAt(`redis://127.0.0.1:${proxy.port}/0`, {
+    timeoutMs,
+    observer: observerOf({ late: (cause) => void late.push(cause) }),
+  });
+  const of = (count: number, ms: number) =>
+    Array.from({ length: count }, () => {
+      const expiresAt = Date.now() + ms;
+      return [newId(), grantAt(Date.now(), { subject: 'u', expiresAt })] as const;
+    });
+  const second = of(1, 90_000);
+  const issued = [...of(200, 60_000), ...second, ...of(249, 120_000)];
+  await patient.issue(issued);
+  await answers(store);
+  late.length = 0;
+  // Replies wait from the second piece on.
+  proxy.hold(new RegExp(`unlink[^]*${second[0]?.[0]}`, 'i'));
+  const revoking = store.revokeAll('web', { subject: 'u' });
+  revoking.catch(() => {});
+  await waitFor(() => late.length > 0, { what: 'the time limit' });
+  return { proxy, patient, revoking, ids: issued.map(([id]) => id) };
+}
+
+test('late: a revocation of many goes on after a late reply, and counts every token', async () => {
+  const { proxy, patient, revoking, ids } = await many(TIMEOUT_MS);
+  expect(proxy.isHolding()).toBe(true);
+  proxy.release();
+  expect(await revoking).toBe(ids.length);
+  for (const id of ids) expect(await patient.find(id)).toEqual({});
+});
+
+test('late: a revocation of many goes on after its connection was lost', async () => {
+  const { proxy, patient, revoking, ids } = await many(TIMEOUT_MS);
+  proxy.release();
+  proxy.reset();
+  // Redis may have ended the second piece, whose reply is lost.
+  expect(await revoking).toBeGreaterThanOrEqual(ids.length - 200);
+  for (const id of ids) expect(await patient.find(id)).toEqual({});
+});
+
+test('late: a revocation of many that Redis stops to answer fails, and says how many were revoked', async () => {
+  const { proxy, patient, revoking, ids } = await many(50);
+  await expect(revoking).rejects.toMatchObject({ name: 'StoreUnavailable', revoked: 200 });
+  proxy.release();
+  await patient.revokeAll('web', { subject: 'u' });
+  for (const id of ids) expect(await patient.find(id)).toEqual({});
 });
