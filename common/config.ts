@@ -3,7 +3,8 @@ import { type Config, loadConfig, loadMounts } from '../service/config/config.ts
 import { ConfigError, ConfigErrors, issuesText, quote } from '../service/config/errors.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
 import { readSources } from '../service/config/sources.ts';
-import { type Listen, listenAddress } from '../service/config/values.ts';
+import { listenAddress } from '../service/config/values.ts';
+import type { Listen } from '../service/site/address.ts';
 import { UsageError } from './errors.ts';
 import { root } from './package.ts';
 

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { App } from './app.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
+import { needsRestart } from './config/settings.ts';
 import { KeyFilesError } from './jwt/jwt.ts';
 import { mountId } from './site/mount.ts';
 
@@ -71,13 +72,6 @@ function problemsOf(error: unknown): object {
 }
 
 /**
- * Settings that need a restart: addresses that Postern listens on, and the store, which has the tokens, except the
- * files with its secrets.
- */
-const FIXED =
-  /^(?!store_\w+_file$)(listen|api_listen|metrics_listen|delivery|socket_mode|store)(_|$)/;
-
-/**
  * Names what differs between two configurations, without values: some are secrets. `made` has texts such as
  * `changed log_level` and `removed mounts /media/`; `needRestart` has names. `files` are the key files of each.
  */
@@ -90,9 +84,9 @@ export function changesBetween(
   const names = [...new Set([...a.keys(), ...b.keys()])];
   const differ = names.filter((name) => !isDeepStrictEqual(a.get(name), b.get(name)));
   const made = differ
-    .filter((name) => !FIXED.test(name))
+    .filter((name) => !needsRestart(name))
     .map((name) => `${a.has(name) ? (b.has(name) ? 'changed' : 'removed') : 'added'} ${name}`);
-  return { made, needRestart: differ.filter((name) => FIXED.test(name)) };
+  return { made, needRestart: differ.filter(needsRestart) };
 }
 
 /** The settings, the entries of lists and the key files, by name. */

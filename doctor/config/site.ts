@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Listen } from '../../service/config/values.ts';
+import type { Listen } from '../../service/site/address.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';

@@ -1,10 +1,11 @@
 import { createSecureContext } from 'node:tls';
+import { isLoopback, type Listen } from '../site/address.ts';
 import { parseStoreUrl } from '../store/connection/url.ts';
 import { CLAIM, JWKS_EXAMPLE, KEY, withoutClaimNames } from './clients.ts';
 import { SECRETS } from './files.ts';
 import { sitesOverlap } from './mounts.ts';
 import { type Checked, type Settings, type ValidSettings, variableOf } from './settings.ts';
-import { type Add, isLoopback, type Listen, unseen, type Valid } from './values.ts';
+import { type Add, unseen, type Valid } from './values.ts';
 
 /** Checks between settings that have one value. */
 export function checkSettings(checked: Checked): void {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { isLoopback } from '../site/address.ts';
 import { hashSecret } from '../token/client.ts';
 import { file } from './files.ts';
 import { siteName, splitSite } from './mounts.ts';
 import {
   A_YEAR,
   flag,
-  isLoopback,
   isPlain,
   jwksFile,
   jwtName,
@@ -13,9 +13,11 @@ import {
   mapping,
   matching,
   oneOf,
+  PLACE,
   parsed,
   parseUrl,
   prefix,
+  WORD,
   wholeNumber,
 } from './values.ts';
 
@@ -29,7 +31,7 @@ const id = matching(
 function scopes(pathOf?: (text: string) => string, missing?: string) {
   const expected = 'a public prefix, such as /download/ or files.example:/media/';
   const scope = z.object({ site: siteName.exactOptional(), prefix: prefix(expected, pathOf) });
-  const item = z.string(expected).transform(splitSite).pipe(scope);
+  const item = z.string(expected).transform(splitSite).pipe(scope).meta(PLACE);
   return listOf('public prefixes', item, missing);
 }
 
@@ -124,11 +126,13 @@ const issuer = mapping({
   issuer: jwtName('exactly the iss claim of its JWTs: '),
   audience: jwtName('exactly the aud claim of its JWTs: '),
   jwks_uri: jwksUri.exactOptional(),
-  jwks_file: jwksFile.exactOptional(),
-  trusted_for: z.enum(
-    ['downloads', 'clients'],
-    'downloads, if it signs download tokens, or clients, if it calls the API',
-  ),
+  jwks_file: jwksFile.meta(PLACE).exactOptional(),
+  trusted_for: z
+    .enum(
+      ['downloads', 'clients'],
+      'downloads, if it signs download tokens, or clients, if it calls the API',
+    )
+    .meta(WORD),
   algorithms: listOf('algorithms', oneOf(...ALGORITHMS))
     .min(1, 'at least one algorithm')
     .transform((names) => [...new Set(names)])

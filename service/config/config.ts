@@ -1,5 +1,11 @@
 import type { z } from 'zod';
 import type { PageSettings } from '../pages/pages.ts';
+import {
+  addressesOf,
+  contradictions,
+  type InheritedSocket,
+  socketError,
+} from '../process/inherited.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
 import { EVENT_TYPES, type EventType } from '../webhooks/event.ts';
 import {
@@ -9,9 +15,8 @@ import {
   DEFAULT_ISSUER,
   requireKeys,
 } from './checks.ts';
-import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts';
+import { ConfigError, ConfigErrors, mayBeSecret, quote, type Source } from './errors.ts';
 import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
-import { checkInherited, type InheritedSocket, usable, withInherited } from './inherited.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { type Settings, TABLE } from './settings.ts';
 import { type Configured, type Path, readSources } from './sources.ts';
@@ -39,13 +44,20 @@ export function loadConfig(
   { onTerminal = false, sockets = [] }: Started = {},
 ): Config {
   const errors = new ConfigErrors();
-  const inherited = usable(sockets, errors);
+  const inherited = sockets.filter((socket, index) => {
+    const expected = socketError(socket, index, sockets);
+    if (expected === undefined) return true;
+    return errors.add({ field: 'LISTEN_FDNAMES', shown: quote(socket.name) }, expected);
+  });
   const outside = { env, readFile };
   const sources = readSources(outside, errors);
   const schema = withChecks(mapping(TABLE), (configured, add) => {
     const isSet = (name: string) => Object.hasOwn(sources.values, name);
-    checkInherited({ valid: configured, add, isSet }, inherited);
-    const valid = withInherited(configured, inherited);
+    const set = Object.entries(configured).filter(([name]) => isSet(name));
+    for (const [name, expected] of contradictions(inherited, Object.fromEntries(set))) {
+      add([name], expected);
+    }
+    const valid = { ...configured, ...addressesOf(inherited) };
     const checked = { valid, add, isSet };
     checkSettings(checked);
     checkMounts(valid, add);
@@ -55,7 +67,7 @@ export function loadConfig(
   });
   const values = parse(schema, sources, errors, outside);
   if (values === undefined || errors.issues.length > 0) throw new ConfigError(inOrder(errors));
-  return deepFreeze(toConfig(withInherited(values, inherited)));
+  return deepFreeze(toConfig({ ...values, ...addressesOf(inherited) }));
 }
 
 /** The mounts. Undefined if none are set, or with issues. */

@@ -58,24 +58,6 @@ export function quote(text: string): string {
 }
 
 /**
- * The settings and fields whose value a report may show: words and numbers, and addresses and paths. All others hold
- * a secret, the path of one, a name beside one, or a URL, which can contain a password.
- */
-export const SHOWN = {
-  words: [
-    ...['socket_mode', 'store_timeout_ms', 'store_replicas', 'expires_in', 'max_expires_in'],
-    ...['resume_for', 'max_resume_for', 'decision_ttl', 'jwt_leeway', 'cookie_samesite', 'format'],
-    ...['cookie_secure', 'cookie_partitioned', 'events', 'page_color', 'log_level', 'type'],
-    ...['style', 'path_argument', 'pass_arguments', 'max_age', 'trusted_for', 'algorithms'],
-  ],
-  places: [
-    ...['config', 'listen', 'api_listen', 'metrics_listen', 'delivery_listen', 'delivery_from'],
-    ...['store_ca_file', 'store_cert_file', 'webhook_allow', 'page_folder', 'mounts', 'public'],
-    ...['internal', 'site', 'prefix', 'paths', 'targets', 'jwks_file'],
-  ],
-};
-
-/**
  * A secret can be in the wrong setting: `POSTERN_LISTEN=web:<key>`. Each generated key or token has a run of 12
  * letters and digits, or letters of both cases side by side. A password follows a colon, or is in front of an @.
  * After a colon, only a port, a path and IPv6 are shown.
@@ -83,18 +65,17 @@ export const SHOWN = {
 const MAY_BE_SECRET = /[A-Za-z0-9]{12}|[a-z0-9][A-Z]|[A-Z][a-z0-9]|:\d*[^\d/:\],\s]|[@?]/;
 
 /** An address or a path. Without a slash or a colon, a text with dots could be a password. */
-const PLACE = /^[\d.]+$|[/:]|\.(?:ya?ml|json|pem|crt|key)$/;
+const PLACE_FORM = /^[\d.]+$|[/:]|\.(?:ya?ml|json|pem|crt|key)$/;
 
 export const mayBeSecret = (text: string) => MAY_BE_SECRET.test(text);
 
-/** What a report may show of the value of a setting or a field; undefined: nothing. */
-export function shown(name: string, value: unknown): string | undefined {
+/** What a report may show of a value that the table of settings calls a word or a place; undefined: nothing. */
+export function shown(kind: unknown, value: unknown): string | undefined {
   if (Array.isArray(value)) return 'a list';
   if (value === null) return 'nothing';
   if (typeof value === 'object') return 'a mapping';
   const text = String(value);
-  const isWord = SHOWN.words.includes(name) && text.length <= 12;
-  const isPlace = SHOWN.places.includes(name) && PLACE.test(text);
-  if (value === undefined || mayBeSecret(text) || !(isWord || isPlace)) return undefined;
+  const isKind = kind === 'word' ? text.length <= 12 : kind === 'place' && PLACE_FORM.test(text);
+  if (value === undefined || mayBeSecret(text) || !isKind) return undefined;
   return typeof value === 'string' ? quote(text) : text;
 }

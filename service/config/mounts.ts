@@ -1,5 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { CREDENTIALS, readCredentials } from '../s3/credentials.ts';
+import { bucketHostError } from '../s3/sign.ts';
 import { type Mount, mountId } from '../site/mount.ts';
 import { isToken } from '../token/token.ts';
 import { outside, readText } from './files.ts';
@@ -12,11 +14,12 @@ import {
   matching,
   oneOf,
   origin,
+  PLACE,
   parsed,
   prefix,
-  type Report,
   unseen,
   type Valid,
+  WORD,
   wholeNumber,
   withChecks,
 } from './values.ts';
@@ -31,54 +34,16 @@ const endpoint = origin(ENDPOINT).refine((text) => {
   return HOST_NAME.test(hostname) || isIPv6(hostname.slice(1, -1));
 }, ENDPOINT);
 
-/** An access key ID, a secret access key or a session token. */
-const ACCESS_KEY = /^[\x21-\x7e]{1,4096}$/;
-
-/** The variables that the tools of AWS use as well. Only the session token may be absent. */
-const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
-
-/** The names in a file of `aws configure export-credentials`, in the same order. */
-const NAMES = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'] as const;
-
-const FILE = 'path of a JSON file with AccessKeyId, SecretAccessKey and, if needed, SessionToken';
-
 /** A word cannot be a path: a relative one begins with a dot. */
-const credentials = parsed(`environment, or the ${FILE}`, (text, report) => {
-  if (text === 'environment') return read(VARIABLES, outside.env, 'environment', report);
-  if (!/^\.{0,2}\//.test(text)) return undefined;
-  const content = readText(text, report);
-  return content === undefined ? undefined : read(NAMES, object(content), FILE, report);
+const credentials = parsed(CREDENTIALS, (text, report) => {
+  if (text !== 'environment' && !/^\.{0,2}\//.test(text)) return undefined;
+  const from = text === 'environment' ? outside.env : readText(text, report);
+  const found = from === undefined ? undefined : readCredentials(from);
+  return typeof found === 'string' ? report(found) : found;
 });
 
-/** Empty if the text is not an object in JSON. The error is dropped: it may quote the file. */
-function object(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
-
-function read(
-  names: readonly string[],
-  values: Readonly<Record<string, unknown>>,
-  expected: string,
-  report: Report,
-) {
-  const [id = '', secret = '', token = ''] = names.map((name) => String(values[name] ?? ''));
-  const areValid = [id, secret, token || 'none'].map((value) => ACCESS_KEY.test(value));
-  const invalid = names.filter((_, index) => !areValid[index]).join(' and ');
-  if (invalid !== '')
-    return report(`${expected}, with ASCII characters without spaces in ${invalid}`);
-  return {
-    accessKeyId: id,
-    secretAccessKey: secret,
-    ...(token !== '' && { sessionToken: token }),
-  };
-}
-
 const storageFields = mapping({
-  type: z.literal('s3', 's3, the only type of storage'),
+  type: z.literal('s3', 's3, the only type of storage').meta(WORD),
   endpoint,
   region: matching(
     /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
@@ -105,26 +70,9 @@ export type StorageSettings = z.output<typeof storage>;
 
 type StorageFields = Valid<z.output<typeof storageFields>>;
 
-function checkStorage(fields: StorageFields, add: Add): void {
-  const problem = fields.style === 'virtual-host' && bucketHostProblem(fields);
-  if (problem) add(['style'], problem);
-}
-
-/** The bucket becomes part of the host. */
-function bucketHostProblem({ bucket = '', endpoint = '' }: StorageFields): string | undefined {
-  if (!/^[a-z0-9.-]*$/.test(bucket)) {
-    return 'path: a host name cannot have the upper-case letters and _ of this bucket';
-  }
-  if (bucket.includes('.') && endpoint.startsWith('https:')) {
-    return 'path: the certificate of the storage does not cover a bucket with a dot';
-  }
-  if (bucket === '' || endpoint === '') return undefined;
-  const url = new URL(endpoint);
-  const { hostname } = url;
-  // An invalid host, such as media.10.0.0.5, changes nothing. A report must show neither of them.
-  url.hostname = `${bucket}.${hostname}`;
-  if (url.hostname !== hostname) return undefined;
-  return 'path: the bucket and the endpoint do not form a host name';
+function checkStorage({ style, bucket, endpoint }: StorageFields, add: Add): void {
+  const problem = style === 'virtual-host' && bucketHostError(bucket, endpoint);
+  if (problem) add(['style'], `path: ${problem}`);
 }
 
 /** The prefix `/` contains every other prefix. */
@@ -153,7 +101,8 @@ const SITE =
 export const siteName = z
   .string(SITE)
   .toLowerCase()
-  .regex(/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?$/, SITE);
+  .regex(/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?$/, SITE)
+  .meta(PLACE);
 
 const ARGUMENT = "a query argument's name of letters, digits, _ and -, such as file";
 
@@ -161,7 +110,8 @@ const ARGUMENT = "a query argument's name of letters, digits, _ and -, such as f
 const queryArgument = z
   .string(ARGUMENT)
   .refine((name) => name !== 'token', 'a name other than token: that argument holds the token')
-  .regex(/^[A-Za-z0-9_-]+$/, ARGUMENT);
+  .regex(/^[A-Za-z0-9_-]+$/, ARGUMENT)
+  .meta(WORD);
 
 const MISSING = 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/';
 

@@ -1,28 +1,32 @@
 import { z } from 'zod';
+import { PAGE_FOLDER, readPageFolder } from '../pages/folder.ts';
+import { LOOPBACK } from '../site/address.ts';
 import { EVENT_TYPES } from '../webhooks/event.ts';
 import { apiKeyList, issuerList } from './clients.ts';
-import { caFile, certFile, keyFile, pageFolder, passwordFile, secretsFile } from './files.ts';
+import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';
 import { mountList } from './mounts.ts';
 import {
   A_YEAR,
   type Add,
   addressRanges,
+  FILE_PATH,
   flag,
   HOST_NAME,
   jwksFile,
   jwtName,
-  LOOPBACK,
   listenAddress,
   listenAddressOrOff,
   matching,
   oneOf,
   origin,
+  PLACE,
   parsed,
   socketMode,
   storeUrl,
   textList,
   udpAddress,
   type Valid,
+  WORD,
   webhookUrl,
   wholeNumber,
 } from './values.ts';
@@ -47,63 +51,86 @@ const pageLinks = textList(
   }),
 );
 
+const pageFolder = parsed(PAGE_FOLDER, (folder, report) =>
+  FILE_PATH.test(folder) ? readPageFolder(folder, report) : undefined,
+);
+
 /**
  * Every setting: what its value must be, the default, and its meaning in docs/reference/configuration.md and `--help`. `absent`
- * says what applies without a value. A variable has the name of its setting in upper case, after `POSTERN_`.
+ * says what applies without a value, `restart` that a reload does not change it. A variable has the name of its setting in upper case, after `POSTERN_`.
  */
 export const TABLE = {
   listen: listenAddress
     .prefault('unix:/run/postern/gate.sock')
-    .describe('address of the gate, for nginx only'),
-  api_listen: listenAddressOrOff
-    .prefault('127.0.0.1:7301')
-    .describe('address of the API, or `off`: [no API](../operate/scaling.md#gates-without-an-api)'),
+    .meta({ description: 'address of the gate, for nginx only', restart: true }),
+  api_listen: listenAddressOrOff.prefault('127.0.0.1:7301').meta({
+    description:
+      'address of the API, or `off`: [no API](../operate/scaling.md#gates-without-an-api)',
+    restart: true,
+  }),
   metrics_listen: listenAddress.optional().meta({
+    restart: true,
     description: 'separate address for `/metrics`, `/readyz` and `/livez`',
     absent: 'the API, unless processes share it',
   }),
-  delivery_listen: udpAddress
-    .optional()
-    .describe('UDP address for [what nginx sent](../guides/delivery.md)'),
-  delivery_from: addressRanges
-    .default(LOOPBACK)
-    .describe('addresses that may report it; required if the UDP address is not loopback'),
-  socket_mode: socketMode.prefault('0660').describe('mode of a Unix socket'),
+  delivery_listen: udpAddress.optional().meta({
+    description: 'UDP address for [what nginx sent](../guides/delivery.md)',
+    restart: true,
+  }),
+  delivery_from: addressRanges.default(LOOPBACK).meta({
+    description: 'addresses that may report it; required if the UDP address is not loopback',
+    restart: true,
+  }),
+  socket_mode: socketMode
+    .prefault('0660')
+    .meta({ description: 'mode of a Unix socket', restart: true }),
 
-  store: storeUrl
-    .prefault('memory:')
-    .describe('where tokens are stored: see [Redis](../operate/redis.md)'),
+  store: storeUrl.prefault('memory:').meta({
+    description: 'where tokens are stored: see [Redis](../operate/redis.md)',
+    restart: true,
+  }),
   // No braces, which would determine the slot of a key in a cluster, and no characters of a pattern.
   store_prefix: matching(
     /^[A-Za-z0-9:._/-]{1,64}$/,
     '1 to 64 letters, digits or : . _ / -, such as postern:',
   )
     .prefault('postern:')
-    .describe('prefix of each key in Redis'),
+    .meta({ description: 'prefix of each key in Redis', restart: true }),
   store_timeout_ms: wholeNumber('milliseconds', 10, 10_000)
     .prefault(250)
-    .describe('time for Redis to answer'),
-  store_replicas: wholeNumber('replicas', 0, 10)
-    .prefault(0)
-    .describe(
+    .meta({ description: 'time for Redis to answer', restart: true }),
+  store_replicas: wholeNumber('replicas', 0, 10).prefault(0).meta({
+    description:
       '[replicas that acknowledge](../operate/redis.md#acknowledged-by-replicas) revocations and first uses',
-    ),
+    restart: true,
+  }),
   store_password_file: passwordFile.optional().describe('password for Redis'),
   store_ca_file: caFile
     .optional()
-    .meta({ description: 'CA certificates for TLS', absent: 'the CAs of Node.js' }),
-  store_cert_file: certFile.optional().describe('client certificate for TLS'),
+    .meta({ description: 'CA certificates for TLS', absent: 'the CAs of Node.js' })
+    .meta(PLACE),
+  store_cert_file: certFile.optional().describe('client certificate for TLS').meta(PLACE),
   store_key_file: keyFile.optional().describe('key of the client certificate'),
   store_server_name: matching(HOST_NAME, 'the host name in the certificates, such as redis.example')
     .optional()
-    .meta({ description: 'name in the certificates', absent: 'the host that Postern connects to' }),
-  store_sentinel_username: credential.optional().describe('user name for the sentinels'),
-  store_sentinel_password: credential.optional().describe('password for the sentinels'),
+    .meta({
+      restart: true,
+      description: 'name in the certificates',
+      absent: 'the host that Postern connects to',
+    }),
+  store_sentinel_username: credential
+    .optional()
+    .meta({ description: 'user name for the sentinels', restart: true }),
+  store_sentinel_password: credential
+    .optional()
+    .meta({ description: 'password for the sentinels', restart: true }),
 
-  mounts: mountList.meta({
-    description: 'public and internal prefixes',
-    absent: 'required',
-  }),
+  mounts: mountList
+    .meta({
+      description: 'public and internal prefixes',
+      absent: 'required',
+    })
+    .meta(PLACE),
   api_keys: apiKeyList.optional().describe('clients that may issue tokens'),
 
   expires_in: wholeNumber('seconds', 1, A_YEAR)
@@ -139,11 +166,12 @@ export const TABLE = {
     .describe('name of the site on the [pages for people](../guides/pages.md#your-brand)'),
   page_color: matching(/^#[0-9a-f]{6}$/i, 'a color of six hex digits, such as #1d4ed8')
     .optional()
-    .meta({ description: 'color of the buttons', absent: '`#1d4ed8`' }),
+    .meta({ description: 'color of the buttons', absent: '`#1d4ed8`' })
+    .meta(WORD),
   page_links: pageLinks.optional().describe('links on each page'),
-  page_folder: pageFolder.optional().describe('logo, languages and own pages'),
+  page_folder: pageFolder.optional().describe('logo, languages and own pages').meta(PLACE),
 
-  cookie_samesite: sameSite.prefault('lax').describe("`SameSite` of Postern's cookies"),
+  cookie_samesite: sameSite.prefault('lax').describe("`SameSite` of Postern's cookies").meta(WORD),
   cookie_secure: flag.prefault(true).describe("`Secure` of Postern's cookies"),
   cookie_partitioned: flag
     .prefault(true)
@@ -154,7 +182,8 @@ export const TABLE = {
     .meta({
       description: '[events](../guides/webhooks.md#events) that are recorded',
       absent: 'all with a webhook, else none',
-    }),
+    })
+    .meta(WORD),
   webhook_url: webhookUrl
     .optional()
     .describe('where Postern sends events: [webhooks](../guides/webhooks.md)'),
@@ -187,6 +216,28 @@ export interface Checked {
   /** Whether a setting has a value, valid or not. */
   readonly isSet: (name: string) => boolean;
   readonly add: Add;
+}
+
+/** Whether a reload cannot change a setting. */
+export const needsRestart = (name: string) => Boolean(metaAt([name]).restart);
+
+/** What the table says about the field at a path, such as `['mounts', 0, 'storage', 'bucket']`. */
+export function metaAt(path: readonly PropertyKey[]): z.GlobalMeta {
+  let shape: Readonly<Record<PropertyKey, z.ZodType>> = TABLE;
+  const meta: z.GlobalMeta = {};
+  for (const name of path) {
+    if (typeof name !== 'string') continue;
+    let field: z.ZodType | undefined = Object.hasOwn(shape, name) ? shape[name] : undefined;
+    shape = {};
+    Object.assign(meta, { shown: undefined });
+    while (field !== undefined) {
+      Object.assign(meta, field.meta());
+      if (field instanceof z.ZodObject) shape = field.shape;
+      const inner = field.def as { innerType?: z.ZodType; element?: z.ZodType; in?: z.ZodType };
+      field = inner.innerType ?? inner.element ?? inner.in;
+    }
+  }
+  return meta;
 }
 
 /** Settings that the environment cannot hold. */

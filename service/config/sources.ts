@@ -3,7 +3,14 @@ import { apiKeysOfText } from './clients.ts';
 import { type ConfigErrors, type Source, shown } from './errors.ts';
 import { type Environment, type Outside, readText } from './files.ts';
 import { mountsOfText } from './mounts.ts';
-import { API_VARIABLES, CONFIG_VARIABLE, FILE_ONLY, SETTINGS, variableOf } from './settings.ts';
+import {
+  API_VARIABLES,
+  CONFIG_VARIABLE,
+  FILE_ONLY,
+  metaAt,
+  SETTINGS,
+  variableOf,
+} from './settings.ts';
 import { suggest } from './values.ts';
 
 export type Path = readonly PropertyKey[];
@@ -18,7 +25,7 @@ export function readSources(outside: Outside, errors: ConfigErrors) {
   const ofEnvironment = readEnvironment(env);
   const path = env[CONFIG_VARIABLE];
   const add = (expected: string) =>
-    errors.add({ field: CONFIG_VARIABLE, shown: shown('config', path) }, expected);
+    errors.add({ field: CONFIG_VARIABLE, shown: shown('place', path) }, expected);
   const text = path && readText(path, add, outside);
   const file = path && text !== undefined ? parseYaml(path, text, errors) : undefined;
   /** By the name of the setting. A variable replaces the whole value of the file. */
@@ -47,8 +54,7 @@ export function readSources(outside: Outside, errors: ConfigErrors) {
       return {
         field: [start, ...fields].join('.').replaceAll('.[', '['),
         where: isOfFile ? file?.whereIs(steps) : undefined,
-        // The last name is that of the setting or the field.
-        shown: shown(String(steps.findLast((step) => typeof step === 'string')), value),
+        shown: shown(metaAt(steps).shown, value),
       };
     },
   };
@@ -141,7 +147,12 @@ function parseYaml(path: string, text: string, errors: ConfigErrors) {
   }
   return {
     values: values as Readonly<Record<PropertyKey, unknown>>,
-    whereIs: (path: Path) => whereIs(startOf(contents, contents, path)),
+    /** The line of the value at a path, or of the nearest one above it. */
+    whereIs(path: Path): string {
+      const node = document.getIn(path, true);
+      if (yaml.isNode(node) || path.length === 0) return whereIs(Object(node).range?.[0]);
+      return this.whereIs(path.slice(0, -1));
+    },
   };
 }
 
@@ -158,15 +169,3 @@ const EXPECTED: Partial<Record<yaml.ErrorCode, string>> = {
   TAG_RESOLVE_FAILED: 'no tag: a value that begins with ! needs quotes',
   UNEXPECTED_TOKEN: 'quotes around a value that begins with [ or {, such as "[::1]:7300"',
 };
-
-type Node = yaml.Node | null;
-
-/** The offset of the key or the list item at a path, or of the nearest one above it. */
-function startOf(node: Node, start: Node, [step, ...path]: Path): number | undefined {
-  if (yaml.isMap<yaml.Scalar<string>, Node>(node)) {
-    const pair = node.items.find(({ key }) => key.value === step);
-    if (pair) return startOf(pair.value, pair.key, path);
-  }
-  const item = yaml.isSeq<Node>(node) ? node.items[Number(step)] : undefined;
-  return item ? startOf(item, item, path) : start?.range?.[0];
-}

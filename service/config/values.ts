@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { closestMatch } from 'leven';
 import { z } from 'zod';
-import { addressRangeError, isWithin } from '../site/address.ts';
+import { addressRangeError, type Listen, type UdpAddress } from '../site/address.ts';
 import { prefixError } from '../site/path.ts';
 import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
 import type { CamelCase } from '../token/grant-fields.ts';
@@ -9,8 +9,18 @@ import type { CamelCase } from '../token/grant-fields.ts';
 // The message of a schema follows "expected: " in a report, and docs/reference/configuration.md and --help show it. It describes
 // a valid value, with an example.
 
+/**
+ * What a report may show of a value: `.meta(WORD)` a word or a number, `.meta(PLACE)` an address or a path. All others
+ * hold a secret, the path of one, a name beside one, or a URL, which can contain a password.
+ */
+export const WORD = { shown: 'word' } as const;
+export const PLACE = { shown: 'place' } as const;
+
 export const matching = (pattern: RegExp, expected: string) =>
   z.string(expected).regex(pattern, expected);
+
+/** The path of a file or folder. */
+export const FILE_PATH = /^[^\p{Cc}\s-]\P{Cc}*$/u;
 
 /** Returns undefined, so that a function can return the result for an invalid value. */
 export type Report = (problem: string) => undefined;
@@ -60,23 +70,26 @@ export function wholeNumber(unit: string, min: number, max: number) {
   const expected = `${min} to ${max} ${unit}`;
   return digits(expected)
     .pipe(matching(/^\d{1,15}$/, expected).transform(Number))
-    .refine((number) => number >= min && number <= max, expected);
+    .refine((number) => number >= min && number <= max, expected)
+    .meta(WORD);
 }
 
-export const flag = z.union(
-  [z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' })],
-  'true or false',
-);
+export const flag = z
+  .union(
+    [z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' })],
+    'true or false',
+  )
+  .meta(WORD);
 
 export const oneOf = <const T extends readonly string[]>(...words: T) =>
-  z.enum(words, `one of ${words.join(', ')}`);
+  z.enum(words, `one of ${words.join(', ')}`).meta(WORD);
 
 const RANGES = 'a list of addresses and ranges, such as 127.0.0.1,10.0.0.0/24';
 
 export const addressRanges = textList(
   RANGES,
   z.string().refine((range) => addressRangeError(range) === undefined, RANGES),
-);
+).meta(PLACE);
 
 export const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 
@@ -129,41 +142,34 @@ export function prefix(expected: string, pathOf = (text: string) => text, it = '
   return parsed(expected, (text, report) => {
     const problem = prefixError(pathOf(text));
     return problem === undefined ? text : report(`${expected}: ${it} ${problem}`);
-  });
-}
-
-interface Opened {
-  /** The descriptor of a socket that the supervisor has opened there. */
-  readonly fd?: number;
-}
-
-/** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
-export type Listen = UdpAddress | (Opened & { readonly path: string });
-
-export interface UdpAddress extends Opened {
-  readonly host: string;
-  readonly port: number;
+  }).meta(PLACE);
 }
 
 const LISTEN = 'host:port, [IPv6]:port or unix:/path, such as 127.0.0.1:7300';
 
 export const listenAddress = parsed<Listen>(LISTEN, (text) =>
   text.startsWith('unix:') ? parseSocket(text.slice('unix:'.length)) : parseAddress(text),
-);
+).meta(PLACE);
 
 /** An address, or `off` for no listener, which YAML 1.1 reads as false. */
-export const listenAddressOrOff = z.union(
-  [z.literal(['off', false]).transform((): 'off' => 'off'), listenAddress],
-  `${LISTEN}; or off, for no API`,
-);
+export const listenAddressOrOff = z
+  .union(
+    [z.literal(['off', false]).transform((): 'off' => 'off'), listenAddress],
+    `${LISTEN}; or off, for no API`,
+  )
+  .meta(PLACE);
 
-export const udpAddress = parsed('host:port or [IPv6]:port, such as 127.0.0.1:7302', parseAddress);
+export const udpAddress = parsed(
+  'host:port or [IPv6]:port, such as 127.0.0.1:7302',
+  parseAddress,
+).meta(PLACE);
 
 /** Permissions of a Unix socket, as in chmod(1). YAML reads 0660 as the number 660. */
 export const socketMode = digits('one of 0600, 0660, 0666')
   .transform((mode) => mode.padStart(4, '0'))
   .pipe(oneOf('0600', '0660', '0666'))
-  .transform((mode) => Number.parseInt(mode, 8));
+  .transform((mode) => Number.parseInt(mode, 8))
+  .meta(WORD);
 
 /** The size of the kernel's sockaddr_un on every system, in bytes. */
 const MAX_SOCKET_PATH_BYTES = 103;
@@ -180,12 +186,6 @@ function parseAddress(text: string): UdpAddress | undefined {
   const isHost = isIPv4(plain) || (HOST_NAME.test(plain) && !/(^|\.)\d+$/.test(plain));
   const isLegal = bracketed === undefined ? isHost : isIPv6(bracketed);
   return isLegal && port >= 1 && port <= 65_535 ? { host: bracketed ?? plain, port } : undefined;
-}
-
-export const LOOPBACK = ['127.0.0.0/8', '::1'];
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || isWithin(host.replace(/^\[|\]$/g, ''), LOOPBACK);
 }
 
 /** Returns a check for duplicates: whether a value is undefined, or occurs for the first time. */

@@ -31,6 +31,24 @@ export function storageUrl({ endpoint, bucket, prefix, style }: StorageLocation)
   return url;
 }
 
+/** Why a bucket cannot become part of the host, as a phrase for a message; undefined if it can. */
+export function bucketHostError(bucket = '', endpoint = ''): string | undefined {
+  if (!/^[a-z0-9.-]*$/.test(bucket)) {
+    return 'a host name cannot have the upper-case letters and _ of this bucket';
+  }
+  if (bucket.includes('.') && endpoint.startsWith('https:')) {
+    return 'the certificate of the storage does not cover a bucket with a dot';
+  }
+  if (bucket === '' || endpoint === '') return undefined;
+  const url = new URL(endpoint);
+  const { hostname } = url;
+  // An invalid host, such as media.10.0.0.5, changes nothing. A report must show neither of them.
+  url.hostname = `${bucket}.${hostname}`;
+  return url.hostname === hostname
+    ? 'the bucket and the endpoint do not form a host name'
+    : undefined;
+}
+
 /**
  * Signs a GET for an object: AWS Signature Version 4 in the query, for the header `host` only.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html

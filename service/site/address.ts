@@ -112,3 +112,22 @@ export function networkOf(address: string): string | undefined {
   );
   return `${groups.join(':').replace(/(^|:)0(:0)*$/, '')}::/64`;
 }
+
+interface Opened {
+  /** The descriptor of a socket that the supervisor has opened there. */
+  readonly fd?: number;
+}
+
+/** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
+export type Listen = UdpAddress | (Opened & { readonly path: string });
+
+export interface UdpAddress extends Opened {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const LOOPBACK = ['127.0.0.0/8', '::1'];
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || isWithin(host.replace(/^\[|\]$/g, ''), LOOPBACK);
+}

@@ -14,27 +14,31 @@ service/site/: node:net
   Paths, mounts and addresses depend on no token.
 service/token/: service/site/ service/pieces.ts node:crypto
   A token depends on no framework, store or clock.
-service/decide/: service/site/ service/token/ node:crypto
+service/decide/: service/site/ service/token/
   A decision depends on no framework, store or clock.
-service/store/: service/site/ service/token/ service/webhooks/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
+service/store/: service/token/ service/webhooks/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
   The store keeps grants. It uses neither HTTP nor the configuration.
-service/jwt/: service/site/ service/token/ service/problem.ts service/field-schemas.ts jose zod node:
+service/jwt/: service/site/ service/token/ service/field-schemas.ts jose zod node:
   JWTs are verified and signed without HTTP and without the store.
 service/s3/: service/site/ node:crypto
   A signature depends only on the request and the time. A mount gets the function as an argument.
 service/webhooks/: service/site/ service/token/ service/coalesce.ts service/rate-limit.ts pino node:
   Events get their store and their metrics as arguments.
-service/metrics/: service/token/ service/decide/ prom-client node:
+service/metrics/: service/token/ service/decide/ prom-client
   Only metrics have labels. They wrap other functions to measure them.
-service/config/: service/site/ service/token/ service/decide/ service/webhooks/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
+service/pages/folder.ts: service/pages/texts.ts zod node:
+  The files of an operator's folder become texts and pages. They know no setting.
+service/process/inherited.ts: service/site/ node:
+  Sockets that a supervisor opened are compared with values, not with settings.
+service/config/: service/s3/ service/process/inherited.ts service/site/ service/token/ service/webhooks/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
   The configuration is only read and checked. It starts no server and no connection.
-service/gate/: service/site/ service/token/ service/decide/ service/webhooks/event.ts service/problem.ts service/field-schemas.ts service/pages/ service/metrics/ pino content-disposition node:
+service/gate/: service/site/ service/token/ service/decide/ service/webhooks/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
   The gate gets the decision as an argument. It imports neither a store nor the API.
 service/pages/: service/rate-limit.ts hono node:crypto node:http
   A page is made from a code, a name and a time. It knows no decision.
 service/pages/browser/: service/pages/texts.ts client-zip
   The script of a list runs in the browser. Of texts.ts it has only the types.
-service/api/: service/site/ service/token/ service/webhooks/event.ts service/problem.ts service/field-schemas.ts service/rate-limit.ts service/pieces.ts hono zod pino node:
+service/api/: service/token/ service/webhooks/event.ts service/problem.ts service/field-schemas.ts service/rate-limit.ts service/pieces.ts hono zod pino node:
   The API gets its functions as arguments. It imports neither a store nor the gate.
 service/delivery/: service/site/ service/token/ service/webhooks/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino
   Lines of nginx are collected without sockets. They change counters, not decisions.
@@ -76,10 +80,14 @@ bench/: test/harness/ node: ioredis
 const boundaries = [...BOUNDARIES.matchAll(/^(\S+):(.*)\n {2}(.+)$/gm)].map(
   ([, part = '', allowed = '', why]) => ({
     part,
-    allowed: [part, ...allowed.trim().split(' ')],
+    allowed: [part, ...allowed.split(' ').filter(Boolean)],
     why,
   }),
 );
+
+/** Whether an entry of the table allows an import. */
+const allows = (one: string, target: string) =>
+  /\/$|\.ts$|^node:$/.test(one) ? target.startsWith(one) : target === one;
 
 const IMPORT = /(?:^|[^.\w])(?:import|from)\s*\(?\s*'([\w@.][^'\s]*)'/g;
 
@@ -99,16 +107,17 @@ function importsOf(file: string, source: string): Import[] {
   });
 }
 
-/** What forbids an import; undefined if nothing does. */
-function violation({ file, target }: Import): string | undefined {
-  const boundary = boundaries
+const boundaryOf = (file: string) =>
+  boundaries
     .filter(({ part }) => file.startsWith(part))
     .sort((a, b) => b.part.length - a.part.length)[0];
+
+/** What forbids an import; undefined if nothing does. */
+function violation({ file, target }: Import): string | undefined {
+  const boundary = boundaryOf(file);
   if (boundary === undefined) return undefined;
   const { allowed, why } = boundary;
-  const isAllowed = [...allowed, 'package.json'].some((one) =>
-    /\/$|\.ts$|^node:$/.test(one) ? target.startsWith(one) : target === one,
-  );
+  const isAllowed = [...allowed, 'package.json'].some((one) => allows(one, target));
   return isAllowed ? undefined : `${file} may not import ${target}. ${why}`;
 }
 
@@ -125,10 +134,23 @@ describe('boundaries: a file imports only what its part of the project may use',
     boundaries.some(({ part }) => file.startsWith(part)),
   );
 
+  const found = files.flatMap((file) => importsOf(file, textOf(file)));
+
   test('each import between the parts of the project is allowed', () => {
-    const found = files.flatMap((file) => importsOf(file, textOf(file)));
     expect(found.length).toBeGreaterThan(500);
     expect(found.map(violation).filter((message) => message !== undefined)).toEqual([]);
+  });
+
+  test('each permission is used', () => {
+    const unused = boundaries.flatMap(({ part, allowed: [, ...others] }) =>
+      others
+        .filter(
+          (one) =>
+            !found.some((each) => boundaryOf(each.file)?.part === part && allows(one, each.target)),
+        )
+        .map((one) => `${part}: ${one}`),
+    );
+    expect(unused).toEqual([]);
   });
 
   test.each([
