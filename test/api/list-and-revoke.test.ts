@@ -158,18 +158,11 @@ test.each([
   ...['client=other', 'client=ops', 'client=other&subject=a', 'client=WEB', 'client=web%20'].map(
     (query) => [query, KEY, 403, 'insufficient_scope'] as const,
   ),
-  ...[
-    '',
-    'subject=',
-    'subject=a&subject=b',
-    'sub=a',
-    'Subject=a',
-    'client=',
-    'client=web&sub=a',
-  ].map((query) => [query, ADMIN_KEY, 400, 'invalid_request'] as const),
-  ...['client=web&client=web', 'Client=web', 'client=web&path=/a'].map(
-    (query) => [query, ADMIN_KEY, 400, 'invalid_request'] as const,
-  ),
+  ...`subject= subject=a&subject=b sub=a Subject=a client= client=web&sub=a client=web&client=web
+    Client=web client=web&path=/a`
+    .split(/\s+/)
+    .concat('')
+    .map((query) => [query, ADMIN_KEY, 400, 'invalid_request'] as const),
 ])('revoke: DELETE /tokens?%s revokes nothing', async (query, key, status, code) => {
   const { ask, left } = await threeClients();
   expect(await ask(`DELETE /tokens?${query}`, { key })).toMatchObject({ status, body: { code } });

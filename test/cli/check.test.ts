@@ -132,7 +132,8 @@ test('check, start and reload: no output shows a JWT in place of the path of a k
   expect(errors).toHaveLength(2);
   const env = { POSTERN_CONFIG: path };
   for (const words of [['check'], ['check', '--json'], ['serve']]) {
-    const { stdout, stderr } = await postern(words, folder, { env });
+    const { code, stdout, stderr } = await postern(words, folder, { env });
+    expect(code).toBe(2);
     expectHidden(stdout + stderr, secrets);
   }
   expectHidden(service.stdout() + service.stderr(), secrets);

@@ -75,16 +75,14 @@ describe('types of postern/client', () => {
   });
 });
 
-describe('the published types', () => {
+test('the published types have each field of a request with its description and bounds', () => {
   const text = clientTypes();
-
-  test('have each field of a request with its description and bounds', () => {
-    for (const name of Object.keys(GRANT_FIELDS)) expect(text).toContain(`  readonly ${name}?: `);
-    expect(text).toMatch(
-      / {2}\/\*\* Number of requesters .*\. From 1 to 1000\. \*\/\n {2}readonly max_uses\?: number \| undefined;\n/,
-    );
-    expect(text).toContain('  readonly prefix?: never | undefined;\n');
-    expect(text).toContain('  readonly path?: never | undefined;\n');
-    expect(text).not.toMatch(/import|zod|9007199254740991/);
-  });
+  for (const name of Object.keys(GRANT_FIELDS)) expect(text).toContain(`  readonly ${name}?: `);
+  expect(text).toMatch(
+    / {2}\/\*\* Number of requesters .*\. From 1 to 1000\. \*\/\n {2}readonly max_uses\?: number \| undefined;\n/,
+  );
+  for (const name of ['prefix', 'path']) {
+    expect(text).toContain(`  readonly ${name}?: never | undefined;\n`);
+  }
+  expect(text).not.toMatch(/import|zod|9007199254740991/);
 });

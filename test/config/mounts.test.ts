@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { fieldsOf } from '../support/fixtures.ts';
 import {
   errorOf,
   expectIssue,
@@ -8,7 +9,6 @@ import {
   loadFile,
   loadWith,
 } from '../support/load-config.ts';
-import { rowsOf } from '../support/rows.ts';
 
 /** An entry of the variable, or one of its fields. */
 const AT = expect.stringMatching(/^POSTERN_MOUNTS\[\d\]/);
@@ -45,45 +45,13 @@ mounts:
   ]);
 });
 
-test.each(
-  rowsOf({
-    'at least one mount': [''],
-    'one =': ['/download/', '/download/=/a/=/b/', '/download/=/protected/,'],
-    'end with a slash': ['/download=/protected/', '/download/=/protected', '=/protected/'],
-    'start with a slash': ['download/=/protected/', '/download/=protected/'],
-    'empty segment': ['/download//a/=/protected/'],
-    'dot segment': ['/download/=/../etc/'],
-    backslash: ['/down\\load/=/protected/'],
-    'control character': ['/down\nload/=/protected/'],
-    'every internal prefix is under /': ['/=/protected/'],
-    'every public prefix is under /': ['/download/=/'],
-    'without ~ and a token': [`/a/~${TOKEN}/=/protected/`],
-    'no port': ['files.example:8080:/download/=/protected/'],
-    'no regular expression': ['~^www\\.:/download/=/protected/'],
-    'no dot': ['.files.example:/download/=/protected/', 'files.example.:/download/=/protected/'],
-    // An invalid site is not a mount of every site.
-    'a site': [':/a/=/b/', 'bücher.example:/download/=/protected/', '/a/=/x/,.s:/a/=/y/'],
-    once: ['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'],
-    // A mount that would serve itself is a loop.
-    'is the same as the public prefix /a/': ['/a/=/a/'],
-    'is under the public prefix /a/': ['/a/=/a/b/'],
-    'contains the public prefix /a/b/': ['/a/b/=/a/'],
-    'contains the public prefix /x/y/': ['/a/=/x/,/x/y/=/z/'],
-    'is under the public prefix /x/': ['/a/=/x/y/,/x/=/z/'],
-    'is the same as the public prefix /x/': [
-      ...['/a/=/x/,s:/x/=/z/', 's:/a/=/x/,/x/=/z/', 's:/a/=/x/,S:/x/=/z/'],
-    ],
-    // Internal prefixes that nest unlike the public ones.
-    'not below /p/': [
-      ...['/a/=/p/,/b/=/p/sub/', '/b/=/p/sub/,/a/=/p/', '/a/=/p/,/a/b/=/p/sub/'],
-      ...['/a/sub/=/p/,/a/=/p/sub/', 's:/a/=/p/,s:/b/=/p/sub/', '/a/=/p/,s:/b/=/p/sub/'],
-      ...['s:/a/=/p/,/b/=/p/sub/', 's:/a/=/p/,/a/=/p/sub/'],
-    ],
-  }),
-)('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
-  const field = value === '' ? 'POSTERN_MOUNTS' : AT;
-  expectIssue(issuesOf({ POSTERN_MOUNTS: value }), field, expected);
-});
+test.each(fieldsOf('hostile-mounts.txt'))(
+  'config: %s: POSTERN_MOUNTS=%s is an error',
+  (expected = '', value = '') => {
+    const field = value === '' ? 'POSTERN_MOUNTS' : AT;
+    expectIssue(issuesOf({ POSTERN_MOUNTS: value }), field, expected);
+  },
+);
 
 test.each([
   ...['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'],

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign as signBytes } 
 import type { JWK } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
+import { linesOf } from '../support/fixtures.ts';
 import {
   compact,
   foreigner,
@@ -221,28 +222,10 @@ test('JWT, hostile: a download token is not accepted as an API key', async () =>
 });
 
 describe('JWT, hostile: claims of any shape of another issuer', () => {
-  const wrong = [
-    ...[{ exp: -1 }, { iat: 0 }, { start_by: -1 }, { start_by: null }],
-    ...[{ max_uses: 1, start_by: START - 1 }, { max_uses: 1.5 }, { max_uses: -1 }],
-    ...[{ max_uses: [1] }, { max_uses: null }, { resume_for: -1 }],
-    { path: ['/download/reports/a'] },
-    ...[{ iss: ['https://app.example'] }, { iss: 'https://app.example\0' }, { iss: '__proto__' }],
-    ...[{ iss: 'https://app.example.' }, { iss: 'https://APP.example' }],
-    ...[{ iss: 'https://app\u00ad.example' }, { aud: { 0: 'https://files.example' } }, { aud: [] }],
-    ...[{ aud: [['https://files.example']] }, { aud: ['https://files.example', 1] }],
-    ...[{ aud: 'https://files.example/x' }, { jti: 'a\0b' }, { jti: '\ud800' }, { jti: 1 }],
-    ...[{ jti: 'x'.repeat(257) }, { sub: 'a\r\nX: y' }, { ip: [] }],
-  ];
-  const members = [
-    ...['"exp":1e308', '"exp":1e400', '"exp":NaN', '"iat":-1e308', '"max_uses":1e308'],
-    ...['"__proto__":{"max_uses":1}', '"constructor":{"prototype":{"x":1}}', '"toString":1'],
-    // The last of two equal keys counts.
-    '"jti":null',
-  ];
   const text = JSON.stringify(claims);
   test.each([
-    ...wrong.map((more) => JSON.stringify({ ...claims, ...more })),
-    ...members.map((one) => `${text.slice(0, -1)},${one}}`),
+    ...linesOf('hostile-claims.txt').map((more) => `${text.slice(0, -1)},${more.slice(1)}`),
+    JSON.stringify({ ...claims, jti: 'x'.repeat(257) }),
     // A list, a text, a BOM, and more text after the payload.
     ...[JSON.stringify([claims]), JSON.stringify(text), `\ufeff${text}`, `${text}{}`],
   ])('%s', async (payload) => {

@@ -2,10 +2,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MAX_JWT_LENGTH } from '../../service/token/token.ts';
-import { cachedSite, FILES, seen, snippet } from '../support/nginx/cached-site.ts';
+import { cachedSite, seen, snippet } from '../support/nginx/cached-site.ts';
 import { type Headers, openRaw, requestBytes } from '../support/raw.ts';
-import { type SiteOptions, useSite } from '../support/site.ts';
-import { CACHE_PATH } from '../support/snippet.ts';
+import type { SiteOptions } from '../support/site.ts';
 
 // With a separator that a value may contain, two requests could have the same key.
 test('decision cache: a decision is not reused for a request whose joined values look the same', async () => {
@@ -37,55 +36,6 @@ test('decision cache: the key has every value that is sent to the gate, except w
   );
   const whole = /proxy_cache_key "(.*)";/.exec(snippet('auth-request'))?.[1] ?? '';
   expect(whole.split('\\n').sort()).toEqual(values.sort());
-});
-
-describe('decision cache: the key is complete, even if a map of the site turns the cache on', () => {
-  let asked = 0;
-  const site = useSite({
-    mode: 'auth_request',
-    files: FILES,
-    gate(_, response) {
-      asked += 1;
-      const headers = { 'Postern-Target': '/protected/a.txt', 'X-Accel-Expires': '60' };
-      response.writeHead(204, headers).end();
-    },
-    http: `${CACHE_PATH}
-      map "" $postern_decisions { default postern_decisions; }
-      map "" $postern_not_kept { default 0; }
-      server { listen 127.0.0.1:$port; server_name other.example;
-        include postern/auth-request.conf;
-        location ^~ /download/ { include postern/protect.conf; }
-        location ^~ /protected/ { include postern/internal.conf; alias $files/; } }`,
-  });
-
-  type Request = [headers: Headers, method?: string, address?: string, path?: string];
-  test.each<[part: string, one: Request, other: Request]>([
-    ['the address', [{}], [{}, 'GET', '127.0.0.2']],
-    ['the site', [{}], [{ Host: 'other.example' }]],
-    ['the method', [{}], [{}, 'HEAD']],
-    ['the URL', [{}], [{}, 'GET', '127.0.0.1', '/download/b.txt']],
-    ['the query', [{}], [{}, 'GET', '127.0.0.1', '/download/a.txt?token=a']],
-    ['Authorization', [{ Authorization: 'Bearer a' }], [{ Authorization: 'Bearer b' }]],
-    ['the cookie', [{ Cookie: 'postern=a' }], [{ Cookie: 'postern=b' }]],
-    ['cookie 2', [{ Cookie: 'postern=a; postern=b' }], [{ Cookie: 'postern=a; postern=c' }]],
-    ['the resume cookie', [{ Cookie: 'postern_resume=a' }], [{ Cookie: 'postern_resume=b' }]],
-    ['Sec-Purpose', [{}], [{ 'Sec-Purpose': 'prefetch' }]],
-    ['Purpose', [{}], [{ Purpose: 'prefetch' }]],
-    ['Service-Worker', [{}], [{ 'Service-Worker': 'script' }]],
-  ])('%s is a part of it', async (part, ...both) => {
-    const before = asked;
-    for (const [headers, method = 'GET', address = '127.0.0.1', path = '/download/a.txt'] of both) {
-      const connection = await openRaw(site.nginx.port, address);
-      // Another User-Agent is not a part of the key.
-      for (const agent of ['x', 'y']) {
-        const own = { 'User-Agent': agent, ...headers };
-        const target = `${path}${path.includes('?') ? '&' : '?'}part=${part.replaceAll(' ', '')}`;
-        await connection.send(requestBytes(method, target, own), method);
-      }
-      connection.close();
-    }
-    expect(asked - before).toBe(2);
-  });
 });
 
 describe('decision cache: the length of the key', () => {

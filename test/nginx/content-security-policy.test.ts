@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { modes, type Site, siteForTest, useSite } from '../support/site.ts';
+import { type Site, siteForTest, useSite } from '../support/site.ts';
 
 const POLICY = 'Content-Security-Policy';
 
@@ -34,7 +34,10 @@ async function policies(site: Site, name: string, headers = {}, method = 'GET') 
   return [answer.status, ...new Set(values.map(([, value]) => value))];
 }
 
-describe.each(modes)('file.conf: how a browser shows a file by %s', (mode) => {
+const mode = 'auth_request';
+
+// internal.conf includes file.conf in both modes.
+describe('file.conf: how a browser shows a file', () => {
   const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
   const site = useSite({ mode, server, files });
 
@@ -54,7 +57,7 @@ describe.each(modes)('file.conf: how a browser shows a file by %s', (mode) => {
   });
 });
 
-describe.each(modes)('file.conf: the content types of a site by %s', (mode) => {
+describe('file.conf: the content types of a site', () => {
   const locations = (types: string, more = '') => ({
     internal: `include postern/internal.conf; ${more} ${types} alias $files/;`,
   });

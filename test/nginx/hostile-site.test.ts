@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ANYWHERE, SERVER } from '../support/nginx/own-directives.ts';
+import { textsOf } from '../support/fixtures.ts';
 import { type IssuedToken, mount } from '../support/postern.ts';
 import type { Headers, RawAnswer } from '../support/raw.ts';
 import { type Site, type SiteOptions, siteForTest, startSite, useSite } from '../support/site.ts';
@@ -155,8 +155,10 @@ const OTHERS: Readonly<Record<string, Other>> = {
   ],
 };
 
+const DIRECTIVES = textsOf('site-directives.conf');
+
 const CASES = [
-  ...Object.entries({ ...ANYWHERE, ...SERVER }).map(([name, text]) => [name, text, holds] as const),
+  ...DIRECTIVES.map(([name, text]) => [name, text, holds] as const),
   ...Object.entries(OTHERS).map(([name, other]) => [name, ...other] as const),
 ];
 
@@ -205,7 +207,8 @@ describe('hostile site: directives of the site do not change a decision', () => 
     expect(pages.sort()).toEqual(['50x.html', 'index.html', 'page.html']);
   });
 
-  test.concurrent.each(Object.entries(ANYWHERE))('in the http block: %s', async (_, text) => {
+  const anywhere = DIRECTIVES.filter(([name]) => !name.startsWith('server: '));
+  test.concurrent.each(anywhere)('in the http block: %s', async (_, text) => {
     const own = await startSite({ ...SITE, http: HTTP + text, only: locations(text) });
     try {
       for (const at of clients(own)) await holds(at);

@@ -90,7 +90,7 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
   });
 
   // 206: they are not counted. nginx does not warn about this, so the comment of the snippet does.
-  test.each<[string, number, Partial<SiteOptions>]>([
+  test.runIf(mode === 'auth_request').each<[string, number, Partial<SiteOptions>]>([
     ['in the http block', 206, { http: OWN }],
     ['in the server block', 206, { server: OWN }],
     ['in the server block, together with that of Postern', 206, { server: BOTH }],

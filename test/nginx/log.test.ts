@@ -117,7 +117,7 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   });
 
   const V = 'x'.repeat(21);
-  test.runIf(canMeasureCpu).each([
+  test.runIf(canMeasureCpu && mode === 'auth_request').each([
     ['tokens', (t: string) => `/${t}/ps_${'x'.repeat(3500)}/${'ps_a/'.repeat(700)}`],
     ['beginnings of JWTs', () => `/${'ey'.repeat(3500)}`],
     ['beginnings of JWTs, apart', () => `/${'~ey'.repeat(2300)}`],

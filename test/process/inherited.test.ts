@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { get } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -10,20 +9,10 @@ import { startOnSockets } from '../harness/on-sockets.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { ExitedEarly } from '../harness/process.ts';
 import { tryRun } from '../harness/run.ts';
-import { ENV } from '../support/ask-service.ts';
+import { ENV, statusOn } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { errorOf } from '../support/load-config.ts';
 import { needTool } from '../support/need-tool.ts';
-
-function status(socketPath: string, path: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const request = get({ socketPath, path, agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
-    request.on('error', reject);
-  });
-}
 
 test('inherited sockets: the service uses each by its name, and a shared API has no /metrics', async (context) => {
   await needTool('python3', context);
@@ -50,8 +39,8 @@ test('inherited sockets: the service uses each by its name, and a shared API has
     metrics: { path: metrics },
     delivery: { address: '127.0.0.1', port: service.delivery },
   });
-  expect(await status(gate, '/livez')).toBe(200);
-  for (const path of ['/metrics', '/readyz']) expect(await status(metrics, path)).toBe(200);
+  expect(await statusOn(gate, '/livez')).toBe(200);
+  for (const path of ['/metrics', '/readyz']) expect(await statusOn(metrics, path)).toBe(200);
   const asked = ['readyz', 'metrics'].map((path) => fetch(`http://[::1]:${service.api}/${path}`));
   expect((await Promise.all(asked)).map((response) => response.status)).toEqual([200, 401]);
 

@@ -12,6 +12,12 @@ import { openRaw, requestBytes } from '../support/raw.ts';
 
 const handler = () => {};
 
+/** Listens on a free port of 127.0.0.1. */
+async function started(on: RequestListener, bodyMs?: number) {
+  const server = await listen(on, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN', bodyMs);
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
 test('listen: a stale socket is replaced', async () => {
   const path = join(await folderForTest(), 'gate.sock');
   // As after a killed process: the socket exists, and no process listens.
@@ -42,9 +48,9 @@ test('listen: a request whose body does not arrive in time ends with 408', async
   const waits: RequestListener = (request) => {
     request.resume().on('error', ({ code }: NodeJS.ErrnoException) => ended.push(String(code)));
   };
-  const server = await listen(waits, { host: '127.0.0.1', port: 0 }, 'POSTERN_API_LISTEN', 60);
+  const { server, port } = await started(waits, 60);
   onTestFinished(() => drain([server], 100));
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const socket = connect(port, '127.0.0.1');
   socket.write('POST /tokens/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n[');
   const [reply] = await once(socket, 'data');
   expect(String(reply)).toMatch(/^HTTP\/1\.1 408 /);
@@ -70,8 +76,7 @@ function established(port: number): number {
 test.runIf(process.platform === 'linux')(
   'listen: a thousand connections are established before the first is accepted',
   async () => {
-    const server = await listen(handler, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
-    const { port } = server.address() as AddressInfo;
+    const { server, port } = await started(handler);
     const sockets = Array.from({ length: 1000 }, () => connect(port, '127.0.0.1'));
     try {
       // Node.js connects in the next tick, and accepts only after that.
@@ -89,13 +94,8 @@ const answers: RequestListener = (_, response) => response.writeHead(204).end();
 test('limitAhead: closes a connection with more than 16 requests ahead, and no other', async () => {
   const responses: ServerResponse[] = [];
   const hold: RequestListener = (_, response) => void responses.push(response);
-  const server = await listen(
-    limitAhead(hold),
-    { host: '127.0.0.1', port: 0 },
-    'POSTERN_API_LISTEN',
-  );
+  const { server, port } = await started(limitAhead(hold));
   onTestFinished(() => drain([server], 100));
-  const { port } = server.address() as AddressInfo;
   const request = requestBytes('GET', '/');
   const kept = await openRaw(port);
   // One after the other, there is no limit.
@@ -117,8 +117,7 @@ test('limitAhead: closes a connection with more than 16 requests ahead, and no o
 
 // nginx may have sent a request by the time it learns that its connection is closed, and a client gets 503.
 test('drain: a keep-alive connection is answered with Connection: close', async () => {
-  const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
-  const { port } = server.address() as AddressInfo;
+  const { server, port } = await started(answers);
   const kept = await openRaw(port);
   const before = await kept.send(requestBytes('GET', '/'));
   expect([before.status, before.header('connection')]).toEqual([204, 'keep-alive']);
@@ -131,8 +130,7 @@ test('drain: a keep-alive connection is answered with Connection: close', async 
 });
 
 test('drain: an idle connection stays open for half a second', async () => {
-  const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
-  const { port } = server.address() as AddressInfo;
+  const { server, port } = await started(answers);
   const [asking, idle] = [await openRaw(port), await openRaw(port)];
   for (const kept of [asking, idle]) await kept.send(requestBytes('GET', '/'));
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
@@ -151,11 +149,7 @@ test('drain: an idle connection stays open for half a second', async () => {
 // While no process accepts on the gate's socket, each download waits.
 test('drain: the gate listens until all others have ended, and an incomplete request gets 408', async () => {
   const reads: RequestListener = (request) => void request.resume();
-  const [gate, api] = await Promise.all(
-    [answers, reads].map((on) => listen(on, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN')),
-  );
-  if (gate === undefined || api === undefined) return expect.unreachable();
-  const { port } = api.address() as AddressInfo;
+  const [{ server: gate }, { server: api, port }] = [await started(answers), await started(reads)];
   // The first one sends nothing.
   const [, client] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
   client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{');

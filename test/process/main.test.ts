@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, readdir, readFile, readlink, stat } from 'node:fs/promises';
-import { get } from 'node:http';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { projectRoot, textOf } from '../harness/paths.ts';
@@ -10,7 +9,7 @@ import type { ExitedEarly } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askApi, askGate, askMetrics, ENV } from '../support/ask-service.ts';
+import { askApi, askGate, askMetrics, ENV, statusOn } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { needRoot } from '../support/need-root.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
@@ -147,14 +146,7 @@ describe('POSTERN_API_LISTEN=off', () => {
     const folder = await folderForTest();
     const socketPath = join(folder, 'metrics.sock');
     await start({ ...OFF, POSTERN_METRICS_LISTEN: `unix:${socketPath}` });
-    const ask = (path: string, method = 'GET') =>
-      new Promise<number | undefined>((resolve, reject) => {
-        const request = get({ socketPath, path, method, agent: false }, (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        });
-        request.on('error', reject);
-      });
+    const ask = (path: string, method?: string) => statusOn(socketPath, path, method);
     for (const path of ['/metrics', '/readyz', '/livez']) expect(await ask(path)).toBe(200);
     expect(await ask('/metrics', 'POST')).toBe(405);
     for (const path of ['/tokens', '/introspect', '/auth-request', '/x-accel', '/openapi.json']) {

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { get, request } from 'node:http';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Nginx } from '../harness/nginx.ts';
@@ -9,7 +9,7 @@ import { onFreePorts } from '../harness/ports.ts';
 import { startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askApi, askMetrics, ENV } from '../support/ask-service.ts';
+import { askApi, askMetrics, ENV, statusOn } from '../support/ask-service.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { startClients, startInstance } from '../support/racers.ts';
@@ -123,7 +123,7 @@ async function startShared(mode: SiteMode, count: number, kept: 'kept' | 'fresh'
   const ready = () =>
     service.ready(
       async () => {
-        const asked = numbers.map((number) => statusOf(metrics(number)));
+        const asked = numbers.map((number) => statusOn(metrics(number), '/livez'));
         return (await Promise.all(asked)).every((status) => status === 200);
       },
       { what: 'each process to be ready' },
@@ -152,16 +152,6 @@ async function waitLonger(nginx: Nginx): Promise<void> {
   const gate = join(nginx.dir, 'postern', 'gate.conf');
   await writeFile(gate, (await readFile(gate, 'utf8')).replace(/(_timeout) \ds;/g, '$1 60s;'));
   await nginx.reload();
-}
-
-function statusOf(socketPath: string): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const request = get({ socketPath, path: '/livez', agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
-    request.on('error', () => resolve(undefined));
-  });
 }
 
 /** Issues tokens one after the other, each on its own connection. `stop` returns how many requests failed. */

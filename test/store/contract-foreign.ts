@@ -31,7 +31,7 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     expect(await store.revoke(id, 'other')).toBe(false);
     expect(await store.revoke(id, 'web')).toBe(true);
     expect(await store.find(id)).toEqual({ isRevoked: true });
-    expect((await store.find(id)).grant).toBeUndefined();
+    expect(await store.find(id, 'timed')).toEqual({ isRevoked: true });
     await store.saveExternal(id, foreign());
     expect(await store.find(id)).toEqual({ isRevoked: true });
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();

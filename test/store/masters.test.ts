@@ -85,21 +85,11 @@ test('replicas: only the master of the key is asked, with a write before WAIT', 
 });
 
 test.each<[string, (all: Replicated) => void]>([
-  [
-    'a redirection',
-    ({ connection }) => {
-      connection.redirections += 1;
-    },
-  ],
-  [
-    'a new table of slots',
-    ({ connection }) => {
-      connection.masterOf = () => 'b';
-    },
-  ],
+  ['a redirection', ({ connection }) => Object.assign(connection, { redirections: 1 })],
+  ['a new table of slots', ({ connection }) => Object.assign(connection, { masterOf: () => 'b' })],
 ])('replicas: after %s during an operation, all masters are asked', async (_, change) => {
   const all = createReplicated();
-  await all.replicas.acknowledged('a', async () => change(all));
+  await all.replicas.acknowledged('a', async () => void change(all));
   expect([all.server('a').sent.length, all.server('b').sent.length]).toEqual([4, 4]);
 });
 

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
 import {
   type ServiceOptions,
@@ -5,27 +6,18 @@ import {
   startService,
   storeReady,
 } from '../harness/service.ts';
+import type { ApiReply, Asking as InProcess } from './ask-api.ts';
 import { type IssuedToken, KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
 
-export interface ApiReply {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape, which the test is about
-  readonly body: any;
-}
-
-export interface Asking {
-  readonly json?: unknown;
-  readonly form?: object;
-  readonly key?: string;
-}
+type Asking = Pick<InProcess, 'json' | 'form' | 'key'>;
 
 /** Asks the API of a process, such as `GET /tokens`. */
 export async function askApi(
   { apiPort }: Pick<ServiceProcess, 'apiPort'>,
   line: string,
   { json, form, key = KEY }: Asking = {},
-): Promise<ApiReply> {
+): Promise<Pick<ApiReply, 'status' | 'body'>> {
   const [method = '', path = ''] = line.split(' ');
   const response = await fetch(`http://127.0.0.1:${apiPort}${path}`, {
     method,
@@ -34,7 +26,7 @@ export async function askApi(
       ...(json !== undefined && { 'content-type': 'application/json' }),
     },
     ...(json !== undefined && { body: JSON.stringify(json) }),
-    ...(form !== undefined && { body: new URLSearchParams({ ...form }) }),
+    ...(form !== undefined && { body: new URLSearchParams(form) }),
   });
   const text = await response.text();
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
@@ -49,6 +41,17 @@ export function askGate(
   const usual = { 'X-Original-Method': 'GET', 'Postern-Site': 'files.example' };
   return fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
     headers: { 'X-Original-URI': uri, ...usual, ...headers },
+  });
+}
+
+/** The status of a path on a Unix socket; undefined if nothing answers. */
+export function statusOn(socketPath: string, path: string, method = 'GET') {
+  return new Promise<number | undefined>((resolve) => {
+    const request = get({ socketPath, path, method, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('error', () => resolve(undefined));
   });
 }
 

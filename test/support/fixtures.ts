@@ -13,6 +13,16 @@ export function unescaped(line: string): string {
   );
 }
 
+/** The lines of a file whose fields have ` | ` between them, with their escapes resolved. */
+export const fieldsOf = (name: string): string[][] =>
+  linesOf(name).map((line) => line.split(/ \| ?/).map(unescaped));
+
+/** The texts of a file by the titles above them, `### …`. */
+export function textsOf(name: string): Array<[title: string, text: string]> {
+  const [, ...parts] = linesOf(name).join('\n').split(/^### /m);
+  return parts.map((part) => part.split(/\n(.*)/s).slice(0, 2) as [string, string]);
+}
+
 /** Names of files that are legal and unusual. */
 export const NAMES = linesOf('legal-names.txt').map(unescaped);
 

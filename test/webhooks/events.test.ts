@@ -204,7 +204,7 @@ test('events: without a webhook, old events make room without being counted as d
 
 test('events: the last attempt ends in the store of dead events', async () => {
   const outcomes: Outcome[] = [];
-  let events: TakenEvent[] = [29, 30].map((attempt) => {
+  let events: TakenEvent[] = [28, 29, 30].map((attempt) => {
     return { id: `msg_${attempt}`, body: '{}', cause: 'application', entry: '1', attempt };
   });
   const store: EventStore = {
@@ -219,15 +219,17 @@ test('events: the last attempt ends in the store of dead events', async () => {
   };
   const webhook = webhookAt('http://127.0.0.1:1/');
   const { metric, lines } = started(store, { types: EVENT_TYPES, webhook });
-  await expect.poll(() => outcomes.length).toBe(2);
+  await expect.poll(() => outcomes.length).toBe(3);
   expect(outcomes).toEqual([
+    { kind: 'later', afterMs: expect.any(Number) },
     { kind: 'later', afterMs: expect.any(Number) },
     { kind: 'dead', reason: expect.stringContaining('ECONNREFUSED') },
   ]);
   expect(await metric('postern_webhook_dead_events_total')).toBe(1);
-  expect(await metric('postern_webhook_attempts_total{result="failed"}')).toBe(2);
+  expect(await metric('postern_webhook_attempts_total{result="failed"}')).toBe(3);
   expect(await metric('postern_webhook_oldest_event_seconds')).toBe(60);
   expect(lines.filter((line) => line.includes('msg_30'))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes('did not accept an event'))).toHaveLength(1);
 });
 
 test('events: the delays grow to an hour, with jitter, and end after about a day', () => {

@@ -93,17 +93,6 @@ describe.each([
   });
 });
 
-test('JWT, external: a revocation by jti has no end', async () => {
-  const { ask } = await instance(0);
-  const form = { iss: app.issuer.issuer, jti: 'ahead' };
-  expect((await ask('POST /revoke', { form })).status).toBe(200);
-  expect(await rememberedUntil('ahead')).toBe(-1);
-  // A later revocation by the token itself does not give it an end.
-  const token = await app.sign({ iat: at(0), exp: at(60), jti: 'ahead' });
-  expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
-  expect(await rememberedUntil('ahead')).toBe(-1);
-});
-
 /** Redis forgets by its own clock, which is the real one. */
 const NOW = Math.floor(Date.now() / 1000);
 

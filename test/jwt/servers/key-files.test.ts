@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { decodeProtectedHeader, type JWK } from 'jose';
-import { describe, expect, test } from 'vitest';
-import { ExitedEarly } from '../../harness/process.ts';
+import { expect, test } from 'vitest';
 import { type KeyFile, keyFile, startInstance } from '../../support/jwt/instances.ts';
 import { publicHalf } from '../../support/jwt/issuers.ts';
 
@@ -28,60 +27,36 @@ const DAMAGES: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<vo
   ['has a short secret', (file) => file.write([SHORT])],
 ];
 
-const AT_START = ['does not exist', 'has a damaged key'];
-
 /** A secret can be in the place of a path, so the error names a file only if there is one. */
 const named = (what: string, file: KeyFile) =>
   what === 'does not exist' ? 'jwt_keys_file' : file.path;
 
-describe('JWT keys: an invalid file', () => {
-  // Each file needs a process at start. One process tries all of them on SIGHUP.
-  test.each(DAMAGES.filter(([what]) => AT_START.includes(what)))(
-    'at start, if it %s, exits with 2 and names the file or its setting',
-    async (what, damage) => {
-      const file = await keyFile();
-      await file.generate();
-      const keys = await file.keys();
-      await damage(file, keys);
-      const failed = await startInstance({ POSTERN_JWT_KEYS_FILE: file.path }).catch(
-        (error) => error,
-      );
-      expect(failed).toBeInstanceOf(ExitedEarly);
-      const { exit, stderr } = failed as ExitedEarly;
-      expect(exit).toEqual({ code: 2, signal: null });
-      // One line, with the reason behind the name.
-      expect(stderr).toMatch(/^.+\n$/);
-      expect(stderr.split(named(what, file))[1]?.length).toBeGreaterThan(20);
-      for (const secret of [...secretsOf(keys), 'c2hvcnQt']) expect(stderr).not.toContain(secret);
-    },
-  );
-
-  test('on SIGHUP keeps the old keys and is logged', async () => {
-    const file = await keyFile();
-    await file.generate();
-    const keys = await file.keys();
-    const service = await startInstance({ POSTERN_JWT_KEYS_FILE: file.path });
-    const { access_token: old } = await service.issue(LIVES);
-    for (const [what, damage] of DAMAGES) {
-      await damage(file, keys);
-      expect(await service.reload(), what).toMatchObject({
-        level: 'error',
-        errors: [{ file: named(what, file), reason: expect.any(String) }],
-      });
-      const { access_token: more } = await service.issue(LIVES);
-      expect(decodeProtectedHeader(more).kid).toBe(keys[0]?.kid);
-      expect(await service.statusesOf(old, more)).toEqual([204, 204]);
-    }
-    await file.write(keys);
-    await file.generate('--rotate');
-    expect(await service.reload()).toMatchObject({
-      level: 'info',
-      changes: [`changed file ${file.path}`],
+// test/cli/check.test.ts has an invalid file at the start.
+test('JWT keys: an invalid file keeps the old keys on SIGHUP, and is logged', async () => {
+  const file = await keyFile();
+  await file.generate();
+  const keys = await file.keys();
+  const service = await startInstance({ POSTERN_JWT_KEYS_FILE: file.path });
+  const { access_token: old } = await service.issue(LIVES);
+  for (const [what, damage] of DAMAGES) {
+    await damage(file, keys);
+    expect(await service.reload(), what).toMatchObject({
+      level: 'error',
+      errors: [{ file: named(what, file), reason: expect.any(String) }],
     });
-    expect(await service.statusOf(old)).toBe(204);
-    const all = [...keys, ...(await file.keys())];
-    await service.stop();
-    const said = service.stdout() + service.stderr();
-    for (const secret of [...secretsOf(all), 'c2hvcnQt']) expect(said).not.toContain(secret);
+    const { access_token: more } = await service.issue(LIVES);
+    expect(decodeProtectedHeader(more).kid).toBe(keys[0]?.kid);
+    expect(await service.statusesOf(old, more)).toEqual([204, 204]);
+  }
+  await file.write(keys);
+  await file.generate('--rotate');
+  expect(await service.reload()).toMatchObject({
+    level: 'info',
+    changes: [`changed file ${file.path}`],
   });
+  expect(await service.statusOf(old)).toBe(204);
+  const all = [...keys, ...(await file.keys())];
+  await service.stop();
+  const said = service.stdout() + service.stderr();
+  for (const secret of [...secretsOf(all), 'c2hvcnQt']) expect(said).not.toContain(secret);
 });

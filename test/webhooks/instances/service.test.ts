@@ -200,21 +200,6 @@ test('events: an address that is not allowed is logged without the URL', async (
   expect(receiver.received).toEqual([]);
 });
 
-test('events: a receiver that fails is asked again, and the failure is counted and logged once', async () => {
-  const receiver = await startReceiver();
-  receiver.state.respond = respondWith(500);
-  const service = await startInstance(receiver.url, { POSTERN_STORE: 'memory:' });
-  await Promise.all([1, 2, 3].map(() => service.issue()));
-  await receiver.got(3);
-  receiver.state.respond = respondWith(204);
-  const delivered = 'postern_webhook_attempts_total{result="delivered"}';
-  await waitFor(async () => (await service.metric(delivered)) === 3, { what: 'the next attempts' });
-  expect(new Set(receiver.ids()).size).toBe(3);
-  expect(receiver.received).toHaveLength(6);
-  expect(await service.metric('postern_webhook_attempts_total{result="failed"}')).toBe(3);
-  expect(service.stdout().split('status 500')).toHaveLength(2);
-});
-
 test('webhooks: a reload changes the receiver, and a secret is rotated without a lost event', async () => {
   const [one, two] = [await startReceiver(), await startReceiver({ secret: OTHER_SECRET })];
   const file = await secretFile(SECRET);
