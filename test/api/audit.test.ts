@@ -10,7 +10,7 @@ import { apiListener, KEY, listening } from '../support/postern.ts';
 const level = { info: 30, error: 50 };
 
 function audited(options: Parameters<typeof createAsked>[0] = {}) {
-  const { log, lines, parsed } = keptLog();
+  const { log, lines, parsed, withoutAudit: unaudited } = keptLog();
   const asked = createAsked({ log, ...options });
   const audit = () => parsed().filter(({ msg }) => msg === 'audit');
 
@@ -21,7 +21,7 @@ function audited(options: Parameters<typeof createAsked>[0] = {}) {
     return { ...reply, lines: audit().slice(before) };
   }
 
-  return { ...asked, lines, linesOf };
+  return { ...asked, lines, linesOf, unaudited };
 }
 
 async function issued(asked: ReturnType<typeof audited>, json: object = { path: '/download/a' }) {
@@ -127,22 +127,28 @@ test.each<[string, Asking, endpoint: string, code: string, more?: object]>([
   expect('client' in lines[0]).toBe(asking.key === undefined);
 });
 
-test('audit: a failed request has its code, the reason and the token, with the level error', async () => {
-  const { linesOf } = audited({ store: brokenStore(new StoreUnavailable('READONLY')) });
+test('audit: a request that fails gets 503, and one line with its code, the reason and the token', async () => {
+  const { linesOf, unaudited } = audited({ store: brokenStore(new StoreUnavailable('READONLY')) });
   const token = newToken();
   const id = tokenId(token);
-  for (const [line, asking, fields] of [
+  const detail = 'Postern gets no response from the token store.';
+  const all: ReadonlyArray<[string, Asking, object]> = [
     ['POST /tokens', { json: { path: '/download/a' } }, { path: '/download/a' }],
     ['POST /tokens/batch', { json: [{ path: '/download/a' }] }, { count: 1 }],
+    [`GET /tokens/${id}`, {}, { token_id: id }],
+    [`PATCH /tokens/${id}`, { json: { expires_in: 1 } }, { token_id: id }],
     [`DELETE /tokens/${id}`, {}, { by: 'id', token_id: id }],
     ['POST /revoke', { form: { token } }, { by: 'token', token_id: id }],
     ['POST /introspect', { form: { token } }, { token_id: id }],
     ['DELETE /tokens?subject=a', {}, { by: 'subject', subject: 'a' }],
     ['DELETE /tokens?client=test', {}, { by: 'client', owner: 'test' }],
     ['GET /tokens?subject=a', {}, { subject: 'a' }],
-  ] as const) {
-    const { status, lines } = await linesOf(line, asking as Asking);
-    expect(status).toBe(503);
+  ];
+  for (const [line, asking, fields] of all) {
+    const { status, headers, body, lines } = await linesOf(line, asking);
+    const sent = ['retry-after', 'cache-control'].map((name) => headers.get(name));
+    expect([status, ...sent]).toEqual([503, '5', 'no-store']);
+    expect(body).toMatchObject({ code: 'unavailable', detail });
     expect(lines, line).toEqual([
       expect.objectContaining({
         ...{ level: level.error, action: 'request.failed', code: 'unavailable' },
@@ -151,13 +157,25 @@ test('audit: a failed request has its code, the reason and the token, with the l
     ]);
     for (const field of ['active', 'applied']) expect(lines[0]).not.toHaveProperty(field);
   }
+  expect(unaudited()).toHaveLength(all.length);
 });
 
-test('audit: a change that replicas have not acknowledged is a failed request, and applied', async () => {
+test('audit: a change that replicas did not acknowledge gets 503 with advice, and its line says applied', async () => {
   const error = new Unacknowledged('0 of 1 replicas acknowledged in time');
-  const { lines } = await audited({ store: brokenStore(error) }).linesOf(`DELETE /tokens/${ID}`);
+  const { linesOf } = audited({ store: brokenStore(error) });
   const failed = { action: 'request.failed', code: 'unavailable', reason: error.message };
-  expect(lines).toMatchObject([{ ...failed, applied: true, token_id: ID }]);
+  const detail = 'Applied, not yet acknowledged: repeat the request.';
+  const form = { token: newToken() };
+  for (const [line, asking] of [
+    [`DELETE /tokens/${ID}`, {}],
+    ['DELETE /tokens?subject=a', {}],
+    ['POST /revoke', { form }],
+  ] as const) {
+    const { status, body, lines } = await linesOf(line, asking);
+    expect([status, body]).toMatchObject([503, { code: 'unavailable', detail }]);
+    expect(body).not.toHaveProperty('masters');
+    expect(lines).toMatchObject([{ ...failed, applied: true }]);
+  }
 });
 
 test('audit: a log that fails does not fail the request', async () => {

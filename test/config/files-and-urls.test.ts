@@ -62,16 +62,8 @@ describe('config: files of the store', () => {
   test.each<[Record<string, string>, string, RegExp]>([
     [{ ...PLAIN, STORE_CA_FILE: 'ca.pem' }, 'STORE_CA_FILE', /begins with rediss/],
     [{ STORE: 'redis+cluster://a', STORE_SERVER_NAME: 'a' }, 'STORE_SERVER_NAME', /rediss/],
-    [
-      { STORE: 'redis+cluster://a', STORE_SENTINEL_PASSWORD: 'p' },
-      'STORE_SENTINEL_PASSWORD',
-      /\+sentinel/,
-    ],
-    [
-      { ...WATCHED, STORE_SENTINEL_USERNAME: 'p' },
-      'STORE_SENTINEL_USERNAME',
-      /POSTERN_STORE_SENTINEL_PASSWORD/,
-    ],
+    [{ ...PLAIN, STORE_SENTINEL_PASSWORD: 'p' }, 'STORE_SENTINEL_PASSWORD', /\+sentinel/],
+    [{ ...WATCHED, STORE_SENTINEL_USERNAME: 'p' }, 'STORE_SENTINEL_USERNAME', /SENTINEL_PASSWORD/],
     [{ STORE_REPLICAS: '1' }, 'STORE_REPLICAS', /0, or a URL of Redis/],
     [PASSWORD, 'STORE_PASSWORD_FILE', /URL of Redis/],
     [{ STORE: 'redis://:p@a', ...PASSWORD }, 'STORE_PASSWORD_FILE', /without a password/],
@@ -120,7 +112,18 @@ describe('config: events', () => {
     expect(events.webhook?.allow).toEqual(['127.0.0.1', '10.0.0.0/8', 'fd00::/8']);
   });
 
-  test.each<[Record<string, string>, string | undefined, string, RegExp]>([
+  type Row = [Record<string, string>, file: string | undefined, setting: string, RegExp];
+  const wrongUrl = (...urls: string[]) =>
+    urls.map((url): Row => {
+      return [
+        { ...FILE, POSTERN_WEBHOOK_URL: url },
+        undefined,
+        'WEBHOOK_URL',
+        /^an https URL.* such/,
+      ];
+    });
+
+  test.each<Row>([
     [URL, undefined, 'WEBHOOK_SECRET_FILE', /whsec_/],
     [BOTH, '\n', 'WEBHOOK_SECRET_FILE', /whsec_/],
     [BOTH, 'whsec_YQ==', 'WEBHOOK_SECRET_FILE', /24 to 64 bytes/],
@@ -130,17 +133,8 @@ describe('config: events', () => {
     [{ ...FILE, POSTERN_WEBHOOK_URL: 'HTTP://a.example/' }, undefined, 'WEBHOOK_URL', /POSTERN_W/],
     [{ POSTERN_EVENTS: 'token.lost' }, undefined, 'EVENTS', /one of token.issued/],
     [{ ...BOTH, POSTERN_WEBHOOK_ALLOW: '10.0.0.1/8' }, undefined, 'WEBHOOK_ALLOW', /ranges/],
-    ...[
-      'ftp://a.example/',
-      'https://u:hidden@a.example/',
-      'a.example',
-      'https://a.example/#hidden',
-    ].map((url): [Record<string, string>, undefined, string, RegExp] => [
-      { ...FILE, POSTERN_WEBHOOK_URL: url },
-      undefined,
-      'WEBHOOK_URL',
-      /^an https URL.* such as/,
-    ]),
+    ...wrongUrl('ftp://a.example/', 'https://u:hidden@a.example/'),
+    ...wrongUrl('a.example', 'https://a.example/#hidden'),
   ])('%j with a file %j is an error', (env, file, name, message) => {
     const error = errorOf(() => withFile(env, file));
     const expected = expect.stringMatching(message);

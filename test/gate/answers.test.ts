@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dispositionOf } from '../../service/gate/headers.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { brokenStore } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { issueToken, mount } from '../support/postern.ts';
 
@@ -106,15 +105,6 @@ describe.each(['authRequest', 'xAccel'] as const)('denials by %s', (mode) => {
     expect(Object.keys(reply.headers).join()).not.toMatch(/target|redirect|cookie/);
     const named = { invalid_token: tokenId(unknown), insufficient_scope: id, prefetch: id };
     expect(reply.headers['postern-token-id']).toBe(named[code as keyof typeof named]);
-  });
-
-  test('a store error gets 503 and no details', async () => {
-    for (const store of [brokenStore(), brokenStore(new TypeError('a mistake'))]) {
-      const { [mode]: ask } = await startGate({ store });
-      const { status, headers, body } = await ask(`/download/a?token=${newToken()}`);
-      expect([status, headers['postern-reason'], body]).toEqual([503, 'unavailable', '']);
-      expect(headers['x-accel-expires']).toBe('0');
-    }
   });
 
   test('a denial of a token that sets cookies sets none', async () => {

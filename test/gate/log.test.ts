@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import { logDecision } from '../../service/gate/decision-log.ts';
-import { createMemoryStore } from '../../service/store/memory.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/uses.ts';
-import { keptLog } from '../support/ask-api.ts';
+import { brokenStore, keptLog } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { linesOf, unescaped } from '../support/fixtures.ts';
 import { issueToken } from '../support/postern.ts';
@@ -120,21 +119,26 @@ test('log: a denial, and the request that takes a use, have the subject of the t
   ]);
 });
 
-test('log: a store error has a reason and no stack, an unexpected error has a stack', async () => {
-  const failing = async (error: Error) => {
-    const find = () => Promise.reject(error);
-    const { log, withoutAudit } = keptLog();
-    const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
-    await authRequest(`/download/a?token=${newToken()}`);
-    return withoutAudit()[0];
-  };
-  const late = await failing(new StoreUnavailable('Command timed out'));
-  const known = { level: level.error, code: 'unavailable', reason: 'Command timed out' };
-  expect(late).toMatchObject(known);
-  expect(late.err).toBeUndefined();
-  const unexpected = { level: level.error, err: { type: 'TypeError' } };
-  expect(await failing(new TypeError('a mistake'))).toMatchObject(unexpected);
-});
+test.each(['authRequest', 'xAccel'] as const)(
+  'log: only the log has an error of the store: %s',
+  async (mode) => {
+    const failing = async (error: Error) => {
+      const { log, withoutAudit } = keptLog();
+      const { [mode]: ask } = await startGate({ log, store: brokenStore(error) });
+      const { status, headers, body } = await ask(`/download/a?token=${newToken()}`);
+      expect([status, headers['postern-reason'], body]).toEqual([503, 'unavailable', '']);
+      expect(headers['x-accel-expires']).toBe('0');
+      return withoutAudit()[0];
+    };
+    const late = await failing(new StoreUnavailable('Command timed out'));
+    const known = { level: level.error, code: 'unavailable', reason: 'Command timed out' };
+    expect(late).toMatchObject(known);
+    expect(late.err).toBeUndefined();
+    // An unexpected error has a stack.
+    const unexpected = { level: level.error, err: { type: 'TypeError' } };
+    expect(await failing(new TypeError('a mistake'))).toMatchObject(unexpected);
+  },
+);
 
 test('log: no line of a decision contains a token', async () => {
   const { log, lines } = keptLog('debug');

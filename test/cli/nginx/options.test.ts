@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FILES, inFolder, USUAL } from '../../support/cli/machine.ts';
 import { program } from '../../support/cli/postern.ts';
+import { fieldsOf } from '../../support/fixtures.ts';
 import { isRoot } from '../../support/need-root.ts';
 
 const { at, run, done, refused } = inFolder();
@@ -162,9 +163,6 @@ describe('nginx --out', () => {
   });
 });
 
-const SERVER = [...FILES, '--server'];
-const TLS = [...SERVER, '--tls-certificate', '/a', '--tls-key', '/b'];
-
 describe('nginx: notes on standard error', () => {
   const named = [...FILES, '--server-name', 'files.example'];
   const url = { ...USUAL, POSTERN_PUBLIC_URL: 'https://files.example' };
@@ -201,40 +199,15 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     await done(FILES, { ...USUAL, POSTERN_API: 'http://127.0.0.1:1', POSTERN_API_KEY: 'x' });
   });
 
-  /** A row for each value of an option, after these words. */
-  const given = (words: string[], option: string, says: string, ...values: string[]) =>
-    values.map((value): [string[], string, string] => [[...words, option, value], option, says]);
-  test.each<[string[], string, string]>([
-    [[], '--files', '--files /srv/files'],
-    [['--files', '/a', '--files', '/b'], '--files', 'only one folder'],
-    [['--files', '/a', '--proxy-target', 'http://b'], '--proxy-target', 'only one folder'],
-    ...given([], '--files', 'a folder', '/nope/=/a', '/', '/srv/../etc', '/srv/$uri'),
-    ...given([], '--files', 'absolute path', 'srv'),
-    [[...SERVER, '--listen', '80 default_server'], '--listen', '127.0.0.1:8080'],
-    [[...SERVER, '--tls-key', '/a'], '--tls-certificate', 'a file in PEM'],
-    [[...SERVER, '--tls-certificate', 'a.pem', '--tls-key', '/a'], '--tls-certificate', 'absolute'],
-    [[...TLS, '--listen', '[::]:80'], '--listen', 'another port than 80'],
-    [[...FILES, '--cache', 'cache'], '--cache', 'absolute path'],
-    [[...FILES, '--server-name', '~^x$'], '--server-name', 'no regular expression'],
-    [[...FILES, '--server-name', '*.x.*'], '--server-name', 'one *'],
-    ...given(FILES, '--cors', 'https://app.example', '*', 'null'),
-    [[...FILES, '--cors', 'https://App.example'], '--cors', 'in lower case'],
-    [[...FILES, '--cors', 'https://app.example/'], '--cors', 'without path'],
-    [[...FILES, '--cors', 'https://app.example:443'], '--cors', 'as browsers send it'],
-    ...given(FILES, '--login', 'a path of this site', '//evil.example', 'javascript:alert(1)'),
-    [[...FILES, '--login', 'https://u:p@login.example/'], '--login', 'without user'],
-    ...given(FILES, '--limit-conn', '1 to 65535', '0', '65536', '1.5', '1;', '01'),
-    ...given(FILES, '--upstream', 'unix:', '[fe80::1%eth0]:1', 'unix:relative'),
-    [['--proxy-target', 'https://u:p@store.example/'], '--proxy-target', 'without user'],
-    [['--proxy-target', 'https://store.example/?x=y'], '--proxy-target', 'without user, query'],
-    [['--proxy-target', 'https://store.example/a/../b'], '--proxy-target', '..'],
-    [[...FILES, '--log', '/a b'], '--log', 'absolute path'],
-    [[...FILES, '--log', 'json'], '--log', 'or off'],
-  ])('%j', async (words, option, says) => {
-    const said = await refused(words);
-    expect(said).toContain(`\n  ${option}\n`);
-    expect(said).toContain(says);
-  });
+  test.each(fieldsOf('nginx-options.txt'))(
+    '%s: expected %s, not %s',
+    async (option, says, line = '') => {
+      const words = line.split(' ').filter(Boolean);
+      const said = await refused(words.map((word) => word.replace('%20', ' ')));
+      expect(said).toContain(`\n  ${option}\n`);
+      expect(said).toContain(says);
+    },
+  );
 
   test('a folder without its prefix, with several prefixes', async () => {
     const env = { POSTERN_MOUNTS: '/a/=/x/,/b/=/y/' };

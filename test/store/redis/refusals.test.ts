@@ -51,55 +51,46 @@ async function nodeWithoutSlots(): Promise<string> {
 }
 
 const urlOf = async (...args: string[]) => (await started(...args)).url;
-const clusterUrl = (url: string) =>
+const OTHER_PASSWORD = ['--requirepass', 'another'];
+const AS_CLUSTER = ['--cluster-enabled', 'yes'];
+const asCluster = (url: string) =>
   url.replace('redis://', `redis+cluster://:${PASSWORD}@`).replace('/0', '');
+const asSentinel = (url: string) =>
+  url.replace('redis://', 'redis+sentinel://').replace('/0', '/main');
+const withPassword = (url: string) => url.replace('//', `//:${PASSWORD}@`);
+const onPort = async (port: number | undefined | Promise<number>, scheme = 'redis') =>
+  `${scheme}://localhost:${await port}/0`;
 const MAY_NOT_SET = /lacks a permission \(NOPERM to SET\)/;
 
 test.each<[string, () => Promise<string>, RegExp]>([
   [
     'a wrong password',
-    async () => (await urlOf('--requirepass', 'another')).replace('//', `//:${PASSWORD}@`),
+    async () => withPassword(await urlOf(...OTHER_PASSWORD)),
     /rejects the user name or the password.*WRONGPASS/,
   ],
   ['no password', () => urlOf('--requirepass', PASSWORD), /requires a password.*NOAUTH/],
   ['a user that may not write', () => withUser('~* +@all -@write'), MAY_NOT_SET],
   ['a user of other keys', () => withUser('~other:* +@all'), MAY_NOT_SET],
   ['a replica', replica, /read-only replica.*READONLY/],
-  ['a node without slots', () => urlOf('--cluster-enabled', 'yes'), /of a cluster.*CLUSTERDOWN/],
+  ['a node without slots', () => urlOf(...AS_CLUSTER), /of a cluster.*CLUSTERDOWN/],
   ['a node whose slots another one has', nodeWithoutSlots, /node of a cluster.*MOVED/],
   ['a full Redis', () => urlOf('--maxmemory', '1'), /out of memory \(OOM to SET\)/],
-  [
-    'a server that is not a sentinel',
-    async () => shared.url.replace('redis://', 'redis+sentinel://').replace('/0', '/main'),
-    /A server that POSTERN_STORE names is not a sentinel/,
-  ],
-  [
-    'a server as a cluster',
-    async () => clusterUrl(shared.url),
-    /not a node of a cluster: use redis:/,
-  ],
+  ['no sentinel', async () => asSentinel(shared.url), /that POSTERN_STORE names is not a sentinel/],
+  ['no cluster', async () => asCluster(shared.url), /not a node of a cluster: use redis:/],
   [
     'a wrong password of a cluster',
-    async () => clusterUrl(await urlOf('--cluster-enabled', 'yes', '--requirepass', 'another')),
+    async () => asCluster(await urlOf(...AS_CLUSTER, ...OTHER_PASSWORD)),
     /WRONGPASS/,
   ],
   ['a missing database', async () => shared.url.replace('/0', '/99'), /ERR to SELECT/],
   ['no TLS at the port', async () => shared.url.replace(':', 's:'), /does not answer in TLS/],
+  ['no TLS to a TLS port', () => onPort(tlsPort()), /is it a TLS port/],
   [
-    'no TLS to a TLS port',
-    async () => `redis://127.0.0.1:${await tlsPort()}/0`,
-    /is it a TLS port/,
+    'an untrusted certificate',
+    () => onPort(tlsPort(), 'rediss'),
+    /\(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
   ],
-  [
-    'a certificate that nobody trusts',
-    async () => `rediss://localhost:${await tlsPort()}/0`,
-    /TLS to Redis fails \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
-  ],
-  [
-    'nothing on the port',
-    async () => `redis://127.0.0.1:${(await freePorts(1))[0]}/0`,
-    /^Redis does not answer$/,
-  ],
+  ['nothing', async () => onPort((await freePorts(1))[0]), /^Redis does not answer$/],
 ])('Redis errors: %s is reported in the log and by /readyz', async (_, at, expected) => {
   const url = await at();
   const { lines, parsed, readyz } = storeOfService(url);
