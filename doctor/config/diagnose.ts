@@ -84,9 +84,10 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
     count(counts.others, 'other block'),
   ].join(', ');
   const [first] = open;
+  const advices = findings.filter(({ verdict }) => verdict === 'advice').length;
   const result = first
     ? `${SIGNS[first.verdict]} ${count(open.length, 'finding')} (${numbers})`
-    : `✓ nothing found (${numbers})`;
+    : `✓ nothing found${advices === 0 ? '' : ` except ${count(advices, 'advice')}`} (${numbers})`;
   const last = `not checked: ${unchecked.join('; ')}`;
   return { ok, text: `${[...findings.map(asText), result, last].join('\n\n')}\n` };
 }

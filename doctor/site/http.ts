@@ -28,6 +28,9 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
+/** The message of a NoAnswer if the site closed the connection before the end of the headers, so before any file. */
+export const CLOSED = 'the connection was closed';
+
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 1 << 20;
 
@@ -70,7 +73,7 @@ export async function sendRequest(
     return { status, headers: pairs(rawHeaders), body, localAddress, remoteAddress };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (message === 'socket hang up') throw new NoAnswer('the connection was closed');
+    if (message === 'socket hang up') throw new NoAnswer(CLOSED);
     throw new NoAnswer(signal.aborted ? 'stopped' : (code ?? message));
   } finally {
     clearTimeout(timer);

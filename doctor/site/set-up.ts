@@ -79,7 +79,7 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
   const { status } = answer;
   // The gate also answers 404 in JSON, for a missing file. Only the API says what it is.
   if (status === 404 && answer.body.includes('This is the API, not the gate')) {
-    return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
+    return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN`;
   }
   const got = `${status} for ${path} with a valid token`;
   if (status === 404)
@@ -92,7 +92,7 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
     return `${got}: check that nginx may read the file, that it asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
   }
   if (status >= 500) {
-    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern. If nginx logs (13: Permission denied), its user may not open the socket (EACCES): usermod -aG postern www-data, then reload nginx. ${CONFIG_TOO}`;
+    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN. The address of --api is not the gate. See the logs of nginx and Postern. If nginx logs (13: Permission denied), its user may not open the socket (EACCES): usermod -aG postern www-data, then reload nginx. ${CONFIG_TOO}`;
   }
   return got;
 }

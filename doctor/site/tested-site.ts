@@ -1,7 +1,7 @@
 import { type ApiClient, Problem } from '../../common/api-client.ts';
 import { Failure } from '../../common/errors.ts';
 import { type Attempts, type CheckResult, failed, ok, untested } from './attempts.ts';
-import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
+import { CLOSED, headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
 
 /** The mount of the canary, encoded as in a request line. */
 export interface CanaryMount {
@@ -43,6 +43,9 @@ interface Run extends Pick<DoctorSiteOptions, Expected> {
 }
 
 const MAX_SIMULTANEOUS = 4;
+
+/** So often a site closes the connection of the same request before this is its answer. */
+const MAX_CLOSES = 3;
 
 /** Attempts that a line of the report names for one response. */
 const MAX_NAMED = 8;
@@ -87,13 +90,14 @@ export function createTestedSite(run: Run) {
   /** Any response except the file or a part of it. */
   const isNotTheFile = (answer: SiteResponse) => !hasCanary(answer) && answer.status !== 206;
 
-  /** The response, or the reason why there is none. */
-  async function answerTo(request: Request): Promise<SiteResponse | string> {
+  /** The response, or the reason why there is none. A connection can close by chance, but not several times. */
+  async function answerTo(request: Request, closes = 1): Promise<SiteResponse | string> {
     try {
       return await ask(request);
     } catch (error) {
-      if (error instanceof NoAnswer) return `no answer: ${error.message}`;
-      throw error;
+      if (!(error instanceof NoAnswer)) throw error;
+      if (error.message !== CLOSED) return `no answer: ${error.message}`;
+      return closes < MAX_CLOSES ? answerTo(request, closes + 1) : CLOSED;
     }
   }
 
@@ -109,9 +113,11 @@ export function createTestedSite(run: Run) {
       const answer = seen.get(name) ?? '';
       return { name, answer, seen: describe(answer) };
     });
-    const bad = rows.filter(({ answer }) => !isUnknown(answer) && !isExpected(answer));
+    // `return 444` closes the connection, which sends no file.
+    const answered = rows.filter(({ answer }) => answer !== CLOSED);
+    const bad = answered.filter(({ answer }) => !isUnknown(answer) && !isExpected(answer));
     if (bad.length > 0) return failed(grouped(bad));
-    const unknown = rows.filter(({ answer }) => isUnknown(answer));
+    const unknown = answered.filter(({ answer }) => isUnknown(answer));
     if (unknown.length > 0) return untested(grouped(unknown));
     const statuses = [...new Set(rows.map((row) => row.seen))].sort().join(', ');
     return ok(rows.length > 1 ? `${statuses} (${rows.length} requests)` : statuses);

@@ -1,5 +1,5 @@
 import { type CheckResult, failed, ok, skipped, untested } from '../attempts.ts';
-import { headerOf, type Request, type SiteResponse } from '../http.ts';
+import { CLOSED, headerOf, type Request, type SiteResponse } from '../http.ts';
 import {
   bearer,
   type Checks,
@@ -234,6 +234,7 @@ export const deliveryChecks: Checks = {
       const problems: string[] = [];
       for (const [name, request] of Object.entries(requests)) {
         const answer = await site.answerTo(request);
+        if (answer === CLOSED) continue;
         if (typeof answer === 'string') return untested(`${name}: ${answer}`);
         const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
         if (names.length > 0) problems.push(`${name}: ${names.join(', ')}`);

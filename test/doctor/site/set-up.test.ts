@@ -49,7 +49,7 @@ const CASES: Readonly<Record<string, readonly [RegExp, BrokenSite?, ...string[]]
     { server: 'if ($scheme = http) { return 301 https://files.example$request_uri; }' },
   ],
   'nginx asks the API, by auth_request': [
-    /503 .* with a valid token: .*POSTERN_LISTEN, not of POSTERN_API_LISTEN/,
+    /503 .* with a valid token: .*POSTERN_LISTEN\. The address of --api is not the gate/,
     { asksApi: true },
   ],
   'nginx asks the API, by X-Accel': [
