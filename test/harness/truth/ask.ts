@@ -1,64 +1,58 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-
-/** One request of the truth: a URL, sent as it is. */
-export interface Asked {
-  readonly port: number;
-  readonly host: string;
-  readonly url: string;
-}
+import { connect } from 'node:net';
 
 /** An address that no `allow` of a published configuration names. */
 const FROM = '127.77.0.9';
 
-/** Asks with HTTP/1.0 and keep-alive, so that nginx sends no chunks. Returns the whole response. */
-export async function createAsker(port: number) {
-  let socket: Socket | undefined;
-  return {
-    async ask({ host, url }: Asked): Promise<string> {
-      for (let attempt = 0; ; attempt += 1) {
-        const kept = socket !== undefined;
-        socket ??= await open(port);
-        const text = await exchange(
-          socket,
-          `GET ${url} HTTP/1.0\r\nHost: ${host}\r\nConnection: keep-alive\r\n\r\n`,
-        );
-        const closed = socket.destroyed || socket.readableEnded;
-        if (closed) socket = undefined;
-        // A kept connection may have ended before the request. A closed fresh one is an answer: `return 444`.
-        if (text !== '' || !kept || attempt > 1) return text;
-      }
-    },
-    close: () => socket?.destroy(),
-  };
+/**
+ * Sends requests one after the other over one connection, without waiting for the responses, and returns the text of
+ * the responses. nginx closes the connection after a malformed request, so the rest is sent over another one.
+ */
+export async function askAll(port: number, requests: readonly string[]): Promise<string> {
+  let text = '';
+  let left = requests;
+  while (left.length > 0) {
+    const { answered, received } = await exchange(port, left);
+    text += received;
+    // A connection that ends without a byte is an answer too: `return 444`.
+    left = left.slice(Math.max(answered, 1));
+  }
+  return text;
 }
 
-async function open(port: number): Promise<Socket> {
+async function exchange(port: number, requests: readonly string[]) {
   const socket = connect({ port, host: '127.0.0.1', localAddress: FROM });
-  socket.on('error', () => socket.destroy());
-  await once(socket, 'connect');
-  return socket;
+  let received = '';
+  let [answered, at] = [0, 0];
+  socket.setEncoding('latin1');
+  socket.on('error', () => {});
+  socket.on('data', (chunk: string) => {
+    received += chunk;
+    for (let end = endOf(received, at); end !== undefined; end = endOf(received, at)) {
+      answered += 1;
+      at = end;
+    }
+    if (answered >= requests.length) socket.destroy();
+  });
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  socket.write(requests.join(''), 'latin1');
+  await closed;
+  // The last response, if its end is that of the connection.
+  if (received.length > at) answered += 1;
+  return { answered, received };
 }
 
-function exchange(socket: Socket, request: string): Promise<string> {
-  return new Promise((resolve) => {
-    let text = '';
-    const done = () => {
-      socket.removeAllListeners('data');
-      socket.removeAllListeners('close');
-      resolve(text);
-    };
-    socket.on('close', done);
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1');
-      const head = text.indexOf('\r\n\r\n');
-      if (head < 0) return;
-      const length = /\r\nContent-Length: (\d+)/i.exec(text.slice(0, head))?.[1];
-      const empty = /^HTTP\/1\.\d (204|304)/.test(text);
-      const kept = /\r\nConnection: keep-alive/i.test(text.slice(0, head));
-      const isWhole = empty || (length !== undefined && text.length >= head + 4 + Number(length));
-      if (isWhole && kept) done();
-    });
-    socket.write(request, 'latin1');
-  });
+/** Where the response that begins at `at` ends, if it is whole. */
+function endOf(text: string, at: number): number | undefined {
+  const head = text.indexOf('\r\n\r\n', at);
+  if (head < 0) return undefined;
+  const headers = text.slice(at, head);
+  if (/^HTTP\/1\.\d (?:204|304)/.test(headers)) return head + 4;
+  if (/\r\nTransfer-Encoding: chunked/i.test(headers)) {
+    const last = text.indexOf('\r\n0\r\n\r\n', head);
+    return last < 0 ? undefined : last + 7;
+  }
+  const length = /\r\nContent-Length: (\d+)/i.exec(headers)?.[1];
+  if (length === undefined) return undefined;
+  const end = head + 4 + Number(length);
+  return end <= text.length ? end : undefined;
 }

@@ -1,11 +1,8 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { configOf, layTree, markOf, type PublicSite } from '../../support/doctor/public-sites.ts';
 import { startNginx } from '../nginx.ts';
 import { temporaryFolder } from '../paths.ts';
 import { freePorts } from '../ports.ts';
-import { createAsker } from './ask.ts';
+import { askAll } from './ask.ts';
 import { urlsFor } from './spellings.ts';
 
 /** Directives that decide nothing about a file, and need something that is not here. */
@@ -13,8 +10,8 @@ const NEEDLESS =
   /^\s*(?:ssl_\w+|http2|access_log|error_log|resolver\w*|proxy_(?:cache\w*|redirect|set_header|method|pass_request_\w+)|(?:fastcgi|uwsgi)_(?:param|index|request_buffering|cache\w*)|limit_req|gzip_static|include) [^;]*;$/gm;
 
 /**
- * The configuration with addresses of this machine. Applications become one that answers with a status; a server
- * block that another one proxies stays. One directive a line.
+ * The configuration with addresses of this machine. Applications become one that answers with the status that a header
+ * of the request names; a server block that another one proxies stays. One directive a line.
  */
 function adapt(config: string, app: number, portOf: (listen: string) => number): string {
   const target = (host: string) =>
@@ -41,6 +38,19 @@ function adapt(config: string, app: number, portOf: (listen: string) => number):
 const isListened = (config: string, host: string) =>
   new RegExp(`listen ${host.replace(/\W/g, '\\$&')}[; ]`).test(config);
 
+/** Answers with the status that a request asks for, and 502 like an application that has stopped. */
+const application = (port: number) => `server {
+listen 127.0.0.1:${port};
+access_log off;
+if ($http_x_truth = 200) { return 200 "the application"; }
+if ($http_x_truth = 401) { return 401; }
+if ($http_x_truth = 403) { return 403; }
+if ($http_x_truth = 500) { return 500; }
+if ($http_x_truth = 502) { return 444; }
+return 404;
+}
+`;
+
 export interface Answer {
   /** The first URL that got a file of the folder, with the host if the site has several. */
   readonly leak: string | undefined;
@@ -51,80 +61,61 @@ export interface Answer {
 export async function truthOf(site: PublicSite, only?: (folder: string) => readonly string[]) {
   const top = await temporaryFolder();
   await layTree(site, top);
-  let status = 404;
-  const application = createServer((request, response) => {
-    if (status === 502) return request.socket.destroy();
-    response.writeHead(status, { Location: '/login' }).end('the application');
-  });
-  await once(application.listen(0, '127.0.0.1'), 'listening');
-  const { port: app } = application.address() as AddressInfo;
   const config = configOf(site, top);
-  const listens = [
-    ...new Set([...config.matchAll(/\blisten ([^;\s]+)/g)].map(([, one]) => one ?? '')),
+  const all = (pattern: RegExp) => [
+    ...new Set([...config.matchAll(pattern)].flatMap(([, words = '']) => words.split(' '))),
   ];
-  const ports = await freePorts(listens.length);
+  const listens = all(/\blisten ([^;\s]+)/g);
+  const [app = 0, ...ports] = await freePorts(listens.length + 1);
   const portOf = (listen: string) => ports[listens.indexOf(listen)] ?? app;
-  const nginx = await startNginx({ config: () => `${adapt(config, app, portOf)}` });
+  const whole = adapt(config, app, portOf).replace('http {\n', (open) => open + application(app));
+  const nginx = await startNginx({ config: () => whole });
   try {
-    const names = [...config.matchAll(/\bserver_name ([^;]+);/g)].flatMap(([, all = '']) =>
-      all.split(' '),
-    );
-    const hosts = [...new Set([...names.filter((one) => /^[a-z]/.test(one)), 'other.example'])];
+    const names = all(/\bserver_name ([^;]+);/g).filter((name) => /^[a-z]/.test(name));
+    const hosts = [...new Set([...names, 'other.example'])];
     const open = listens.filter((one) => !/^127\.|^localhost|^unix/.test(one));
+    const places = site.app.flatMap((status) =>
+      open.flatMap((listen) => hosts.map((host) => ({ status, port: portOf(listen), host }))),
+    );
     const answers = new Map<string, Answer>();
     for (const folder of site.folders) {
       const files = site.files.filter((file) => file.startsWith(folder));
       const urls = only?.(folder) ?? [...urlsFor(config.replaceAll(top, ''), folder, files)];
       let requests = 0;
       let leak: string | undefined;
-      for (const [at, code] of site.app.entries()) {
-        status = code;
-        // Further statuses show what `error_page` does: a part of the spellings is enough.
-        for (const listen of open) {
-          for (const [index, host] of hosts.entries()) {
-            const whole = only !== undefined || at + index === 0;
-            const some = whole ? urls : urls.filter((_, one) => one % 7 === (at + index) % 7);
-            const found = await firstLeak(portOf(listen), host, some, files);
-            requests += found.requests;
-            if (found.url !== undefined)
-              leak ??= hosts.length > 2 ? `${found.url} ${host}` : found.url;
-            if (leak !== undefined) break;
-          }
-        }
-        if (leak !== undefined) break;
+      for (const [at, place] of places.entries()) {
+        // Other statuses and hosts show what `error_page` and `server_name` do: a part is enough.
+        const isPart = only === undefined && at > 0;
+        const asked = isPart ? urls.filter((_, index) => index % 7 === at % 7) : urls;
+        requests += asked.length;
+        const url = await firstLeak(place, asked, files);
+        if (url === undefined) continue;
+        leak = hosts.length > 2 ? `${url} ${place.host}` : url;
+        break;
       }
       answers.set(folder, { leak, requests });
     }
     return answers;
   } finally {
     await nginx.stop();
-    application.close();
-    application.closeAllConnections();
   }
 }
 
-const CONNECTIONS = 8;
+/** Requests over one connection. nginx closes it after 1,000. */
+const BATCH = 200;
 
 async function firstLeak(
-  port: number,
-  host: string,
+  { port, host, status }: { port: number; host: string; status: number },
   urls: readonly string[],
   files: readonly string[],
-) {
-  const marks = files.map((file) => markOf(file));
-  const left = urls.values();
-  let requests = 0;
-  let url: string | undefined;
-  const worker = async () => {
-    const asker = await createAsker(port);
-    for (const one of left) {
-      if (url !== undefined) break;
-      requests += 1;
-      const text = await asker.ask({ port, host, url: one });
-      if (marks.some((mark) => text.includes(mark))) url ??= one;
-    }
-    asker.close();
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-  return { url, requests };
+): Promise<string | undefined> {
+  const requestFor = (url: string) =>
+    `GET ${url} HTTP/1.1\r\nHost: ${host}\r\nX-Truth: ${status}\r\n\r\n`;
+  const has = (text: string) => files.some((file) => text.includes(markOf(file)));
+  for (let at = 0; at < urls.length; at += BATCH) {
+    const batch = urls.slice(at, at + BATCH);
+    if (!has(await askAll(port, batch.map(requestFor)))) continue;
+    for (const url of batch) if (has(await askAll(port, [requestFor(url)]))) return url;
+  }
+  return undefined;
 }
