@@ -123,6 +123,7 @@ const mount = mapping(
     path_argument: queryArgument.exactOptional(),
     pass_arguments: listOf('query arguments', queryArgument).exactOptional(),
     max_age: wholeNumber('seconds', 1, 86_400).exactOptional(),
+    download_time: wholeNumber('seconds', 1, 604_800).exactOptional(),
     storage: storage.exactOptional(),
   },
   ', or in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =',

@@ -15,6 +15,7 @@ import {
   tokenCookiePath,
 } from './request-uri.ts';
 import { resolveTarget } from './scope.ts';
+import { startOf } from './started.ts';
 
 interface AuthorizeOptions {
   readonly mounts: Mounts;
@@ -22,6 +23,7 @@ interface AuthorizeOptions {
   readonly lookUp: LookUp;
   /** Maximum time, in seconds, for which nginx may cache an "allow" decision. */
   readonly decisionTtl: number;
+  readonly now: () => number;
 }
 
 /** Rejects after the deadline, without taking a use. */
@@ -32,20 +34,22 @@ export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<De
  * trip to the store, two if requesters are counted, and none if the store does not keep it.
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
-  const { mounts, store, lookUp, decisionTtl } = options;
+  const { mounts, store, lookUp, decisionTtl, now } = options;
   const confirm = createConfirm(store);
 
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
     if (requested === undefined) return deny('invalid_request');
     const { path } = requested;
+    const at = startOf(request, requested.mount, now());
+    if (typeof at === 'string') return deny('invalid_request', { path, rejection: { reason: at } });
     let firstDenial: Deny | undefined;
     let unavailable: Deny | undefined;
     let how: How | undefined;
     for (const token of tokensOf(request, requested.token)) {
       if (deadline.late) throw deadline.late;
       try {
-        const decision = await decide(request, requested, token, deadline, how);
+        const decision = await decide(request, requested, token, deadline, how, at);
         if (decision.allow) return signed(decision, requested.mount);
         if (decision.code === 'confirmed' || decision.locked) return decision;
         // Checking signatures takes longer than anything else, and anyone can send four cookies with invalid ones.
@@ -74,9 +78,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     token: string,
     deadline: Deadline,
     how: How | undefined,
+    at: number | undefined,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, leftMs, unsaved, rejection } = await lookUp(token, how);
+    const { id, grant, leftMs, unsaved, rejection } = await lookUp(token, how, at);
     if (id === undefined || grant === undefined) {
       return deny('invalid_token', { id, path, rejection });
     }
@@ -86,7 +91,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (typeof resolved === 'string') {
       // A requester that has no use left gets the same response as for an unknown token.
       const who = () => identify(request.resume, request.address).requester;
-      const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false));
+      const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false, at));
       return deny(hidden ? 'invalid_token' : resolved, facts);
     }
     const { mount, target, ...listed } = resolved;
@@ -107,10 +112,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { requester, resumeCookie: value } = identify(request.resume, request.address);
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     if (grant.confirm) {
-      return confirm(token, allow, resumeCookie, requester, request.confirmation, deadline);
+      const { confirmation } = request;
+      return confirm(token, allow, resumeCookie, requester, confirmation, deadline, at);
     }
     const counts = request.method === 'GET';
-    const redeemed = await store.redeem(id, requester, counts);
+    const redeemed = await store.redeem(id, requester, counts, at);
     if (redeemed === undefined) return deny('invalid_token', { ...facts, refused: true });
     if (redeemed === 'known' || !counts) return { ...allow, redeemed };
     return { ...allow, redeemed, resumeCookie };

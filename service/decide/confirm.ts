@@ -18,7 +18,7 @@ import {
  * one, but does not send the file.
  */
 export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttempt' | 'revoke'>) {
-  /** `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`. */
+  /** `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`. `at`: see `Store.redeem`. */
   return async function confirm(
     token: string,
     allow: Allow,
@@ -26,10 +26,11 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     requester: Requester,
     confirmation: Confirmation | undefined,
     deadline: Deadline,
+    at: number | undefined,
   ): Promise<Decision> {
     const { id, grant, path, tokenCookie } = allow;
     const { pinHmac } = grant;
-    const redeem = (counts: boolean) => store.redeem(id, requester, counts);
+    const redeem = (counts: boolean) => store.redeem(id, requester, counts, at);
     const facts = { id, path, subject: grant.subject };
     const refused = () => deny('invalid_token', { ...facts, refused: true });
     const ask = (code: DenyCode) => deny(code, { ...facts, page: pageOf(grant, path) });

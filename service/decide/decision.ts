@@ -17,6 +17,8 @@ export interface GateRequest {
   /** Values of the resume cookies, in the same order. */
   readonly resume: string | undefined;
   readonly address: string | undefined;
+  /** When the download began, from nginx: for a later slice of it. See started.ts. */
+  readonly started?: string | undefined;
   /** The browser prefetches: the user has not requested the URL. */
   readonly prefetch: boolean;
   /** The browser fetches the script of a service worker. */

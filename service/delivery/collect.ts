@@ -74,7 +74,7 @@ export function createCollector({ from, deliver, countDeliveries, log, now }: Co
     }
     const { id, ...sent } = line;
     const at = now();
-    add(id, { requests: 1, ...sent, first: at, last: at });
+    add(id, { ...sent, first: at, last: at });
     timer ??= setTimeout(flush, COLLECT_MS);
   }
 
@@ -134,7 +134,7 @@ function requestsOf(entries: readonly DeliveryEntry[]): number {
  * A response that nginx has sent, or a part of one. It has no range if nothing was sent, or if the response has several
  * ranges, which nginx does not report.
  */
-type SentLine = Pick<Delivery, 'bytes' | 'size' | 'ranges'> & { readonly id: string };
+type SentLine = Omit<Delivery, 'first' | 'last'> & { readonly id: string };
 
 /** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
 export const MAX_LINE_BYTES = 512;
@@ -144,22 +144,44 @@ export const MAX_LINE_BYTES = 512;
  * sent, Content-Length and Content-Range. All numbers are below 10^15, and so are exact.
  */
 const LINE =
-  /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))$/;
+  /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))(?: bytes=(\d{1,15})-(\d{1,15}))?$/;
+
+/**
+ * The line of a slice (inner.conf): in place of the last number the slice before it, which the requester has got, and
+ * the slice itself. A response that begins in the middle skips the slices between the two.
+ */
+const SLICE = /^([A-Za-z0-9_-]{22}) [^=]* bytes=(\d{1,15})-(\d{1,15}) bytes=(\d{1,15})-\d{1,15}$/;
 
 /** Parses the syslog line of a response; undefined if it is not exactly of this form. */
 export function parseLine(line: string): SentLine | undefined {
   // `<190>Nov 26 12:00:00 host nginx: `, then the format, which contains no colon.
-  const [, id, status, sent, length, from, to, total] =
-    LINE.exec(line.slice(line.lastIndexOf(': ') + 2)) ?? [];
-  if (id === undefined) return undefined;
+  const text = line.slice(line.lastIndexOf(': ') + 2);
+  const [, id, status, sent, length, from, to, total, start, end] = LINE.exec(text) ?? [];
+  if (id === undefined) return parseSlice(text);
+  const requests = 1;
   if (from === undefined && (status === '206' || length === '-')) {
-    return { id, bytes: Number(sent), ranges: [] };
+    return { id, requests, bytes: Number(sent), ranges: [] };
   }
   const size = Number(total ?? length);
   const [first, last] = from === undefined ? [0, size - 1] : [Number(from), Number(to)];
   if (from !== undefined && (status !== '206' || first > last || last >= size)) return undefined;
-  const bytes = Math.min(Number(sent), last - first + 1);
-  return { id, bytes, size, ranges: bytes > 0 ? [[first, first + bytes]] : [] };
+  const all = Math.min(Number(sent), last - first + 1);
+  const bytes = Math.max(0, all - reported(first, start, end));
+  return { id, requests, bytes, size, ranges: all > 0 ? [[first, first + all]] : [] };
+}
+
+function parseSlice(text: string): SentLine | undefined {
+  const [, id, from, to, next] = SLICE.exec(text) ?? [];
+  if (id === undefined) return undefined;
+  const bytes = Number(next) === Number(to) + 1 ? Number(next) - Number(from) : 0;
+  return { id, requests: 0, bytes: Math.max(0, bytes), ranges: [] };
+}
+
+/** The bytes of a response that the lines of its slices have counted: from its first slice to its last one. */
+function reported(first: number, start: string | undefined, end: string | undefined): number {
+  if (start === undefined) return 0;
+  const slice = Number(end) - Number(start) + 1;
+  return Math.max(0, Number(start) - Math.floor(first / slice) * slice);
 }
 
 interface DeliverDependencies {

@@ -58,7 +58,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     });
   }
 
-  return async function verify(token, how) {
+  return async function verify(token, how, judgedAt = now()) {
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
     if (how === 'verified') return { reason: NOT_CHECKED };
@@ -67,10 +67,10 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     if (trusted === undefined) return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };
     const revoking = how === 'revoking';
     // This comes before the signature: anyone can collect expired tokens, and a browser keeps them in cookies.
-    if (!revoking && hasPassed(claims, now() / 1000 - leeway)) {
+    if (!revoking && hasPassed(claims, judgedAt / 1000 - leeway)) {
       return { reason: REASONS.ERR_JWT_EXPIRED as string, issuer: trusted.issuer };
     }
-    const at = revoking ? nearest(now(), claims) : now();
+    const at = revoking ? nearest(now(), claims, mounts.downloadMs) : judgedAt;
     const result = await checkJwt(token, trusted, { typ: JWT_TYPE, leeway, at });
     if ('reason' in result) return result;
     // Do not cache a token that is not valid now.
@@ -90,11 +90,12 @@ export function unverifiedClaims(token: string): JWTPayload {
 
 /**
  * The time for which a token that is to be revoked is verified: the time nearest to now at which it is valid.
- * Another instance, with another clock, may accept it now, and a token that begins later will be valid.
+ * Another instance, with another clock, may accept it now, a token that begins later will be valid, and a download that
+ * began before the end may still run.
  */
-function nearest(now: number, { iat, nbf, exp }: JWTPayload): number {
+function nearest(now: number, { iat, nbf, exp }: JWTPayload, downloadMs: number): number {
   const begins = Math.max(now, millisecondsOf(iat), millisecondsOf(nbf));
-  return Math.min(begins, Math.max(millisecondsOf(exp) - 1, now - MAX_CLOCK_SKEW_MS));
+  return Math.min(begins, Math.max(millisecondsOf(exp) - 1, now - MAX_CLOCK_SKEW_MS - downloadMs));
 }
 
 function hasPassed({ exp }: JWTPayload, now: number): boolean {

@@ -13,6 +13,8 @@ export interface Mount {
   readonly passArguments: readonly string[];
   /** Seconds for which a browser may keep a file whose token is in the URL; absent: it keeps none. */
   readonly maxAge?: number;
+  /** Seconds for which a download may run that nginx cuts into slices (slices.conf); absent: it cuts none. */
+  readonly downloadTime?: number;
   /** The files are in an object store that requires a signature for each request; absent: in a folder. */
   readonly sign?: SignFile;
 }
@@ -45,6 +47,8 @@ export function createMounts(mounts: readonly Mount[]) {
   return {
     all,
     sites,
+    /** The longest download that may run on any mount, in milliseconds. */
+    downloadMs: Math.max(0, ...all.map(({ downloadTime = 0 }) => downloadTime)) * 1000,
     on: (site: string | undefined): readonly Mount[] => all.filter((mount) => isOn(site, mount)),
     /** The mount that serves a path on a site: the longest prefix, the site's own mount first. */
     find(site: string | undefined, path: string): Mount | undefined {

@@ -4,6 +4,7 @@ import {
   type Grant,
   isFolder,
   type KnownRequester,
+  keptMs,
   latestEndOf,
   rememberedUntil,
   resumableUntil,
@@ -101,7 +102,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       if (isRevoked || (signed && signedAt(signed, found?.grant) < before))
         return { isRevoked: true };
       if (found === undefined) return {};
-      return { grant: found.grant, ...(how === 'timed' && { leftMs: endOf(found) - now() }) };
+      return {
+        grant: found.grant,
+        ...(how === 'timed' && { leftMs: endOf(found) - keptMs(found.grant) - now() }),
+      };
     },
     async requesters(id) {
       const { requesters = [] } = live(id) ?? {};
@@ -124,11 +128,11 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       subjects.set(subjectId, { before, until: Math.max(before + keptMs, known?.until ?? 0) });
       return before / 1000;
     },
-    async redeem(id, requester, count) {
+    async redeem(id, requester, count, at = now()) {
       const found = live(id);
       if (found?.grant.uses === undefined) return undefined;
       const { grant, requesters } = found;
-      const redeemed = redeem(grant, found.grant.uses, requesters, requester, now());
+      const redeemed = redeem(grant, found.grant.uses, requesters, requester, at);
       if (redeemed !== undefined && count) found.attempts = Math.max(0, found.attempts - 1);
       if (redeemed === 'new' && count) {
         const { newCookie: cookie, address } = requester;
@@ -188,7 +192,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       for (const id of idsOf(client, selection)) {
         const grant = live(id)?.grant;
         if (grant === undefined || (covers ?? grant.covers) !== grant.covers) continue;
-        const cursor = { id, end: latestEndOf(grant) };
+        const cursor = { id, end: latestEndOf(grant) + keptMs(grant) };
         if (after !== undefined && compare(cursor, after) <= 0) continue;
         const last = first[limit];
         if (last !== undefined && compare(cursor, last.cursor) > 0) continue;
@@ -245,7 +249,8 @@ function endOf({ grant, requesters }: Held): number {
   const { expiresAt, uses, external } = grant;
   if (external) return rememberedUntil(grant);
   const last = requesters.at(-1);
-  return uses && last ? Math.max(expiresAt, resumableUntil(uses, last)) : expiresAt;
+  const end = uses && last ? Math.max(expiresAt, resumableUntil(uses, last)) : expiresAt;
+  return end + keptMs(grant);
 }
 
 function compare(a: Cursor, b: Cursor): number {

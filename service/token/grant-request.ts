@@ -51,6 +51,10 @@ export function prepareGrant(
     errors.add('pin', 'needs confirm: a person types it to confirm');
   }
   if (resolved === undefined) return undefined;
+  if (resolved.mount.downloadTime !== undefined && uses?.cookieOnly && !request.confirm) {
+    const why = 'the second slice of a download would come without the cookie';
+    errors.add('bind', `cookie needs confirm on a mount with download_time: ${why}`);
+  }
   checkFolder(request, resolved, errors);
   checkReach(request, resolved, checking);
   const { mount, site, covers } = resolved;
@@ -63,6 +67,7 @@ export function prepareGrant(
     ...(subject !== undefined && { subject }),
     ...kept,
     ...(uses !== undefined && { uses }),
+    ...(mount.downloadTime !== undefined && { downloadTime: mount.downloadTime }),
   };
   return { grant, mount, expiresIn };
 }

@@ -19,6 +19,8 @@ export interface Grant extends KeptFields {
   readonly uses?: Uses;
   /** With `confirm`: what `pinHmac` returns for the PIN that a new requester must know. */
   readonly pinHmac?: string;
+  /** Of its mount: seconds for which a download may run. The store keeps the grant so much longer, to be revoked. */
+  readonly downloadTime?: number;
   /** JWT: the end of the signed token. The store cannot change it. */
   readonly signedUntil?: number;
   /** Set by the store: `maxBytes` were sent. */
@@ -63,6 +65,11 @@ export function latestEndOf({ expiresAt, uses }: Pick<Grant, 'expiresAt' | 'uses
   return expiresAt + (uses?.resumeFor ?? 0) * 1000;
 }
 
+/** How much longer than `latestEndOf` the store keeps a grant: downloads that began before may still run. */
+export function keptMs({ downloadTime = 0 }: Pick<Grant, 'downloadTime'>): number {
+  return downloadTime * 1000;
+}
+
 /** Maximum of POSTERN_JWT_LEEWAY: how long a JWT may be accepted before it begins or after it ends. */
 export const MAX_LEEWAY_MS = 60_000;
 
@@ -70,8 +77,9 @@ export const MAX_LEEWAY_MS = 60_000;
 export const MAX_CLOCK_SKEW_MS = 600_000;
 
 /** Until when the store keeps an external token. While an instance accepts it, its uses must remain counted. */
-export function rememberedUntil({ expiresAt, signedUntil = expiresAt }: Grant): number {
-  return signedUntil + MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
+export function rememberedUntil(grant: Grant): number {
+  const { expiresAt, signedUntil = expiresAt } = grant;
+  return signedUntil + MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS + keptMs(grant);
 }
 
 /** The fields that a grant keeps, with their names: JSON, grant, record and claim. */

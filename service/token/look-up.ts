@@ -1,4 +1,4 @@
-import type { Grant } from './grant.ts';
+import { type Grant, latestEndOf } from './grant.ts';
 import type { Signed, Store } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
@@ -31,7 +31,8 @@ interface LookUpOptions {
  */
 export type How = 'revoking' | 'verified';
 
-export type LookUp = (token: string, how?: How) => Promise<LookUpResult>;
+/** `at`: judges the end at this time instead of now, for a later slice of a download that began then. */
+export type LookUp = (token: string, how?: How, at?: number) => Promise<LookUpResult>;
 
 const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked, or was lost' };
 const REVOKED = { reason: 'it was revoked' };
@@ -40,13 +41,13 @@ const TOO_EARLY = { reason: 'not_before: is later than now' };
 
 /** Looks a token up in the store, by its signature, or both. At most one round trip. */
 export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
-  return async function lookUp(token, how) {
-    if (isOpaque(token)) return findRecorded(tokenId(token));
-    const verified = await verify(token, how);
+  return async function lookUp(token, how, at = now()) {
+    if (isOpaque(token)) return findRecorded(tokenId(token), at);
+    const verified = await verify(token, how, at);
     if ('reason' in verified) return { rejection: verified };
     const { id, recorded } = verified;
     if (recorded === 'required') {
-      const found = await findRecorded(id);
+      const found = await findRecorded(id, at);
       return found.grant === undefined ? { rejection: NOT_STORED, ...found } : found;
     }
     if (recorded === 'never') return signed(verified);
@@ -59,11 +60,12 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     return { id, recorded, rejection: isRevoked ? REVOKED : OTHER_SUBJECT };
   };
 
-  async function findRecorded(id: string): Promise<LookUpResult> {
+  async function findRecorded(id: string, at: number): Promise<LookUpResult> {
     const recorded = 'required';
     const { grant, leftMs } = await store.find(id, timed ? 'timed' : undefined);
     if ((grant?.notBefore ?? 0) * 1000 > now()) return { id, recorded, rejection: TOO_EARLY };
-    return grant ? { id, recorded, grant, leftMs } : { id, recorded };
+    const hasEnded = grant?.downloadTime !== undefined && latestEndOf(grant) <= at;
+    return grant && !hasEnded ? { id, recorded, grant, leftMs } : { id, recorded };
   }
 
   /** The store does not time this token, and the clock of this process may be late by the leeway. */
@@ -99,7 +101,7 @@ export interface Rejection {
 }
 
 /** Verifies a JWT with the type of a download token. Rejects with `KeysUnavailable` if its key is not available. */
-export type Verify = (token: string, how?: How) => Promise<Verified | Rejection>;
+export type Verify = (token: string, how?: How, at?: number) => Promise<Verified | Rejection>;
 
 /** Signs Postern's own tokens. */
 export interface Signer {

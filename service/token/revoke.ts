@@ -13,6 +13,7 @@ interface RevokeOptions {
   readonly lookUp: LookUp;
   /** The clients that own the tokens of other issuers, by `iss`. */
   readonly owners: ReadonlyMap<string, Client>;
+  readonly mounts: Pick<Mounts, 'downloadMs'>;
   /** Seconds by which the clocks of issuers may differ. */
   readonly leeway: number;
   readonly now: () => number;
@@ -20,7 +21,7 @@ interface RevokeOptions {
 
 export type Revoke = ReturnType<typeof createRevoke>;
 
-export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptions) {
+export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: RevokeOptions) {
   return {
     /** A client's live grant. After the revocation of a subject, the store still has the records of its external tokens. */
     async find(client: Client, id: string): Promise<Grant | undefined> {
@@ -73,9 +74,10 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
       if (subject === undefined) return { revoked: await store.revokeAll(client, {}) };
       const issuers = issuersOf(client);
       // The clock of an issuer may be ahead.
-      const signed = issuers.map((issuer) =>
-        store.revokeSigned(subjectId(issuer[0], subject), leeway, longestMs([issuer])),
-      );
+      const signed = issuers.map((issuer) => {
+        const lifetime = longestMs([issuer]) + mounts.downloadMs;
+        return store.revokeSigned(subjectId(issuer[0], subject), leeway, lifetime);
+      });
       const stored = store.revokeAll(client, { subject });
       // Each ends other tokens, so one that fails must not keep the others from it.
       const ended = await Promise.allSettled([...signed, stored]);
@@ -95,7 +97,7 @@ export function createRevoke({ store, lookUp, owners, leeway, now }: RevokeOptio
 
   /** The end of every token that is valid now: another one may have the same `jti`. */
   function endExternal(id: string, grant: Grant): Promise<void> {
-    const latest = now() + longestMs(issuersOf(grant.client));
+    const latest = now() + longestMs(issuersOf(grant.client)) + mounts.downloadMs;
     return store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));
   }
 

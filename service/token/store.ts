@@ -69,9 +69,15 @@ export interface Store {
   find(id: string, how?: 'timed' | Signed): Promise<Found>;
   /**
    * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it may not, or if
-   * the grant is gone. Without `count`, the store only checks whether a use is left. One round trip.
+   * the grant is gone. Without `count`, the store only checks whether a use is left. `at`: judges the end at this time
+   * instead of now. One round trip.
    */
-  redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
+  redeem(
+    id: string,
+    requester: Requester,
+    count: boolean,
+    at?: number,
+  ): Promise<Redeemed | undefined>;
   /**
    * Counts an attempt to enter the PIN of a grant: the number with this one. Undefined if it is gone or has no PIN; 0 if
    * there were `max` already, which ends the grant. `redeem` gives the attempt back. Replicas acknowledge it,

@@ -47,11 +47,11 @@ export function redeem(
   uses: Uses,
   known: readonly KnownRequester[],
   requester: Requester,
-  now: number,
+  at: number,
 ): Redeemed | undefined {
-  const admits = now < grant.expiresAt;
+  const admits = at < grant.expiresAt;
   const mayResume = known.some(
-    (one) => isSame(uses, one, requester) && (admits || now < resumableUntil(uses, one)),
+    (one) => isSame(uses, one, requester) && (admits || at < resumableUntil(uses, one)),
   );
   if (mayResume) return 'known';
   return admits && known.length < (uses.max ?? Number.POSITIVE_INFINITY) ? 'new' : undefined;

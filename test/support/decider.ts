@@ -47,7 +47,7 @@ export function createDecider(options: DeciderOptions = {}) {
   const issueAll = createIssue({ mounts, store, now, ...usual });
   const { decisionTtl = 0, verify = async () => ({ reason: 'no key' }) } = options;
   const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway: 5, now });
-  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
   return {
     clock,
     store,

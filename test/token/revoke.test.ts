@@ -16,7 +16,12 @@ describe('revoke', () => {
   const { client } = apiKey(KEY);
   const JWT = 'a.b.c';
 
-  const usual = { owners: new Map([['https://app.example', client]]), leeway: 5, now: Date.now };
+  const usual = {
+    owners: new Map([['https://app.example', client]]),
+    mounts: createMounts([]),
+    leeway: 5,
+    now: Date.now,
+  };
 
   /** The calls that a revocation by a JWT makes, if the look-up says so. */
   async function callsOf(found: LookUpResult): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { together } from '../../coalesce.ts';
 import { nextTurn } from '../../pieces.ts';
-import { type Grant, latestEndOf } from '../../token/grant.ts';
+import { type Grant, keptMs, latestEndOf } from '../../token/grant.ts';
 import { type Entry, type Store, StoreUnavailable, Unacknowledged } from '../../token/store.ts';
 import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
@@ -47,7 +47,7 @@ interface Changed {
 export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong'> {
   const { connection, keys, reply, run, replicas, acknowledged, now } = commands;
   const { isCluster, redis } = connection;
-  const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
+  const lifeOf = (grant: Grant) => Math.max(1, grant.expiresAt + keptMs(grant) - now());
   const entryLifeOf = (grant: Grant) => lifeOf(grant) + latestEndOf(grant) - grant.expiresAt;
 
   /** In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it. */
@@ -138,7 +138,7 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
     if (changed?.end === 'unchanged') {
       const { grant } = changed;
       // The entries come first, because the grant must not outlive them.
-      const entry = [id, leftMs() + latestEndOf(grant) - grant.expiresAt];
+      const entry = [id, leftMs() + latestEndOf(grant) - grant.expiresAt + keptMs(grant)];
       await Promise.all(keys.indexes(grant).map((index) => enter(index, entry)));
       changed = await acknowledgedChange(true);
     }

@@ -1,4 +1,5 @@
 import { together } from '../../coalesce.ts';
+import { keptMs } from '../../token/grant.ts';
 import {
   type Cursor,
   type Entry,
@@ -68,7 +69,7 @@ export function createReads(
     if (how === undefined) return foundOf(await read(keys.grant(id)));
     const record = await readTimed(keys.grant(id));
     const found = foundOf(record);
-    return found.grant ? { ...found, leftMs: record[1] } : found;
+    return found.grant ? { ...found, leftMs: record[1] - keptMs(found.grant) } : found;
   }
 
   return {

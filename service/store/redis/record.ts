@@ -52,6 +52,8 @@ interface Fields {
   /** JWT: until when it is signed, and whether by another issuer. */
   j?: number;
   y?: 1;
+  /** Seconds for which a download may run. */
+  D?: number;
   /** Uses: the maximum, seconds to resume, and whether only cookies identify a requester. */
   n?: number;
   o?: number;
@@ -80,6 +82,7 @@ export function encodeRecord(grant: Grant): string {
   for (const { property, record: key, isFlag } of KEPT_FIELDS) {
     if (grant[property] !== undefined) record[key] = isFlag ? 1 : grant[property];
   }
+  if (grant.downloadTime !== undefined) record.D = grant.downloadTime;
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
   if (grant.external) record.y = 1;
   if (grant.pinHmac !== undefined) record.P = grant.pinHmac;
@@ -98,14 +101,14 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y, E, P: pinHmac } = fields;
+  const { v, c, m, p, i, x, j, y, D, E, P: pinHmac } = fields;
   if (v !== VERSION) throw unreadable('of another layout');
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   const isWhole =
     [c, m, p].every((value) => typeof value === 'string') &&
     i > 0 &&
     x > 0 &&
-    (fields.N === undefined || isCount(fields.N, 1)) &&
+    [fields.N, D].every((value) => value === undefined || isCount(value, 1)) &&
     (fields.h === undefined || isConfirm) &&
     (pinHmac === undefined || (isConfirm && typeof pinHmac === 'string'));
   if (!isWhole) throw unreadable(LACKING);
@@ -117,6 +120,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     issuedAt: i,
     expiresAt: x,
     ...(uses !== undefined && { uses }),
+    ...(D !== undefined && { downloadTime: D }),
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { external: true }),
     ...(E !== undefined && { exhausted: true }),

@@ -35,10 +35,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await run(SAVE_EXTERNAL, [keys.grant(id)], args);
     },
 
-    async redeem(id, { cookies, address = '', newCookie }, count) {
+    async redeem(id, { cookies, address = '', newCookie }, count, at) {
       const key = keys.grant(id);
       const counting = replicas ? 2 : 1;
-      const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
+      const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, at ?? '', ...cookies];
       const redeem = () => run(REDEEM, [key, keys.uses(id)], args);
       const isNeeded = (redeemed: unknown) =>
         redeemed === 'unacknowledged' || (redeemed === 'new' && count);

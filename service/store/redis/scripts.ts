@@ -28,6 +28,7 @@ const GRANT = `
 local record = redis.call('GET', KEYS[1])
 if not record then return false end
 local grant = cjson.decode(record)
+local kept = (grant.D or 0) * 1000
 `;
 
 /** A grant may be changed by the client that issued it: ARGV[1]. */
@@ -107,8 +108,8 @@ enter(KEYS[1], lefts)
 
 /**
  * redeem() of token/uses.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it also
- * waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; then
- * the cookies. If the record has `b`, an address identifies nobody.
+ * waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; the time
+ * at which the end is judged, or '' for now; then the cookies. If the record has `b`, an address identifies nobody.
  *
  * Before the first use, the key expires when no new requester is admitted. From then on it lives for
  * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
@@ -117,19 +118,20 @@ enter(KEYS[1], lefts)
 export const REDEEM = `${NOW}${GRANT}
 if not grant.o then return false end
 local address = grant.b and '' or ARGV[4]
-local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
-local admits = now < admitted
+local admitted = grant.a or now + redis.call('PTTL', KEYS[1]) - kept
+local at = tonumber(ARGV[5]) or now
+local admits = at < admitted
 local total, forgotten = 0, 0
 if grant.q then
   local counts = redis.call('HMGET', KEYS[2], 't', 'h')
   if not counts[1] then return false end
   total, forgotten = tonumber(counts[1]), tonumber(counts[2] or 0)
   local names = {}
-  for i = 5, #ARGV do names[#names + 1] = 'c' .. ARGV[i] end
+  for i = 6, #ARGV do names[#names + 1] = 'c' .. ARGV[i] end
   if address ~= '' then names[#names + 1] = 'a' .. address end
   local began = #names > 0 and redis.call('HMGET', KEYS[2], unpack(names)) or {}
   for i = 1, #names do
-    if began[i] and (admits or now < began[i] + grant.o * 1000) then
+    if began[i] and (admits or at < began[i] + grant.o * 1000) then
       if ARGV[1] ~= '0' and (grant.A or 0) > 0 then
         grant.A = grant.A - 1
         redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
@@ -162,7 +164,7 @@ if total - forgotten > tonumber(ARGV[2]) then
   redis.call('HDEL', KEYS[2], 's' .. forgotten, 'c' .. cookie, 'a' .. from)
   redis.call('HSET', KEYS[2], 'h', forgotten)
 end
-local left = math.max(admitted - now, grant.o * 1000)
+local left = math.max(admitted - now, grant.o * 1000) + kept
 if grant.y then
   left = redis.call('PTTL', KEYS[1])
 else
@@ -241,7 +243,7 @@ return before
 export const PROLONG = `${ALLOW_OOM}${NOW}${OWN}
 if grant.y then return false end
 local left = tonumber(ARGV[3])
-local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
+local admitted = grant.a or now + redis.call('PTTL', KEYS[1]) - kept
 local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 0))
 local isEarlier = now + left < latest
 if not isEarlier and ARGV[5] == '0' then return {record, 'unchanged'} end
@@ -255,6 +257,7 @@ if grant.q then
   local began = last and string.match(last, '^%d+')
   if began then left = math.max(left, began + grant.o * 1000 - now) end
 end
+left = left + kept
 redis.call('PEXPIRE', KEYS[2], left)
 record = cjson.encode(grant)
 redis.call('SET', KEYS[1], record, 'PX', left)
