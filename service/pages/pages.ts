@@ -108,9 +108,13 @@ export function createPages(
   };
 }
 
+/** Characters of `Accept-Language` that are read. Browsers send a few languages, and a requester could send 8,000. */
+const MAX_ACCEPTED = 256;
+
 /** The first language in `Accept-Language` that has texts. Browsers list them in the order of preference. */
 function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): string {
-  for (const [, tag = ''] of accepted.matchAll(/(?:^|,) *([a-z]{2,3})(?=[-,; ]|$)/gi)) {
+  const read = accepted.slice(0, MAX_ACCEPTED);
+  for (const [, tag = ''] of read.matchAll(/(?:^|,) *([a-z]{2,3})(?=[-,; ]|$)/gi)) {
     if (languages.has(tag.toLowerCase())) return tag.toLowerCase();
   }
   return 'en';
