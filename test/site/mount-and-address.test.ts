@@ -107,6 +107,20 @@ describe('ip: a list of addresses and ranges', () => {
     expect(isWithin(address, ['198.51.100.0/24', range])).toBe(within);
   });
 
+  test('64 addresses are checked in the time in which Node.js splits and reads them', () => {
+    const texts = Array.from({ length: 64 }, (_, i) => `2001:db8:${i + 4096}:a:b:c:d:0/112`);
+    const cost = (check: (text: string) => unknown) => {
+      const rounds = Array.from({ length: 10 }, () => {
+        const before = process.cpuUsage();
+        for (let i = 0; i < 100; i += 1) for (const text of texts) check(text);
+        return process.cpuUsage(before).user;
+      });
+      return Math.min(...rounds);
+    };
+    const usual = cost((text) => text.split(':').map((group) => Number.parseInt(group, 16)));
+    expect(cost(addressRangeError)).toBeLessThan(2 * usual);
+  });
+
   test('matches the same addresses as BlockList of Node.js', () => {
     const length = fc.nat({ max: 128 });
     fc.assert(
