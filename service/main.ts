@@ -13,7 +13,7 @@ import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import type { FetchedKeys } from './jwt/keys.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { takeInherited } from './process/inherited.ts';
-import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
+import { CannotListen, listen, listenLimited, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
 import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
 import { createCurrent, type Opened, watchFiles } from './reload.ts';
@@ -122,14 +122,13 @@ async function main(): Promise<void> {
     'POSTERN_LISTEN',
   );
   gate.on('clientError', (error, socket) => current().app.denyUnreadable(error, socket));
-  const callApi = limitAhead(
-    getRequestListener((request, env) => current().app.api.fetch(request, env)),
-  );
+  const callApi = getRequestListener((request, env) => current().app.api.fetch(request, env));
   const api =
-    apiListen === 'off' ? undefined : await listen(callApi, apiListen, 'POSTERN_API_LISTEN');
+    apiListen === 'off' ? undefined : await listenLimited(callApi, apiListen, 'POSTERN_API_LISTEN');
   const check = () => stores.current().store.check();
-  const health = limitAhead(getRequestListener(createHealth({ check, log, metricsText }).fetch));
-  const monitor = metricsListen && (await listen(health, metricsListen, 'POSTERN_METRICS_LISTEN'));
+  const health = getRequestListener(createHealth({ check, log, metricsText }).fetch);
+  const monitor =
+    metricsListen && (await listenLimited(health, metricsListen, 'POSTERN_METRICS_LISTEN'));
   const collector = createCollector({
     from: config.deliveryFrom,
     deliver: (entries) => current().app.deliver(entries),

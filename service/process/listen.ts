@@ -23,6 +23,15 @@ const MAX_HEADER_BYTES = 64 * 1024;
 export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
 
 /**
+ * For the API and the metrics: the longest JWT of a client (jwt/jwt.ts) fits with the URL and the usual headers, or the
+ * longest path and subject of a list with a shorter one. Node.js answers 431 to more.
+ */
+const MAX_REQUEST_HEADER_BYTES = 20 * 1024;
+
+/** Node.js would ignore the headers above its own limit, and with them perhaps Authorization. */
+const MAX_HEADERS = 100;
+
+/**
  * Maximum number of connections that wait to be accepted, within the system's limit (net.core.somaxconn). If a Unix
  * socket has no place, nginx gets EAGAIN, and the client 503 at once. With Node's default of 511, a burst would do it.
  */
@@ -54,11 +63,12 @@ export async function listen(
   where: Listen,
   field: string,
   receiveMs = RECEIVE_MS,
+  limits = LIMITS,
 ): Promise<Server> {
   // Node.js would check this every 30 seconds. At the end of the process, the limit is LAST_MS.
   const connectionsCheckingInterval = receiveMs / 60;
   const times = { headersTimeout: receiveMs, requestTimeout: receiveMs };
-  const server = createServer({ ...LIMITS, ...times, connectionsCheckingInterval }, handler);
+  const server = createServer({ ...limits, ...times, connectionsCheckingInterval }, handler);
   const { fd } = where;
   if (fd === undefined && 'path' in where) await removeStale(where.path);
   await new Promise<void>((resolve, reject) => {
@@ -73,12 +83,30 @@ export async function listen(
 const MAX_AHEAD = 16;
 
 /**
- * Closes a connection whose client sends too many requests before it gets the responses (pipelining). Node.js would
- * handle all of them before the gate gets a turn, and keep all responses that the client does not read.
+ * Starts the server of the API or of the metrics. It answers 431 to too many headers, and closes a connection whose
+ * client sends too many requests before it gets the responses (pipelining): Node.js would handle all of them before the
+ * gate gets a turn, and keep all responses that the client does not read.
  */
-export function limitAhead(handler: RequestListener): RequestListener {
+export async function listenLimited(
+  handler: RequestListener,
+  where: Listen,
+  field: string,
+): Promise<Server> {
+  const limits = { ...LIMITS, maxHeaderSize: MAX_REQUEST_HEADER_BYTES };
+  const server = await listen(limitRequests(handler), where, field, RECEIVE_MS, limits);
+  // As an option, Node.js ignores it. One more, so that `limitRequests` sees that there are too many.
+  server.maxHeadersCount = MAX_HEADERS + 1;
+  return server;
+}
+
+function limitRequests(handler: RequestListener): RequestListener {
   const unanswered = new WeakMap<TcpSocket, number>();
   return (request, response) => {
+    // Names and values in turn.
+    if (request.rawHeaders.length > 2 * MAX_HEADERS) {
+      response.writeHead(431, { Connection: 'close' }).end();
+      return;
+    }
     const { socket } = request;
     const count = (unanswered.get(socket) ?? 0) + 1;
     if (count > MAX_AHEAD) {
