@@ -44,19 +44,34 @@ async function byBearer(c: Context, { apiKeys, clientOf }: KnownClients): Promis
   return [client, UNKNOWN_KEY, `${BEARER}, error="invalid_token"`];
 }
 
+/** The ID and the key of a client. No serializer encodes a letter or an underscore in the name of a field. */
+const CREDENTIAL = /^client_(?:id|secret)(?:=|$)/;
+
+/** Characters of an encoded ID or key that are read. A longer one is unknown. */
+const MAX_CREDENTIAL_LENGTH = 1024;
+
 /**
  * For the endpoints of OAuth: also by an ID and an API key in HTTP Basic or in the form (RFC 6749, section 2.3.1). The
- * body must already be limited.
+ * body must already be limited. Until the client is known, nothing else in the form is decoded: 6 KB would take longer
+ * than the rest of the request.
  */
 export async function byForm(c: Context, credentials: KnownClients): Promise<Sender> {
+  const fields = await readForm(c);
+  const own = fields.filter((field) => CREDENTIAL.test(field));
+  const sent = new URLSearchParams(own.map((one) => one.slice(0, MAX_CREDENTIAL_LENGTH)).join('&'));
+  const sender = await byEither(c, sent, credentials);
+  if (sender[0] !== undefined) c.set('form', new URLSearchParams(fields.join('&')));
+  return sender;
+}
+
+/** @param form only its `client_id` and `client_secret` */
+async function byEither(c: Context, form: URLSearchParams, credentials: KnownClients) {
   const { apiKeys } = credentials;
   const header = c.req.header('authorization');
-  const form = await readForm(c);
-  c.set('form', form);
   if (form.has('client_secret')) {
     if (header !== undefined) throw new RequestError('invalid_request', TWICE);
     const [id, key] = [formValue(form, 'client_id'), formValue(form, 'client_secret')];
-    return [findClient(apiKeys, key, id), UNKNOWN_CLIENT, BEARER];
+    return [findClient(apiKeys, key, id), UNKNOWN_CLIENT, BEARER] as const;
   }
   if (!/^basic( |$)/i.test(header ?? '')) return byBearer(c, credentials);
   const { username, password } = auth(c.req.raw) ?? {};
@@ -64,7 +79,7 @@ export async function byForm(c: Context, credentials: KnownClients): Promise<Sen
   // A client may repeat its ID in the form, but must not name another client.
   const isOne = form.getAll('client_id').every((one) => one === id);
   const client = key && isOne ? findClient(apiKeys, key, id) : undefined;
-  return [client, UNKNOWN_CLIENT, BASIC];
+  return [client, UNKNOWN_CLIENT, BASIC] as const;
 }
 
 /** Both halves of HTTP Basic are encoded as the values of a form. */

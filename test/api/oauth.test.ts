@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
 import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from '../support/ask-api.ts';
 import { apiKey, KEY } from '../support/postern.ts';
@@ -125,6 +125,36 @@ test.each<[string, Asking]>([
     expect(`${reply.text} ${lines}`).not.toContain(KEY);
   }
   expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
+});
+
+// Decoding 6 KB takes longer than the rest of the request.
+test.each<[string, Asking, number]>([
+  ['nothing', {}, 401],
+  ['a wrong key', { key: 'wrong' }, 401],
+  ['a wrong key in HTTP Basic', { headers: basic(`test:${OTHER_KEY}`) }, 401],
+  ['a wrong key in the form', { form: inForm('test', OTHER_KEY) }, 401],
+  ['a long key in the form', { form: inForm('test', '+'.repeat(5000)) }, 401],
+  ['a wrong key and the form', { key: 'wrong', form: inForm('test', KEY) }, 400],
+  ['the key', { key: KEY }, 200],
+])('OAuth: with %s, the form is decoded only for a known client', async (_, asking, status) => {
+  const { ask } = await withToken();
+  const token = 'token='.padEnd(1500, '%41');
+  const body = `${new URLSearchParams(asking.form as Record<string, string>)}&${token}`;
+  const decoded: number[] = [];
+  const { URLSearchParams: Original } = globalThis;
+  vi.stubGlobal(
+    'URLSearchParams',
+    class extends Original {
+      constructor(text: string) {
+        super(text);
+        decoded.push(text.length);
+      }
+    },
+  );
+  const sent = { key: '', ...asking, body, headers: { ...FORM_TYPE, ...asking.headers } };
+  const reply = await ask('POST /introspect', sent).finally(() => vi.unstubAllGlobals());
+  expect(reply.status).toBe(status);
+  expect(decoded.some((length) => length > 1200)).toBe(status === 200);
 });
 
 test('OAuth: neither two Authorization headers nor a key in the query authenticate a client', async () => {
