@@ -4,7 +4,7 @@ import type { Mounts } from '../site/mount.ts';
 import { prefixError } from '../site/path.ts';
 import type { Client, Scope, TrustedIssuer } from '../token/client.ts';
 import type { Rejection } from '../token/look-up.ts';
-import { isDownloadJwt } from '../token/token.ts';
+import { JWT_TYPE, typeOf } from '../token/token.ts';
 import { createSigner } from './claims.ts';
 import {
   createOwnKeys,
@@ -115,6 +115,9 @@ export async function openJwt(
   }
 }
 
+/** Entra ID writes at most 200 groups into a JWT: 13,300 characters. Other programs reject headers of 16 KiB, too. */
+const MAX_CLIENT_JWT_LENGTH = 16_000;
+
 /** OpenID Connect Core, section 2. */
 const SUB = text(255);
 
@@ -137,8 +140,10 @@ export function createClientOf(
     });
   }
   return async function clientOf(credential) {
+    if (credential.length > MAX_CLIENT_JWT_LENGTH) return undefined;
+    const type = typeOf(credential);
     // A download token cannot call the API.
-    if (isDownloadJwt(credential)) return undefined;
+    if (type === undefined || type === JWT_TYPE) return undefined;
     const trusted = byIssuer.get(unverifiedClaims(credential).iss);
     if (trusted === undefined) return undefined;
     const client = await checkJwt(credential, trusted, { leeway, at: now() });

@@ -24,17 +24,36 @@ export function isOpaque(credential: string): boolean {
   return OPAQUE.test(credential);
 }
 
-/** Whether this is a compact JWS (RFC 7515) of any length with the type of a download token. Not verified. */
+/** Whether this is a compact JWS (RFC 7515) with the type of a download token. Not verified. */
 export function isDownloadJwt(credential: string): boolean {
-  if (!COMPACT.test(credential)) return false;
-  const header = credential.slice(0, credential.indexOf('.'));
+  return COMPACT.test(credential) && typeOf(credential) === JWT_TYPE;
+}
+
+/** A header with a chain of three certificates (`x5c`) has 7,000 characters, and one without has 250. */
+const MAX_HEADER_LENGTH = 8000;
+
+/**
+ * Maximum number of colons, brackets and braces in a header. Usual ones have ten. JSON.parse takes longer for a member
+ * than for a thousand characters.
+ */
+const MAX_HEADER_MARKS = 64;
+
+/**
+ * The `typ` in the header of a JWT, in lower case and without its optional prefix (RFC 7515, section 4.1.9). Undefined if
+ * the header is no JSON object or too large: the verification must not read it either.
+ */
+export function typeOf(jwt: string): string | undefined {
+  const header = jwt.slice(0, jwt.indexOf('.'));
+  if (header.length > MAX_HEADER_LENGTH) return undefined;
+  const text = Buffer.from(header, 'base64url').toString('utf8');
+  if (text.split(/[:[{]/, MAX_HEADER_MARKS + 2).length > MAX_HEADER_MARKS + 1) return undefined;
   try {
-    const { typ } = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
-    const type = String(typ).toLowerCase();
-    // RFC 7515, section 4.1.9: the prefix is optional.
-    return type === JWT_TYPE || type === `application/${JWT_TYPE}`;
+    const { typ } = JSON.parse(text);
+    return String(typ)
+      .toLowerCase()
+      .replace(/^application\//, '');
   } catch {
-    return false;
+    return undefined;
   }
 }
 

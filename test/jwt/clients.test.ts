@@ -66,6 +66,29 @@ test('JWT, client: a path is only for its site', async () => {
   }
 });
 
+// Parsing a header of 4,500 names takes a millisecond, before anything is checked.
+describe('JWT, client: the size', () => {
+  const groups = (count: number) => ({ groups: Array(count).fill(crypto.randomUUID()) });
+  const names = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${i}`, 1]));
+  const chain = (count: number) => ({ x5c: Array(count).fill('M'.repeat(1750)) });
+  test.each<[string, object, object, number]>([
+    ['200 groups, as Entra ID writes', { ...groups(200), pad: 'x'.repeat(1500) }, {}, 201],
+    ['16,000 characters', { pad: 'x'.repeat(11_600) }, {}, 201],
+    ['more', { pad: 'x'.repeat(12_000) }, {}, 401],
+    ['three certificates in the header', {}, chain(3), 201],
+    ['four', {}, chain(4), 401],
+    ['50 names in the header', {}, names(50), 201],
+    ['70', {}, names(70), 401],
+    ['70 nested lists', {}, { x: JSON.parse(`${'['.repeat(70)}${']'.repeat(70)}`) }, 401],
+  ])('with %s', async (_, claims, header, status) => {
+    const { ask } = await opened();
+    const json = { path: '/download/users/ann/a' };
+    const key = await bearer(claims, header);
+    expect((await ask('POST /tokens', { key, json })).status, `${key.length}`).toBe(status);
+  });
+});
+
 describe('JWT, client: rejected', () => {
   const noText = [{ sub: undefined }, { sub: 7 }, { sub: '' }, { sub: '\ud800' }];
   test.each<[string, object[], object?]>([
