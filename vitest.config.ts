@@ -2,8 +2,17 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
-const UNIT =
-  'test/{api,client,config,decide,delivery,gate,jwt,metrics,pages,s3,site,store,token,webhooks}/*.test.ts';
+const UNIT = [
+  'test/{api,client,config,decide,delivery,gate,jwt,metrics,pages,s3,site,store,token,webhooks}/*.test.ts',
+  ...['test/pieces.test.ts', 'test/process/coalesce.test.ts'],
+];
+
+/** The main job in real nginx and Redis, and the documents, for `npm test`. They need no build. */
+const CORE = [
+  'test/docs/{boundaries,docs,metrics,names}.test.ts',
+  'test/nginx/{confirm,cookies,denial,download,fail-closed,internal,listing,log,log-tokens,mounts,smoke}.test.ts',
+  'test/store/redis/contract.test.ts',
+];
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -33,8 +42,10 @@ const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/instal
 
 const globalSetup = ['test/dev/global-setup.ts'];
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   test: {
+    // `npm test` makes a fifth of the runs of each property, and every other command all of them.
+    provide: { propertyRuns: mode === 'quick' ? 0.2 : 1 },
     // Real servers are started, and the machine may be small or busy.
     testTimeout: 240_000,
     hookTimeout: 120_000,
@@ -42,14 +53,17 @@ export default defineConfig({
     // Most of the time a test waits for a server.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     projects: [
-      { extends: true, test: { name: 'unit', include: [UNIT], isolate: false } },
+      { extends: true, test: { name: 'unit', include: UNIT, isolate: false } },
+      // Each module is imported once, not once for each file.
+      { extends: true, test: { name: 'core', include: CORE, globalSetup, isolate: false } },
       {
         extends: true,
         test: {
           name: 'servers',
           exclude: [
             ...configDefaults.exclude,
-            UNIT,
+            ...UNIT,
+            ...CORE,
             RACES,
             FAILOVER,
             FAILOVER_RUNS,
@@ -61,7 +75,6 @@ export default defineConfig({
             ...INSTALL,
           ],
           globalSetup,
-          // Each module is imported once, not once for each file.
           isolate: false,
         },
       },
@@ -96,4 +109,4 @@ export default defineConfig({
       { extends: true, test: { name: 'webhooks', include: [WEBHOOKS], globalSetup } },
     ],
   },
-});
+}));

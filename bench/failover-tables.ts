@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot, temporaryFolder } from '../test/harness/paths.ts';
 
-// `npm run failover` causes each failure under load, and writes the tables to bench/failover/results.md.
+// `npm --prefix bench run failover` causes each failure under load, and writes the tables to bench/failover/results.md.
 
 /** What bench/failover/measure.ts writes. */
 interface Measured {

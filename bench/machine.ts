@@ -16,7 +16,7 @@ export async function machine(): Promise<Record<string, string>> {
     nginx: await version(tools.nginx, '-v', /nginx\/([\d.]+)/),
     redis: await version(tools['redis-server'], '--version', /v=([\d.]+)/),
     ...(await findTool('python3-django').then(pythons, () => ({}))),
-    express: (await loadPackage<{ version: string }>('apps', 'express/package.json')).version,
+    express: (await loadPackage<{ version: string }>('bench', 'express/package.json')).version,
     wrk: await version(tools.wrk, '-v', /wrk (?:debian\/)?([\d.]+)/), // exits with 1
   };
 }

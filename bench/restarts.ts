@@ -17,7 +17,7 @@ import { fileOf } from './run.ts';
 import { startSite } from './running.ts';
 
 // Ends processes under load, counts failed downloads, and writes all rows to results.md.
-// Usage: npm run restarts [-- <part of the title of a row>]
+// Usage: npm --prefix bench run restarts [-- <part of the title of a row>]
 
 const RESTARTS = ['SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL'] as const;
 /** nginx asks a failed server again after one to two seconds. */

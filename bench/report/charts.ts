@@ -31,7 +31,7 @@ interface ECharts {
 
 /** The charts of docs/understand/performance.md as SVG, by file name. A workload that was not run has none. */
 export async function pictures(results: Results): Promise<Record<string, string>> {
-  const echarts = await loadPackage<ECharts>('charts', 'echarts');
+  const echarts = await loadPackage<ECharts>('bench', 'echarts');
   const { serve, issue, download, downloadWhole } = results;
   const at32 = (id: string) => figures(serve, id, (each) => each.at32.perSecond);
   const fresh = (id: string) => figures(issue, id, (each) => each.fresh.perSecond);

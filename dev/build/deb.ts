@@ -6,7 +6,7 @@ import { projectRoot, temporaryFolder } from '../../test/harness/paths.ts';
 import { run } from '../../test/harness/run.ts';
 import { manPages } from './man.ts';
 
-// Builds the Debian package from what `npm pack` contains. Needs dpkg-deb and npm. Usage: npm run deb [folder]
+// Builds the Debian package from what `npm pack` contains. Needs dpkg-deb and npm. Usage: npm --prefix dev run deb [folder]
 
 const FILES = join(projectRoot, 'deploy', 'debian');
 const UNITS = join(projectRoot, 'deploy', 'systemd');

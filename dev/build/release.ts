@@ -9,7 +9,7 @@ import { type Format, sbom } from './sbom.ts';
 
 // Makes the files of a release: the Debian package, the chart, the bills of materials, and their
 // checksums. With a tag, it also checks the versions and writes the notes of the release. Usage:
-// npm run release -- [folder [tag]]
+// npm --prefix dev run release -- [folder [tag]]
 
 const read = (name: string) => readFile(join(projectRoot, name), 'utf8');
 

@@ -16,7 +16,7 @@ async function main([name = '']: readonly string[]): Promise<number> {
   const example = EXAMPLES[name]?.();
   if (example === undefined) {
     const names = Object.keys(EXAMPLES).join('|');
-    process.stdout.write(`npm run example -- ${names}    runs until Ctrl-C\n`);
+    process.stdout.write(`npm --prefix dev run example -- ${names}    runs until Ctrl-C\n`);
     return 1;
   }
   const interrupted = new Promise((resolve) => {

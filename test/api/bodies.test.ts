@@ -7,6 +7,7 @@ import { StoreUnavailable } from '../../service/token/store.ts';
 import { createAsked, keptLog } from '../support/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiListener, createPostern, KEY, listening } from '../support/postern.ts';
+import { runs } from '../support/runs.ts';
 
 const split = (text: string, max: number) => [...splitArray(Buffer.from(text), max)];
 
@@ -42,7 +43,7 @@ test('JSON: splitting an array gives the same values as JSON.parse', () => {
       const expected = first === undefined ? {} : parsed;
       expect(outcome(joined, text)).toEqual(expected);
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });
 

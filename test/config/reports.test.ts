@@ -14,6 +14,7 @@ import {
   loadFile,
   PLACES,
 } from '../support/load-config.ts';
+import { runs } from '../support/runs.ts';
 
 const YAML = `store: redis://:hunter2@redis.example/x
 log_level: INFO
@@ -103,6 +104,8 @@ test.each([
 });
 
 describe('config: anything configured is accepted or reported', () => {
+  const RUNS = { numRuns: runs(100) };
+
   /** It is a configuration or a ConfigError, never a crash. */
   function expectAnswer(attempt: () => unknown) {
     try {
@@ -123,7 +126,10 @@ describe('config: anything configured is accepted or reported', () => {
 
   test('any environment', () => {
     const env = fc.dictionary(fc.constantFrom(...SETTINGS.map(variableOf)), texts);
-    fc.assert(fc.property(env, (variables) => expectAnswer(() => load(variables))));
+    fc.assert(
+      fc.property(env, (variables) => expectAnswer(() => load(variables))),
+      RUNS,
+    );
   });
 
   test('any YAML tree', () => {
@@ -137,7 +143,10 @@ describe('config: anything configured is accepted or reported', () => {
       ),
     }));
     const file = fc.dictionary(key, tree).map((settings) => JSON.stringify(settings));
-    fc.assert(fc.property(file, (yaml) => expectAnswer(() => loadFile(yaml))));
+    fc.assert(
+      fc.property(file, (yaml) => expectAnswer(() => loadFile(yaml))),
+      RUNS,
+    );
   });
 
   test('any text in a file', () => {
@@ -145,7 +154,10 @@ describe('config: anything configured is accepted or reported', () => {
     const syntax = [': ', '\n', '  ', '- ', '[', '{', '"', '&a ', '*a', '? ', '<<'];
     const scrap = fc.constantFrom(...keys, ...syntax);
     const yaml = fc.array(fc.oneof(scrap, texts), { maxLength: 12 }).map((parts) => parts.join(''));
-    fc.assert(fc.property(yaml, (lines) => expectAnswer(() => loadFile(lines))));
+    fc.assert(
+      fc.property(yaml, (lines) => expectAnswer(() => loadFile(lines))),
+      RUNS,
+    );
   });
 
   // Random trees seldom reach the fields of an entry.

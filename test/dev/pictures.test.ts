@@ -40,7 +40,7 @@ describe('docs/pictures/demo.svg', () => {
     expect(svg.match(/animation-delay/g)?.length).toBe(3);
   });
 
-  test('has the titles of the demo; else: npm run pictures', () => {
+  test('has the titles of the demo; else: npm --prefix dev run pictures', () => {
     const play = textOf('dev/demo/play.ts');
     const titles = [...textOf('docs/pictures/demo.svg').matchAll(/>[ \d]\d {2}(.+)</g)];
     expect(titles.length).toBeGreaterThan(5);
@@ -49,7 +49,7 @@ describe('docs/pictures/demo.svg', () => {
 });
 
 test.runIf(built)(
-  'docs/pictures/doctor.svg is what the doctor prints; else: npm run pictures',
+  'docs/pictures/doctor.svg is what the doctor prints; else: npm --prefix dev run pictures',
   async () => {
     expect(textOf('docs/pictures/doctor.svg')).toBe(await doctorPicture());
   },

@@ -18,20 +18,18 @@ interface Lock {
   readonly packages: Readonly<Record<string, Package>>;
 }
 
-const sets = join(projectRoot, 'dev', 'packages');
+const sets = readdirSync(join(projectRoot, 'dev/packages')).map((set) => `dev/packages/${set}`);
+const folders = ['bench', 'dev', ...sets];
 const read = <T>(...names: string[]) => JSON.parse(readFileSync(join(...names), 'utf8')) as T;
 
-test.each(readdirSync(sets))(
-  'dev/packages/%s has exact versions, the same in its lock file',
-  (set) => {
-    const { dependencies } = read<Manifest>(sets, set, 'package.json');
-    for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
-    const { packages } = read<Lock>(sets, set, 'package-lock.json');
-    expect(packages['']?.dependencies).toEqual(dependencies);
-  },
-);
+test.each(folders)('%s/package.json has exact versions, the same in its lock file', (folder) => {
+  const { dependencies } = read<Manifest>(projectRoot, folder, 'package.json');
+  for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  const { packages } = read<Lock>(projectRoot, folder, 'package-lock.json');
+  expect(packages['']?.dependencies).toEqual(dependencies);
+});
 
-test.each(['.', ...readdirSync(sets).map((set) => join('dev', 'packages', set))])(
+test.each(['.', ...folders])(
   '%s/package-lock.json has the hash of each package, and names no other registry than the public one',
   (folder) => {
     const { packages } = read<Lock>(projectRoot, folder, 'package-lock.json');
@@ -46,15 +44,20 @@ test.each(['.', ...readdirSync(sets).map((set) => join('dev', 'packages', set))]
   },
 );
 
-const script = join(projectRoot, 'dist', 'test', 'harness', 'matrix.js');
+const program = (name: string) => join(projectRoot, 'dist', 'test', 'harness', name);
 
-test('matrix: the workflow and .ci/run name only rows that exist', async () => {
-  const { output } = await tryRun(process.execPath, [script, 'none']);
+test('matrix: the workflow names each row', async () => {
+  const { output } = await tryRun(process.execPath, [program('matrix.js'), 'none']);
   const rows = output.trim().split(/[:,] /).slice(1);
   const workflow = parse(textOf('.github/workflows/matrix.yml'));
   const { include } = workflow.jobs.test.strategy.matrix as { include: Array<{ row: string }> };
   expect([...new Set(include.map(({ row }) => row))].sort()).toEqual([...rows].sort());
-  const named = [...textOf('.ci/run').matchAll(/test:matrix -- (.*)$/gm)];
-  expect(named).toHaveLength(1);
-  for (const row of named[0]?.[1]?.split(' ') ?? []) expect(rows).toContain(row);
+});
+
+test('test:all: .ci/run runs each part, as an ordinary user or after it', async () => {
+  const { output } = await tryRun(process.execPath, [program('all.js'), 'none']);
+  const parts = output.trim().split(/[:,] /).slice(-15);
+  const [, named = ''] = /test:all -- ([\w ]+)'/.exec(textOf('.ci/run')) ?? [];
+  expect(parts).toEqual(expect.arrayContaining(named.split(' ')));
+  expect(textOf('.ci/run')).toMatch(new RegExp(`^npm run test:all -- --not ${named}$`, 'm'));
 });

@@ -27,11 +27,13 @@ interface Row {
 /** Tests without servers; then start, signals, sockets, each store, nginx, and the installation as a container. */
 const ON_NODE = [
   '--project unit',
-  '--project servers --project install test/process/ test/cli/serve ' +
+  '--project core --project servers --project install test/process/ test/cli/serve ' +
     'test/store/redis/contract test/store/redis/tls test/nginx/smoke test/docs/docker',
 ];
-const ON_NGINX = ['--project servers test/nginx/ test/clients/ test/cli/ test/doctor/'];
-const ON_STORE = ['--project servers test/store/ test/cli/token/'];
+const ON_NGINX = [
+  '--project core --project servers test/nginx/ test/clients/ test/cli/ test/doctor/',
+];
+const ON_STORE = ['--project core --project servers test/store/ test/cli/token/'];
 
 const ROWS: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(

@@ -149,7 +149,7 @@ function findFile(find: string): { file: string; text: string } | undefined {
 
 /** Whether a test fails. The tests without servers come first: they are faster. */
 function isKilled(file: string): boolean {
-  for (const project of ['unit', 'servers']) {
+  for (const project of ['unit', 'core', 'servers']) {
     const args = ['vitest', 'related', '--run', '--bail', '1', '--project', project, file];
     if (spawnSync('npx', args, { cwd: root }).status !== 0) return true;
   }

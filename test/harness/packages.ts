@@ -6,21 +6,30 @@ import { makeOnce } from './make-once.ts';
 import { projectRoot } from './paths.ts';
 import { run } from './run.ts';
 
-/** A folder of dev/packages/: large packages that only some scripts need, so `npm ci` does not install them. */
-export type PackageSet = 'apps' | 'browsers' | 'charts' | 'checks' | 'mcp' | 'openapi' | 'site';
+/** Large packages that only some commands need, so `npm ci` does not install them: the folders of their package.json. */
+const FOLDERS = {
+  bench: 'bench',
+  dev: 'dev',
+  browsers: 'dev/packages/browsers',
+  checks: 'dev/packages/checks',
+  mcp: 'dev/packages/mcp',
+  openapi: 'dev/packages/openapi',
+} as const;
+
+export type PackageSet = keyof typeof FOLDERS;
 
 const LOCK = 'package-lock.json';
 
 /** Installs the packages of a set into .cache/, once for each version of the lock file. Returns the folder. */
 export async function installPackages(set: PackageSet): Promise<string> {
-  const source = join(projectRoot, 'dev', 'packages', set);
+  const source = join(projectRoot, FOLDERS[set]);
   const hash = createHash('sha256').update(await readFile(join(source, LOCK)));
   const cache = join(projectRoot, '.cache', 'packages');
   await mkdir(cache, { recursive: true });
   // npm and VitePress need a path without a symbolic link.
   const folder = join(await realpath(cache), `${set}-${hash.digest('hex').slice(0, 12)}`);
   await makeOnce(folder, async (work) => {
-    process.stderr.write(`installing the packages of dev/packages/${set} into .cache/ (once) …\n`);
+    process.stderr.write(`installing the packages of ${FOLDERS[set]}/ into .cache/ (once) …\n`);
     for (const name of ['package.json', LOCK]) await copyFile(join(source, name), join(work, name));
     await run('npm', ['ci', '--prefix', work, '--ignore-scripts', '--no-audit', '--no-fund']);
   });

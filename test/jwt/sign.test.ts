@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { createSignPayload } from '../../service/jwt/claims.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { jwksText } from '../support/jwt/issuers.ts';
+import { runs } from '../support/runs.ts';
 
 const TYPE = 'postern+jwt';
 
@@ -24,7 +25,7 @@ test.each(['EdDSA', 'ES256', 'HS256'])('sign: jose verifies each JWT by %s', asy
       expect(read).toEqual({ payload, protectedHeader: { alg, kid: '0', typ: TYPE } });
       expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

@@ -4,7 +4,7 @@ import { textOf } from '../harness/paths.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type SiteOptions, siteForTest } from '../support/site.ts';
 
-// `npm run snippets` tests each snippet with auth-request.conf, all of them together, and the examples.
+// `npm run check` tests each snippet with auth-request.conf, all of them together, and the examples.
 
 const upstream = 'upstream postern { server 127.0.0.1:7300; }';
 

@@ -147,7 +147,7 @@ async function startShared(mode: SiteMode, count: number, kept: 'kept' | 'fresh'
   };
 }
 
-/** On a busy machine, a start takes longer than the snippets allow. `npm run restarts` has their limits, and bursts. */
+/** On a busy machine, a start takes longer than the snippets allow. `npm --prefix bench run restarts` has their limits, and bursts. */
 async function waitLonger(nginx: Nginx): Promise<void> {
   const gate = join(nginx.dir, 'postern', 'gate.conf');
   await writeFile(gate, (await readFile(gate, 'utf8')).replace(/(_timeout) \ds;/g, '$1 60s;'));

@@ -8,6 +8,7 @@ import {
   storageUrl,
 } from '../../service/s3/sign.ts';
 import { MAX_SIGNATURE_REUSE } from '../../service/site/mount.ts';
+import { runs } from '../support/runs.ts';
 
 const LOCATION: StorageLocation = {
   endpoint: 'https://s3.eu-central-1.amazonaws.com',
@@ -56,6 +57,7 @@ test.each([
       const url = `${storageUrl(location)}${signed.object}`;
       expect(sorted(signed.args)).toEqual(sorted(await byLibrary(url, credentials)));
     }),
+    { numRuns: runs(100) },
   );
 });
 

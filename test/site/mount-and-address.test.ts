@@ -5,6 +5,7 @@ import { addressRangeError, isWithin, networkOf } from '../../service/site/addre
 import { createMounts, mountId } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
 import { rowsOf } from '../support/rows.ts';
+import { runs } from '../support/runs.ts';
 
 const mounts = createMounts([
   mount('/', '/all/'),
@@ -132,7 +133,7 @@ describe('ip: a list of addresses and ranges', () => {
         list.addSubnet(b, bits % (size + 1), isIPv4(b) ? 'ipv4' : 'ipv6');
         expect(isWithin(a, [range])).toBe(list.check(a, isIPv4(a) ? 'ipv4' : 'ipv6'));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/token/delivery.ts';
 import { createAsked } from '../support/ask-api.ts';
+import { runs } from '../support/runs.ts';
 import { type Contracted, from, grantAt, newId } from '../support/store/grants.ts';
 
 /** What one request sent: by default of a file with 100 bytes. */
@@ -174,7 +175,7 @@ export function deliveredContract({ store, now, issue }: Contracted): void {
         });
         expect(wholes).toEqual(expected);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 }

@@ -8,6 +8,7 @@ import { keptLog } from '../support/ask-api.ts';
 import { createDecider } from '../support/decider.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
 import { mount } from '../support/postern.ts';
+import { runs } from '../support/runs.ts';
 
 const { authorize } = createDecider({
   mounts: [
@@ -22,7 +23,7 @@ test('withoutTokens: no token can be decoded from what it returns', () => {
       expect(shows(uri, tokens)).toBe(true);
       expect(shows(withoutTokens(uri), tokens)).toBe(false);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -93,7 +94,7 @@ test('Postern-Return and the decision log: no token can be decoded from them', a
       logDecision(log, {}, decision, 1);
       expect(shows(lines.join(''), tokens)).toBe(false);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
-  expect(returned).toBeGreaterThan(50);
+  expect(returned).toBeGreaterThan(runs(50));
 });

@@ -1,8 +1,6 @@
 // The same two endpoints in Express, which sends the file itself. A separate program.
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-// biome-ignore lint/correctness/noUndeclaredDependencies: in dev/packages/apps
 import express from 'express';
-// biome-ignore lint/correctness/noUndeclaredDependencies: in dev/packages/apps
 import { createClient } from 'redis';
 
 const { BENCH_SOCKET: path, BENCH_REDIS, BENCH_KEY, BENCH_STREAM_FROM: root } = process.env;

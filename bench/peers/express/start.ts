@@ -9,13 +9,13 @@ import { startApplication } from '../application.ts';
 export const EXPRESS: Variant = {
   id: 'express',
   title: 'Express, streaming',
-  prepare: () => installPackages('apps'),
+  prepare: () => installPackages('bench'),
   start: (wanted) =>
     startApplication(async (env) => {
       const folder = await temporaryFolder();
       const socketPath = join(folder, 'express.sock');
       // Beside its packages.
-      const program = join(await installPackages('apps'), 'server.js');
+      const program = join(await installPackages('bench'), 'server.js');
       await copyFile(join(projectRoot, 'bench', 'peers', 'express', 'server.js'), program);
       const running = await launch({
         name: 'express',

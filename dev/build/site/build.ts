@@ -3,7 +3,7 @@ import { projectRoot } from '../../../test/harness/paths.ts';
 import { brokenLinks } from './links.ts';
 import { buildSite } from './site.ts';
 
-// Makes the documentation site, and checks each link in it. Usage: npm run docs -- [folder]. With BASE, the site is below
+// Makes the documentation site, and checks each link in it. Usage: npm --prefix dev run docs -- [folder]. With BASE, the site is below
 // that path, such as /postern/.
 
 const out = resolve(process.argv[2] ?? `${projectRoot}/dist/site`);

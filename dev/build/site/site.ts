@@ -19,7 +19,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
 
 /** Makes a site of README.md, docs/ and the pages that they link to, with a search that needs no server. */
 export async function buildSite(out: string, base: string): Promise<void> {
-  const packages = await installPackages('site');
+  const packages = await installPackages('dev');
   // Below the packages, because the built pages import Vue.
   const work = await mkdtemp(join(packages, 'pages-'));
   try {

@@ -27,7 +27,7 @@ export async function startApplication(folder: string, application: Application)
   const modules = join(folder, 'node_modules');
   await mkdir(modules, { recursive: true });
   await symlink(projectRoot, join(modules, 'postern'));
-  const apps = await installPackages('apps');
+  const apps = await installPackages('bench');
   for (const [from, names] of [
     [apps, ['express', 'express-session']],
     [projectRoot, ['hono', '@hono']],
