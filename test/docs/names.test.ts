@@ -40,7 +40,9 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   metric: matches(await createMetrics({ version: '', node: '' }).text(), /^# TYPE (postern_\w+)/gm),
   'key in Redis': keys.map((key) => key.replace(/\$\{(?:\w+\()?(\w+)\)?\}/g, '$1')),
   package: [
-    ...matches(textOf('package.json'), /^ {2}"name": "(.+)"/gm),
+    ...['package.json', 'doctor/package.json'].flatMap((name) =>
+      matches(textOf(name), /^ {2}"name": "(.+)"/gm),
+    ),
     ...matches(textOf('integrations/laravel/composer.json'), /^ {2,4}"name": "(.+)"/gm),
     ...['python', 'django'].flatMap((name) =>
       matches(textOf(`integrations/${name}/pyproject.toml`), /^name = "(.+)"/gm),

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
 import { temporaryFolder } from '../harness/paths.ts';
+import { configOf, layTree, type PublicSite, publicSites } from '../harness/truth/sites.ts';
 import { truthOf } from '../harness/truth/truth.ts';
-import { configOf, layTree, type PublicSite, publicSites } from '../support/doctor/public-sites.ts';
 
 // The doctor and sites that others published. What leaks is known from real nginx, see test/harness/truth/.
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sitesIn } from '../../support/doctor/public-sites.ts';
 import { projectRoot } from '../paths.ts';
+import { sitesIn } from './sites.ts';
 import { truthOf } from './truth.ts';
 
 // Asks real nginx which folders of the sites in test/fixtures/sites/ leak, and writes the lines `leak:`. Usage, after

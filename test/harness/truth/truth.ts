@@ -1,8 +1,8 @@
-import { configOf, layTree, markOf, type PublicSite } from '../../support/doctor/public-sites.ts';
 import { startNginx } from '../nginx.ts';
 import { temporaryFolder } from '../paths.ts';
 import { freePorts } from '../ports.ts';
 import { askAll } from './ask.ts';
+import { configOf, layTree, markOf, type PublicSite } from './sites.ts';
 import { urlsFor } from './spellings.ts';
 
 /** Directives that decide nothing about a file, and need something that is not here. */

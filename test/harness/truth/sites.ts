@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { projectRoot, textOf } from '../../harness/paths.ts';
+import { projectRoot, textOf } from '../paths.ts';
 
 // The sites of test/fixtures/sites/, which other people published. php.conf there explains the format.
 
