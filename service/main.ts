@@ -28,6 +28,9 @@ const STANDARD_OUTPUT = 1;
 const readFile = (path: string) => readFileSync(path, 'utf8');
 const { now } = Date;
 
+const BLOCKING =
+  'the supervisor has cleared O_NONBLOCK: other processes on these sockets can hang. Set NonBlocking=yes in the unit';
+
 async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
   const withKey = keyForThisRun();
@@ -57,6 +60,8 @@ async function main(): Promise<void> {
   process.on('exit', output.flushSync);
   const log = createLog(config.logLevel, output);
   endOnError(process, log);
+  const blocking = sockets.filter(({ blocks }) => blocks).map(({ name }) => name);
+  if (blocking.length > 0) log.warn({ sockets: blocking }, BLOCKING);
   metrics.watchProcess();
 
   const stores = createStores(config.store, {

@@ -92,7 +92,7 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
     return `${got}: check that nginx may read the file, that it asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
   }
   if (status >= 500) {
-    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN. The address of --api is not the gate. See the logs of nginx and Postern. If nginx logs (13: Permission denied), its user may not open the socket (EACCES): usermod -aG postern www-data, then reload nginx. ${CONFIG_TOO}`;
+    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN. The address of --api is not the gate. See the logs of nginx and Postern. If nginx logs (13: Permission denied), its user may not open the socket (EACCES): usermod -aG postern-gate www-data, then reload nginx. ${CONFIG_TOO}`;
   }
   return got;
 }

@@ -11,6 +11,8 @@ export interface InheritedSocket {
   readonly kind: 'listening' | 'datagram' | 'other' | 'unknown';
   /** Absent: unknown. */
   readonly at?: Listen | undefined;
+  /** The supervisor has cleared O_NONBLOCK, for all processes that use the socket. */
+  readonly blocks?: true;
 }
 
 /** The first descriptor: SD_LISTEN_FDS_START. */
@@ -27,8 +29,19 @@ export function takeInherited(env: NodeJS.ProcessEnv, pid: number): readonly Inh
   if (LISTEN_PID !== String(pid)) return [];
   const names = LISTEN_FDNAMES.split(':');
   return Array.from({ length: Number(LISTEN_FDS) }, (_, i) => {
-    return { name: names[i] ?? '', fd: FIRST_DESCRIPTOR + i, ...findSocket(FIRST_DESCRIPTOR + i) };
+    const fd = FIRST_DESCRIPTOR + i;
+    const flag = blocks(fd) && ({ blocks: true } as const);
+    return { name: names[i] ?? '', fd, ...flag, ...findSocket(fd) };
   });
+}
+
+const O_NONBLOCK = 0o4000;
+
+/** Linux shows the flags of a descriptor in octal: proc(5), /proc/pid/fdinfo. False if they are unknown. */
+function blocks(fd: number): boolean {
+  const text = read(() => readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'));
+  const [, flags] = /^flags:\s*([0-7]+)$/m.exec(text) ?? [];
+  return flags !== undefined && (Number.parseInt(flags, 8) & O_NONBLOCK) === 0;
 }
 
 const TCP_LISTEN = '0A';

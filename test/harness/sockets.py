@@ -1,12 +1,15 @@
 # Opens sockets and starts processes on them, as systemd does with Sockets= and Restart=: each that ends is started
 # again after 100 ms, except with exit status 2. Prints "<number> <PID>" at each start. SIGTERM ends all of them.
+# At each start it clears O_NONBLOCK, as systemd does if the unit has no NonBlocking=yes, or if BLOCKING is set.
 # Usage: python3 sockets.py COUNT NAME=unix:/path|NAME=host:port|NAME=udp:host:port … -- COMMAND
 # %i in a variable is the number of the process.
-import os, signal, socket, sys, time
+import os, pathlib, signal, socket, sys, time
 
 count, words = int(sys.argv[1]), sys.argv[2:]
 end = words.index("--")
 command, held, names, running = words[end + 1 :], [], [], {}
+unit = pathlib.Path(__file__).parents[2] / "deploy/systemd/postern@.service"
+blocking = "BLOCKING" in os.environ or "NonBlocking=yes" not in unit.read_text().splitlines()
 
 for word in words[:end]:
     name, address = word.split("=", 1)
@@ -33,6 +36,7 @@ def start(number):
         for i in range(len(held)):
             os.dup2(100 + i, 3 + i)
             os.close(100 + i)
+            os.set_blocking(3 + i, blocking)
         variables = {key: value.replace("%i", str(number)) for key, value in os.environ.items()}
         own = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(held))}
         os.execve(command[0], command, {**variables, **own, "LISTEN_FDNAMES": ":".join(names)})

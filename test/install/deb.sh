@@ -10,6 +10,7 @@ echo '== install'
 dpkg --install "$DEB"
 getent passwd postern >/dev/null || fail 'there is no user postern'
 is 'mode of postern.yaml' "$(stat -c '%U:%G %a' /etc/postern/postern.yaml)" 'root:postern 640'
+is 'mode of its folder' "$(stat -c '%U:%G %a' /etc/postern)" 'root:postern 750'
 postern --version
 for page in /usr/share/man/man1/postern*.gz; do
   [ -z "$(man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ] || fail "$page has warnings"
@@ -44,14 +45,15 @@ attempts=0
 until ready; do
   attempts=$((attempts + 1)); [ "$attempts" -lt 100 ] || fail "not ready: $(cat /tmp/postern.log)"
 done
-chgrp postern "$gate"; chmod 660 "$gate"
+chgrp "$(sed -n 's/^SocketGroup=//p' /usr/lib/systemd/system/postern-gate.socket)" "$gate"; chmod 660 "$gate"
 
 echo '== protect a file with the snippets of the package'
 mkdir -p /srv/files /etc/nginx
 echo hello > /srv/files/hello.txt
 cp -r /usr/share/postern/nginx/snippets /etc/nginx/postern
 cp /usr/share/postern/nginx/nginx.conf /etc/nginx/nginx.conf
-usermod -aG postern www-data
+usermod -aG postern-gate www-data
+setpriv --reuid www-data --regid www-data --init-groups ls /etc/postern 2>/dev/null && fail 'nginx can read the configuration'
 sed -i '1i user www-data;' /etc/nginx/nginx.conf
 nginx
 url=$(POSTERN_API_KEY=$KEY postern token issue --path /download/hello.txt)
@@ -65,9 +67,38 @@ status=0; wait "$service" || status=$?
 is 'exit status after SIGTERM' "$status" 0
 [ -S "$gate" ] || fail 'the service removed the socket of its supervisor'
 
-echo '== install again: the configuration stays, and dpkg asks nothing'
+echo '== install again: the configuration stays, dpkg asks nothing, and one process restarts after the other'
 chmod 600 /etc/postern/postern.yaml
+# These note what the package asks of systemd. A process answers a second after its restart.
+mkdir -p /run/systemd/system
+cat > /usr/local/bin/systemctl <<'EOF'
+#!/bin/sh
+case "$*" in *list-units*) printf 'postern@%s.service loaded active running Postern\n' 1 2 ;; esac
+EOF
+cat > /usr/local/bin/deb-systemd-invoke <<'EOF'
+#!/usr/bin/node
+const { appendFileSync } = require('node:fs');
+const [, , action, unit, child] = process.argv;
+const note = (text) => appendFileSync('/tmp/restarts', `${text}\n`);
+if (action !== 'try-restart') process.exit();
+const host = `127.0.0.${/\d/.exec(unit)}`;
+if (child) {
+  const server = require('node:http').createServer(({ url }, response) => {
+    note(`${host}${url} answers`);
+    response.end(() => process.exit());
+  });
+  setTimeout(() => server.listen(7303, host), 1000);
+} else {
+  note(unit);
+  const options = { detached: true, stdio: 'ignore' };
+  require('node:child_process').spawn(__filename, [action, unit, 'child'], options).unref();
+}
+EOF
+chmod 755 /usr/local/bin/systemctl /usr/local/bin/deb-systemd-invoke
 dpkg --install "$DEB" < /dev/null
+rm -r /usr/local/bin/systemctl /usr/local/bin/deb-systemd-invoke /run/systemd/system
+is 'the restarts' "$(tr '\n' ' ' < /tmp/restarts)" \
+  'postern@1.service 127.0.0.1/livez answers postern@2.service 127.0.0.2/livez answers '
 is 'files that dpkg asks about' "$(dpkg-query --show --showformat '${Conffiles}' postern)" ''
 grep -q "$KEY_SHA256" /etc/postern/postern.yaml || fail 'the configuration was replaced'
 is 'mode of postern.yaml' "$(stat -c '%U:%G %a' /etc/postern/postern.yaml)" 'root:postern 600'

@@ -54,6 +54,26 @@ test('inherited sockets: the service uses each by its name, and a shared API has
   for (const path of [gate, metrics]) expect(existsSync(path)).toBe(true);
 });
 
+test.each([
+  [{}, undefined],
+  [{ BLOCKING: '1' }, { level: 'warn', sockets: ['gate', 'api'] }],
+])(
+  'inherited sockets: of a supervisor with %j the log has this warning: %j',
+  async (more, warning) => {
+    const folder = await folderForTest();
+    const service = await onFreePorts(1, async ([api = 0]) => {
+      const sockets = { gate: `unix:${folder}/gate`, api: `127.0.0.1:${api}` };
+      const started = await forTest(startOnSockets(sockets, { ...ENV, ...more }));
+      await started.ready(() => started.stdout().includes('"listening"'), { what: 'its line' });
+      return started;
+    });
+    const line = /^.*O_NONBLOCK.*$/m.exec(service.stdout())?.[0];
+    const parsed = line && JSON.parse(line);
+    if (warning) expect(parsed).toMatchObject(warning);
+    else expect(parsed).toBeUndefined();
+  },
+);
+
 test('inherited sockets: all errors are reported together with exit code 2', async (context) => {
   await needTool('python3', context);
   const folder = await folderForTest();

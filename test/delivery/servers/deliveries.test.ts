@@ -82,18 +82,24 @@ test('delivery: two instances on one Redis count together, and one of them repor
 
 test('delivery: processes share an inherited socket, and no report is lost while one is restarted', async () => {
   const redis = await forTest(startRedis());
-  const { api, port, pids } = await onFreePorts(2, async ([api = 0, port = 0]) => {
-    const folder = await folderForTest();
-    const sockets = {
-      ...{ gate: `unix:${join(folder, 'gate.sock')}`, api: `127.0.0.1:${api}` },
-      delivery: `udp:127.0.0.1:${port}`,
-    };
-    const env = { ...ENV, POSTERN_STORE: redis.url, POSTERN_STORE_TIMEOUT_MS: '10000' };
-    const service = await forTest(startOnSockets(sockets, env, 2));
-    const listening = () => service.stdout().split('"listening"').length === 3;
-    await service.ready(listening, { what: 'both to listen' });
-    return { ...service, api, port };
-  });
+  const { api, port, metrics, pids } = await onFreePorts(
+    3,
+    async ([api = 0, port = 0, metrics = 0]) => {
+      const folder = await folderForTest();
+      const sockets = {
+        ...{ gate: `unix:${join(folder, 'gate.sock')}`, api: `127.0.0.1:${api}` },
+        delivery: `udp:127.0.0.1:${port}`,
+      };
+      const env = {
+        ...{ ...ENV, POSTERN_STORE: redis.url, POSTERN_STORE_TIMEOUT_MS: '10000' },
+        POSTERN_METRICS_LISTEN: `127.0.0.%i:${metrics}`,
+      };
+      const service = await forTest(startOnSockets(sockets, env, 2));
+      const listening = () => service.stdout().split('"listening"').length === 3;
+      await service.ready(listening, { what: 'both to listen' });
+      return { ...service, api, port, metrics };
+    },
+  );
   const json = { path: '/download/a', expires_in: 300 };
   const { id } = (await askApi({ apiPort: api }, 'POST /tokens', { json })).body;
   const reports = async (count: number) => {
@@ -105,6 +111,14 @@ test('delivery: processes share an inherited socket, and no report is lost while
   await reports(50);
   await waitFor(() => pids()[0] !== first, { what: 'the next start' });
   await reports(50);
+  // The other process has read all reports, and waits for the next one without blocking.
+  for (const host of ['127.0.0.1', '127.0.0.2']) {
+    const answers = () =>
+      fetch(`http://${host}:${metrics}/livez`, { signal: AbortSignal.timeout(1000) }).catch(
+        () => false,
+      );
+    await waitFor(answers, { what: `${host} to answer` });
+  }
   const requests = async () =>
     (await askApi({ apiPort: api }, `GET /tokens/${id}`)).body?.delivered?.requests;
   await waitFor(async () => (await requests()) === 150, { what: 'all reports' });

@@ -34,7 +34,7 @@ const CASES: Readonly<Record<string, readonly [RegExp, BrokenSite?, ...string[]]
   'beyond the key': [/insufficient_scope/, { apiKeys: [apiKey(KEY, { paths: [] })] }],
   'the key is refused': [/invalid_client/, { apiKeys: [apiKey('another-key-than-the-doctors')] }],
   'nginx does not reach the gate': [
-    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN.*EACCES.*usermod -aG postern.*Run `postern doctor --config` too/,
+    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN.*EACCES.*usermod -aG postern-gate.*Run `postern doctor --config` too/,
     { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
   ],
   'another Postern is asked': [
