@@ -27,7 +27,14 @@ const groups: ToolName[][] = [
 /** Large, and only for the projects of these names. */
 const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
-  integrations: [['django-postern'], ['python3-setuptools'], ['laravel'], ['rails'], ['chromium']],
+  integrations: [
+    ['django-postern'],
+    ['postern-downloads'],
+    ['python3-setuptools'],
+    ['laravel'],
+    ['rails'],
+    ['chromium'],
+  ],
   install: [
     ['prometheus', 'promtool'],
     ['lintian'],

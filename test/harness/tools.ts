@@ -73,10 +73,18 @@ const pythons = {
     packages: ['python3-setuptools'],
     elsewhere: 'python3 on PATH must have setuptools: pip install -U setuptools',
   },
-  'python3-mypy': {
-    modules: ['mypy', 'jwt', 'cryptography'],
-    packages: ['python3-mypy', 'python3-jwt', 'python3-cryptography'],
-    elsewhere: 'python3 on PATH must have mypy: pip install mypy "pyjwt[crypto]"',
+  // The Python client, with the frameworks of its views.
+  'postern-downloads': {
+    modules: ['mypy', 'jwt', 'cryptography', 'flask', 'fastapi'],
+    packages: [
+      'python3-mypy',
+      'python3-jwt',
+      'python3-cryptography',
+      'python3-flask',
+      'python3-fastapi',
+    ],
+    elsewhere:
+      'python3 on PATH must have Flask, FastAPI: pip install mypy "pyjwt[crypto]" flask fastapi',
   },
   'python3-flask': {
     modules: ['flask'],

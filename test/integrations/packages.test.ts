@@ -10,7 +10,7 @@ import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const FOLDER = join(projectRoot, 'integrations');
-const MAX_README_WORDS = 600;
+const MAX_README_WORDS = 750;
 
 const read = (...path: string[]) => readFileSync(join(FOLDER, ...path), 'utf8');
 const { version } = JSON.parse(textOf('package.json'));
@@ -50,7 +50,7 @@ describe.each(PACKAGES)('integrations/%s', (name) => {
 const PYTHON = join(projectRoot, 'integrations', 'python');
 
 test('postern_downloads: the tests of the client pass against a Postern', async (context) => {
-  const python = await needTool('python3-jwt', context);
+  const python = await needTool('postern-downloads', context);
   const folder = await folderForTest();
   const { service, api, key } = await startPostern(folder);
   await forTest(Promise.resolve(service));
@@ -97,7 +97,7 @@ asyncio.run(main())
 `;
 
 test('postern_downloads: mypy accepts its types, and finds a wrong one', async (context) => {
-  const python = await needTool('python3-mypy', context);
+  const python = await needTool('postern-downloads', context);
   const folder = await folderForTest();
   // As an installed package: mypy reads its types only with py.typed.
   await cp(join(PYTHON, 'postern_downloads'), join(folder, 'site/postern_downloads'), {
@@ -113,7 +113,15 @@ test('postern_downloads: mypy accepts its types, and finds a wrong one', async (
   expect(await check(TYPED)).toMatchObject({ ok: true });
   const wrong = await check(TYPED.replace('max_uses=1', 'max_use=1'));
   expect(wrong.output).toMatch(/max_use/);
-  const own = ['-m', 'mypy', '--strict', join(PYTHON, 'postern_downloads')];
+  // The types of FastAPI take minutes to read.
+  const own = [
+    '-m',
+    'mypy',
+    '--strict',
+    '--follow-imports',
+    'skip',
+    join(PYTHON, 'postern_downloads'),
+  ];
   expect(await tryRun(python.path, own, env)).toMatchObject({ ok: true });
 });
 
