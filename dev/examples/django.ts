@@ -48,7 +48,10 @@ export async function findDjango({ folder, settings, env = {} }: DjangoOptions):
     env: {
       ...python.env,
       ...env,
-      PYTHONPATH: [...own, python.env.PYTHONPATH].filter(Boolean).join(delimiter),
+      // The last one has packages that Debian does not have.
+      PYTHONPATH: [...own, folder, python.env.PYTHONPATH, process.env.PYTHONPATH]
+        .filter(Boolean)
+        .join(delimiter),
       PYTHONDONTWRITEBYTECODE: '1',
       PYTHONUTF8: '1',
       EXAMPLE_FOLDER: folder,

@@ -74,10 +74,7 @@ const example = (name: string) => textOf(`integrations/examples/${name}`);
 /** What the test adds to an example. */
 const addition = (name: string) => textOf(`test/install/recipes/${name}`);
 /** Python with the client, as if it was installed. */
-async function pythonWithClient(
-  name: 'python3-django' | 'python3-fastapi' | 'python3-flask',
-  context: TestContext,
-) {
+async function pythonWithClient(name: 'python3-fastapi' | 'python3-flask', context: TestContext) {
   const { path, env } = await needTool(name, context);
   const modules = [join(projectRoot, 'integrations/python'), env.PYTHONPATH].filter(Boolean);
   return { path, env: { ...env, PYTHONPATH: modules.join(delimiter) } };
@@ -186,36 +183,25 @@ async function logsReason(visit: Visit): Promise<void> {
   expect(visit.stderr()).not.toContain(KEY);
 }
 
-const pythonRules = "def may_read(user, name):\n    return name.strip() == 'hello.txt'\n";
+const pythonRules =
+  "def may_read(user, name):\n    return user == 42 and name.strip() == 'hello.txt'\n";
 
-async function python(
-  name: 'django' | 'fastapi' | 'flask',
-  context: TestContext,
-  files: Readonly<Record<string, string>> = {
-    'app.py': example(`${name}/app.py`),
-    'rules.py': pythonRules,
-  },
-) {
+async function python(name: 'fastapi' | 'flask', context: TestContext) {
   const visit = await startApplication(join(folder, name), {
-    files: { ...files, 'main.py': addition(`${name}/main.py`) },
+    files: {
+      'app.py': example(`${name}/app.py`),
+      'rules.py': pythonRules,
+      'main.py': addition(`${name}/main.py`),
+    },
     tool: await pythonWithClient(`python3-${name}`, context),
     args: ['main.py'],
-    env: { ...settings(), DJANGO_SETTINGS_MODULE: 'settings' },
+    env: settings(),
   });
   await serves(visit);
   await rejects(visit);
   await logsReason(visit);
   return visit;
 }
-
-test('integrations/examples/django', (context) =>
-  python('django', context, {
-    'app/__init__.py': '',
-    'app/views.py': example('django/views.py'),
-    'app/rules.py': pythonRules,
-    'settings.py': addition('django/settings.py'),
-    'site_urls.py': addition('django/site_urls.py'),
-  }));
 
 test('integrations/examples/fastapi', async (context) => {
   const visit = await python('fastapi', context);

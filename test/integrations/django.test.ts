@@ -3,10 +3,11 @@ import { dirname, join } from 'node:path';
 import { parse } from 'content-disposition';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { django, findDjango, PASSWORD } from '../../dev/examples/django.ts';
+import { django, findDjango } from '../../dev/examples/django.ts';
 import { type ExampleSite, startExample, startPostern } from '../../dev/examples/site.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { csrfToken, login, PRIVATE, privacyOf } from '../support/django.ts';
 import { createVisitor, expectIssuer, linksOf, multipart, type Visit } from '../support/example.ts';
 import { NAMES } from '../support/fixtures.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
@@ -38,23 +39,10 @@ describe.each([
   beforeAll(async () => {
     if (inject('missingTools')['django-postern'] !== undefined) return;
     site = await startExample(django(settings, server));
-    ada = await login('ada');
-    bob = await login('bob');
+    ada = await login(site, 'ada');
+    bob = await login(site, 'bob');
   }, 180_000);
   afterAll(() => site?.stop());
-
-  async function login(username: string): Promise<Visit> {
-    const visit = createVisitor(site.origin);
-    const body = new URLSearchParams({
-      csrfmiddlewaretoken: await csrfToken(visit, '/admin/login/'),
-      username,
-      password: PASSWORD,
-      next: '/',
-    });
-    const { status } = await visit('/admin/login/', { method: 'POST', body });
-    expect(status).toBe(302);
-    return visit;
-  }
 
   async function upload(visit: Visit): Promise<void> {
     const preview = await readFile(join(projectRoot, 'dev/demo/thumbnail.png'));
@@ -155,14 +143,14 @@ print(json.dumps([storage.url("a.txt", expire=1), storage.url("a.txt"), other]))
 
   test('django: a logout ends the links of the user, and a link after the next login opens', async (context) => {
     await needTool('django-postern', context);
-    const eve = await login('ada');
+    const eve = await login(site, 'ada');
     await upload(eve);
     const [before = ''] = await links(eve);
     expect(await status(before)).toBe(200);
     const body = new URLSearchParams({ csrfmiddlewaretoken: await csrfToken(eve, '/') });
     expect((await eve('/admin/logout/', { method: 'POST', body })).status).toBe(200);
     expect(await status(before)).toBe(401);
-    const again = await login('ada');
+    const again = await login(site, 'ada');
     // Until `signed_before`, signed links get 401.
     await expect.poll(async () => status((await links(again))[0] ?? '')).toBe(200);
     expect(await status(before)).toBe(401);
@@ -187,6 +175,36 @@ print(json.dumps([storage.url("a.txt", expire=1), storage.url("a.txt"), other]))
     const textOf = async (url: string) => (await fetch(site.origin + url)).text();
     const texts = await Promise.all(urls.map(textOf));
     expect(texts).toEqual(names);
+  });
+
+  test('django: the permanent address of each legal name opens its own file, for its owner', async (context) => {
+    await needTool('django-postern', context);
+    const names = NAMES.map((name) => `permanent/${name}`);
+    for (const name of names) {
+      const file = join(site.folder, 'files', name);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, name);
+    }
+    const addresses: string[] = await inDjango(
+      `from django_postern.storage import PosternStorage
+from documents.models import Document
+for name in wanted: Document.objects.create(owner_id=1, name="a", file=name)
+print(json.dumps(PosternStorage(permanent="/files/").urls(wanted)))`,
+      names,
+    );
+    for (const [index, address] of addresses.entries()) {
+      const redirect = await ada(address);
+      expect([redirect.status, ...privacyOf(redirect)], address).toEqual([303, ...PRIVATE]);
+      const link = redirect.headers.get('location') ?? '';
+      expect(await (await fetch(site.origin + link)).text()).toBe(names[index]);
+      const head = await ada(address, { method: 'HEAD' });
+      expect([head.status, head.headers.has('location')]).toEqual([303, true]);
+      const refused = await bob(address);
+      expect([refused.status, ...privacyOf(refused)], address).toEqual([404, ...PRIVATE]);
+    }
+    const stranger = await createVisitor(site.origin)(addresses[0] ?? '');
+    expect([stranger.status, ...privacyOf(stranger)]).toEqual([302, ...PRIVATE]);
+    expect(stranger.headers.get('location')).toBe(`/admin/login/?next=${addresses[0]}`);
   });
 });
 
@@ -231,8 +249,3 @@ test('django: the README makes public files private with at most eight changed l
   expect(lines('+').length + removed.length).toBeLessThanOrEqual(8);
   expect(lines('+').length).toBe(5);
 });
-
-async function csrfToken(visit: Visit, path: string): Promise<string> {
-  const page = await (await visit(path)).text();
-  return /name="csrfmiddlewaretoken" value="(\w+)"/.exec(page)?.[1] ?? '';
-}

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from postern_downloads.redirect import HEADERS
 
 _current = ContextVar("postern_subject", default=None)
 
@@ -11,18 +12,12 @@ _current = ContextVar("postern_subject", default=None)
 def current_subject():
     """The subject of the links that are made now, and its last login. (None, 0) outside a request and without a login."""
     current = _current.get()
-    return (current() if callable(current) else current) or (None, 0)
+    return (current() if callable(current) else current and (current, None)) or (None, 0)
 
 
 @contextmanager
 def subject(value):
     """Sets the subject of the links that a task or a command makes in this block."""
-    with _set((value, None)):
-        yield
-
-
-@contextmanager
-def _set(value):
     reset = _current.set(value)
     try:
         yield
@@ -31,10 +26,9 @@ def _set(value):
 
 
 class SubjectMiddleware:
-    """Makes the ID of the user the subject. It belongs after AuthenticationMiddleware."""
+    """Makes the ID of the user the subject, and keeps links out of caches. It belongs after AuthenticationMiddleware."""
 
-    sync_capable = True
-    async_capable = True
+    sync_capable = async_capable = True
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -44,12 +38,12 @@ class SubjectMiddleware:
     def __call__(self, request):
         if iscoroutinefunction(self):
             return self.__acall__(request)
-        with _set(lambda: _user_of(request)):
-            return self.get_response(request)
+        with subject(lambda: _user_of(request)):
+            return _protect(request, self.get_response(request))
 
     async def __acall__(self, request):
-        with _set(lambda: _user_of(request)):
-            return await self.get_response(request)
+        with subject(lambda: _user_of(request)):
+            return _protect(request, await self.get_response(request))
 
     def process_view(self, request, view, args, kwargs):
         # request.user reads the database at its first use, which Django forbids in an async view.
@@ -62,3 +56,12 @@ def _user_of(request):
     user = request.user
     login = getattr(user, "last_login", None)
     return (str(user.pk), login and login.timestamp()) if user.is_authenticated else None
+
+
+def _protect(request, response):
+    """Also for the redirects of other packages, such as Wagtail."""
+    view = getattr(request.resolver_match, "func", None)
+    if hasattr(view, "has_links") or "?token=" in response.get("Location", ""):
+        for name, value in HEADERS.items():
+            response[name] = value
+    return response

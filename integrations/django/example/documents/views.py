@@ -30,6 +30,11 @@ def documents(request):
     return render(request, "documents.html", {"documents": mine, "form": form})
 
 
+def may_read(user, name):
+    """The rule of the permanent addresses /files/…."""
+    return Document.objects.filter(owner_id=user.pk, file=name).exists()
+
+
 async def links(request):
     """The links of the user's documents, from an asynchronous view."""
     user = await sync_to_async(get_user)(request)

@@ -15,10 +15,11 @@ class Command(BaseCommand):
         parser.add_argument("--jwks", action="store_true", help="print only the public keys")
 
     def handle(self, *, jwks, **options):
-        storages = [storage for _, storage in postern_storages() if storage.is_signed]
+        storages = [storage for storage in postern_storages() if storage.is_signed]
         if not storages:
             raise CommandError("STORAGES has no storage of Postern that signs")
-        keys = [public(key) for key in json.loads(Path(storages[0].signing["key_file"]).read_text())["keys"]]
+        private = json.loads(Path(storages[0].signing["key_file"]).read_text())["keys"]
+        keys = [{name: value for name, value in key.items() if name not in PRIVATE} for key in private]
         entry = {
             "id": "django",
             "issuer": storages[0].signing["issuer"],
@@ -26,17 +27,13 @@ class Command(BaseCommand):
             "jwks_file": "/etc/postern/django.json",
             "trusted_for": "downloads",
             "algorithms": sorted({key["alg"] for key in keys}),
-            "paths": sorted({storage.mount_id for storage in storages}),
+            "paths": sorted({":".join(filter(None, (one.fields["site"], one.place.prefix))) for one in storages}),
             "max_expires_in": max(3600, *(storage.expire + storage.cache_for for storage in storages)),
             # The API key that may revoke these tokens.
             "client": "web",
         }
         text = json.dumps({"keys": keys}, separators=(",", ":"))
         # JSON is also YAML.
-        lines = "".join(f"\n    {name}: {json.dumps(value)}" for name, value in entry.items())
-        issuer = f"issuers:\n  - {lines.strip()}"
-        self.stdout.write(text if jwks else f"# /etc/postern/django.json\n{text}\n\n# postern.yaml\n{issuer}")
-
-
-def public(key):
-    return {name: value for name, value in key.items() if name not in PRIVATE}
+        lines = "\n    ".join(f"{name}: {json.dumps(value)}" for name, value in entry.items())
+        whole = f"# /etc/postern/django.json\n{text}\n\n# postern.yaml\nissuers:\n  - {lines}"
+        self.stdout.write(text if jwks else whole)
