@@ -66,12 +66,15 @@ export const A_YEAR = 31_536_000;
 /** YAML reads digits as a number, the environment has only text. */
 const digits = (expected: string) => z.union([z.string(), z.number()], expected).transform(String);
 
+/** Also the pattern of the chart's schema, with the range. */
+export const DIGITS = /^\d{1,15}$/;
+
 export function wholeNumber(unit: string, min: number, max: number) {
   const expected = `${min} to ${max} ${unit}`;
   return digits(expected)
-    .pipe(matching(/^\d{1,15}$/, expected).transform(Number))
+    .pipe(matching(DIGITS, expected).transform(Number))
     .refine((number) => number >= min && number <= max, expected)
-    .meta(WORD);
+    .meta({ ...WORD, pattern: DIGITS.source, minimum: min, maximum: max });
 }
 
 export const flag = z

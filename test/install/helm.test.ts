@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { chartSchema } from '../../dev/build/chart-schema.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { findHelm } from '../harness/helm.ts';
 import { projectRoot, textOf } from '../harness/paths.ts';
@@ -16,7 +17,7 @@ import { forTest } from '../support/for-test.ts';
 import { ALL, CHART, one, REQUIRED, render, template } from '../support/install/chart.ts';
 import { misfits } from '../support/install/manifests.ts';
 import { startPod } from '../support/install/pod.ts';
-import { FIELDS } from '../support/load-config.ts';
+import { FIELDS, OVERRIDES } from '../support/load-config.ts';
 import { KEY } from '../support/postern.ts';
 
 // Helm is downloaded if it is not installed.
@@ -54,7 +55,7 @@ test('Helm: an unknown field, or one of another type, in a manifest is found', a
 
 test.each([
   ['no image', { ...REQUIRED, image: {} }, 'repository'],
-  ['no volume for a mount without a bucket', { image: REQUIRED.image }, 'volume'],
+  ['no volume for a mount without a bucket', { ...REQUIRED, files: null }, 'volume'],
   [
     'reports from another pod',
     { ...REQUIRED, config: { delivery_listen: '0.0.0.0:7302' } },
@@ -78,26 +79,47 @@ test.each([
     'parentRefs',
   ],
   ['nginx in a name', { ...REQUIRED, nginx: { serverName: 'a; root /' } }, 'serverName'],
+  ['a misspelled setting', { ...REQUIRED, config: { stor: 'redis://a' } }, 'stor'],
+  ['a setting of another type', { ...REQUIRED, config: { decision_ttl: 'abc' } }, 'decision_ttl'],
+  ['a setting out of range', { ...REQUIRED, config: { jwt_leeway: 61 } }, 'jwt_leeway'],
+  ['no API key', { ...REQUIRED, config: {} }, 'no client can issue tokens'],
+  ['a file of a missing Secret', { ...REQUIRED, secret: '' }, 'secret: the configuration names'],
+  [
+    'more replicas at least than at most',
+    { ...REQUIRED, autoscaling: { enabled: true, minReplicas: 9 } },
+    'minReplicas is 9',
+  ],
+  ['a range of addresses', { ...REQUIRED, nginx: { trustedProxies: ['10.0.0.0/33'] } }, 'trustedP'],
+  [
+    'a range of a policy',
+    { ...REQUIRED, networkPolicy: { egress: [{ to: [{ ipBlock: { cidr: '10.0.0/8' } }] }] } },
+    'cidr',
+  ],
 ])('Helm: rejects %s', async (_, values, name) => {
   const { ok, text } = await template(values);
   expect(ok).toBe(false);
   expect(text).toContain(name);
 });
 
+test('Helm: values.schema.json knows each setting (node dist/dev/build/chart-schema.js writes it)', () => {
+  expect(JSON.parse(textOf('deploy/helm/postern/values.schema.json'))).toEqual(chartSchema());
+});
+
 test('Helm: each setting and each field of a mount can be deployed', async () => {
-  const chosen = ['listen', 'metrics_listen', 'socket_mode', 'delivery_from', 'mounts'];
   const fixed = { api_listen: 'off', delivery_listen: '127.0.0.1:7302' };
-  const names = FIELDS.settings.filter((name) => !chosen.includes(name));
-  const config = { ...Object.fromEntries(names.map((name) => [name, [name]])), ...fixed };
+  const values = Object.entries(OVERRIDES).map(([name, [value]]) => [name, value]);
+  const { listen, metrics_listen, socket_mode, delivery_from, mounts, ...others } =
+    Object.fromEntries(values);
+  const config = { ...others, ...fixed };
   const storage = {
     ...Object.fromEntries(FIELDS.storage.map((name) => [name, name])),
     ...{ endpoint: 'https://s3.example', prefix: 'videos/', style: 'path' },
   };
   const given = { public: '/a/', internal: '/b/', site: 'a.example', pass_arguments: ['start'] };
-  const mount = { ...given, path_argument: 'file', max_age: 60, storage };
+  const mount = { ...given, path_argument: 'file', max_age: 60, download_time: 60, storage };
   expect(Object.keys(mount).sort()).toEqual(FIELDS.mounts.toSorted());
-  const { image } = REQUIRED;
-  const manifests = await render({ image, mounts: [mount], config });
+  const { image, secret } = REQUIRED;
+  const manifests = await render({ image, secret, mounts: [mount], config });
   const { data } = one(manifests, 'ConfigMap');
   const listeners = { listen: 'unix:/run/postern/gate.sock', metrics_listen: '0.0.0.0:7303' };
   expect(parse(data['postern.yaml'])).toEqual({ ...config, ...listeners, mounts: [mount] });
@@ -126,6 +148,17 @@ test('Helm: a container is ready after its first write to the store, stays so, a
   expect(startupProbe.httpGet.path).toBe('/readyz');
   expect(startupProbe.failureThreshold * startupProbe.periodSeconds).toBeGreaterThan(3e9);
   for (const { httpGet } of [readinessProbe, livenessProbe]) expect(httpGet.path).toBe('/livez');
+});
+
+test('Helm: the memory of nginx has room for the decision cache, and the number of workers is given', async () => {
+  const memoryOf = async (values: object) => {
+    const [nginx] = one(await render(values), 'Deployment').spec.template.spec.containers;
+    return [nginx.resources.requests.memory, nginx.resources.limits.memory];
+  };
+  expect(await memoryOf(REQUIRED)).toEqual(['64Mi', '256Mi']);
+  expect(await memoryOf(ALL)).toEqual(['224Mi', '416Mi']);
+  const auto = await render({ ...REQUIRED, nginx: { workers: 'auto' } });
+  expect(one(auto, 'ConfigMap').data['nginx.conf']).toContain('worker_processes auto;');
 });
 
 test('Helm: a HorizontalPodAutoscaler replaces the number of replicas', async () => {

@@ -14,6 +14,8 @@ export const CHART = join(projectRoot, 'deploy', 'helm', 'postern');
 export const REQUIRED = {
   image: { repository: 'ghcr.io/example/postern' },
   files: { persistentVolumeClaim: { claimName: 'files', readOnly: true } },
+  secret: 'postern',
+  config: { api_keys: [{ id: 'web', key_file: '/secrets/web' }] },
 };
 
 /** Each optional part. */
@@ -21,8 +23,7 @@ export const ALL = {
   ...REQUIRED,
   image: { ...REQUIRED.image, digest: `sha256:${'0'.repeat(64)}` },
   imagePullSecrets: [{ name: 'registry' }],
-  secret: 'postern',
-  config: { decision_ttl: 2, public_url: 'https://files.example' },
+  config: { ...REQUIRED.config, decision_ttl: 2, public_url: 'https://files.example' },
   autoscaling: { enabled: true },
   priorityClassName: 'files',
   serviceAccount: { create: true, annotations: { 'eks.amazonaws.com/role-arn': 'arn:x' } },

@@ -71,3 +71,17 @@ has its prefix.
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: test
 {{- end }}
+
+{{/* The decision cache is a volume in memory, which counts as memory of nginx. Only values in Mi are changed. */}}
+{{- define "postern.nginxResources" -}}
+{{- $resources := deepCopy .Values.nginx.resources }}
+{{- if .Values.config.decision_ttl }}
+{{- range $kind := list "requests" "limits" }}
+{{- $memory := dig $kind "memory" "" $resources }}
+{{- if regexMatch "^[0-9]+Mi$" $memory }}
+{{- $_ := set (get $resources $kind) "memory" (printf "%dMi" (add (trimSuffix "Mi" $memory) 160)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $resources }}
+{{- end }}
