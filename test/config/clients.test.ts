@@ -161,21 +161,6 @@ test('config: an issuer for downloads and an issuer for clients', () => {
   ]);
 });
 
-test.each([
-  ['api_keys: web', 'api_keys', 'a list'],
-  ['api_keys: []', 'api_keys', 'at least one'],
-  ['issuers: []', 'issuers', 'at least one'],
-  [`api_keys: ["web:${SECRET}!"]`, 'api_keys[0]', 'a mapping'],
-  ['issuers: shop', 'issuers', 'a list'],
-  ['issuers: [shop]', 'issuers[0]', 'a mapping'],
-  ['issuers: [{ audiance: files }]', 'issuers[0].audiance', 'did you mean audience?'],
-  ['issuers:', 'issuers', 'a value'],
-])('config: %s is an error', (yaml, field, expected) => {
-  expect(fileIssues(GENERAL + yaml)).toContainEqual(
-    expect.objectContaining({ field, expected: expect.stringContaining(expected) }),
-  );
-});
-
 test('config: each missing field of an issuer is an error', () => {
   expect(fileIssues(withIssuers({})).map(({ field }) => field)).toEqual(
     ['id', 'issuer', 'audience', 'trusted_for', 'paths', 'jwks_uri'].map(

@@ -78,36 +78,6 @@ test('config: each error in POSTERN_MOUNTS names the entry, the field and its va
   ]);
 });
 
-const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]`;
-
-test.each([
-  ['mounts: []', 'mounts', 'at least one mount'],
-  ['mounts: { public: /a/, internal: /b/ }', 'mounts', 'a list'],
-  ['mounts: [/a/=/b/]', 'mounts[0]', 'a mapping'],
-  ['mounts: [{ public: /a/ }]', 'mounts[0].internal', '/protected/'],
-  ['mounts: [{ internal: /b/ }]', 'mounts[0].public', '/download/'],
-  ['mounts: [{ public: [/a/], internal: /b/ }]', 'mounts[0].public', '/download/'],
-  ['mounts: [{ public: /a/, internal: 5 }]', 'mounts[0].internal', '/protected/'],
-  [one('internl: /c/'), 'mounts[0].internl', 'did you mean internal?'],
-  [one('site: 5'), 'mounts[0].site', 'server_name'],
-  [one('site: ""'), 'mounts[0].site', 'server_name'],
-  [one('path_argument: token'), 'mounts[0].path_argument', 'holds the token'],
-  [one('path_argument: "fi le"'), 'mounts[0].path_argument', 'such as file'],
-  [one('pass_arguments: start'), 'mounts[0].pass_arguments', 'a list'],
-  [one('pass_arguments: [a, token]'), 'mounts[0].pass_arguments[1]', 'holds the token'],
-  [one('pass_arguments: ["a&b"]'), 'mounts[0].pass_arguments[0]', 'such as file'],
-  [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
-  [one('max_age: 0'), 'mounts[0].max_age', '1 to 86400'],
-  [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
-  [
-    'mounts: [{ public: /a/, internal: /p/, path_argument: f }, { public: /a/b/, internal: /p/b/ }]',
-    'mounts[1].internal',
-    'not below /p/',
-  ],
-])('config: %s is an error', (yaml, field, expected) => {
-  expectIssue(fileIssues(yaml), field, expected);
-});
-
 const ENV = { AWS_ACCESS_KEY_ID: 'AKIA1', AWS_SECRET_ACCESS_KEY: 'QzSecretOfTheBucketZq' };
 const STORAGE = {
   ...{ type: 's3', endpoint: 'https://s3.eu-central-1.amazonaws.com', region: 'eu-central-1' },

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { fieldsOf } from '../support/fixtures.ts';
 import {
   errorOf,
+  expectIssue,
   FILE,
   fileIssues,
   fileOf,
@@ -139,20 +141,15 @@ test('config: variables of other programs, Kubernetes and Docker are ignored', (
 
 const GOOD = 'mounts: [{ public: /a/, internal: /b/ }]\n';
 
-test.each([
-  ['listn: a', 'listn', 'did you mean listen? All keys: listen, api_listen, '],
-  ['POSTERN_API_LISTEN: a', 'POSTERN_API_LISTEN', 'did you mean api_listen?'],
-  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'did you mean listen? All keys: listen, api_listen'],
-  ['config: a', 'config', 'one of the keys listen, api_listen'],
-  ['__proto__: { listen: a }', '__proto__', 'one of the keys listen, api_listen'],
-  ['<<: { listen: a }', 'the file', 'no merge key <<'],
-  ['"a\\nb\\e": c', '?', 'one of the keys listen, api_listen'],
-  ['1: c', '1', 'one of the keys listen, api_listen'],
-])('config: unknown key in %j', (yaml, field, expected) => {
-  expect(fileIssues(GOOD + yaml)).toEqual([
-    { field, where: 'postern.yaml:2', expected: expect.stringContaining(expected) },
-  ]);
-});
+test.each(fieldsOf('hostile-yaml.txt'))(
+  'config: %s: expected %s in %s',
+  (field = '', expected = '', yaml = '') => {
+    const isWhole = yaml.startsWith('mounts:');
+    const issues = fileIssues(isWhole ? yaml : GOOD + yaml);
+    expectIssue(issues, field, expected);
+    expect(issues[0]?.where).toMatch(isWhole ? /^postern\.yaml:1/ : /^postern\.yaml:2/);
+  },
+);
 
 test('config: a key without a value is an error, at the line of the key', () => {
   const expected = 'a value; or remove the key';
@@ -185,28 +182,18 @@ test.each([
   expect(() => loadConfig({ POSTERN_CONFIG: 'x' }, missing)).toThrow('1 error ');
 });
 
-test.each([
-  ['\tlisten: a', '1:1', 'not tabs'],
-  ['listen: "a', '2:1', 'closing quote'],
-  ['listen: [::1]:7300', '1:14', 'quotes around'],
-  ['listen: a: b', '1:9', 'quotes around'],
-  ['listen: @a', '1:9', 'begins with @'],
-  ['listen: !a b', '1:9', 'no tag'],
-  ['listen: !!binary aGVsbG8=', '1:9', 'no tag'],
-  ['a: 1\n---\nb: 2', '2:1', 'one document'],
-  ['? [a]\n: b', '1:3', 'plain text'],
-  ['listen: "\\q"', '1:10', 'valid YAML'],
-  ['mounts:\n  - public: /a/\n   internal: /b/', '3:1', 'in one column'],
-  ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
-  ['mounts:\n- site: *.a', '2', 'needs quotes'],
-  ['listen: &a b\nstore: *a', '2', 'needs quotes'],
-  ['# a list\n- listen', '2', 'a mapping'],
-])('config: %j is not a file of settings', (yaml, at, expected) => {
-  const where = `postern.yaml:${at}`;
-  expect(fileIssues(`${yaml}\n`, MOUNTS)).toEqual([
-    { field: 'the file', where, expected: expect.stringContaining(expected) },
-  ]);
-});
+test.each(fieldsOf('hostile-syntax.txt'))(
+  'config: at %s: expected %s in %j',
+  (at, expected, yaml) => {
+    expect(fileIssues(`${yaml}\n`, MOUNTS)).toEqual([
+      {
+        field: 'the file',
+        where: `postern.yaml:${at}`,
+        expected: expect.stringContaining(`${expected}`),
+      },
+    ]);
+  },
+);
 
 test('config: duplicate keys and the first syntax error are reported', () => {
   const yaml = `${GOOD}listen: a:1\nlisten: b:2\nstore: c\nstore: d\npublic_url: "\n`;
