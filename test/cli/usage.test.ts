@@ -7,6 +7,7 @@ import { createProgress } from '../../common/terminal.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { projectRoot, textOf } from '../harness/paths.ts';
 import { postern, program } from '../support/cli/postern.ts';
+import { fieldsOf } from '../support/fixtures.ts';
 
 const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);
 const page = ['reference/cli.md', 'operate/doctor.md'].map((name) => textOf(`docs/${name}`)).join();
@@ -42,31 +43,15 @@ test('--version: prints the version of package.json', async () => {
   expect(await run('--version')).toMatchObject({ code: 0, stdout: `${manifest.version}\n` });
 });
 
-test.each([
-  ['', 'Usage: postern'],
-  ['key', 'Usage: postern key'],
-  ['sevre', 'Did you mean serve?'],
-  ['serve now', 'too many arguments'],
-  ['serve --port', 'unknown option'],
-  ['key generate --alg RS256', 'EdDSA, ES256, HS256'],
-  ['key generate --rotate', "'--out <file>'"],
-  ['key generate --out', 'argument missing'],
-  ['key list', "missing required argument 'file'"],
-  ['key list a b', 'too many arguments'],
-  ['token', 'Usage: postern token'],
-  ['token show', "missing required argument 'id'"],
-  ['token issue --bind agent', 'any, cookie'],
-  ['token prolong aaaaaaaaaaaaaaaaaaaaaa', '--expires-in <seconds>'],
-  ['token prolong aaaaaaaaaaaaaaaaaaaaaa --expires-in 1h', 'expected a whole number'],
-  ['nginx --listen 80', '--server'],
-  ['nginx now', 'too many arguments'],
-  ['nginx', 'at least one mount'],
-])('a usage error exits with 2: postern %s', async (line, says) => {
-  const { code, stdout, stderr } = await run(line);
-  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toContain(says);
-  expect(stderr).toContain('--help');
-});
+test.each(fieldsOf('usage-errors.txt'))(
+  'a usage error exits with 2: %s: postern %s',
+  async (says, line = '') => {
+    const { code, stdout, stderr } = await run(line);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(says);
+    expect(stderr).toContain('--help');
+  },
+);
 
 const COMMANDS = [
   ...['', 'serve', 'check', 'health', 'nginx', 'key', 'key generate', 'key list', 'doctor'],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { findClient, hashSecret } from '../../service/token/client.ts';
+import { fieldsOf, objectOf } from '../support/fixtures.ts';
 import {
   errorOf,
   expectIssue,
@@ -169,80 +170,17 @@ test('config: each missing field of an issuer is an error', () => {
   );
 });
 
-type List = 'api_keys' | 'issuers';
-type Row = [list: List, field: string, expected: string, change: Entry];
-
-/** Each value is an error in an otherwise valid entry. */
-function rows(list: List, field: string, values: unknown[], expected: string, more = {}): Row[] {
-  const [name = '', inList] = field.split('[');
-  return values.map((value) => {
-    return [list, field, expected, { ...more, [name]: inList ? [value] : value }];
-  });
-}
-const ofKey = rows.bind(null, 'api_keys');
-const ofIssuer = rows.bind(null, 'issuers');
-
-const URIS = [
-  ...['http://login.example/jwks', 'http://127.login.example/jwks', 'http://10.0.0.1/jwks'],
-  ...['http://0.0.0.0/jwks', 'http://localhost.login.example/jwks', 'https://', 5],
-  ...['https://user@login.example/jwks', 'https://login.example/jwks#a', 'login.example/jwks'],
-  ...['https://login.example/ jwks', 'https:login.example/jwks', 'file:///etc/jwks.json'],
-];
-/** They cannot stand for a segment. */
-const BRACES = [
-  ...['/download/{}/', '/download/user-{sub}/', '/download/{sub}.d/', '/download/sub}/'],
-  ...['/download/{{sub}}/', '/download/{a b}/', `/download/{${'a'.repeat(65)}}/`],
-];
-const FIELDS_OF_KEY = 'id, key, key_file, paths, targets, max_expires_in, max_resume_for, admin';
-const FROM_FILE = { jwks_uri: undefined };
-
-test.each<Row>([
-  ...ofKey('id', ['a b', 5, undefined], 'such as web'),
-  ...ofKey('key', [`${SECRET}!`, `${HASH}  -`, undefined], 'sha256sum'),
-  ...ofKey('paths', [[]], 'at least one'),
-  ...ofKey('paths', ['/download/'], 'a list'),
-  ...ofKey('paths[0]', ['/download'], 'end with a slash'),
-  ...ofKey('paths[0]', [5], 'such as /download/'),
-  ...ofKey('paths[0]', ['a b:/download/'], 'server_name'),
-  ...ofKey('paths[0]', ['/other/', 'other.example:/media/'], 'never match'),
-  ...ofKey('targets', ['/protected/'], 'a list'),
-  ...ofKey('targets[0]', ['/protected'], 'end with a slash'),
-  ...ofKey('targets[0]', ['/', '/download/'], 'never match'),
-  ...ofKey('max_expires_in', [1001], '1 to 1000'),
-  ...ofKey('max_expires_in', [0], '1 to '),
-  ...ofKey('max_resume_for', [2001], '0 to 2000'),
-  ...ofKey('max_resume_for', [-1], '0 to '),
-  ...ofKey('admin', ['yes', 1], 'true'),
-  ['api_keys', '?', FIELDS_OF_KEY, { max_expires: 5 }],
-  ['api_keys', '?', 'did you mean key?', { keys: 5 }],
-  ...ofIssuer('id', ['a b', 5], 'letters, digits'),
-  ...ofIssuer('issuer', ['a b', ''], '1 to 255 ASCII'),
-  ...ofIssuer('issuer', ['https://files.example'], "Postern's own"),
-  ...ofIssuer('audience', [['files'], 'ä'], '1 to 255 ASCII'),
-  ...ofIssuer('trusted_for', ['download', ['downloads']], 'downloads, if'),
-  ...ofIssuer('algorithms', ['EdDSA'], 'a list'),
-  ...ofIssuer('algorithms', [[]], 'at least one'),
-  ...ofIssuer('algorithms[0]', ['HS256', 'none', 'eddsa', 5], 'one of EdDSA, ES256, RS256'),
-  ...ofIssuer('jwks_uri', URIS, 'such as https://login.example/jwks.json'),
-  ...ofIssuer('jwks_file', ['a.json'], 'not both'),
-  ...ofIssuer('jwks_file', ['', 'https://a.example/', '{"keys":[]}'], 'path of a JWKS', FROM_FILE),
-  ...ofIssuer('client', ['batch'], 'no API key has this id'),
-  ...ofIssuer('client', ['web'], '', CLIENTS),
-  ...ofIssuer('paths', [[]], 'at least one public prefix'),
-  ...ofIssuer('max_expires_in', [1001], '1 to 1000'),
-  ...ofIssuer('max_resume_for', [2001], '0 to 2000'),
-  ...ofIssuer('paths[0]', ['/download/{sub}/'], 'without braces'),
-  ...ofIssuer('paths[0]', BRACES, 'braces', CLIENTS),
-  ...ofIssuer('paths[0]', ['/other/{sub}/', 'a.example:/media/{sub}/'], 'never match', CLIENTS),
-  ...ofIssuer('paths[0]', ['/download/../{sub}/'], 'dot segment', CLIENTS),
-  ...ofIssuer('paths[0]', ['/download/{sub}'], 'end with a slash', CLIENTS),
-])('config: an error in %s: %s must be %s: %j', (list, field, expected, change) => {
-  const isKey = list === 'api_keys';
-  const yaml = isKey ? withKeys({ ...WEB, ...change }) : withIssuers({ ...SHOP, ...change });
-  const issues = fileIssues(yaml);
-  expectIssue(issues, `${list}[0].${field}`, expected);
-  expect(issues[0]?.where).toMatch(/^postern.yaml/);
-});
+test.each(fieldsOf('hostile-clients.txt'))(
+  'config: %s: expected %s, not %s',
+  (field = '', expected = '', json) => {
+    const change = objectOf(json);
+    const isKey = field.startsWith('api_keys');
+    const yaml = isKey ? withKeys({ ...WEB, ...change }) : withIssuers({ ...SHOP, ...change });
+    const issues = fileIssues(yaml);
+    expectIssue(issues, field, expected);
+    expect(issues[0]?.where).toMatch(/^postern.yaml/);
+  },
+);
 
 test.each([
   ...['https://login.example', 'https://login.example:8443/keys?v=2', 'http://localhost:8080/jwks'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fieldsOf } from '../support/fixtures.ts';
+import { fieldsOf, objectOf } from '../support/fixtures.ts';
 import {
   errorOf,
   expectIssue,
@@ -157,38 +157,14 @@ test.each([
   expect(JSON.stringify(issues)).not.toContain('Qz');
 });
 
-const HOST = 'virtual-host';
-
-/** A row for each value of a field. */
-const wrong = (
-  field: string,
-  expected: string,
-  values: (string | undefined)[],
-  more: Fields = {},
-) => values.map((value) => [field, expected, { ...more, [field]: value }] as const);
-
-test.each([
-  ...wrong('type', 's3', ['gcs', undefined]),
-  ...wrong('endpoint', 'https://s3.eu-central-1', [undefined, 's3.example', 'ftp://s3.example']),
-  ...wrong('endpoint', 'https://s3.eu-central-1', ['https://a;b{}$x']),
-  ...wrong('endpoint', 'without user, path', ['https://a.example/b', 'https://me:QzS@a.example']),
-  ...wrong('region', 'eu-central-1', ['a/b']),
-  ...wrong('bucket', 'my-media', [undefined, 'a/b', '..']),
-  ...wrong('prefix', 'slash', ['videos']),
-  ...wrong('prefix', 'empty segment', ['/videos/']),
-  ...wrong('prefix', 'dot segment', ['../']),
-  ...wrong('style', 'path, virtual-host', ['host']),
-  ...wrong('secret_access_key', 'one of the keys', ['QzSecretZq']),
-  // A bucket that cannot be part of a host name.
-  ...wrong('style', 'upper-case', [HOST], { bucket: 'My_Bucket', endpoint: 'http://s3.example' }),
-  ...wrong('style', 'certificate', [HOST], { bucket: 'my.media', endpoint: 'https://s3.example' }),
-  ...wrong('style', 'do not form', [HOST], { bucket: 'media', endpoint: 'http://10.0.0.5:9000' }),
-  ...wrong('style', 'do not form', [HOST], { bucket: 'media', endpoint: 'http://[::1]:9000' }),
-])('storage: an error in %s, which must be %s: %j', (field, expected, fields) => {
-  const issues = fileIssues(stored(fields), ENV);
-  expectIssue(issues, `mounts[0].storage.${field}`, expected);
-  expect(JSON.stringify(issues)).not.toContain('Qz');
-});
+test.each(fieldsOf('hostile-storages.txt'))(
+  'storage: %s: expected %s, not %s',
+  (field, expected = '', json) => {
+    const issues = fileIssues(stored(objectOf(json) as Fields), ENV);
+    expectIssue(issues, `mounts[0].storage.${field}`, expected);
+    expect(JSON.stringify(issues)).not.toContain('Qz');
+  },
+);
 
 test('storage: pass_arguments of its mount are an error', () => {
   const issues = fileIssues(stored({}, { pass_arguments: ['versionId'] }), ENV);

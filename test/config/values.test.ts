@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { variableOf } from '../../service/config/settings.ts';
+import { yamlOf } from '../support/fixtures.ts';
 import {
   errorOf,
   expectIssue,
@@ -18,170 +19,48 @@ const MODES = {
     loadFile(fileOf({ [setting]: value }), env),
 };
 
-const NAME = '1 to 255 ASCII';
-const ORIGIN = 'https://files.example';
-const REPLICAS = { POSTERN_STORE: 'redis://127.0.0.1' };
-
-/** Settings, their valid values with what Postern uses, invalid values, and a part of the message about them. */
-const VALUES: Record<
-  string,
-  {
-    /** Default: the name in camel case. */
-    readonly property?: string;
-    readonly valid: ReadonlyArray<readonly [value: string, used: unknown]>;
-    readonly invalid: readonly string[];
-    readonly expected: string;
-    readonly env?: Record<string, string>;
-  }
-> = {
-  listen: {
-    valid: [
-      ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
-      ['0.0.0.0:65535', { host: '0.0.0.0', port: 65_535 }],
-      ['[::1]:7300', { host: '::1', port: 7300 }],
-      ['localhost:1', { host: 'localhost', port: 1 }],
-      ['gate-1.files.example:80', { host: 'gate-1.files.example', port: 80 }],
-      ['unix:/run/postern/gate.sock', { path: '/run/postern/gate.sock' }],
-    ],
-    invalid: [
-      ...['7300', ':7300', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', '127.0.0.1:', 'off'],
-      ...['127.0.0.1:7300 ', '127.0.0.300:7300', '::1:7300', '[::1]', '[localhost]:7300'],
-      ...['http://127.0.0.1:7300', '-a:7300', 'unix:gate.sock', 'unix:/run/', 'unix:/', 'unix:'],
-      ...['unix:/a\nb', `unix:/${'a'.repeat(103)}`],
-    ],
-    expected: 'such as 127.0.0.1:7300',
-  },
-  api_listen: {
-    valid: [
-      ['[::1]:1', { host: '::1', port: 1 }],
-      ['off', 'off'],
-    ],
-    invalid: ['Off', 'false', 'on', 'off ', '7300', '127.0.0.1:0', 'unix:gate.sock'],
-    expected: 'or off',
-  },
-  delivery_listen: {
-    valid: [
-      ['127.9.9.9:1', { host: '127.9.9.9', port: 1 }],
-      ['[::1]:7302', { host: '::1', port: 7302 }],
-      ['localhost:7302', { host: 'localhost', port: 7302 }],
-      // UDP and TCP do not share ports.
-      ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
-    ],
-    invalid: ['unix:/run/a.sock', '7302', '127.0.0.1:0', 'off'],
-    expected: 'such as 127.0.0.1:7302',
-  },
-  socket_mode: {
-    valid: Object.entries({ '0600': 0o600, '0660': 0o660, '660': 0o660, '0666': 0o666 }),
-    invalid: ['0777', '0770', '0640', '0000', '066', 'rw', '0o660', '-660'],
-    expected: 'one of 0600, 0660, 0666',
-  },
-  public_url: {
-    valid: [
-      [ORIGIN, ORIGIN],
-      [`${ORIGIN}/`, ORIGIN],
-      ['HTTP://Files.example:8080', 'http://files.example:8080'],
-      ['http://[::1]:8080', 'http://[::1]:8080'],
-    ],
-    invalid: [
-      ...['files.example', '//files.example', 'https:files.example', 'ftp://files.example'],
-      ...['https://', `${ORIGIN}/downloads`, `${ORIGIN}?a`, `${ORIGIN}#a`, `${ORIGIN} `],
-      ...['https://user@files.example', 'https://files\\.example'],
-    ],
-    expected: ORIGIN,
-  },
-  log_level: {
-    valid: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'].map((level) => [level, level]),
-    ...{ invalid: ['INFO', 'trace', 'constructor'], expected: 'warn' },
-  },
-  cookie_samesite: {
-    property: 'cookies.sameSite',
-    valid: Object.entries({ lax: 'Lax', strict: 'Strict', none: 'None', STRICT: 'Strict' }),
-    ...{ invalid: ['no', ' lax', 'lax,strict', 'constructor'], expected: 'lax, strict or none' },
-  },
-  cookie_secure: {
-    property: 'cookies.secure',
-    valid: Object.entries({ true: true, false: false }),
-    ...{ invalid: ['no', 'off', '0', '1', 'yes', 'FALSE'], expected: 'true or false' },
-  },
-  format: {
-    valid: ['opaque', 'jwt'].map((format) => [format, format]),
-    ...{ invalid: ['JWT', 'jws', 'opaque ', 'valueof'], expected: 'one of opaque, jwt' },
-    env: { POSTERN_JWT_KEYS_FILE: '/etc/postern/keys.json' },
-  },
-  jwt_keys_file: {
-    property: 'jwtKeys',
-    valid: [['/etc/postern/keys.json', '/etc/postern/keys.json']],
-    invalid: [
-      ...['{"keys":[{"kty":"OKP","d":"a-s3cret"}]}', '[{"kty":"oct","k":"a-s3cret"}]'],
-      ...['-----BEGIN PRIVATE KEY-----', `MC4CAQAwBQYDK2VwBCIEI${'a/b+'.repeat(10)}==`],
-      ...['https://a-s3cret.example/keys.json', 'keys.json\n', ' keys.json'],
-    ],
-    expected: '/etc/postern/keys.json',
-  },
-  jwt_issuer: {
-    property: 'issuer',
-    valid: ['a', `${ORIGIN}/`, '!~', 'x'.repeat(255)].map((name) => [name, name]),
-    invalid: ['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)],
-    expected: NAME,
-    env: { POSTERN_PUBLIC_URL: 'https://b.example' },
-  },
-  store_prefix: {
-    property: 'store.prefix',
-    valid: ['p', 'site-1:postern.', 'a/b_c:', 'x'.repeat(64)].map((prefix) => [prefix, prefix]),
-    invalid: [' ', '{a}', 'a*', 'ä:', 'x'.repeat(65)],
-    expected: 'postern:',
-  },
-  page_name: {
-    property: 'pages.name',
-    valid: [['Files & more', 'Files & more']],
-    ...{ invalid: ['a\nb', 'x'.repeat(61)], expected: 'at most 60 characters' },
-  },
-  page_color: {
-    property: 'pages.color',
-    valid: [['#1D4ed8', '#1D4ed8']],
-    ...{ invalid: ['blue', '#fff', '#1d4ed8;}'], expected: 'six hex digits' },
-  },
-  ...Object.fromEntries(
-    (
-      [
-        ['store_timeout_ms', 'store.timeoutMs', 10, 10_000],
-        ['store_replicas', 'store.replicas', 0, 10],
-        ['expires_in', 'expiresIn', 1, 3600],
-        ['max_expires_in', 'maxExpiresIn', 1, 31_536_000],
-        ['resume_for', 'resumeFor', 0, 86_400],
-        ['max_resume_for', 'maxResumeFor', 0, 31_536_000],
-        ['decision_ttl', 'decisionTtl', 0, 3600],
-        ['jwt_leeway', 'leeway', 0, 60],
-      ] as const
-    ).map(([setting, property, min, max]) => [
-      setting,
-      {
-        property,
-        valid: [min, max].map((value) => [`${value}`, value] as const),
-        invalid: [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', 'nan'].map(String),
-        expected: '',
-        env: REPLICAS,
-      },
-    ]),
-  ),
-};
-
 const inCamelCase = (name: string) =>
   name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
+interface Values {
+  readonly property?: string;
+  readonly valid?: Readonly<Record<string, unknown>>;
+  readonly invalid?: readonly string[];
+  readonly longest?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly expected?: string;
+  readonly env?: Record<string, string>;
+}
+
+const VALUES = Object.entries<Values>(yamlOf('settings.yaml')).map(([setting, values]) => {
+  const { valid = {}, invalid = [], longest = 0, min, max, ...rest } = values;
+  const { property = inCamelCase(setting), env = {}, expected = '' } = rest;
+  const accepted = [...Object.entries(valid)];
+  const refused = [...invalid];
+  if (longest > 0) {
+    accepted.push(['x'.repeat(longest), 'x'.repeat(longest)]);
+    refused.push('x'.repeat(longest + 1));
+  }
+  if (min !== undefined && max !== undefined) {
+    for (const value of [min, max]) accepted.push([`${value}`, value]);
+    refused.push(`${min - 1}`, `${max + 1}`, '1.5', '1e2', '0x20', ' 20', '20s', '-0', 'nan');
+  }
+  // Replicas need Redis.
+  const store = setting === 'store_replicas' && { POSTERN_STORE: 'redis://127.0.0.1' };
+  return { setting, property, accepted, refused, expected, env: { ...env, ...store } };
+});
+
 describe.each(Object.entries(MODES))('config: values in the %s', (mode, set) => {
-  test.each(Object.entries(VALUES))(
-    '%s',
-    (setting, { property = inCamelCase(setting), valid, invalid, expected, env }) => {
-      for (const [value, used] of valid) {
-        expect(set(setting, value, env), value).toHaveProperty(property, used);
-      }
-      const field = mode === 'file' ? setting : variableOf(setting);
-      for (const value of invalid) {
-        expectIssue(errorOf(() => set(setting, value, env)).issues, field, expected);
-      }
-    },
-  );
+  test.each(VALUES)('$setting', ({ setting, property, accepted, refused, expected, env }) => {
+    for (const [value, used] of accepted) {
+      expect(set(setting, value, env), value).toHaveProperty(property, used);
+    }
+    const field = mode === 'file' ? setting : variableOf(setting);
+    for (const value of refused) {
+      expectIssue(errorOf(() => set(setting, value, env)).issues, field, expected);
+    }
+  });
 });
 
 test.each([
@@ -282,7 +161,9 @@ test.each([
 });
 
 test('config: the default issuer is the public URL', () => {
-  expect(load({ POSTERN_PUBLIC_URL: 'https://Files.example/' }).issuer).toBe(ORIGIN);
+  expect(load({ POSTERN_PUBLIC_URL: 'https://Files.example/' }).issuer).toBe(
+    'https://files.example',
+  );
 });
 
 test('config: cookie_samesite none without cookie_secure is an error', () => {

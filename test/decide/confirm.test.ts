@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createDecider, issued, post, resumeOf } from '../support/decider.ts';
+import { fieldsOf, objectOf } from '../support/fixtures.ts';
 
 const path = '/download/a b.pdf';
 const HLS = '/download/hls/';
@@ -91,32 +92,11 @@ describe('confirm: POST', () => {
     expect(resumeOf(again)).toBeUndefined();
   });
 
-  test.each([
-    [{ fetchSite: 'same-origin', origin: 'null' }, true],
-    [{ fetchSite: 'same-origin', host: undefined }, true],
-    [{ origin: 'https://files.example' }, true],
-    [{ origin: 'http://FILES.example', host: 'files.EXAMPLE' }, true],
-    [{ origin: 'http://files.example:8080', host: 'files.example:8080' }, true],
-    [{ fetchSite: 'cross-site' }, false],
-    [{ fetchSite: 'same-site', origin: 'https://files.example' }, false],
-    [{ fetchSite: 'none' }, false],
-    [{ fetchSite: '' }, false],
-    [{ fetchSite: 'same-origin, cross-site' }, false],
-    [{ origin: 'null' }, false],
-    [{ origin: 'https://evil.example' }, false],
-    [{ origin: 'https://files.example.evil.example' }, false],
-    [{ origin: 'files.example' }, false],
-    [{ origin: 'https://files.example, https://evil.example' }, false],
-    [{ origin: 'https://files.example:8443' }, false],
-    [{ origin: 'ftp://files.example' }, false],
-    [{ origin: 'https://files.example', host: undefined }, false],
-    [{ origin: 'https://', host: '' }, false],
-    [{ host: undefined }, false],
-  ] as const)('from %j confirms: %s', async (headers, confirms) => {
+  test.each(fieldsOf('origins.txt'))('is %s from %s', async (code, headers) => {
     const { authorize, store, url, id } = await issued({ path, confirm: true });
-    const decision = await authorize(url, post(headers));
-    expect(decision).toMatchObject({ code: confirms ? 'confirmed' : 'cross_origin' });
-    expect((await store.requesters(id)).total).toBe(confirms ? 1 : 0);
+    const decision = await authorize(url, post(objectOf(headers)));
+    expect(decision).toMatchObject({ code });
+    expect((await store.requesters(id)).total).toBe(code === 'confirmed' ? 1 : 0);
   });
 
   test('sets the token cookie of a folder, and a stale cookie does not hide the page', async () => {

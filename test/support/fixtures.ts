@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 
 /** The lines of a file in test/fixtures/, without comments (`// …`) and empty lines. */
 export function linesOf(name: string): string[] {
@@ -16,6 +17,19 @@ export function unescaped(line: string): string {
 /** The lines of a file whose fields have ` | ` between them, with their escapes resolved. */
 export const fieldsOf = (name: string): string[][] =>
   linesOf(name).map((line) => line.split(/ \| ?/).map(unescaped));
+
+/** The object in a field, as JSON, in which `"-"` is for undefined. */
+export const objectOf = (json = '{}'): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(JSON.parse(json)).map(([name, value]) => [
+      name,
+      value === '-' ? undefined : value,
+    ]),
+  );
+
+/** A file in YAML. */
+export const yamlOf = (name: string) =>
+  parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'));
 
 /** The texts of a file by the titles above them, `### …`. */
 export function textsOf(name: string): Array<[title: string, text: string]> {

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { type Config, loadConfig } from '../../service/config/config.ts';
 import { ConfigError, type ConfigIssue } from '../../service/config/errors.ts';
 import { FILE_ONLY, SETTINGS, TABLE } from '../../service/config/settings.ts';
+import { yamlOf } from './fixtures.ts';
 
 export type Env = Record<string, string | undefined>;
 
@@ -105,38 +106,7 @@ export const PLACES: ReadonlyArray<readonly [name: string, put: Put]> = [
 
 /** Settings in the file, as a variable that overrides it, and what Postern then uses. Those of files are elsewhere. */
 export const OVERRIDES: Record<string, readonly [inFile: unknown, variable: string, used: object]> =
-  {
-    listen: ['10.0.0.1:1', '[::1]:80', { listen: { host: '::1', port: 80 } }],
-    api_listen: ['unix:/a.sock', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
-    metrics_listen: ['10.0.0.1:2', '[::1]:82', { metricsListen: { host: '::1', port: 82 } }],
-    delivery_listen: ['10.0.0.1:3', '[::1]:83', { deliveryListen: { host: '::1', port: 83 } }],
-    delivery_from: [['10.0.0.2'], '10.0.0.3,fd00::/8', { deliveryFrom: ['10.0.0.3', 'fd00::/8'] }],
-    socket_mode: ['0666', '0600', { socketMode: 0o600 }],
-    store: ['rediss://redis.example', 'redis://a', { store: { url: 'redis://a' } }],
-    store_prefix: ['a:', 'b:', { store: { prefix: 'b:' } }],
-    store_timeout_ms: [10, '20', { store: { timeoutMs: 20 } }],
-    store_replicas: [2, '1', { store: { replicas: 1 } }],
-    mounts: [[{ public: '/m/', internal: '/i/' }], '/n/=/p/', { mounts: [{ prefix: '/n/' }] }],
-    api_keys: [[{ id: 'a', key: HASH }], `web:${KEY}`, { apiKeys: [{ client: { id: 'web' } }] }],
-    expires_in: [5, '3', { expiresIn: 3 }],
-    max_expires_in: ['6', '300', { maxExpiresIn: 300 }],
-    resume_for: [0, '4', { resumeFor: 4 }],
-    max_resume_for: [8, '9', { maxResumeFor: 9 }],
-    public_url: ['http://a.example:8080/', 'https://b.example', { publicUrl: 'https://b.example' }],
-    api_url: ['http://c.example', 'https://d.example/', { apiUrl: 'https://d.example' }],
-    decision_ttl: [7, '2', { decisionTtl: 2 }],
-    cookie_samesite: ['strict', 'lax', { cookies: { sameSite: 'Lax' } }],
-    cookie_secure: [false, 'true', { cookies: { secure: true } }],
-    events: [['token.revoked'], 'token.issued', { events: { types: ['token.issued'] } }],
-    page_name: ['Files', 'Other', { pages: { name: 'Other' } }],
-    page_color: ['#AABBCC', '#000000', { pages: { color: '#000000' } }],
-    page_links: [['Help=/help'], 'A=/a,B=/b', { pages: { links: [{ text: 'A' }, { url: '/b' }] } }],
-    log_level: ['silent', 'debug', { logLevel: 'debug' }],
-    format: ['jwt', 'opaque', { format: 'opaque' }],
-    jwt_keys_file: ['/etc/keys.json', 'b.json', { jwtKeys: 'b.json' }],
-    jwt_issuer: ['own', 'c', { issuer: 'c' }],
-    jwt_leeway: [60, '0', { leeway: 0 }],
-  };
+  yamlOf('overrides.yaml');
 
 /** All of them in one file. */
 export const FILE = JSON.stringify(
