@@ -21,8 +21,14 @@ function isGone(pid: number): boolean {
 test('launch: a missed deadline stops the process and reports the condition', async () => {
   const program = { name: 'the program', path: '/bin/sleep', args: ['60'], env: process.env };
   const running = await launch(program);
-  const waiting = running.ready(() => false, { what: 'a miracle', deadline: 50 });
-  await expect(waiting).rejects.toThrow('gave up after 0.05 s of waiting for a miracle');
+  const waiting = running.ready(() => false, {
+    what: 'a miracle',
+    saw: () => 'rain',
+    deadline: 50,
+  });
+  await expect(waiting).rejects.toThrow(
+    'gave up after 0.05 s of waiting for a miracle. Instead: rain',
+  );
   expect(isGone(running.pid)).toBe(true);
 });
 

@@ -42,7 +42,7 @@ async function started(options: ClusterOptions = {}) {
 }
 
 async function isLost(states: readonly string[]): Promise<void> {
-  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss', saw: () => states });
 }
 
 /** Grants on all masters. */
@@ -117,7 +117,11 @@ test.each(['is killed', 'hangs'])('Cluster: if a master %s, its replica answers'
   if (what === 'hangs') first.pause();
   else process.kill(first.pid, 'SIGKILL');
   await isLost(states);
-  await waitFor(() => states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
+  await waitFor(() => states.at(-1) === 'up', {
+    what: 'the replica',
+    saw: () => states,
+    deadline: 30_000,
+  });
   expect(await outcomes(store, ids)).toEqual({ found: ids, absent: [], failed: [] });
   for (const id of ids) expect(await store.revoke(id, 'web')).toBe(true);
   if (what === 'hangs') {
@@ -150,7 +154,10 @@ test('Cluster: a master that has lost its replica denies look-ups of its own tok
   const { cluster, store } = await started({ args });
   const ids = await issued(store);
   cluster.replicas[0]?.pause();
-  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), { what: 'the fence' });
+  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), {
+    what: 'the fence',
+    saw: () => whyOf(store),
+  });
   const [others, failed] = [ids.filter((id) => !isOfFirst(id)), ids.filter(isOfFirst)];
   expect(await outcomes(store, ids)).toEqual({ found: others, absent: [], failed });
   cluster.replicas[0]?.resume();

@@ -37,7 +37,10 @@ async function throughProxy(redis: Redis, options: Partial<RedisStoreOptions> = 
 }
 
 const isLost = (states: readonly string[]) =>
-  waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
+  waitFor(() => states.some((state) => state.startsWith('down')), {
+    what: 'the loss',
+    saw: () => states,
+  });
 
 const isFound = async (store: Store, id: string) =>
   (await store.find(id).catch(() => undefined))?.grant !== undefined;
@@ -70,7 +73,7 @@ test('Redis lost: a silent connection is replaced without any request, at a new 
   proxy.moveTo(other.port);
   proxy.swallow();
   await isLost(states);
-  await waitFor(() => states.at(-1) === 'up', { what: 'the new address' });
+  await waitFor(() => states.at(-1) === 'up', { what: 'the new address', saw: () => states });
   expect(await tell(other, 'EXISTS postern:ready')).toBe(':1');
   await store.check();
   await expectOneReconnection(states, [other]);
@@ -175,14 +178,23 @@ test('replicas: a master that has lost its replicas denies look-ups, also if it 
   await answers(store);
   const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
   await tell(master, 'CONFIG SET maxmemory 1');
-  await waitFor(async () => (await whyOf(store)).includes('OOM'), { what: 'no memory' });
+  await waitFor(async () => (await whyOf(store)).includes('OOM'), {
+    what: 'no memory',
+    saw: () => whyOf(store),
+  });
   expect((await store.find(id)).grant).toBeDefined();
   replica.pause();
-  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), { what: 'the fence' });
+  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), {
+    what: 'the fence',
+    saw: () => whyOf(store),
+  });
   await expect(store.find(id)).rejects.toMatchObject(LACKS);
   await expect(store.find(id, 'timed')).rejects.toMatchObject(LACKS);
   replica.resume();
-  await waitFor(async () => (await whyOf(store)).includes('OOM'), { what: 'the replica' });
+  await waitFor(async () => (await whyOf(store)).includes('OOM'), {
+    what: 'the replica',
+    saw: () => whyOf(store),
+  });
   expect((await store.find(id)).grant).toBeDefined();
 });
 
@@ -191,7 +203,10 @@ test.each([0, 1])(
   async (earlier) => {
     const [master, replica] = await pair();
     const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
-    await waitFor(async () => (await whyOf(store)) === 'ok', { what: 'the replica' });
+    await waitFor(async () => (await whyOf(store)) === 'ok', {
+      what: 'the replica',
+      saw: () => whyOf(store),
+    });
     const ids = [await issueTo(store), await issueTo(store)];
     if (earlier === 0) await tell(master, 'DEL postern:acknowledged');
     await tell(master, 'CONFIG SET maxmemory 1');
@@ -211,11 +226,14 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   await store.issue(Array.from({ length: 3000 }, () => [newId(), grantAt(Date.now())] as const));
   await tell(redis, 'SAVE');
   await redis.restart();
-  await waitFor(async () => (await whyOf(store)).includes('LOADING'), { what: 'it to be loading' });
+  await waitFor(async () => (await whyOf(store)).includes('LOADING'), {
+    what: 'it to be loading',
+    saw: () => whyOf(store),
+  });
   const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
   await waitFor(hasLoaded, { what: 'it to have loaded' });
   expect((await store.find(id)).grant).toBeDefined();
-  await waitFor(() => states.at(-1) === 'up', { what: 'the next check' });
+  await waitFor(() => states.at(-1) === 'up', { what: 'the next check', saw: () => states });
   await expectOneReconnection(states, [redis]);
 });
 
@@ -246,7 +264,10 @@ test('replicas: without one the service answers 503, and a repetition is acknowl
   replica.resume();
   const isAcknowledged = async () => (await api(`DELETE /tokens/${plain.id}`)).status === 404;
   await waitFor(isAcknowledged, { what: 'the acknowledgment' });
-  await waitFor(async () => (await api('GET /readyz')).status === 200, { what: '/readyz' });
+  await waitFor(async () => (await api('GET /readyz')).status === 200, {
+    what: '/readyz',
+    saw: () => api('GET /readyz'),
+  });
   expect(await download(counted.url, '192.0.2.1')).toBe(204);
   const series = 'postern_store_acknowledgments_total{result="unacknowledged"}';
   expect(await metric(series)).toBeGreaterThan(1);
@@ -255,7 +276,10 @@ test('replicas: without one the service answers 503, and a repetition is acknowl
 test('pin: without replicas, a wrong one counts and gets 503, and the lock is not hidden by a 503', async () => {
   const [master, replica] = await pair();
   const { store } = storeAt(master.url, { timeoutMs: 700, replicas: 1 });
-  await waitFor(async () => (await whyOf(store)) === 'ok', { what: 'the replica' });
+  await waitFor(async () => (await whyOf(store)) === 'ok', {
+    what: 'the replica',
+    saw: () => whyOf(store),
+  });
   const { log, parsed } = keptLog();
   const { api, confirm } = await startGate({ store, log });
   const issue = () => issueToken(api, { path: '/download/a', confirm: true, pin: '4711' });

@@ -65,9 +65,16 @@ test.each([
   } else {
     if (what === 'is killed') process.kill(old.pid, 'SIGKILL');
     else old.pause();
-    await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
+    await waitFor(() => states.some((state) => state.startsWith('down')), {
+      what: 'the loss',
+      saw: () => states,
+    });
     await expect(store.find(id)).rejects.toThrow();
-    await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+    await waitFor(() => states.at(-1) === 'up', {
+      what: 'the successor',
+      saw: () => states,
+      deadline: 30_000,
+    });
   }
   expect(warnings).toEqual([]);
   expect((await store.find(id)).grant).toBeDefined();
@@ -148,7 +155,10 @@ test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>,
   'Sentinel: %s for the sentinels is reported with this reason',
   async (_, options, access, expected) => {
     const { store, states } = await started(options, access);
-    await waitFor(async () => expected.test(await whyOf(store)), { what: 'the reason' });
+    await waitFor(async () => expected.test(await whyOf(store)), {
+      what: 'the reason',
+      saw: () => whyOf(store),
+    });
     expect(states.join('\n')).toMatch(expected);
     expect(states.join('\n')).not.toMatch(/127\.0\.0\.1|pa55word/);
   },

@@ -66,7 +66,7 @@ async function start(tool: Tool, ports: number[], options: NginxOptions): Promis
   // from another server on the same port.
   const isServing = async () => servingWorkers(await errorLog()).length > 0;
   try {
-    await nginx.ready(isServing, { what: 'nginx to start' });
+    await nginx.ready(isServing, { what: 'nginx to start', saw: errorLog });
   } catch (error) {
     if (error instanceof ExitedEarly) error.message = quoteLine(error.message, text);
     throw error;
@@ -93,7 +93,7 @@ async function start(tool: Tool, ports: number[], options: NginxOptions): Promis
           if (failure) throw new Error(quoteLine(failure, text));
           return hasReloaded(log, since);
         },
-        { what: 'nginx to reload' },
+        { what: 'nginx to reload', saw: async () => (await errorLog()).slice(since) },
       );
     },
   };

@@ -95,10 +95,13 @@ export async function launch(command: Command): Promise<Running> {
 
   async function ready<T>(condition: () => T | Promise<T>, wait: WaitOptions): Promise<void> {
     try {
-      await waitFor(() => {
-        if (exit) throw new ExitedEarly(name, exit, output.stderr(), output.stdout());
-        return condition();
-      }, wait);
+      await waitFor(
+        () => {
+          if (exit) throw new ExitedEarly(name, exit, output.stderr(), output.stdout());
+          return condition();
+        },
+        { saw: () => output.stderr() || output.stdout(), ...wait },
+      );
     } catch (error) {
       await stop();
       throw error;

@@ -3,9 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface WaitOptions {
   /** Completes "waiting for …" in the error. */
   what: string;
+  /** What there is instead, for the error. */
+  saw?: () => unknown;
   /** Milliseconds. */
   deadline?: number;
 }
+
+/** How much of a log an error shows, from its end. */
+const MAX_SHOWN = 4_000;
 
 /**
  * Calls the condition until the result is neither false nor undefined, and returns the result. Rejects
@@ -13,7 +18,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { what, deadline = 60_000 }: WaitOptions,
+  { what, saw, deadline = 60_000 }: WaitOptions,
 ): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + deadline;
   for (;;) {
@@ -22,7 +27,10 @@ export async function waitFor<T>(
       return answer as Exclude<T, false | undefined>;
     }
     if (performance.now() > end) {
-      throw new Error(`gave up after ${deadline / 1000} s of waiting for ${what}`);
+      const seen = saw === undefined ? answer : await saw();
+      const text = typeof seen === 'string' ? seen.slice(-MAX_SHOWN) : JSON.stringify(seen);
+      const wait = `gave up after ${deadline / 1000} s of waiting for ${what}`;
+      throw new Error(`${wait}. Instead: ${text || 'nothing'}`);
     }
     await sleep(10);
   }

@@ -354,7 +354,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
     const free = await issue({ path: '/download/hello.txt', format: 'jwt', revocable: false });
     const stored = await issue({ path: '/download/hello.txt' });
     await redis.stop();
-    await waitFor(async () => (await readyz()) === 503, { what: 'the alert' });
+    await waitFor(async () => (await readyz()) === 503, { what: 'the alert', saw: readyz });
     expect(await livez()).toBe(200);
     const [status, text] = await ask(stored, { accept: 'text/html' });
     expect([status, text]).toEqual([503, expect.stringContaining('Example Files')]);

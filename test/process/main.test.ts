@@ -26,7 +26,10 @@ test('SIGTERM: requests in flight are answered, the gate accepts until the API h
     POSTERN_STORE: `redis://127.0.0.1:${proxy.port}`,
     POSTERN_STORE_TIMEOUT_MS: '10000',
   });
-  await waitFor(async () => (await ask(service)).status === 401, { what: 'Redis to answer' });
+  await waitFor(async () => (await ask(service)).status === 401, {
+    what: 'Redis to answer',
+    saw: async () => (await ask(service)).status,
+  });
 
   redis.pause();
   const turns = proxy.turns();
@@ -54,11 +57,17 @@ test('start: a Redis that cannot be reached is logged, and the service recovers 
   const up = async () => (await askMetrics(service)).get('postern_store_up');
   expect(await ready()).toBe(503);
   expect(await up()).toBe(0);
-  await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), { what: 'its address' });
+  await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), {
+    what: 'its address',
+    saw: service.stdout,
+  });
   await forTest(startRedis({ port }));
   // This must happen before the first request.
   await waitFor(async () => (await up()) === 1, { what: 'the connection' });
-  await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
+  await waitFor(async () => (await ask(service)).status === 401, {
+    what: 'the recovery',
+    saw: async () => (await ask(service)).status,
+  });
   expect(await ready()).toBe(200);
   expect(service.stdout()).not.toContain('a-password');
 });
@@ -101,7 +110,10 @@ test('start: an address in use is reported with its setting, and an invalid head
   expect(failed.stderr).toContain('POSTERN_API_LISTEN');
   const asked = requestBytes('GET', '/auth-request', { Authorization: 'Bearer a\x01' });
   expect(await sendRaw(service.gatePort, asked)).toMatchObject({ status: 403 });
-  await waitFor(() => service.stdout().includes('"invalid_request"'), { what: 'its line' });
+  await waitFor(() => service.stdout().includes('"invalid_request"'), {
+    what: 'its line',
+    saw: service.stdout,
+  });
 });
 
 /** The TCP ports on which a process listens. */
@@ -125,7 +137,10 @@ describe('POSTERN_API_LISTEN=off', () => {
 
   test('needs no API key, the gate serves /livez but not the paths of the API, and SIGINT ends it', async () => {
     const service = await start({ ...OFF, POSTERN_API_KEYS: '' });
-    await waitFor(() => service.stdout().includes('"listening"'), { what: 'its line' });
+    await waitFor(() => service.stdout().includes('"listening"'), {
+      what: 'its line',
+      saw: service.stdout,
+    });
     const line = service.stdout().split('\n')[0] ?? '';
     expect(JSON.parse(line)).toMatchObject({ api: 'off', msg: 'listening' });
     expect((await ask(service)).status).toBe(401);
@@ -139,7 +154,10 @@ describe('POSTERN_API_LISTEN=off', () => {
     }
     service.signal('SIGINT');
     expect(await service.stop()).toEqual({ code: 0, signal: null });
-    await waitFor(() => service.stdout().includes('"stopped"'), { what: 'its last line' });
+    await waitFor(() => service.stdout().includes('"stopped"'), {
+      what: 'its last line',
+      saw: service.stdout,
+    });
   });
 
   test('metrics can have their own listener, also on a Unix socket', async () => {

@@ -196,10 +196,16 @@ test('reload: a SIGHUP during the start takes effect after it', async () => {
   );
   await waitFor(() => handlesHangup(service.pid), { what: 'the handler' });
   service.signal('SIGHUP');
-  await waitFor(() => service.stdout().includes('127.0.0.1'), { what: 'the first attempt' });
+  await waitFor(() => service.stdout().includes('127.0.0.1'), {
+    what: 'the first attempt',
+    saw: service.stdout,
+  });
   await file.write({ ...CONFIG, expires_in: 20 });
   service.signal('SIGHUP');
-  await waitFor(() => reloads(service.stdout()).length > 0, { what: 'the reload' });
+  await waitFor(() => reloads(service.stdout()).length > 0, {
+    what: 'the reload',
+    saw: service.stdout,
+  });
   const lines = linesOf(service.stdout()).map(({ msg }) => msg);
   expect(lines.indexOf('listening')).toBeLessThan(lines.indexOf('the configuration was reloaded'));
   expect(reloads(service.stdout())).toMatchObject([{ changes: ['changed expires_in'] }]);
@@ -216,7 +222,10 @@ test('reload: requests in flight finish with the old configuration, also if the 
   await service.apply({ ...CONFIG, api_keys: [BATCH] });
   expect((await service.issue({ path: '/download/a' })).status).toBe(401);
   service.signal('SIGTERM');
-  await waitFor(() => service.stdout().includes('"stopping'), { what: 'the end to begin' });
+  await waitFor(() => service.stdout().includes('"stopping'), {
+    what: 'the end to begin',
+    saw: service.stdout,
+  });
   await service.file.write({ ...CONFIG, expires_in: 'invalid' });
   for (let i = 0; i < 5; i += 1) service.signal('SIGHUP');
   const answered = new Promise<string>((resolve) => {

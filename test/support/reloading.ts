@@ -46,7 +46,10 @@ export const reloads = (stdout: string) =>
 export async function reload(service: Pick<ServiceProcess, 'stdout' | 'signal'>): Promise<Line> {
   const before = reloads(service.stdout()).length;
   service.signal('SIGHUP');
-  return waitFor(() => reloads(service.stdout())[before], { what: 'the reload' });
+  return waitFor(() => reloads(service.stdout())[before], {
+    what: 'the reload',
+    saw: service.stdout,
+  });
 }
 
 /** The built service with a configuration file. */

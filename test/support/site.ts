@@ -152,14 +152,15 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     gate,
     files,
     postern,
-    issue: (body) => issueToken(postern.api, body),
+    // A test can take longer than the two minutes that a token usually has.
+    issue: (body) => issueToken(postern.api, { expires_in: 3600, ...body }),
     fetch: (path, init) => fetch(nginx.url(path), { redirect: 'manual', ...init }),
     ask: (method, target, headers, body) =>
       sendRaw(nginx.port, requestBytes(method, target, headers, body), method),
     log,
     async line(value) {
       const find = async () => (await log()).split('\n').find((one) => one.includes(`"${value}"`));
-      return JSON.parse(await waitFor(find, { what: `the line of ${value}` }));
+      return JSON.parse(await waitFor(find, { what: `the line with ${value}`, saw: log }));
     },
     async stop() {
       await Promise.all([front.stop(), gate.stop()]);

@@ -86,7 +86,10 @@ test.concurrent.each(roles)(
     const ask = (instance: Instance) => instance.xAccel(url, { 'X-Real-IP': '192.0.2.1' });
     expect((await ask(other)).status).toBe(200);
     const end = (instance: Instance) =>
-      waitFor(async () => (await ask(instance)).status === 401, { what: 'its end' });
+      waitFor(async () => (await ask(instance)).status === 401, {
+        what: 'its end',
+        saw: async () => (await ask(instance)).status,
+      });
     await Promise.all([end(one), end(other)]);
     expect(performance.now() - began).toBeGreaterThan(5990);
   },

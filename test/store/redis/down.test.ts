@@ -70,7 +70,7 @@ test('Redis down: while Redis is gone no call waits, and the store reconnects', 
   expect(states).toContain('down');
   await redis.restart();
   await answers(store);
-  await waitFor(() => states.at(-1) === 'up', { what: 'the store to say so' });
+  await waitFor(() => states.at(-1) === 'up', { what: 'the store to say so', saw: () => states });
   expect((await store.find(id)).grant).toBeUndefined();
   expect((await store.find(await issueTo(store))).grant).toBeDefined();
 });
@@ -149,6 +149,9 @@ test('Unix socket: the store connects with a password, and again after a restart
   const reason = () => store.find(id).then(String, ({ message }: Error) => message);
   await waitFor(async () => (await reason()).includes('connect ENOENT'), { what: 'the reason' });
   await redis.restart();
-  await waitFor(() => states.at(-1) === 'up', { what: 'the store to connect again' });
+  await waitFor(() => states.at(-1) === 'up', {
+    what: 'the store to connect again',
+    saw: () => states,
+  });
   expect((await store.find(await issueTo(store))).grant).toBeDefined();
 });

@@ -63,7 +63,10 @@ test.each<[string, (tls: Tls) => Tls, RegExp]>([
   ],
 ])('TLS: %s is reported', async (_, change, expected) => {
   const store = opened(url, change(tls));
-  await waitFor(async () => expected.test(await whyOf(store)), { what: 'the reason' });
+  await waitFor(async () => expected.test(await whyOf(store)), {
+    what: 'the reason',
+    saw: () => whyOf(store),
+  });
 });
 
 test('TLS: Postern uses it for the sentinels, too', async () => {
@@ -77,7 +80,10 @@ test('TLS: Postern uses it for the sentinels, too', async () => {
   onTestFinished(async () => void (await sentinel.running.stop()));
   await answers(opened(`rediss+sentinel://127.0.0.1:${tlsPort}/main`, tls));
   const plain = opened(`rediss+sentinel://127.0.0.1:${sentinel.port}/main`, tls);
-  await waitFor(async () => /sentinel/.test(await whyOf(plain)), { what: 'the reason' });
+  await waitFor(async () => /sentinel/.test(await whyOf(plain)), {
+    what: 'the reason',
+    saw: () => whyOf(plain),
+  });
 });
 
 test('TLS: Postern uses it for the nodes of a cluster', async () => {

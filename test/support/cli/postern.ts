@@ -20,12 +20,20 @@ export interface With {
   readonly stdin?: string | Buffer;
 }
 
+/** A command that takes longer hangs, even on a busy machine: it is less than the limit of a test. */
+const MAX_MS = 200_000;
+
 /** Runs `postern` with these arguments, in a folder. */
 export function postern(words: readonly string[], cwd: string, more: With = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, ...more.env };
-    const options = { cwd, env, timeout: 60_000, maxBuffer: 1e8 };
+    const options = { cwd, env, timeout: MAX_MS, maxBuffer: 1e8 };
     const child = execFile(process.execPath, [program, ...words], options, (error, out, err) => {
+      if (error?.killed) {
+        // The command can handle the signal, and end with a code of its own.
+        const what = `postern ${words.join(' ')} did not end in ${MAX_MS / 1000} s`;
+        return reject(new Error(`${what}. Instead:\n${out}${err}`));
+      }
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, stdout: out, stderr: err });
       else reject(error);

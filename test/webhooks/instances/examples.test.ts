@@ -70,12 +70,18 @@ test.each(programs)(
 
     const service = await startInstance(url, { POSTERN_STORE: 'memory:' });
     const { id } = await service.issue();
-    await waitFor(() => running.stdout().includes(`token.issued ${id}`), { what: 'the event' });
+    await waitFor(() => running.stdout().includes(`token.issued ${id}`), {
+      what: 'the event',
+      saw: running.stdout,
+    });
     expect(running.stdout().match(/token\.twice a/g)).toHaveLength(1);
 
     const { url: other } = await start(OTHER_SECRET);
     const rejected = await startInstance(other, { POSTERN_STORE: 'memory:' });
     await rejected.issue();
-    await waitFor(() => rejected.stdout().includes('status 401'), { what: 'the rejection' });
+    await waitFor(() => rejected.stdout().includes('status 401'), {
+      what: 'the rejection',
+      saw: rejected.stdout,
+    });
   },
 );

@@ -74,7 +74,10 @@ test('webhooks: no event is lost while Redis is killed and started again', async
   await redis.kill();
   const issued = (await Promise.all(issuing)).filter((id) => id !== undefined);
   await redis.restart();
-  await waitFor(async () => (await service.api('GET /readyz')).status === 200, { what: 'Redis' });
+  await waitFor(async () => (await service.api('GET /readyz')).status === 200, {
+    what: 'Redis',
+    saw: () => service.api('GET /readyz'),
+  });
   issued.push((await service.issue()).id);
   await receiver.got(issued.length);
   const ids = new Set(receiver.received.map(({ data }) => data.token_id));
@@ -96,7 +99,10 @@ test('webhooks: SIGTERM waits for deliveries, and hands the others over at once'
   const issued = await issueMany(first, 30);
   await waitFor(() => slow.state.atOnce === 8, { what: 'deliveries to wait' });
   first.signal('SIGTERM');
-  await waitFor(() => first.stdout().includes('"stopping'), { what: 'the end to begin' });
+  await waitFor(() => first.stdout().includes('"stopping'), {
+    what: 'the end to begin',
+    saw: first.stdout,
+  });
   const others = issued.length - waiting.length;
   for (const answer of waiting) answer();
   expect(await first.stop()).toEqual({ code: 0, signal: null });
@@ -195,7 +201,10 @@ test('events: an address that is not allowed is logged without the URL', async (
   const url = receiver.url.replace('/events', '/with-a-secret');
   const service = await startInstance(url, { POSTERN_WEBHOOK_ALLOW: '10.0.0.0/8' });
   await service.issue();
-  await waitFor(() => service.stdout().includes('POSTERN_WEBHOOK_ALLOW'), { what: 'the line' });
+  await waitFor(() => service.stdout().includes('POSTERN_WEBHOOK_ALLOW'), {
+    what: 'the line',
+    saw: service.stdout,
+  });
   expect(service.stdout()).not.toContain('with-a-secret');
   expect(receiver.received).toEqual([]);
 });
