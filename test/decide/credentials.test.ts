@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createDecider, refusal } from '../support/decider.ts';
+import { fieldsOf } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';
 
 const mounts = [
@@ -9,34 +10,23 @@ const mounts = [
 ];
 const { issue, authorize } = createDecider({ mounts });
 
-/** The text as nginx passes it on: one character for each byte. */
-const bytes = (text: string) => Buffer.from(text).toString('latin1');
-
 async function cookiesOf(uri: string, more = {}) {
   const decision = await authorize(uri, more);
   if (!decision.allow) throw new Error(decision.code);
   return { token: decision.tokenCookie?.path, resume: decision.resumeCookie?.path };
 }
 
-describe('cookies: the path of the token cookie is the folder as in the request', () => {
-  test.each([
-    ['/download/hls/', '/download/hls/a.m3u8?token=~', '/download/hls/'],
-    ['/download/hls/', '/download/~/hls/x/y.ts', '/download/hls/'],
-    ['/download/', '/download/~/hls/y.ts', '/download/'],
-    ['/download/', '/download/y.ts?token=~', '/download/'],
-    ['/download/a b/', '/download/a%20b/y.ts?token=~', '/download/a%20b/'],
-    ['/download/a b/', '/download/%61%20b/y.ts?token=~', '/download/%61%20b/'],
-    ['/mÿ dl/x/', '/m%C3%BF%20dl/~/x/y', '/m%C3%BF%20dl/x/'],
-    ['/download/a;b/c/', '/download/a%3Bb/c/y.ts?token=~', '/download/a%3Bb/c/'],
-    // A cookie cannot have this path. A wider path would send the token elsewhere, so no cookie is set.
-    ['/download/a;b/c/', '/download/a;b/c/y.ts?token=~', undefined],
-    ['/mÿ dl/x/', bytes('/mÿ%20dl/x/y?token=~'), undefined],
-  ])('%s by %s: %s', async (prefix, uri, path) => {
-    const { token } = await issue({ prefix, cookie: true });
-    const spelt = uri.replace(/~$/, token).replace('/~/', `/~${token}/`);
-    expect(await cookiesOf(spelt)).toEqual({ token: path });
-  });
-});
+test.each(fieldsOf('cookie-paths.txt'))(
+  'cookies: the path of the %s cookie: %s by %s: %s',
+  async (...fields) => {
+    const [cookie, request = '', uri = '', path = ''] = fields;
+    const { token } = await issue(JSON.parse(request));
+    const cookies = await cookiesOf(uri.replace('TOKEN', token));
+    const expected = path === '-' ? undefined : path.replace('TOKEN', token);
+    if (cookie === 'token') expect(cookies).toEqual({ token: expected });
+    else expect(cookies.resume).toBe(expected);
+  },
+);
 
 test('cookies: the path of a cookie has at most 1024 characters', async () => {
   for (const [length, path] of [
@@ -113,26 +103,6 @@ describe('cookies: of several token cookies', () => {
     expect(byUrl).toMatchObject({ code: 'invalid_token' });
     const bearer = { ...cookie, authorization: `Bearer ${unknown}` };
     expect(await authorize('/download/hls/a', bearer)).toMatchObject({ code: 'invalid_token' });
-  });
-});
-
-describe('cookies: the path of the resume cookie is the path of the grant', () => {
-  test.each([
-    [{ path: '/download/x/a b' }, '/download/x/a%20b?token=~', '/download/x/a%20b'],
-    [{ path: '/download/x/a b' }, '/download/~/x/a%20b', '/download/~/x/a%20b'],
-    [{ path: '/download/x/a;b' }, '/download/x/a;b?token=~', '/download/x/'],
-    [{ prefix: '/download/hls/' }, '/download/hls/x/y.ts?token=~', '/download/hls/'],
-    [{ prefix: '/download/hls/' }, '/download/~/hls/x/y.ts', '/download/~/hls/'],
-    // Its next requests may come with the segment, or with the cookie and without.
-    [{ prefix: '/download/hls/', cookie: true }, '/download/~/hls/x/y.ts', '/download/'],
-    [{ prefix: '/download/hls/', cookie: true }, '/download/hls/y.ts?token=~', '/download/hls/'],
-    [{ path: '/logs/x/a.log' }, '/logs/?token=~&file=x/a.log', '/logs/'],
-    [{ prefix: '/logs/x/' }, '/logs/?token=~&file=x/a.log', '/logs/'],
-  ])('%j by %s: %s', async (request, uri, path) => {
-    const { token } = await issue({ ...request, max_uses: 1 });
-    const fill = (text: string) =>
-      text.replace('/~/', `/~${token}/`).replace('token=~', `token=${token}`);
-    expect((await cookiesOf(fill(uri))).resume).toBe(fill(path));
   });
 });
 

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressRangeError, isWithin, networkOf } from '../../service/site/address.ts';
 import { createMounts, mountId } from '../../service/site/mount.ts';
+import { fieldsOf } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';
-import { rowsOf } from '../support/rows.ts';
 import { runs } from '../support/runs.ts';
 
 const mounts = createMounts([
@@ -53,21 +53,7 @@ const round = fc.constantFrom('192.0.0.0', '128.0.0.0', '0.0.0.0', '2001:db8::',
 const near = fc.oneof(round, fc.constantFrom('192.0.2.1', '2001:db8:0:1::1', '2001:DB8::', '::1'));
 
 describe('ip: the network of a requester', () => {
-  test.each(
-    rowsOf({
-      '192.0.2.1': [
-        ...['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:c000:201', '0:0:0:0:0:ffff:192.0.2.1'],
-        // All of IPv4, as a translator shows it.
-        ...['64:ff9b::192.0.2.1', '64:ff9b::c000:201', '::ffff:0:192.0.2.1'],
-      ],
-      '64:ff9b:1::/64': ['64:ff9b:1::192.0.2.1'],
-      '2001:db8:1:2::/64': ['2001:db8:1:2:3:4:5:6', '2001:DB8:1:2::'],
-      '2001:db8::/64': ['2001:db8::3'],
-      '2001:db8:10::/64': ['2001:db8:10:0:1::'],
-      '2001:db8:0:1::/64': ['2001:0db8:0:1::'],
-      '::/64': ['::1', '::192.0.2.1'],
-    }),
-  )('of %s is %s', (address, network) => {
+  test.each(fieldsOf('networks.txt'))('of %s is %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });
 
