@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { connect } from 'node:http2';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { BROWSER } from '../support/pages.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { countAsked, modes, type Site, siteForTest, useSite } from '../support/site.ts';
 
@@ -94,7 +97,8 @@ describe.each(modes)('request bodies by %s', (mode) => {
   const options = {
     mode,
     files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
-    server: 'client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
+    server:
+      'listen 127.0.0.1:$front http2; client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
   };
   const site = useSite(options);
   const store = useSite({
@@ -104,14 +108,61 @@ describe.each(modes)('request bodies by %s', (mode) => {
   });
 
   /** The answer, while the connection is open and nginx has what it stored. */
-  async function send(to: Site, method: string, target: string, kind: keyof typeof KINDS) {
+  async function send(
+    to: Site,
+    method: string,
+    target: string,
+    kind: keyof typeof KINDS,
+    more: Record<string, string> = {},
+  ) {
     const connection = await openRaw(to.nginx.port);
     onTestFinished(connection.close);
     const [headers, body] = KINDS[kind];
-    const answer = await connection.send(requestBytes(method, target, headers, body));
+    const answer = await connection.send(
+      requestBytes(method, target, { ...headers, ...more }, body),
+    );
     expect(await spooled(to)).toEqual([]);
     return answer;
   }
+
+  describe.each(kinds)('%s, of a browser without a token', (kind) => {
+    const expected = mode === 'X-Accel' ? TOO_LARGE : { status: 401, code: 'missing_token' };
+
+    test.each(['GET', 'POST', 'PUT'])('by %s gets no page, and is not stored', async (method) => {
+      const answer = await send(site, method, '/download/a.txt?token=s3cret', kind, BROWSER);
+      expect(JSON.parse(answer.text)).toMatchObject(expected);
+      expect(answer.status).toBe(expected.status);
+      // By X-Accel, nginx itself rejects the body.
+      if (mode === 'auth_request') expect(await site.nginx.errorLog()).not.toContain('s3cret');
+    });
+
+    test.each(['GET', 'POST'])('by %s with HTTP/2 is not stored', async (method) => {
+      const session = connect(`http://127.0.0.1:${site.nginx.ports[1]}`);
+      onTestFinished(() => session.destroy());
+      const length = 'Content-Length' in KINDS[kind][0] && { 'content-length': '300000000' };
+      const line = { ':method': method, ':path': '/download/a.txt', ':authority': 'files.example' };
+      const stream = session.request(
+        { ...line, ...length, accept: BROWSER.Accept },
+        { endStream: false },
+      );
+      stream.on('error', () => {}).write(PIECE);
+      const [answer] = await once(stream, 'response');
+      // A POST of unknown length may confirm a link, until it is too long.
+      const mayConfirm = method === 'POST' && !length;
+      expect(answer[':status']).toBe(mayConfirm ? 413 : expected.status);
+      expect(await spooled(site)).toEqual([]);
+    });
+  });
+
+  test('a browser gets a page with a small form', async () => {
+    const form = 'pin=1234';
+    const headers = { ...BROWSER, 'Content-Length': `${form.length}` };
+    const answer = await site.ask('POST', '/download/a.txt', headers, form);
+    expect([answer.status, answer.header('content-type')]).toEqual([
+      401,
+      'text/html; charset=utf-8',
+    ]);
+  });
 
   test.each(kinds)('%s confirms nothing, and is not stored', async (kind) => {
     const asked = countAsked(site);
