@@ -1,4 +1,5 @@
 import type { LookUp } from '../token/look-up.ts';
+import { RequestError } from '../token/request-error.ts';
 import type { Revoke } from '../token/revoke.ts';
 import type { StoreReads } from '../token/store.ts';
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
@@ -8,13 +9,25 @@ import { type AddEndpoint, ref } from './endpoint.ts';
 import { json, respond } from './responses.ts';
 import { type IntrospectionAnswer, wholeStateOf } from './schema.ts';
 
-const form = (fields: Readonly<Record<string, string>>) => ({
+const form = (fields: Readonly<Record<string, string>>, optional: typeof fields = {}) => ({
   type: 'object',
   properties: Object.fromEntries(
-    Object.entries(fields).map(([name, description]) => [name, { type: 'string', description }]),
+    Object.entries({ ...fields, ...optional }).map(([name, description]) => [
+      name,
+      { type: 'string', description },
+    ]),
   ),
   required: Object.keys(fields),
 });
+
+/** The `exp` of a JWT, in seconds since 1970; undefined if the form has none. @throws RequestError */
+function expOf(sent: URLSearchParams): number | undefined {
+  if (!sent.has('exp')) return undefined;
+  const text = formValue(sent, 'exp');
+  if (/^\d{1,12}(?:\.\d{1,9})?$/.test(text)) return Number(text);
+  const errors = [{ pointer: '/exp', detail: 'must be a number of seconds since 1970' }];
+  throw new RequestError('invalid_request', 'The form is not valid.', errors);
+}
 
 const METHODS = ['client_secret_basic', 'client_secret_post'];
 
@@ -71,7 +84,10 @@ export function addOAuth(
       form: {
         oneOf: [
           form({ token: 'The token.' }),
-          form({ iss: "The token's issuer.", jti: "The token's JWT ID." }),
+          form(
+            { iss: "The token's issuer.", jti: "The token's JWT ID." },
+            { exp: 'Its end, in seconds since 1970. Without it, the revocation has no end.' },
+          ),
         ],
       },
       maxBytes: MAX_FORM_BYTES,
@@ -82,8 +98,9 @@ export function addOAuth(
         const client = c.get('client');
         if (form.has('jti') && !form.has('token')) {
           const [issuer, jti] = [formValue(form, 'iss'), formValue(form, 'jti')];
+          const exp = expOf(form);
           note(c, { action: 'token.revoked', by: 'jti', token_id: jwtId(issuer, jti) });
-          await revoke.jti(client, issuer, jti);
+          await revoke.jti(client, issuer, jti, exp);
         } else {
           const token = formValue(form, 'token');
           note(c, { action: 'token.revoked', by: 'token', token_id: opaqueId(token) });

@@ -38,6 +38,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   const indexes = new Map<string, Set<string>>();
   /** Revoked external tokens, and until when to remember them. */
   const revoked = new Map<string, number>();
+  /** Those without an end, by client. */
+  const endless = new Map<string, Set<string>>();
   /** Subjects of external tokens, which end if they were signed before, and until when to remember that. */
   const subjects = new Map<string, { readonly before: number; readonly until: number }>();
   let swept = now();
@@ -115,10 +117,17 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       sweep();
       if (live(id) === undefined && (revoked.get(id) ?? 0) <= now()) put(id, grant);
     },
-    async revokeExternal(id, until = Number.POSITIVE_INFINITY) {
+    async revokeExternal(id, until) {
       sweep();
+      if (typeof until !== 'number') {
+        const ids = endless.get(until.client) ?? new Set();
+        if (!ids.has(id) && ids.size >= until.max) return false;
+        endless.set(until.client, ids.add(id));
+      }
       held.delete(id);
-      revoked.set(id, Math.max(until, revoked.get(id) ?? 0));
+      const end = typeof until === 'number' ? until : Number.POSITIVE_INFINITY;
+      revoked.set(id, Math.max(end, revoked.get(id) ?? 0));
+      return true;
     },
     async revokeSigned(subjectId, leeway, keptMs) {
       sweep();
@@ -227,6 +236,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       held.clear();
       indexes.clear();
       revoked.clear();
+      endless.clear();
       subjects.clear();
     },
   };

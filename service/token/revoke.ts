@@ -19,6 +19,11 @@ interface RevokeOptions {
   readonly now: () => number;
 }
 
+/** Revocations by `jti` without an end that a client may have. In Redis, each takes 210 bytes for ever. */
+const MAX_ENDLESS = 10_000;
+
+const TOO_MANY_ENDLESS = `This client has ${MAX_ENDLESS} revocations without an end. Send the exp of the token, too.`;
+
 export type Revoke = ReturnType<typeof createRevoke>;
 
 export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: RevokeOptions) {
@@ -57,14 +62,22 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
       await endExternal(id, grant);
       return true;
     },
-    /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
-    async jti(client: Client, issuer: string, jti: string): Promise<void> {
-      if (owners.get(issuer)?.id !== client.id) {
+    /**
+     * Ends another issuer's token by its `jti`, also if nobody has presented it yet. Without its `exp`, in seconds, or
+     * if that is far ahead, the revocation has no end: the issuer may date a token ahead.
+     */
+    async jti(client: Client, issuer: string, jti: string, exp?: number): Promise<void> {
+      const owner = owners.get(issuer);
+      if (owner?.id !== client.id) {
         const detail = 'The tokens of this issuer do not belong to this client.';
         throw new RequestError('insufficient_scope', detail);
       }
-      // Indefinitely: the end of the token is unknown, and its issuer may postdate it.
-      await store.revokeExternal(jwtId(issuer, jti));
+      const latest = now() + longestMs([[issuer, owner]]);
+      const hasEnd = exp !== undefined && exp * 1000 <= latest;
+      const until = hasEnd ? latest + mounts.downloadMs : { client: client.id, max: MAX_ENDLESS };
+      if (await store.revokeExternal(jwtId(issuer, jti), until)) return;
+      const errors = [{ pointer: '/exp', detail: 'must be that of the token' }];
+      throw new RequestError('invalid_request', TOO_MANY_ENDLESS, errors);
     },
     /**
      * Ends all tokens of a client, or of one of its subjects, that were issued before, and counts them. The tokens that
@@ -96,9 +109,9 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
   }
 
   /** The end of every token that is valid now: another one may have the same `jti`. */
-  function endExternal(id: string, grant: Grant): Promise<void> {
+  async function endExternal(id: string, grant: Grant): Promise<void> {
     const latest = now() + longestMs(issuersOf(grant.client)) + mounts.downloadMs;
-    return store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));
+    await store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));
   }
 
   function issuersOf(client: string) {

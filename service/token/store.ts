@@ -92,8 +92,11 @@ export interface Store {
   delivered(id: string): Promise<Delivered | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
   saveExternal(id: string, grant: Grant): Promise<void>;
-  /** Remembers that an external token is revoked, until then or indefinitely. The later of two ends counts. */
-  revokeExternal(id: string, until?: number): Promise<void>;
+  /**
+   * Remembers that an external token is revoked, until then or without an end. The later of two ends counts. False, and
+   * nothing changes, if the client has `max` others without an end.
+   */
+  revokeExternal(id: string, until: number | Endless): Promise<boolean>;
   /**
    * Revokes the external tokens of a subject that were signed until now, by the later of this clock and the store's, or in
    * the next `leeway` whole seconds. Keeps that for `keptMs` more. Returns the time, in seconds, before which they
@@ -111,6 +114,12 @@ export interface Store {
   /** Proves that the store accepts a write. If it rejects, the error has the health. */
   check(): Promise<Health>;
   close(): Promise<void>;
+}
+
+/** A revocation without an end, and how many of them its client may have. The store never forgets one. */
+export interface Endless {
+  readonly client: string;
+  readonly max: number;
 }
 
 /** What the API may call. Changes go through issue.ts and revoke.ts. */

@@ -232,7 +232,7 @@ test('Cluster: a slot that moves is followed, at each step', async () => {
   // A revocation before the first use has one key.
   let external = newId();
   while (slotOf(grantKey(external)) !== slotOf(grantKey(id))) external = newId();
-  await store.revokeExternal(external);
+  await store.revokeExternal(external, Date.now() + 60_000);
   expect(await store.find(external)).toEqual({ isRevoked: true });
   await all();
   await moving.finish();

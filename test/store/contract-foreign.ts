@@ -72,7 +72,8 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     'external token: the later end of two revocations counts: %s ms, or none, before 200',
     async (later) => {
       const id = newId();
-      await store.revokeExternal(id, later && now() + later);
+      const until = later === undefined ? { client: newId(), max: 1 } : now() + later;
+      await store.revokeExternal(id, until);
       await store.revokeExternal(id, now() + 200);
       await pass(300);
       expect(await store.find(id)).toEqual({ isRevoked: true });
@@ -80,6 +81,25 @@ export function foreignContract({ store, now, pass }: Contracted): void {
       expect(await store.find(id)).toEqual({ isRevoked: true });
     },
   );
+
+  test('external token: a client may have a number of revocations without an end, and none is forgotten', async () => {
+    const [client, ids] = [newId(), [newId(), newId(), newId()]];
+    const revoke = (id: string, of = client) => store.revokeExternal(id, { client: of, max: 2 });
+    const [first = '', second = '', third = ''] = ids;
+    expect([await revoke(first), await revoke(second), await revoke(third)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    const found = () => Promise.all(ids.map((id) => store.find(id)));
+    const revoked = { isRevoked: true };
+    expect(await found()).toEqual([revoked, revoked, {}]);
+    // A repetition, another client, and one with an end.
+    expect(await revoke(first)).toBe(true);
+    expect(await revoke(newId(), newId())).toBe(true);
+    expect(await store.revokeExternal(third, now() + 60_000)).toBe(true);
+    expect(await found()).toEqual([revoked, revoked, revoked]);
+  });
 
   test('external token: the record lasts as long as the signature, so no use is taken twice', async () => {
     const id = newId();

@@ -29,7 +29,7 @@ describe('revoke', () => {
     const store: Store = {
       ...createMemoryStore(),
       revoke: async (id, owner) => calls.push(`revoke ${id} ${owner}`) < 0,
-      revokeExternal: async (id) => void calls.push(`revokeExternal ${id}`),
+      revokeExternal: async (id) => calls.push(`revokeExternal ${id}`) > 0,
     };
     await createRevoke({ store, lookUp: async () => found, ...usual }).token(client, JWT);
     return calls;
@@ -77,6 +77,30 @@ describe('revoke', () => {
     // Whatever the order: only "not applied" says that it must be repeated now.
     await expect(answer).rejects.not.toBeInstanceOf(Unacknowledged);
     expect(revokeAll).toHaveBeenCalledOnce();
+  });
+
+  const START = 1_800_000_000;
+  test.each<[string, number | undefined, boolean]>([
+    ['no exp', undefined, false],
+    ['an exp within the limits of the issuer', START + 60, true],
+    ['an exp that has passed', START - 60, true],
+    ['an exp far ahead', START + 10 * 365 * 86_400, false],
+  ])('revoke: by jti with %s', async (_, exp, hasEnd) => {
+    const untils: unknown[] = [];
+    const revokeExternal = async (_id: string, until: unknown) => untils.push(until) === 1;
+    const store = { ...createMemoryStore(), revokeExternal };
+    const revoke = createRevoke({
+      store,
+      lookUp: async () => ({}),
+      ...usual,
+      now: () => START * 1000,
+    });
+    const revoked = () => revoke.jti(client, 'https://app.example', 'j', exp);
+    await revoked();
+    // Longer than any token of the issuer that is valid now: another one may have the same jti.
+    if (hasEnd) expect(untils[0]).toBeGreaterThan((START + client.maxExpiresIn) * 1000);
+    else expect(untils).toEqual([{ client: client.id, max: 10_000 }]);
+    expect(await refusal(revoked())).toMatchObject({ code: 'invalid_request' });
   });
 });
 

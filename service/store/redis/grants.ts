@@ -7,6 +7,7 @@ import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
+  COUNT_ENDLESS,
   END_ACKNOWLEDGED,
   ENTER_ALL,
   ISSUE,
@@ -204,9 +205,13 @@ export function createRevocations({
 
     async revokeExternal(id, until) {
       const key = keys.grant(id);
-      await acknowledged(key, () => run(REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
+      const isEndless = typeof until !== 'number';
+      if (isEndless && !(await run(COUNT_ENDLESS, [keys.endless(until.client)], [id, until.max])))
+        return false;
+      await acknowledged(key, () => run(REVOKE_EXTERNAL, [key], [REVOKED, isEndless ? '' : until]));
       // Nobody waits for it, because it expires. In the script, a second key would fail while a slot moves.
       connection.unlink([keys.uses(id)]).catch(() => {});
+      return true;
     },
 
     async revokeSigned(subjectId, leeway, keptMs) {

@@ -15,6 +15,9 @@ export function createKeys(prefix: string) {
     /** The time before which the external tokens of a subject are revoked. */
     signed: (subjectId: string) => `${prefix}signed:{${subjectId}}`,
 
+    /** The external tokens that a client has revoked without an end. */
+    endless: (client: string) => `${prefix}endless:{${client}}`,
+
     /** The requesters of a grant. */
     uses: (id: string) => `${prefix}uses:{${id}}`,
 

@@ -205,6 +205,16 @@ redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
 `;
 
 /**
+ * KEYS[1]: the IDs of the external tokens that a client has revoked without an end; ARGV: one more, and how many it may
+ * have. Returns 0 if it has them. In a cluster the revocation itself is elsewhere, so it comes second.
+ */
+export const COUNT_ENDLESS = `${ALLOW_OOM}
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 1 end
+if redis.call('ZCOUNT', KEYS[1], '-inf', '+inf') >= tonumber(ARGV[2]) then return 0 end
+return redis.call('ZADD', KEYS[1], 0, ARGV[1])
+`;
+
+/**
  * KEYS[1]: the grant of an external token; ARGV: the record of a revocation, and until when it is
  * remembered, or '' for indefinitely. A revocation that lasts longer stays.
  */

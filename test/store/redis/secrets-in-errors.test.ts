@@ -34,7 +34,7 @@ function opened(url: string) {
       store.revokeAll(RECORD, { subject: 'u' }),
       store.list(RECORD, {}, 10),
       store.prolong(id, RECORD, Date.now() + 1000),
-      store.revokeExternal(id),
+      store.revokeExternal(id, { client: 'web', max: 1 }),
       store.check(),
       events.add([{ id, body: RECORD, cause: 'application' }]),
       events.take(1),
