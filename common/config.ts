@@ -11,15 +11,12 @@ import { root } from './package.ts';
 /** Where the Debian package is, and the configuration of its units, whose variables only systemd knows. */
 const PACKAGED = { root: '/usr/share/postern', config: '/etc/postern/postern.yaml' };
 
-/**
- * The environment without variables that are only for commands, because the service rejects them. Without any
- * setting, the command of the Debian package reads the configuration of the package.
- */
+/** The environment. Without any setting, the command of the Debian package reads the configuration of the package. */
 export function serviceEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const entries = Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name));
-  const isSet = entries.some(([name, value]) => name.startsWith('POSTERN_') && value);
-  if (root === PACKAGED.root && !isSet) entries.push(['POSTERN_CONFIG', PACKAGED.config]);
-  return Object.fromEntries(entries);
+  const isSet = Object.entries(env).some(
+    ([name, value]) => name.startsWith('POSTERN_') && value && !API_VARIABLES.includes(name),
+  );
+  return root === PACKAGED.root && !isSet ? { ...env, POSTERN_CONFIG: PACKAGED.config } : env;
 }
 
 /** Reads and checks the whole configuration. Commands reject a configuration with which Postern would not start. */

@@ -7,7 +7,7 @@ import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
-import { CONFIG_VARIABLE } from './config/settings.ts';
+import { API_VARIABLES, CONFIG_VARIABLE } from './config/settings.ts';
 import { createCollector } from './delivery/collect.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import type { FetchedKeys } from './jwt/keys.ts';
@@ -30,6 +30,9 @@ const { now } = Date;
 
 const BLOCKING =
   'the supervisor has cleared O_NONBLOCK: other processes on these sockets can hang. Set NonBlocking=yes in the unit';
+
+const OF_COMMANDS =
+  'only postern token and postern doctor use these variables: the API keys of the service are in POSTERN_API_KEYS';
 
 async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
@@ -62,6 +65,8 @@ async function main(): Promise<void> {
   endOnError(process, log);
   const blocking = sockets.filter(({ blocks }) => blocks).map(({ name }) => name);
   if (blocking.length > 0) log.warn({ sockets: blocking }, BLOCKING);
+  const unused = API_VARIABLES.filter((name) => process.env[name]);
+  if (unused.length > 0) log.warn({ variables: unused }, OF_COMMANDS);
   metrics.watchProcess();
 
   const stores = createStores(config.store, {

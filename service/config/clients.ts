@@ -48,6 +48,10 @@ export const KEY =
   'at least 16 ASCII characters without spaces and commas, such as the output of openssl rand -hex 24. ' +
   'The file needs the hash instead: sha256: and 64 hex digits, from printf %s "$KEY" | sha256sum';
 
+const HASH =
+  'the hash of this key, because the file needs its hash: sha256: and 64 hex digits, ' +
+  'from printf %s "$KEY" | sha256sum; or key_file with the path of a file that has the key';
+
 const KEY_FILE =
   'path of a file with a key on each line: at least 16 ASCII characters without spaces and commas, or sha256: and 64 hex digits';
 
@@ -63,17 +67,19 @@ function hashOf(text: string): Buffer | undefined {
   return hex === undefined ? undefined : Buffer.from(hex, 'hex');
 }
 
+/** Whether a text is a key in plain text. In upper case, too, SHA256: is not the start of a key. */
+const isKey = (text: string) => /^(?!sha256:)[\x21-\x2b\x2d-\x7e]{16,}$/i.test(text);
+
 /** The hash of a key in plain text. Another text stays as it is. */
 function hashedKey(text: string): string {
-  // In upper case, too: SHA256: is not the start of a secret.
-  const isKey = /^(?!sha256:)[\x21-\x2b\x2d-\x7e]{16,}$/i.test(text);
-  return isKey ? `sha256:${hashSecret(text).toString('hex')}` : text;
+  return isKey(text) ? `sha256:${hashSecret(text).toString('hex')}` : text;
 }
 
 const apiKey = mapping(
   {
     id,
-    key: parsed(KEY, hashOf).exactOptional(),
+    // A key of the environment is already its hash.
+    key: parsed(KEY, (text, report) => (isKey(text) ? report(HASH) : hashOf(text))).exactOptional(),
     key_file: keyFile.exactOptional(),
     paths: scopes()
       .min(1, 'at least one public prefix; without paths the client may issue for all')

@@ -249,7 +249,7 @@ export const SETTINGS = Object.keys(TABLE).filter((name) => !FILE_ONLY.includes(
 /** Names the file, so the file cannot contain it. */
 export const CONFIG_VARIABLE = 'POSTERN_CONFIG';
 
-/** Variables of commands that call a service; the service itself rejects them. */
+/** Variables of commands that call a service; the service itself ignores them, with a warning. */
 export const API_VARIABLES: readonly string[] = ['POSTERN_API', 'POSTERN_API_KEY'];
 
 export function variableOf(setting: string): string {

@@ -84,6 +84,8 @@ function rejectUnknown(env: Environment, errors: ConfigErrors): void {
   const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf)];
   for (const [field, value] of Object.entries(env)) {
     if (!field.startsWith('POSTERN_') || !value || known.includes(field)) continue;
+    // The start of the service warns of these.
+    if (API_VARIABLES.includes(field)) continue;
     if (INJECTED.test(field) || (INJECTED_URL.test(field) && value.includes('://'))) continue;
     // The value is not shown: it may be a secret.
     errors.add({ field }, unknownVariable(field, known));
@@ -96,12 +98,6 @@ function unknownVariable(field: string, known: readonly string[]): string {
     return `no such variable: set ${inFile} in the file that ${CONFIG_VARIABLE} names`;
   }
   const meant = suggest(field, known);
-  if (API_VARIABLES.includes(field)) {
-    return (
-      'no value: only postern token and postern doctor use this variable, ' +
-      `so unset it for the service${meant ? `; ${meant}` : ''}`
-    );
-  }
   return `${meant ? `${meant} All settings` : 'the name of a setting'}: ${known.join(', ')}`;
 }
 

@@ -111,8 +111,6 @@ test.each([
   ['POSTERN_MOUNT', 'did you mean POSTERN_MOUNTS?'],
   ['POSTERN_APIKEYS', 'did you mean POSTERN_API_KEYS?'],
   ['POSTERN_CONF', 'did you mean POSTERN_CONFIG?'],
-  ['POSTERN_API', 'only postern token and postern doctor use this variable'],
-  ['POSTERN_API_KEY', 'unset it for the service; did you mean POSTERN_API_KEYS?'],
   ['POSTERN_ISSUERS', 'set issuers in the file'],
   ['POSTERN_', 'the name of a setting: POSTERN_CONFIG, '],
   ['POSTERN_PORT', 'the name of a setting: POSTERN_CONFIG, '],

@@ -49,6 +49,19 @@ test('SIGTERM: requests in flight are answered, the gate accepts until the API h
   expect(await service.stop()).toEqual({ code: 0, signal: null });
 });
 
+test('start: a variable that only commands use is a warning, and its value is not logged', async () => {
+  const service = await start({ POSTERN_API_KEY: 'a-key-of-16-and-more' });
+  const line = { level: 'warn', variables: ['POSTERN_API_KEY'] };
+  await waitFor(() => service.stdout().includes('"variables"'), { what: 'the warning' });
+  const lines = service
+    .stdout()
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text));
+  expect(lines).toContainEqual(expect.objectContaining(line));
+  expect(service.stdout()).not.toContain('a-key-of');
+});
+
 test('start: a Redis that cannot be reached is logged, and the service recovers by itself', async () => {
   const [port = 0] = await freePorts(1);
   const service = await start({ POSTERN_STORE: `redis://default:a-password@127.0.0.1:${port}` });
