@@ -18,7 +18,7 @@ def redirect_to_file(may_read, *, storage="default", login_url=None, download=Fa
     @require_safe
     def view(request, name):
         files = storages[storage] if isinstance(storage, str) else storage
-        # A rule for a/../b must not open b.
+        # A rule that allows a/../b must not open b.
         if files.place.path(name) is None:
             raise Http404
         try:
@@ -42,9 +42,7 @@ def redirect_to_link(storage, name, parameters=None):
         return HttpResponseRedirect(storage.link(name, parameters), status=303, headers=HEADERS)
     except PosternError as error:
         status, headers = failure(error)
-    if status == 404:
-        raise Http404
-    return HttpResponse("The file is not available.", status=status, headers=headers)
+        return HttpResponse("The file is not available.", status=status, headers=headers)
 
 
 class FilerServer:

@@ -24,6 +24,7 @@ def redirect_to_file(
 
     async def redirect(request: Request, name: str, who: Any = Depends(user)) -> Response:
         status, headers = NOT_FOUND
+        # A rule that allows a/../b must not open b.
         if files.mount.path(name):
             may = await run_in_threadpool(may_read, who, name)
             denial = files.denial(await may if isawaitable(may) else may, who, request.scope["path"])

@@ -20,6 +20,7 @@ def redirect_to_file(
         # The application's page for 404 has the headers, too.
         after_this_request(lambda response: response.headers.update(HEADERS) or response)
         status, headers = NOT_FOUND
+        # A rule that allows a/../b must not open b.
         if files.mount.path(name):
             who = user()
             denial = files.denial(may_read(who, name), who, request.script_root + request.path)

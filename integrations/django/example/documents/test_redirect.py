@@ -223,6 +223,14 @@ class Down(TestCase):
         with storage_with(**ISSUED) as storage, self.assertRaises(PosternError):
             storage.url("a")
 
+    def test_a_file_that_postern_rejects_closes_no_later_link(self):
+        rejected = PosternError("invalid_request", 400)
+        with storage_with(**ISSUED, closed_if_down=True) as storage:
+            with mock.patch("postern_downloads.Postern._send", side_effect=[rejected, [{"url": "/download/b?token=1"}]]):
+                with self.assertLogs("django_postern", "ERROR"):
+                    self.assertEqual(storage.url("a"), "/download/a")
+                self.assertEqual(storage.url("b"), "/download/b?token=1")
+
 
 class OutsideStorages(TestCase):
     """FILER_STORAGES, and a storage made in code."""

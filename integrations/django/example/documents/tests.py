@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import datetime
+import gc
 import json
 import tempfile
 from contextlib import contextmanager
@@ -296,6 +297,8 @@ class Files(TestCase):
 
 class Issuer(TestCase):
     def test_the_printed_entry_allows_the_links_of_each_storage(self):
+        # Storages of other tests.
+        gc.collect()
         options = {"expire": 7200, "cache_for": 600}
         with storage_with(**options), StringIO() as text:
             call_command("postern_issuer", stdout=text)
