@@ -52,8 +52,12 @@ for (const time of document.querySelectorAll('time')) {
 }
 document.addEventListener('submit', () => {
   const started = document.querySelector('[data-started]');
-  // Instead of a wrong PIN, another page appears before.
-  if (started) setTimeout(() => { started.textContent = started.dataset.started; }, 1000);
+  // After another wrong PIN, a new page appears before. After the right one, the old error would remain.
+  if (started) setTimeout(() => {
+    started.textContent = started.dataset.started;
+    for (const error of document.querySelectorAll('.error')) error.remove();
+    document.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
+  }, 1000);
 });
 `);
 

@@ -114,6 +114,9 @@ test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, mode], 
   await page.type('input', '47114711');
   await page.keyboard.press('Enter');
   await expectSaved(browser);
+  const said = () => page.$eval('[role=status]', ({ textContent }) => textContent);
+  await expect.poll(said).toBe('Your download has started.');
+  expect(await page.$('.error, [aria-invalid]')).toBeNull();
   expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   expect(await site.log()).not.toMatch(/47114711|12341234/);
 });

@@ -138,6 +138,9 @@ test('Helm: secrets are files of Postern only, and no variable has one', async (
   const mounted = { name: 'secrets', mountPath: '/secrets', readOnly: true };
   expect(postern.volumeMounts).toContainEqual(mounted);
   expect(JSON.stringify([nginx, postern.env, postern.envFrom])).not.toContain('secret');
+  const gate = { name: 'gate', mountPath: '/run/postern' };
+  expect(postern.volumeMounts).toContainEqual(gate);
+  expect(nginx.volumeMounts).toContainEqual({ ...gate, readOnly: true });
 });
 
 test('Helm: a container is ready after its first write to the store, stays so, and never restarts for that', async () => {
