@@ -94,7 +94,7 @@ const system = (code: string, syscall?: string, more: object = {}) =>
   Object.assign(new Error(`getaddrinfo ${SECRET}`), { code, syscall, ...more });
 
 test.each([
-  [new Error('Command timed out'), 'Redis does not answer: Command timed out'],
+  [new Error('Command timed out'), 'no reply within POSTERN_STORE_TIMEOUT_MS'],
   [new Error(`Command queue state error. Last reply: ${SECRET}`), 'no valid reply'],
   [system('ENOTFOUND', 'getaddrinfo', { hostname: SECRET }), 'getaddrinfo ENOTFOUND'],
   [system('ECONNREFUSED', 'connect', { address: '10.0.0.1', port: 9 }), 'ECONNREFUSED 10.0.0.1:9'],

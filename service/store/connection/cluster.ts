@@ -241,6 +241,9 @@ export function connectCluster(
       Promise.all([...masters().values()].map((node) => inTime(node.info()).catch(() => ''))),
     assertMaster: state.assertMaster,
     failureOf: state.failureOf,
+    reconnect() {
+      for (const node of masters().values()) node.disconnect(true);
+    },
     close() {
       state.close();
       attempt.end();

@@ -66,6 +66,8 @@ export interface Connection {
   assertMaster(): void;
   /** Why a command failed. That may be the reason why there is no connection. */
   failureOf(error: Error): StoreUnavailable;
+  /** Connects again to each master, after a reply that may belong to another command. */
+  reconnect(): void;
   close(): void;
 }
 

@@ -23,6 +23,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ASK: CLUSTER,
   CLUSTERDOWN: CLUSTER,
   CROSSSLOT: CLUSTER,
+  BUSY: 'Redis runs a script of another program for too long: end it with SCRIPT KILL',
+  WRONGTYPE: 'A key has another type: another program uses POSTERN_STORE_PREFIX',
   OOM: 'Redis is out of memory',
   NOREPLICAS: 'Redis has fewer replicas than min-replicas-to-write',
   MISCONF: 'Redis cannot save its data to disk',
@@ -31,7 +33,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
 /** Codes without a meaning of their own. Any other first word of a reply may be a secret. */
 const CODES = new Set([
   ...Object.keys(MEANINGS),
-  ...'TRYAGAIN WRONGTYPE BUSY NOPROTO EXECABORT UNKILLABLE BUSYGROUP NOGROUP'.split(' '),
+  ...'TRYAGAIN NOPROTO EXECABORT UNKILLABLE BUSYGROUP NOGROUP'.split(' '),
 ]);
 
 interface ReplyError extends Error {
@@ -43,6 +45,8 @@ export function isReply(error: Error): error is ReplyError {
 }
 
 export function codeOf({ message }: ReplyError): string {
+  // Redis 7 and 8, and Valkey.
+  if (/^ERR (?:ACL failure in script|The user executing the script)/.test(message)) return 'NOPERM';
   const [word = ''] = message.split(' ', 1);
   return CODES.has(word) ? word : 'ERR';
 }
@@ -71,19 +75,29 @@ export function failure(shown: string, cause?: string): StoreUnavailable {
 /** A slot has no master, or its master is not connected. */
 export const NO_MASTER = 'No master of the cluster is known';
 
-/** The failure after a reply of another form. It never quotes the reply. */
-export const unexpected = () => failure('Redis sent an unexpected reply');
+const UNEXPECTED = 'Redis sent an unexpected reply: check the proxy between Postern and Redis';
 
-/** Texts of ioredis and of Postern. Others can contain a reply. */
-const CAUSES: ReadonlySet<string> = new Set([
-  TIMED_OUT,
-  'Connection is closed.',
-  'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
-  "Stream isn't writeable and enableOfflineQueue options is false",
-  "Cluster isn't ready and enableOfflineQueue options is false",
-  'Failed to refresh slots cache.',
-  'None of startup nodes is available',
-  NO_MASTER,
+/** The failure after a reply of another form. It never quotes the reply. */
+export const unexpected = () => failure(UNEXPECTED);
+
+/** Whether a reply may belong to another command. All later replies on its connection may, too. */
+export const isOutOfStep = ({ message }: Error) => message === UNEXPECTED;
+
+const NO_CONNECTION = 'there is no connection, see the line before';
+
+/** What texts of ioredis and of Postern mean. Others can contain a reply. */
+const CAUSES: ReadonlyMap<string, string> = new Map([
+  [TIMED_OUT, 'no reply within POSTERN_STORE_TIMEOUT_MS'],
+  ['Connection is closed.', NO_CONNECTION],
+  [
+    'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+    'the connection was lost before the reply',
+  ],
+  ["Stream isn't writeable and enableOfflineQueue options is false", NO_CONNECTION],
+  ["Cluster isn't ready and enableOfflineQueue options is false", NO_CONNECTION],
+  ['Failed to refresh slots cache.', 'no node sends the table of slots'],
+  ['None of startup nodes is available', 'no node that POSTERN_STORE names answers'],
+  [NO_MASTER, NO_MASTER],
 ]);
 
 /** The reason. It omits the text of a system error, which can contain a name that a sentinel or a node has sent. */
@@ -96,7 +110,7 @@ function causeOf(error: Error): string {
   } = error as NodeJS.ErrnoException & Partial<AddressInfo>;
   const { message } = error;
   if (message.startsWith('Socket timeout')) return 'no reply in time';
-  if (code === undefined) return CAUSES.has(message) ? message : 'no valid reply';
+  if (code === undefined) return CAUSES.get(message) ?? 'no valid reply';
   return [syscall, code, isIP(address) && `${address}:${port}`].filter(Boolean).join(' ');
 }
 

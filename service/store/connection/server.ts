@@ -10,7 +10,14 @@ import {
   type Wait,
   withRetry,
 } from './connection.ts';
-import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
+import {
+  codeOf,
+  failureOf,
+  handshakeFailure,
+  isSilence,
+  sentinelFailure,
+  unexpected,
+} from './failure.ts';
 import {
   firstReplyMs,
   keepConnecting,
@@ -127,6 +134,7 @@ function connectServer(
         for (const key of keys) pipeline.pttl(key);
         return ((await pipeline.exec()) ?? []).map(replyOrThrow);
       });
+      if (!Array.isArray(values)) throw unexpected();
       return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
     },
     unlink: (keys, counted) => wait(keys, () => redis.unlink(...keys).then(counted)),
@@ -142,6 +150,7 @@ function connectServer(
     },
     assertMaster: state.assertMaster,
     failureOf: state.failureOf,
+    reconnect: () => redis.disconnect(true),
     close() {
       state.close();
       attempt.end();

@@ -5,7 +5,7 @@ import {
   replyOrThrow,
   type Value,
 } from '../connection/connection.ts';
-import { codeOf, NO_MASTER } from '../connection/failure.ts';
+import { codeOf, isOutOfStep, NO_MASTER } from '../connection/failure.ts';
 import { connect } from '../connection/server.ts';
 import { createStoreHealth } from './readiness.ts';
 import { createKeys } from './record.ts';
@@ -46,12 +46,17 @@ export function openCommands(options: RedisStoreOptions) {
   }
 
   /** Every failure of Redis is a `StoreUnavailable`. */
+  function failed(error: Error): StoreUnavailable {
+    if (isOutOfStep(error)) connection.reconnect();
+    return connection.failureOf(error);
+  }
+
   async function reply<T>(command: () => Promise<T>): Promise<T> {
     try {
       assertUsable();
       return await command();
     } catch (error) {
-      throw connection.failureOf(error as Error);
+      throw failed(error as Error);
     }
   }
 
@@ -97,6 +102,7 @@ export function openCommands(options: RedisStoreOptions) {
     health,
     replicas,
     acknowledged,
+    failed,
     reply,
     run,
     write,

@@ -46,7 +46,7 @@ interface Changed {
 
 /** Stores grants with their entries in the indexes, and changes when a grant ends. */
 export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong'> {
-  const { connection, keys, reply, run, replicas, acknowledged, now } = commands;
+  const { connection, keys, reply, failed, run, replicas, acknowledged, now } = commands;
   const { isCluster, redis } = connection;
   const lifeOf = (grant: Grant) => Math.max(1, grant.expiresAt + keptMs(grant) - now());
   const entryLifeOf = (grant: Grant) => lifeOf(grant) + latestEndOf(grant) - grant.expiresAt;
@@ -66,7 +66,7 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
         request.flatMap((grant) => [i + 1, ...grant.args]),
       );
       const results = await run(ISSUE, names, args);
-      if (!Array.isArray(results) || results.length !== requests.length) throw unexpected();
+      if (!Array.isArray(results) || results.length !== requests.length) throw failed(unexpected());
       return results.map((result) => {
         if (result === 1) return undefined;
         if (!(result instanceof Error)) return unexpected();

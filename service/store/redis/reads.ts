@@ -22,7 +22,7 @@ const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
 export function createReads(
-  { connection, keys, reply, run, assertUsable, fenced }: Commands,
+  { connection, keys, reply, failed, run, assertUsable, fenced }: Commands,
   endPiece: (index: string) => Promise<unknown>,
 ): Pick<Store, 'find' | 'requesters' | 'delivered' | 'list'> {
   const { redis } = connection;
@@ -41,12 +41,12 @@ export function createReads(
       const found = fenced(names, await connection.read(names, timed));
       assertUsable();
       // A reply with fewer values than keys must not mean "not revoked".
-      if (found.length < names.length) throw unexpected();
+      if (found.length !== names.length || !found.every(isValue)) throw unexpected();
       if (!timed) return found;
       const passed = performance.now() - sent;
       return found.map(([record, leftMs]): Value => [record, leftMs - passed]);
     } catch (error) {
-      throw connection.failureOf(error as Error);
+      throw failed(error as Error);
     }
   }
 
@@ -116,6 +116,9 @@ export function createReads(
     },
   };
 }
+
+const isValue = ([record]: Value) =>
+  typeof record === 'string' || record === null || record instanceof StoreUnavailable;
 
 /** What the store has of an external token, which ends with its subject. */
 function ofSubject(found: Found, [before]: Value, signed: Signed): Found {

@@ -8,8 +8,8 @@ import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { startFakeCluster, startFakeServer } from '../../support/store/fake-redis.ts';
-import { issueTo } from '../../support/store/grants.ts';
-import { storeAt, storeOfService, tell, whyOf } from '../../support/store/open-redis.ts';
+import { from, issueTo, newId } from '../../support/store/grants.ts';
+import { answers, storeAt, storeOfService, tell, whyOf } from '../../support/store/open-redis.ts';
 
 const PASSWORD = 'pa55word-of-redis';
 
@@ -121,6 +121,26 @@ test('Redis errors: /readyz is 503 if the user lacks a command that only some re
     saw: readyz,
   });
   expect((await readyz()).status).toBe(503);
+});
+
+test('Redis errors: a permission that a script lacks, and a script of another program, have a reason', async () => {
+  const { store } = storeAt(await withUser('~* +@all -zadd -hset'));
+  const isUsed = () => store.find(newId()).then(Boolean, () => false);
+  await waitFor(isUsed, { what: 'the connection' });
+  const permission = expect.stringContaining('lacks a permission (NOPERM to EVAL)');
+  await expect(issueTo(store)).rejects.toMatchObject({ shown: permission });
+  const own = storeAt(shared.url).store;
+  await answers(own);
+  const id = await issueTo(own, { uses: { max: 1, resumeFor: 60 } });
+  await expect(store.redeem(id, from('192.0.2.1'), true)).rejects.toMatchObject({
+    shown: permission,
+  });
+
+  await tell(shared, 'CONFIG SET busy-reply-threshold 1');
+  const busy = tell(shared, 'EVAL "while true do end" 0');
+  await waitFor(async () => (await whyOf(own)).includes('SCRIPT KILL'), { what: 'BUSY' });
+  await tell(shared, 'SCRIPT KILL');
+  await busy;
 });
 
 test.each([0, 1])(

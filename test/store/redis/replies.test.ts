@@ -60,6 +60,24 @@ test('Redis replies: a look-up that gets too few values fails instead of finding
   }
 });
 
+// As after a proxy that lost bytes: each later reply belongs to the command before.
+test.each(['*2\r\n$-1\r\n$-1\r\n', ':1000\r\n', '+OK\r\n', '*1\r\n:1\r\n'])(
+  'Redis replies: a look-up that gets %j fails, and Postern connects again',
+  async (raw) => {
+    const { url, servers } = await startFakeServer(RECORD);
+    const { store } = storeAt(url);
+    await answers(store);
+    const [fake] = servers as [FakeRedis];
+    const before = fake.state.connections;
+    const restore = overridden(fake, ([name]) => (name === 'mget' ? raw : undefined));
+    await expect(store.find(newId())).rejects.toThrow('unexpected reply');
+    restore();
+    await waitFor(() => fake.state.connections > before, { what: 'a new connection' });
+    await answers(store);
+    expect((await store.find(newId())).grant).toBeDefined();
+  },
+);
+
 test('Redis replies: a sentinel that refuses to be subscribed to again does not end the process', async () => {
   const errors = caught();
   const { url, sentinel } = await startFakeSentinel(RECORD);
