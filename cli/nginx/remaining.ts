@@ -86,6 +86,10 @@ export function remaining(plan: Plan): string[] {
       `add this line at the beginning of the http block of nginx.conf: include ${HTTP_FILE};`,
     );
   }
+  const [jit] = existing?.http.main.own('pcre_jit') ?? [];
+  if (existing !== undefined && jit?.args[0] !== 'on') {
+    left.push('add this line to nginx.conf, outside of the http block: pcre_jit on;');
+  }
   for (const site of plan.server ? [] : sites) {
     const servers = ownServers(plan, site);
     const written = resolve(folder, siteFile(site));

@@ -4,6 +4,7 @@ import { exposedRules } from './rules/exposed.ts';
 import { unavailable } from './rules/files.ts';
 import { frontRules } from './rules/front.ts';
 import { knownHole, mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
+import { jit } from './rules/jit.ts';
 import { locationRules } from './rules/locations.ts';
 import { serverRules } from './rules/server.ts';
 import { snippetRules } from './rules/snippets.ts';
@@ -20,6 +21,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...locationRules,
   ...serverRules,
   ...upstreamRules,
+  jit,
   version: otherVersion,
   mounts: mountMismatch,
   unavailable,
@@ -28,7 +30,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** These cost speed or comfort, or do not show a file to anybody who has no token. */
-const ADVICE = new Set(['known-hole', 'old-nginx', 'plain-http', 'descriptors']);
+const ADVICE = new Set(['known-hole', 'old-nginx', 'plain-http', 'descriptors', 'jit']);
 
 export interface Finding extends Trap {
   readonly rule: string;

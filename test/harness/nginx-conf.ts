@@ -37,6 +37,7 @@ export function completeConfig(text: string, dir: string, workers = 1): string {
   const says = (name: string) => new RegExp(`^[ \\t]*${name}\\s`, 'm').test(whole);
   const main = [
     'daemon off;',
+    'pcre_jit on;', // the default is off: the doctor advises it
     'master_process on;', // even for one worker, or there is no reload
     `worker_processes ${workers};`,
     'worker_rlimit_nofile 16384;', // at least three for each of the connections below

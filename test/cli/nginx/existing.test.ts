@@ -205,6 +205,16 @@ describe('nginx --out: a site that exists', () => {
       `add this line at the beginning of the http block of nginx.conf: include ${HTTP};`,
     );
   });
+
+  test('reports an nginx.conf without pcre_jit, which belongs outside of the http block', async () => {
+    const { run, read, write } = await machine('');
+    const text = await read('nginx.conf');
+    for (const line of ['', 'pcre_jit off;']) {
+      await write('nginx.conf', text.replace('pcre_jit on;', line));
+      const note = 'add this line to nginx.conf, outside of the http block: pcre_jit on;';
+      expect(notes(await run([...WORDS, '--force']))[0]).toBe(note);
+    }
+  });
 });
 
 describe('nginx --out: warns, and writes', () => {

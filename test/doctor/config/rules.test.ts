@@ -84,6 +84,15 @@ test.each([
 });
 
 test.each([
+  ['events { }', 'events { }'],
+  ['events { }\npcre_jit off;', 'pcre_jit off;'],
+  ['events { }\npcre_jit on;', undefined],
+  ['', undefined],
+])('doctor --config, jit: of %j it reports %j', (main, line) => {
+  expect(found('jit', { main })).toEqual(line === undefined ? [] : [line]);
+});
+
+test.each([
   [
     'worker_connections 8000;',
     'worker_rlimit_nofile 8192;',

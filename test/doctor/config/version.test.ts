@@ -16,7 +16,7 @@ configure arguments: --prefix=/etc/nginx --with-http_auth_request_module
 nginx: the configuration file /etc/nginx/nginx.conf syntax is ok
 nginx: configuration file /etc/nginx/nginx.conf test is successful
 # configuration file /etc/nginx/nginx.conf:
-events { worker_connections 4096; } worker_rlimit_nofile 16384;
+events { worker_connections 4096; } worker_rlimit_nofile 16384; pcre_jit on;
 http {
   upstream postern { server 127.0.0.1:7300; keepalive 256; }
   server {
