@@ -49,6 +49,9 @@ describe('cookies: sent to the gate', () => {
   // At least whenever nginx itself reads a cookie of that name twice: in any case, and before 1.29.6 after a comma.
   const several: ReadonlyArray<string | string[]> = [
     ['postern=a', 'x=1', 'postern=b'],
+    // nginx does not search a long header.
+    `postern=a; sso=${'x'.repeat(9000)}`,
+    ['postern=a', `sso=${'x'.repeat(5000)}`, `sso2=${'x'.repeat(5000)}`],
     'postern=a; postern=b',
     'x=1; postern=a; y=2; z=3; postern=b; w=4',
     'postern=a;postern=b',

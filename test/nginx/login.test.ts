@@ -64,6 +64,7 @@ describe('login: a browser without a valid token', () => {
     ['a client that accepts JSON and pages', { Accept: 'application/json, text/html' }],
     ['a picture in a page', { Accept: 'image/avif,image/webp,*/*;q=0.8' }],
     ['curl', { Accept: '*/*' }],
+    ['one that names pages after 256 characters', { Accept: `${'a/b,'.repeat(66)}text/html` }],
   ])('%s gets the 401', async (_, headers) => {
     const answer = await site.ask('GET', '/download/a.txt', headers);
     expect([answer.status, JSON.parse(answer.text).code]).toEqual([401, 'missing_token']);
