@@ -30,15 +30,12 @@ export type ProblemCode = keyof typeof STATUS;
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** The page whose table of codes has a row with the code as its anchor. */
-export const CODES_PAGE = 'https://OWNER.github.io/postern/docs/reference/http.html';
-
 export function statusOf(code: ProblemCode): number {
   return STATUS[code];
 }
 
 /**
- * A problem document (RFC 9457). Its title is the phrase of the status.
+ * A problem document (RFC 9457). The code says more than its type, and its title is the phrase of the status.
  * `errors` names fields by JSON pointer, as in section 3. `more` are extension members, as in section 3.2.
  */
 export function problemBody(
@@ -50,7 +47,7 @@ export function problemBody(
   const status = STATUS[code];
   const errors = fieldErrors.map(({ pointer, detail }) => ({ pointer: `#${pointer}`, detail }));
   return JSON.stringify({
-    type: `${CODES_PAGE}#${code}`,
+    type: 'about:blank',
     title: STATUS_CODES[status],
     status,
     code,

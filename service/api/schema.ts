@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { fieldSchemas } from '../field-schemas.ts';
 import { nextTurn } from '../pieces.ts';
-import { CODES_PAGE } from '../problem.ts';
 import {
   type Grant,
   isFolder,
@@ -199,7 +198,7 @@ const fieldError = z.strictObject({
 
 /** RFC 9457. */
 export const problemDocument = z.strictObject({
-  type: text('The page that explains the code (RFC 9457).', `${CODES_PAGE}#invalid_request`),
+  type: text('Always `about:blank`: `code` names the problem (RFC 9457).', 'about:blank'),
   title: text('The reason phrase of the status.', 'Bad Request'),
   status: described(z.number().int().min(300).max(599), 'The status of the response.', 400),
   code: text('Stable. Test for the code, not for the texts.', 'invalid_request'),

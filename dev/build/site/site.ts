@@ -124,15 +124,6 @@ async function configuration(out: string, base: string, pages: readonly string[]
   ...${JSON.stringify(config, null, 2)},
   markdown: {
     attrs: { disable: true },
-    // A row that begins with a code has it as its anchor: the type of a problem is its URL.
-    config: (md) => {
-      md.renderer.rules.td_open = (tokens, i, options, env, self) => {
-        const [first] = tokens[i + 1].children ?? [];
-        const isCode = tokens[i - 1].type === 'tr_open' && first?.type === 'code_inline';
-        if (isCode && /^[a-z_]+$/.test(first.content)) tokens[i].attrSet('id', first.content);
-        return self.renderToken(tokens, i, options);
-      };
-    },
     anchor: {
       slugify: (heading) =>
         heading.toLowerCase().replace(/[^\\p{L}\\p{N}\\s_-]/gu, '').trim().replace(/\\s/g, '-'),
