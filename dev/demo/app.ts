@@ -23,6 +23,7 @@ const GRANTS: Readonly<Record<string, object>> = {
   text: { path: '/download/hello.txt', filename: 'hello.txt' },
   picture: { path: '/media/picture.png', filename: 'picture.png' },
   film: { prefix: '/media/film/' },
+  slow: { path: '/slow/large.bin', filename: 'large.bin' },
   once: { path: '/download/large.bin', filename: 'large.bin', max_uses: 1, confirm: true },
   folder: { prefix: '/download/gallery/', listing: true },
 };
@@ -58,6 +59,7 @@ export async function startApp({ port, api, key, logs }: AppOptions) {
     if (grant === undefined) return c.notFound();
     return call('/tokens', { method: 'POST', body: JSON.stringify({ ...grant, expires_in: 600 }) });
   });
+  app.get('/app/links/:id', (c) => call(`/tokens/${encodeURIComponent(c.req.param('id'))}`, {}));
   app.delete('/app/links/:id', (c) =>
     call(`/tokens/${encodeURIComponent(c.req.param('id'))}`, { method: 'DELETE' }),
   );

@@ -42,7 +42,23 @@ for (const button of document.querySelectorAll('button[data-name]')) {
     showLink(issued, file);
     status.textContent = `The link for ${file} works for ${issued.expires_in / 60} minutes.`;
     acts[button.dataset.act](issued, tab);
+    if (button.dataset.name === 'slow') watchBytes(issued.id, file);
   });
+}
+
+const POLL_MS = 500;
+
+/** Shows what nginx has sent for a link so far. A revoked one is gone. */
+async function watchBytes(id, file) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const response = await fetch(`/app/links/${id}`);
+    if (!response.ok) return;
+    const { delivered } = await response.json();
+    if (delivered === undefined) continue;
+    status.textContent = `${file}: ${(delivered.bytes / 1e6).toFixed(1)} MB sent. Revoke the link to end the download.`;
+    if (delivered.requests > 0) return;
+  }
 }
 
 function showLink({ id, url }, file) {
@@ -56,7 +72,7 @@ function showLink({ id, url }, file) {
   revoke.setAttribute('aria-label', `Revoke the link for ${file}`);
   revoke.addEventListener('click', async () => {
     await fetch(`/app/links/${id}`, { method: 'DELETE' });
-    status.textContent = `The link for ${file} is revoked. Open it to see the answer.`;
+    status.textContent = `The link for ${file} is revoked. Open it to see the answer. A slow download has ended.`;
     link.className = 'revoked';
     revoke.replaceWith('revoked');
     link.focus();

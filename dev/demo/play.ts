@@ -55,6 +55,9 @@ export async function play({ origin, samples }: Site, player: Player, paper: Pap
   await player.revoke('Revoke it.', doomed.access_token);
   const invalid = { status: 401, code: 'invalid_token' };
   await player.get('The revoked token is denied.', doomed.url, invalid);
+  const slow = { path: `/slow/${large.name}` };
+  const running = await player.issue('A token for a download at 4 MB/s, in slices.', slow);
+  await player.cut('Revoke it while the file arrives: the download ends.', running, large);
 
   paper.heading('The same with X-Accel-Redirect, at /media/ of the same nginx');
   const closed = `${origin}/media/${text.name}`;

@@ -87,6 +87,38 @@ export function createPlayer(site: Site, paper: Paper) {
       };
       await act(title, request, { status: 200 });
     },
+    /** Revokes the token of a running download. It must end before it is complete. */
+    async cut(title: string, { url, access_token: token }: Issued, { bytes }: Sample) {
+      const line = `${curlLine({ url, show: 'answer' }).replace('-i', '-sSo /dev/null')} & sleep 1`;
+      const revocation: Request = {
+        url: `${site.api}/revoke`,
+        headers: authorization,
+        body: `token=${token}`,
+        show: 'answer',
+      };
+      paper.step(title, `${line}; ${curlLine(revocation)}`);
+      let received = 0;
+      let isRevoked = false;
+      const { body } = await fetch(url);
+      const ended = (async () => {
+        for await (const chunk of body ?? []) {
+          received += chunk.length;
+          if (isRevoked || received < 1_000_000) continue;
+          isRevoked = true;
+          void send(revocation);
+        }
+      })();
+      const ok = await ended.then(
+        () => false,
+        () => true,
+      );
+      if (!ok) failures += 1;
+      const megabytes = (count: number) => (count / 1e6).toFixed(1);
+      paper.result(
+        ok,
+        `200, and the download ended after ${megabytes(received)} of ${megabytes(bytes)} MB`,
+      );
+    },
     /** How many steps failed. */
     failures: () => failures,
   };

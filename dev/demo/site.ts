@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startNginx } from '../../test/harness/nginx.ts';
 import { onFreePorts } from '../../test/harness/ports.ts';
@@ -12,6 +13,13 @@ export type Site = Awaited<ReturnType<typeof startSite>>;
 
 /** Settings that the user may choose. */
 const OWN = ['POSTERN_STORE', 'POSTERN_STORE_PREFIX', 'POSTERN_STORE_TIMEOUT_MS'];
+
+/** Downloads below /slow/ are cut into slices. */
+const MOUNTS = `mounts:
+  - { public: /download/, internal: /protected/ }
+  - { public: /media/, internal: /media-files/ }
+  - { public: /slow/, internal: /slow-files/, download_time: 86400 }
+`;
 
 /** nginx with Postern. Both modes serve the same folder. */
 export function startSite(env: NodeJS.ProcessEnv) {
@@ -28,10 +36,13 @@ async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv) 
     const samples = await makeSamples(folder);
     const key = `demo-${randomBytes(12).toString('base64url')}`;
     const chosen = OWN.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+    const configFile = join(nginx.dir, 'postern.yaml');
+    await writeFile(configFile, MOUNTS);
     const service = await startService({
       env: {
         POSTERN_LISTEN: `127.0.0.1:${gatePort}`,
-        POSTERN_MOUNTS: '/download/=/protected/,/media/=/media-files/',
+        POSTERN_CONFIG: configFile,
+        POSTERN_DELIVERY_LISTEN: `127.0.0.1:${gatePort}`,
         POSTERN_API_KEYS: `demo:${key}`,
         POSTERN_PUBLIC_URL: nginx.url(''),
         POSTERN_MAX_EXPIRES_IN: '86400',
@@ -84,6 +95,7 @@ function config(port: number, gatePort: number, appPort: number, dir: string): s
   return `
     include postern/http.conf;
     access_log ${dir}/postern.log postern;
+    access_log syslog:server=127.0.0.1:${gatePort},nohostname postern_delivery if=$postern_sent;
     sendfile on;
     upstream postern { server 127.0.0.1:${gatePort}; keepalive 256; }
 
@@ -108,9 +120,30 @@ function config(port: number, gatePort: number, appPort: number, dir: string): s
         alias ${dir}/files/;
       }
 
+      # A revocation ends a running download.
+      location ^~ /slow/ {
+        include postern/slices.conf;
+        limit_rate 4m;
+        proxy_pass http://unix:${dir}/inner.sock;
+      }
+
       location ^~ /media/ { include postern/x-accel.conf; }
       location ^~ /media-files/ {
         include postern/internal.conf;
+        alias ${dir}/files/;
+      }
+    }
+
+    server {
+      listen unix:${dir}/inner.sock;
+      server_name files.example;
+      access_log syslog:server=127.0.0.1:${gatePort},nohostname postern_delivery if=$postern_sent;
+      include postern/inner.conf;
+      include postern/auth-request.conf;
+      location ^~ /slow/ { include postern/protect.conf; }
+      location ^~ /slow-files/ {
+        include postern/internal.conf;
+        include postern/inner.conf;
         alias ${dir}/files/;
       }
     }`;

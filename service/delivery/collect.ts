@@ -144,19 +144,17 @@ export const MAX_LINE_BYTES = 512;
  * sent, Content-Length and Content-Range. All numbers are below 10^15, and so are exact.
  */
 const LINE =
-  /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))(?: bytes=(\d{1,15})-(\d{1,15}))?$/;
+  /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))(?: (?:bytes=(\d{1,15})-(\d{1,15}))? (?:bytes=(\d{1,15})-\d{1,15})?)?$/;
 
-/**
- * The line of a slice (inner.conf): in place of the last number the slice before it, which the requester has got, and
- * the slice itself. A response that begins in the middle skips the slices between the two.
- */
-const SLICE = /^([A-Za-z0-9_-]{22}) [^=]* bytes=(\d{1,15})-(\d{1,15}) bytes=(\d{1,15})-\d{1,15}$/;
+/** The line of a slice (inner.conf): the first slice of its response, and the slice. All before it have been sent. */
+const SLICE =
+  /^([A-Za-z0-9_-]{22}) [^=]* slice bytes=(\d{1,15})-(\d{1,15}) bytes=(\d{1,15})-\d{1,15}$/;
 
 /** Parses the syslog line of a response; undefined if it is not exactly of this form. */
 export function parseLine(line: string): SentLine | undefined {
   // `<190>Nov 26 12:00:00 host nginx: `, then the format, which contains no colon.
   const text = line.slice(line.lastIndexOf(': ') + 2);
-  const [, id, status, sent, length, from, to, total, start, end] = LINE.exec(text) ?? [];
+  const [, id, status, sent, length, from, to, total, ...slices] = LINE.exec(text) ?? [];
   if (id === undefined) return parseSlice(text);
   const requests = 1;
   if (from === undefined && (status === '206' || length === '-')) {
@@ -166,22 +164,31 @@ export function parseLine(line: string): SentLine | undefined {
   const [first, last] = from === undefined ? [0, size - 1] : [Number(from), Number(to)];
   if (from !== undefined && (status !== '206' || first > last || last >= size)) return undefined;
   const all = Math.min(Number(sent), last - first + 1);
-  const bytes = Math.max(0, all - reported(first, start, end));
+  const counted = bytesOfSlices(slices, all === last - first + 1 ? last : undefined);
+  const bytes = Math.max(0, all - counted);
   return { id, requests, bytes, size, ranges: all > 0 ? [[first, first + all]] : [] };
 }
 
 function parseSlice(text: string): SentLine | undefined {
-  const [, id, from, to, next] = SLICE.exec(text) ?? [];
+  const [, id, first, to, from] = SLICE.exec(text) ?? [];
   if (id === undefined) return undefined;
-  const bytes = Number(next) === Number(to) + 1 ? Number(next) - Number(from) : 0;
-  return { id, requests: 0, bytes: Math.max(0, bytes), ranges: [] };
+  const isLater = Number(from) > Number(first);
+  const bytes = isLater ? Math.max(0, Number(to) - Number(first) + 1) : 0;
+  return { id, requests: 0, bytes, ranges: [] };
 }
 
-/** The bytes of a response that the lines of its slices have counted: from its first slice to its last one. */
-function reported(first: number, start: string | undefined, end: string | undefined): number {
-  if (start === undefined) return 0;
-  const slice = Number(end) - Number(start) + 1;
-  return Math.max(0, Number(start) - Math.floor(first / slice) * slice);
+/**
+ * What the lines of its slices have counted of a response, from the first slice to the last one. In a complete response,
+ * the last one has its last byte: `until`.
+ */
+function bytesOfSlices(
+  [first, end, last]: readonly (string | undefined)[],
+  until: number | undefined,
+) {
+  if (first === undefined) return 0;
+  const size = Math.max(1, Number(end) - Number(first) + 1);
+  const from = until === undefined ? Number(last ?? first) : Math.floor(until / size) * size;
+  return Math.max(0, from - Number(first));
 }
 
 interface DeliverDependencies {

@@ -256,19 +256,19 @@ test.each([
   // At most the values that a response can have.
   ['200 9 5 -', { bytes: 5, size: 5, ranges: [[0, 5]] }],
   ['206 9 3 bytes 2-4/5', { bytes: 3, size: 5, ranges: [[2, 5]] }],
-  // Cut into slices of 10 bytes. The last number is the slice in which the response ended: lines of slices have counted
-  // the bytes from its first slice to this one.
-  ['200 25 25 - bytes=20-29', { bytes: 5, size: 25, ranges: [[0, 25]] }],
-  ['200 7 25 - bytes=0-9', { bytes: 7, size: 25, ranges: [[0, 7]] }],
-  ['200 14 25 - bytes=10-19', { bytes: 4, size: 25, ranges: [[0, 14]] }],
-  ['206 20 20 bytes 5-24/25 bytes=20-29', { bytes: 0, size: 25, ranges: [[5, 25]] }],
-  ['206 3 3 bytes 12-14/25 bytes=10-19', { bytes: 3, size: 25, ranges: [[12, 15]] }],
-  // The range is at the end, so nginx has read the first slice, and then the one with the range.
-  ['206 2 2 bytes 23-24/25 bytes=20-29', { bytes: 2, size: 25, ranges: [[23, 25]] }],
-  // A slice: the one before it has been sent, if nothing is between the two.
-  ['206 10 10 bytes 10-19/25 bytes=0-9 bytes=10-19', { requests: 0, bytes: 10, ranges: [] }],
-  ['401 90 90 - bytes=10-19 bytes=20-29', { requests: 0, bytes: 10, ranges: [] }],
-  ['206 5 5 bytes 20-24/25 bytes=0-9 bytes=20-29', { requests: 0, bytes: 0, ranges: [] }],
+  // Cut into slices of 10 bytes: the first slice, and the one that nginx was sending. Lines of slices have counted the
+  // bytes between the two. After a complete response, nginx names only the first.
+  ['200 25 25 - bytes=0-9 ', { bytes: 5, size: 25, ranges: [[0, 25]] }],
+  ['200 7 25 - bytes=0-9 bytes=0-9', { bytes: 7, size: 25, ranges: [[0, 7]] }],
+  ['200 14 25 - bytes=0-9 bytes=10-19', { bytes: 4, size: 25, ranges: [[0, 14]] }],
+  ['206 20 20 bytes 5-24/25 bytes=0-9 ', { bytes: 0, size: 25, ranges: [[5, 25]] }],
+  ['206 3 3 bytes 12-14/25 bytes=10-19 ', { bytes: 3, size: 25, ranges: [[12, 15]] }],
+  ['200 0 0 - bytes=0-9 ', { bytes: 0, size: 0, ranges: [] }],
+  // nginx may have skipped slices.
+  ['206 2 2 bytes 23-24/25  ', { bytes: 2, size: 25, ranges: [[23, 25]] }],
+  ['206 10 10 bytes 10-19/25 slice bytes=0-9 bytes=10-19', { requests: 0, bytes: 10, ranges: [] }],
+  ['401 90 90 - slice bytes=10-19 bytes=30-39', { requests: 0, bytes: 10, ranges: [] }],
+  ['206 10 10 bytes 0-9/25 slice bytes=0-9 bytes=0-9', { requests: 0, bytes: 0, ranges: [] }],
 ])('delivery: the line %s', (rest, expected) => {
   expect(parse(rest)).toEqual({ id: ID, requests: 1, ...expected });
 });
@@ -288,7 +288,8 @@ test.each([
     '200 5 5 bytes 0-4/5',
     '206 3 3 bytes 2-4/5,',
     '206 3 3 bytes=2-4/5',
-    '200 5 5 - bytes=0-',
+    '200 5 5 - bytes=0-9',
+    '200 5 5 - slice  bytes=0-9',
     '200 5 5 -: 200 5 5 -',
   ],
 ])('delivery: the broken line "%s" is rejected', (rest) => {

@@ -27,7 +27,7 @@ const keys = matches(readAll('service/store/redis'), /\$\{(?:options\.)?prefix\}
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   setting: [...SETTINGS, ...FILE_ONLY],
-  'header to the gate': matches(snippets, /^ *proxy_set_header ((?:X|Postern)-\S+) /gm),
+  'header to the gate': matches(snippets, /(?:^ *|; )proxy_set_header ((?:X|Postern)-\S+) /gm),
   'header of the gate': Object.values(responseHeaders),
   'field of a request': Object.keys(GRANT_FIELDS),
   'field of a response': answerFields,

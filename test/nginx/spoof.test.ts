@@ -12,7 +12,9 @@ async function sentBySnippets(): Promise<string[]> {
     ['gate', 'auth-request', 'x-accel'].map(async (name) => {
       const path = join(projectRoot, 'nginx', 'snippets', `${name}.conf`);
       const text = await readFile(path, 'utf8');
-      return [...text.matchAll(/^\s*proxy_set_header (\S+)/gm)].map((match) => match[1] as string);
+      return [...text.matchAll(/(?:^\s*|; )proxy_set_header (\S+)/gm)].map(
+        (match) => match[1] as string,
+      );
     }),
   );
   return names.flat();

@@ -12,6 +12,7 @@ import {
   type Opened,
 } from '../support/store/grants.ts';
 import { deliveredContract } from './contract-delivered.ts';
+import { downloadsContract } from './contract-downloads.ts';
 import { foreignContract } from './contract-foreign.ts';
 import { listsContract } from './contract-lists.ts';
 import { usesContract } from './contract-uses.ts';
@@ -67,6 +68,7 @@ export function storeContract(
         cookie: true,
         confirm: true,
         pinHmac: 'c2FsdA.aGFzaA',
+        downloadTime: 86_400,
         signedUntil: now() + 1_000_000_000_000,
         uses: { max: 1000, resumeFor: 1_000_000_000, cookieOnly: true },
         expiresAt: now() + 1_000_000_000_000,
@@ -177,6 +179,7 @@ export function storeContract(
     usesContract(contracted);
     foreignContract(contracted);
     listsContract(contracted);
+    downloadsContract(contracted);
 
     test('check: resolves if the store accepts a write', async () => {
       const { masters, answering, warning } = await store.check();

@@ -1,7 +1,10 @@
+import { get as getHttp } from 'node:http';
+import { connect } from 'node:http2';
+import { get as getHttps } from 'node:https';
 import { mount } from '../postern.ts';
 import type { SiteOptions } from '../site.ts';
 
-export const SLICE = 2_097_152;
+export const SLICE = 65_536;
 export const DAY = 86_400;
 
 /** The two locations of the inner server block. */
@@ -19,17 +22,19 @@ interface Sliced {
   readonly inner?: string;
   /** The line that reports what was sent. */
   readonly log?: string;
+  /** Default: 64 KiB, so that small files have several slices. Undefined: as in the snippet. */
+  readonly size?: string | undefined;
 }
 
 /** A site that cuts downloads into slices, as in nginx/examples/slices.conf. */
-export function sliced({
-  outer = '',
-  server = '',
-  inner = INNER,
-  log = 'access_log off;',
-}: Sliced = {}) {
+export function sliced(options: Sliced = {}) {
+  const { outer = '', server = '', inner = INNER, log = 'access_log off;' } = options;
+  const size = 'size' in options ? options.size : '64k';
   return {
     mode: 'auth_request',
+    ...(size !== undefined && {
+      edit: { slices: (text: string) => text.replace(/^slice \w+;/m, `slice ${size};`) },
+    }),
     mounts: [{ ...mount('/download/', '/protected/'), downloadTime: DAY }],
     only: `
       location ^~ /download/ {
@@ -46,4 +51,43 @@ export function sliced({
         ${inner}
       }`,
   } satisfies SiteOptions;
+}
+
+export type Protocol = 'HTTP/1.1' | 'TLS' | 'HTTP/2';
+
+export interface Download {
+  /** Bytes of the body that have come. */
+  received(): number;
+  /** How the response ended. Rejects if it does not begin. */
+  readonly end: Promise<'complete' | 'error'>;
+}
+
+/** Downloads a URL of this machine, whose certificate is not checked. */
+export function download(protocol: Protocol, origin: string, url: string): Download {
+  let received = 0;
+  const count = (chunk: Buffer) => {
+    received += chunk.length;
+  };
+  const end = new Promise<'complete' | 'error'>((resolve, reject) => {
+    if (protocol === 'HTTP/2') {
+      const session = connect(origin, { rejectUnauthorized: false });
+      session.on('error', () => resolve('error'));
+      const stream = session.request({ ':path': url, ':authority': 'files.example' });
+      stream.on('data', count);
+      stream.on('error', () => resolve('error'));
+      stream.on('close', () => {
+        session.close();
+        resolve(stream.rstCode === 0 ? 'complete' : 'error');
+      });
+      return;
+    }
+    const get = protocol === 'TLS' ? getHttps : getHttp;
+    const headers = { host: 'files.example' };
+    get(new URL(origin + url), { headers, agent: false, rejectUnauthorized: false }, (response) => {
+      response.on('data', count);
+      response.on('error', () => resolve('error'));
+      response.on('close', () => resolve(response.complete ? 'complete' : 'error'));
+    }).on('error', reject);
+  });
+  return { received: () => received, end };
 }

@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { startS3 } from '../../harness/s3.ts';
+import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../../support/for-test.ts';
+import { DAY, download, SLICE, sliced } from '../../support/nginx/slices.ts';
+import { mount } from '../../support/postern.ts';
+import { siteForTest } from '../../support/site.ts';
+import { START_MS, signFor } from '../../support/storage-sites.ts';
+
+test(
+  'slices: each slice of an object has its own signature, and a replaced object ends the download',
+  async () => {
+    const key = 'videos/big.bin';
+    const [old, replaced] = [randomBytes(SLICE * 20), randomBytes(SLICE * 20)];
+    const s3 = await forTest(startS3({ media: { [key]: old } }));
+    const other = await forTest(startS3({ media: { [key]: replaced } }));
+    let signed = 0;
+    let isReplaced = false;
+    const [sign, signOther] = [signFor(s3), signFor(other)];
+    const cut = sliced({
+      outer: 'limit_rate 400k;',
+      inner: `
+        location ^~ /download/ { include postern/protect.conf; }
+        location ^~ /s3-media/ {
+          include postern/internal-proxy.conf; include postern/inner.conf;
+          proxy_set_header Host 127.0.0.1:$s3;
+          proxy_pass http://127.0.0.1:$s3/media/videos/$postern_object?$args;
+        }`.replaceAll('$s3', String(s3.port)),
+    });
+    const site = await siteForTest({
+      ...cut,
+      mounts: [
+        mount('/download/', '/s3-media/', {
+          downloadTime: DAY,
+          sign(name) {
+            signed += 1;
+            return isReplaced ? signOther(name) : sign(name);
+          },
+        }),
+      ],
+    });
+    const { url, id } = await site.issue({ path: '/download/big.bin' });
+    const whole = download('HTTP/1.1', site.nginx.url(''), url);
+    expect([await whole.end, whole.received(), signed]).toEqual(['complete', old.length, 20]);
+    await site.line(id);
+
+    const running = download('HTTP/1.1', site.nginx.url(''), url);
+    await waitFor(() => running.received() > 0, { what: 'the download to begin' });
+    // A signature that the store does not know, as after a change of keys.
+    isReplaced = true;
+    expect(await running.end).toBe('error');
+  },
+  START_MS,
+);
