@@ -108,7 +108,7 @@ async function doctorConfig({ config, mounts, protect, json }: Options, env: Nod
     throw new UsageError('--protect: expected the absolute path of a folder, such as /srv/files');
   }
   const known = { mounts: resolveMounts(mounts, env), ...resolveListens(env), protect };
-  return diagnoseConfig(typeof config === 'string' ? config : '-', { ...known, json });
+  return diagnoseConfig(typeof config === 'string' ? config : '-', { ...known, json, env });
 }
 
 async function doctorStorage({ storage, json }: Options, env: NodeJS.ProcessEnv) {

@@ -13,9 +13,14 @@ export function escaped(text: string): string {
 export function formatFinding(
   id: string,
   saw: string,
-  texts: { why?: string; fix?: string; sign?: string },
+  texts: { why?: string; fix?: string; proof?: string; sign?: string },
 ) {
-  const { why, fix, sign = '✗' } = texts;
-  const lines = [`${sign} ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
+  const { why, fix, proof, sign = '✗' } = texts;
+  const lines = [
+    `${sign} ${saw}  [${id}]`,
+    `    why:  ${why}`,
+    `    fix:  ${fix}`,
+    ...(proof ? [`    proof: ${proof}`] : []),
+  ];
   return lines.map(escaped).join('\n');
 }

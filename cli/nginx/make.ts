@@ -39,7 +39,7 @@ export async function makeNginx(options: NginxOptions, output: Output, env: Node
     tested = nginx?.read(RESTORED, names);
   });
   const made = { ...plan, existing: tested };
-  const left = [...warnings(made), ...remaining(made)].map(escapeControls);
+  const left = [...(await warnings(made, env)), ...remaining(made)].map(escapeControls);
   return { text, notes: [...notes, ...left, ...untested(nginx)] };
 }
 

@@ -7,6 +7,7 @@ import {
   type Position,
   quoted,
 } from '../../doctor/config/context.ts';
+import { nginxOf } from '../../doctor/config/proof/nginx.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
 import { examine, type Finding } from '../../doctor/config/examine.ts';
 import { diskFiles, type Sources } from '../../doctor/config/load.ts';
@@ -111,9 +112,12 @@ export function remaining(plan: Plan): string[] {
 const EXAMINED = ['second-url', 'log', 'unavailable'];
 
 /** What the doctor finds if the operator adds the includes that `remaining` names. */
-export function warnings(plan: Plan): string[] {
+export async function warnings(plan: Plan, env: NodeJS.ProcessEnv): Promise<string[]> {
   if (plan.existing === undefined) return [];
-  const { findings, site } = examine(withIncludes(plan), { disk: createDisk() });
+  const { findings, site } = await examine(withIncludes(plan), {
+    disk: createDisk(),
+    nginx: nginxOf('', env),
+  });
   // The socket of the upstream can be missing: Postern may not have started yet.
   const upstream = resolve(plan.folder, HTTP_FILE);
   const isFound = ({ rule, at }: Finding) => EXAMINED.includes(rule) && at.file !== upstream;

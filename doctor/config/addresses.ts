@@ -42,10 +42,26 @@ export function isFrontOf(front: Directive, to: Location, http: Http, anyHost = 
   return servers.some((one) => to.listens.some((listen) => isListening(one, listen, names)));
 }
 
+/** The `listen` of the server block of this nginx to which a URL leads, and the rest of the URL. */
+export function ownListen(url: string, http: Http) {
+  const [, text = '', rest = ''] =
+    /^(?:https?|grpcs?):\/\/(unix:[^:]*|[^/$]*):?((?:[/$].*)?)$/s.exec(url) ?? [];
+  if (text === '') return undefined;
+  const { servers } = targetOf(`${url.split('://')[0]}://${text}`, http);
+  for (const one of servers) {
+    for (const { listens, names } of http.servers) {
+      const listen = listens.find((own) => isListening(one, own, names));
+      if (listen !== undefined)
+        return { listen, rest, host: text.replace(/^unix:.*/, 'localhost') };
+    }
+  }
+  return undefined;
+}
+
 /** The locations of this nginx that can answer the requests that a location passes on. */
 export function behind(front: Directive, http: Http): readonly Location[] {
   const servers = http.servers.filter((to) => isFrontOf(front, to, http));
-  return servers.flatMap((to) => to.candidates('/'));
+  return servers.flatMap((to) => (to.isHandled || to.locations.length === 0 ? [to] : to.locations));
 }
 
 /** Whether a server of an upstream is a server block with this `listen`. Its host is this machine, or one of the names. */

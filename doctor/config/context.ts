@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import { beginningOf, surelyMatches } from './regex.ts';
+import { beginningOf } from './regex.ts';
 
 /** A file, with its name in nginx, and a line number from 1. */
 export interface Position {
@@ -187,45 +187,6 @@ export class Location extends Context {
     return this.locations.filter(
       ({ modifier, path }) => modifier.startsWith('~') && couldMatch(path, uri, modifier === '~*'),
     );
-  }
-
-  /**
-   * The locations that nginx could select for URIs that begin with a text, or only for this URI. `^~` and `=` stop only
-   * the regexes of their own level (`ngx_http_core_find_location` in src/http/ngx_http_core_module.c).
-   */
-  candidates(start: string, isWhole = false): readonly Location[] {
-    // An exact location of a folder does not serve its files.
-    const exact = this.locations.find(({ modifier, path }) => modifier === '=' && path === start);
-    if (exact && (isWhole || !start.endsWith('/'))) return [exact];
-    const best = this.#longestPrefix(start);
-    const below = this.locations.filter(
-      (one) =>
-        one !== best &&
-        !isWhole &&
-        one.path.startsWith(start) &&
-        (one.modifier === '=' ? !one.path.endsWith('/') : one.isPrefix),
-    );
-    const triesRegexes = [best, ...below].some((one) => !one?.modifier);
-    const rivals = triesRegexes ? this.regexRivals(start) : [];
-    const last = rivals.findIndex(({ path, modifier }) =>
-      surelyMatches(
-        path,
-        modifier === '~*' ? 'i' : '',
-        `${start}${isWhole ? '' : '\0'}`,
-        start.length,
-      ),
-    );
-    const regexes = last < 0 ? rivals : rivals.slice(0, last + 1);
-    // A regex that matches every URI comes before the prefix locations, but not before a regex inside them.
-    const before = (one: Location) =>
-      one
-        .candidates(start, isWhole)
-        .filter(({ modifier }) => last < 0 || one.modifier === '^~' || /^[=~]/.test(modifier));
-    return [
-      ...(best === undefined ? (last < 0 ? [this] : []) : before(best)),
-      ...below.flatMap(before),
-      ...regexes.flatMap((one) => one.candidates(start, isWhole)),
-    ];
   }
 }
 

@@ -6,12 +6,15 @@ import { escaped, formatFinding } from '../finding.ts';
 import { createDisk } from './disk.ts';
 import { examine, type Finding } from './examine.ts';
 import { diskFiles, dumpedFiles, readRegular, withoutMessages } from './load.ts';
-import { othersOf } from './rules/second-url.ts';
+import { nginxOf } from './proof/nginx.ts';
+import { othersOf } from './rules/hidden-ways.ts';
 import type { Known, Severity, SiteConfig } from './site.ts';
 import { versionIn } from './version.ts';
 
-interface DoctorOptions extends Pick<Known, 'mounts' | 'listen' | 'apiListen' | 'protect'> {
+interface DoctorOptions
+  extends Pick<Known, 'mounts' | 'listen' | 'apiListen' | 'protect' | 'nginx'> {
   readonly json?: boolean | undefined;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Why nginx rejects a configuration with the snippets. */
@@ -37,7 +40,11 @@ export function diagnoseConfig(name: string, options: DoctorOptions) {
   return diagnoseText(text, name, options);
 }
 
-export function diagnoseText(printed: string, name: string, { json, ...known }: DoctorOptions) {
+export async function diagnoseText(
+  printed: string,
+  name: string,
+  { json, env = {}, ...known }: DoctorOptions,
+) {
   const source = name === '-' ? 'standard input' : name;
   const { text, error } = withoutMessages(printed);
   // `nginx -T` prints no file if it fails.
@@ -56,25 +63,33 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
   const onDisk = tryTo(() => readRegular(sources.main))?.trim();
   const isHere = onDisk !== undefined && sources.read(sources.main)?.trim() === onDisk;
   const disk = isHere ? createDisk() : undefined;
-  const { site, files, findings } = examine(sources, {
+  const { site, files, findings, asked } = await examine(sources, {
     ...known,
     disk,
     version: versionIn(printed),
+    nginx: known.nginx === undefined ? nginxOf(printed, env) : known.nginx,
   });
   const open = findings.filter(
     ({ verdict, accepted }) =>
       verdict === 'failed' || (verdict === 'question' && accepted === undefined),
   );
   const ok = open.length === 0;
-  const unchecked = notChecked(site).map(escaped);
+  const unchecked = notChecked(site, asked.unseen).map(escaped);
+  const unproven = asked.unproven && escaped(`not proven: ${asked.unproven}`);
   const counts = {
     files: files.length,
     gates: site.gates.length,
     internal_locations: site.internals.length,
     others: othersOf(site).length,
+    requests: asked.requests,
   };
   if (json) {
-    const report = { findings: findings.map(asJson), not_checked: unchecked, ...counts };
+    const report = {
+      ...(unproven && { unproven }),
+      findings: findings.map(asJson),
+      not_checked: unchecked,
+      ...counts,
+    };
     return { ok, text: `${JSON.stringify(report)}\n` };
   }
   const numbers = [
@@ -82,6 +97,7 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
     count(counts.gates, 'gate'),
     count(counts.internal_locations, 'internal location'),
     count(counts.others, 'other block'),
+    `${count(counts.requests, 'request')} to a copy of this nginx`,
   ].join(', ');
   const [first] = open;
   const advices = findings.filter(({ verdict }) => verdict === 'advice').length;
@@ -89,7 +105,8 @@ export function diagnoseText(printed: string, name: string, { json, ...known }: 
     ? `${SIGNS[first.verdict]} ${count(open.length, 'finding')} (${numbers})`
     : `✓ nothing found${advices === 0 ? '' : ` except ${count(advices, 'advice')}`} (${numbers})`;
   const last = `not checked: ${unchecked.join('; ')}`;
-  return { ok, text: `${[...findings.map(asText), result, last].join('\n\n')}\n` };
+  const parts = [...(unproven ? [unproven] : []), ...findings.map(asText), result, last];
+  return { ok, text: `${parts.join('\n\n')}\n` };
 }
 
 const SIGNS: Readonly<Record<Severity, string>> = { failed: '✗', question: '?', advice: '!' };
@@ -100,20 +117,27 @@ function asText({ verdict, rule, at, seen, accepted, ...texts }: Finding): strin
   return `${escaped(`✓ accepted: ${saw}  [${rule}]`)}\n    why:  ${escaped(accepted)}`;
 }
 
-function asJson({ verdict, rule, at: { file, line }, seen, why, fix, accepted }: Finding) {
+function asJson({ verdict, rule, at: { file, line }, seen, why, fix, proof, accepted }: Finding) {
   const texts = { file: escaped(file), line, seen: escaped(seen), why, fix: escaped(fix) };
-  return { verdict, rule, ...texts, ...(accepted && { accepted: escaped(accepted) }) };
+  return {
+    verdict,
+    rule,
+    ...texts,
+    ...(proof && { proof: escaped(proof) }),
+    ...(accepted && { accepted: escaped(accepted) }),
+  };
 }
 
 const NEVER =
   'applications, which can serve the files themselves; proxies and caches in front of this nginx, hard links, bind mounts';
 
 /** What the doctor did not check here, and what it never checks. */
-function notChecked({ disk, listen, version, protect }: SiteConfig): string[] {
+function notChecked({ disk, listen, version, protect }: SiteConfig, unseen: readonly string[]) {
   const unknown = [
     !disk && 'symbolic links and sockets: this is not the machine of this nginx',
     !listen && !protect && 'the address of the gate (POSTERN_LISTEN)',
     !version && 'the version of nginx, and links in its own folder (nginx -VT)',
+    ...unseen,
   ];
   const last = protect ? NEVER : `${NEVER}: run \`postern doctor URL\` too`;
   return [...unknown.filter((one) => one !== false), last];

@@ -6,6 +6,7 @@ import { frontRules } from './rules/front.ts';
 import { knownHole, mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
 import { jit } from './rules/jit.ts';
 import { locationRules } from './rules/locations.ts';
+import { secondUrl } from './rules/second-url.ts';
 import { serverRules } from './rules/server.ts';
 import { snippetRules } from './rules/snippets.ts';
 import { unknown } from './rules/unknown.ts';
@@ -42,14 +43,15 @@ export interface Finding extends Trap {
 const ORDER: readonly Severity[] = ['failed', 'question', 'advice'];
 
 /** Finds each trap once, even if two server blocks include the same line, and the worst first. @throws Unreadable */
-export function examine(sources: Sources, known: Known) {
+export async function examine(sources: Sources, known: Known) {
   const { root, files } = load(sources);
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
   const site = siteOf(new Http(root, sources.main, known.version?.prefix), snippets, known);
+  const asked = await secondUrl(site, known.nginx);
   const found = new Map<string, Finding>();
   for (const [rule, find] of Object.entries(RULES)) {
     if (site.protect && !['second-url', 'unknown'].includes(rule)) continue;
-    for (const trap of find(site)) {
+    for (const trap of [...(rule === 'second-url' ? asked.traps : []), ...find(site)]) {
       const { verdict = ADVICE.has(rule) ? 'advice' : 'failed', at } = trap;
       const accepted =
         verdict === 'question' ? acceptance(sources.read(at.file), at.line) : undefined;
@@ -60,7 +62,7 @@ export function examine(sources: Sources, known: Known) {
   const findings = [...found.values()].sort(
     (a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict),
   );
-  return { site, files, findings };
+  return { site, files, findings, asked };
 }
 
 const ACCEPT = /#\s*postern-doctor: accept\s+(\S.*?)\s*$/;

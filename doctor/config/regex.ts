@@ -1,4 +1,3 @@
-import { tryTo } from '../../common/errors.ts';
 import { CUT_NAME, CUT_PATH, NAME, PATH } from './pattern.ts';
 
 /**
@@ -70,16 +69,4 @@ function hasAlternatives(regex: string): boolean {
   let outside = regex.replace(/\\[\s\S]/g, '');
   while (outside.search(group) >= 0) outside = outside.replace(group, '');
   return outside.includes('|');
-}
-
-/**
- * Whether a regex matches in the first characters of a text, whatever follows them. False if JavaScript could read
- * the regex in another way than nginx.
- */
-export function surelyMatches(regex: string, flags: string, text: string, length: number): boolean {
-  const isOther = /\\[^./dw~-]|\(\?(?!:|<\w)|\(\*|\[\^?[\][]|\[:|\{,|[+*?}]\+/;
-  if (isOther.test(regex) || /[^ -~]/.test(text.slice(0, length))) return false;
-  const plain = regex.replace(/(?:\.\*|\(\.\*\))$/, '');
-  const match = tryTo(() => new RegExp(plain, flags).exec(text));
-  return match ? match.index + match[0].length <= length : false;
 }

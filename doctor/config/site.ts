@@ -3,10 +3,10 @@ import type { Listen } from '../../service/site/address.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
-import { constantOf, PATH } from './pattern.ts';
-import { createVariables } from './variables.ts';
+import { constantOf } from './pattern.ts';
+import type { Binary } from './proof/nginx.ts';
+import { createVariables, uriOf } from './variables.ts';
 import type { Version } from './version.ts';
-import { waysOf } from './ways.ts';
 
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
@@ -20,6 +20,8 @@ export interface Known {
   /** More folders whose files are to be protected. */
   readonly protect?: readonly string[] | undefined;
   readonly version?: Version | undefined;
+  /** The program that answers for a copy of the configuration. */
+  readonly nginx?: Binary | null | undefined;
 }
 
 /** A configuration, and the parts of it that belong to Postern. */
@@ -77,10 +79,14 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
 /** The folders whose files an internal location serves. */
 function foldersOf(location: Location, http: Http) {
   if (location.has('proxy_pass')) return [];
-  const files = waysOf(location, createVariables(http, location.server)).map(({ file }) => file);
-  const paths = files.map((file) => {
-    const fixed = constantOf(file);
-    return file === fixed + PATH ? fixed.replace(/\/?$/, '/') : fixed.replace(/[^/]*$/, '');
+  const uri = uriOf(location);
+  const { rootsOf } = createVariables(http, location.server);
+  const isAlias = location.inForce('alias') !== undefined && location.own('root').length === 0;
+  const paths = rootsOf({ context: location, uri }).map((folder) => {
+    const fixed = constantOf(isAlias ? folder : folder + constantOf(uri));
+    return location.isPrefix && fixed === folder
+      ? `${fixed.replace(/\/$/, '')}/`
+      : fixed.replace(/[^/]*$/, '');
   });
   const what = `files of ${location.titleAt}`;
   return [...new Set(paths)].filter((path) => path.length > 1).map((path) => ({ path, what }));
@@ -143,6 +149,8 @@ export interface Trap {
    * `in <block> (<file>:<line>): <lines>`, `instead of this line: <lines>` or `delete this line`.
    */
   readonly fix: string;
+  /** The command that gets the file. */
+  readonly proof?: string;
   /** Default: `failed`, or that of the rule. */
   readonly verdict?: Severity;
 }

@@ -15,7 +15,7 @@ import { issueToken } from '../support/postern.ts';
 // Each leak is shown on nginx. Then both forms of the doctor look at it, and the fix is made exactly as it is printed.
 
 const LOG = 'access_log postern.log postern;';
-const KNOWN = { mounts: MOUNTS };
+const KNOWN = { mounts: MOUNTS, nginx: await findTool('nginx') };
 
 /** The first finding of the form with a URL. */
 async function firstFailed(site: Doctored): Promise<string | undefined> {
@@ -34,7 +34,7 @@ test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak]
 
   expect(await firstFailed(site)).toBe(leak.live);
 
-  const findings = diagnosed(await dumpOf(site), KNOWN);
+  const findings = await diagnosed(await dumpOf(site), KNOWN);
   expect(findings.map(({ rule }) => rule).join(' ')).toBe(leak.config);
   expect(new Set(findings.map(({ verdict }) => verdict))).toEqual(new Set(['failed']));
   await repair(site, findings);
@@ -42,7 +42,7 @@ test.concurrent.for(Object.entries(LEAKS))('doctor, a leak: %s', async ([, leak]
   // The fix does not close the site.
   const { url } = await issueToken(site.postern.api, { path: CANARY });
   expect(await isOpen(site, url)).toBe(true);
-  expect(diagnosed(await dumpOf(site), KNOWN)).toEqual([]);
+  expect(await diagnosed(await dumpOf(site), KNOWN)).toEqual([]);
 });
 
 interface Row {
@@ -136,8 +136,8 @@ test.concurrent.for(rowsOf('leaks.conf'))(
 
     const own = isRejected ? row.site.server.replaceAll('$files', site.files) : '';
     const dump = (await dumpOf(site)).replace('server_name files.example;', (all) => all + own);
-    const { ok, text } = diagnoseText(dump, '-', KNOWN);
-    const findings = diagnosed(dump, KNOWN).filter(({ verdict }) => verdict !== 'advice');
+    const { ok, text } = await diagnoseText(dump, '-', KNOWN);
+    const findings = (await diagnosed(dump, KNOWN)).filter(({ verdict }) => verdict !== 'advice');
     const [rule = '', verdict] = row.expected.split(' ');
     expect([ok, findings.map((one) => [one.rule, one.verdict])], text).toEqual([
       false,
@@ -146,7 +146,7 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     if (isRejected) return;
     if (verdict === 'question') {
       for (const one of findings) await accept(one);
-      const after = diagnoseText(await dumpOf(site), '-', KNOWN);
+      const after = await diagnoseText(await dumpOf(site), '-', KNOWN);
       expect([after.ok, after.text]).toEqual([true, expect.stringMatching(ACCEPTED)]);
     }
     // The other fixes say what to find out, so nobody can make them as printed.
@@ -156,7 +156,7 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     if (row.target !== '-') expect(await leaks(), findings[0]?.fix).toBe(false);
     // The fix does not close the site.
     expect(await isServed({ target: '+/download/a.txt', headers: {} }, site)).toBe(true);
-    const { ok: isClean, text: rest } = diagnoseText(await dumpOf(site), '-', KNOWN);
+    const { ok: isClean, text: rest } = await diagnoseText(await dumpOf(site), '-', KNOWN);
     expect(isClean, rest).toBe(true);
   },
 );
@@ -165,7 +165,7 @@ test.concurrent.for(rowsOf('clean.conf'))(
   'doctor --config is green: %s',
   async ([, row], context) => {
     const site = await startRow(row, context.onTestFinished);
-    const { ok, text } = diagnoseText(await dumpOf(site), '-', KNOWN);
+    const { ok, text } = await diagnoseText(await dumpOf(site), '-', KNOWN);
     expect([ok, text]).toEqual([true, expect.stringMatching(/^✓ nothing found/m)]);
     if (row.target !== '') expect(await isServed(row, site)).toBe(false);
   },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
 import { temporaryFolder } from '../harness/paths.ts';
+import { findTool } from '../harness/tools.ts';
 import { configOf, layTree, type PublicSite, publicSites } from '../harness/truth/sites.ts';
 import { truthOf } from '../harness/truth/truth.ts';
 
@@ -29,7 +30,8 @@ test.concurrent.for(SITES)('doctor --protect: %s', async ([, site]) => {
 });
 
 async function verdictOf(dump: string, folder: string): Promise<Verdict> {
-  const { text } = await diagnoseText(dump, '-', { protect: [`${folder}/`], json: true });
+  const nginx = await findTool('nginx');
+  const { text } = await diagnoseText(dump, '-', { nginx, protect: [`${folder}/`], json: true });
   const { findings } = JSON.parse(text) as { findings: readonly { verdict: string }[] };
   const has = (wanted: string) => findings.some(({ verdict }) => verdict === wanted);
   return has('failed') ? 'failed' : has('question') ? 'question' : 'green';

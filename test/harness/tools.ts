@@ -28,6 +28,7 @@ const recipes = {
   python3: { debian: 'python3', elsewhere: 'python3' },
   ss: { debian: 'iproute2', elsewhere: 'iproute2' },
   prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
+  strace: { debian: 'strace', elsewhere: 'strace' },
   lintian: { debian: 'lintian', elsewhere: 'lintian' },
   haproxy: { debian: 'haproxy', elsewhere: 'haproxy' },
   caddy: { debian: 'caddy', elsewhere: 'caddy' },

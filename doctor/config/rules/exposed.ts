@@ -4,7 +4,7 @@ import type { Directive, Location } from '../context.ts';
 import { ANY } from '../pattern.ts';
 import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { blocksOf, createVariables, uriOf } from '../variables.ts';
-import { othersOf } from './second-url.ts';
+import { othersOf } from './hidden-ways.ts';
 
 /** The default of POSTERN_API_LISTEN. */
 const API: Listen = { host: '127.0.0.1', port: 7301 };

@@ -1,7 +1,7 @@
 import { isForEverybody, isFrontOf, targetOf } from '../addresses.ts';
 import type { Directive, Http, Location } from '../context.ts';
 import type { Rule, Trap } from '../site.ts';
-import { othersOf } from './second-url.ts';
+import { othersOf } from './hidden-ways.ts';
 
 export const frontRules: Readonly<Record<string, Rule>> = {
   'cache-in-front': (site) =>
@@ -42,7 +42,10 @@ function storing(front: Location): Directive | undefined {
 /** Whether the requests for a public location can come through a location that proxies. */
 export function isBehind(gate: Location, front: Location, http: Http, anyHost = false): boolean {
   const { uri } = targetOf(front.firstWord('proxy_pass') ?? '', http);
-  const isPassed = front.server.candidates(gate.path).includes(front);
+  const isPassed =
+    front === front.server ||
+    front.modifier.startsWith('~') ||
+    front.server.prefixMatch(gate.path) === front;
   return (
     (isPassed || uri !== '' || front.modifier === '@') &&
     isFrontOf(front, gate.server, http, anyHost)

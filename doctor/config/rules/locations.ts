@@ -1,6 +1,5 @@
 import { type Directive, type Location, quoted } from '../context.ts';
 import { AUTH_REQUEST, DELIVERY, type Rule, type SiteConfig, type Trap } from '../site.ts';
-import { secondUrl } from './second-url.ts';
 
 /** Locations that serve files without asking the gate, or another file than the one that it allowed. */
 export const locationRules: Readonly<Record<string, Rule>> = {
@@ -37,7 +36,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
         fix: 'delete this line, and include postern/protect.conf; in the public location',
       };
     }),
-  'second-url': (site) => [...secondUrl(site), ...aliasSlash(site)],
+  'second-url': aliasSlash,
 };
 
 /** A public or internal location without `^~`, which stops only the regex locations beside it: each location around it needs it, too. */

@@ -2,7 +2,7 @@ import { LOCAL } from '../addresses.ts';
 import { type Context, Directive, type Location } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
 import { isBehind } from './front.ts';
-import { othersOf } from './second-url.ts';
+import { othersOf } from './hidden-ways.ts';
 
 /** Server blocks that let other people read or replay tokens. */
 export const serverRules: Readonly<Record<string, Rule>> = {

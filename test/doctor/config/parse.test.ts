@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Directive, Http, type Location, Unreadable } from '../../../doctor/config/context.ts';
+import { type Directive, Unreadable } from '../../../doctor/config/context.ts';
 import { parse } from '../../../doctor/config/parse.ts';
 import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { projectRoot } from '../../harness/paths.ts';
@@ -107,14 +107,14 @@ const site = fc
     return [{ name: 'http', args: [], block: [...http, ...blocks] }];
   });
 
-test('doctor --config: for any configuration it names only lines that exist', () => {
-  fc.assert(
-    fc.property(site, fc.boolean(), (tree, isTold) => {
+test('doctor --config: for any configuration it names only lines that exist', async () => {
+  await fc.assert(
+    fc.asyncProperty(site, fc.boolean(), async (tree, isTold) => {
       const text = write(tree);
       const lines = text.split('\n');
       for (const { name, line: at } of all(parse(text, '/n'))) expect(lines[at - 1]).toBe(name);
       const mounts = isTold ? [mount('/download/', '/protected/')] : undefined;
-      const found = diagnosed(`# configuration file /n:\n${text}`, { mounts });
+      const found = await diagnosed(`# configuration file /n:\n${text}`, { mounts, nginx: null });
       for (const { file, line: at, seen, why, fix } of found) {
         expect([file, at > 0 && at <= lines.length]).toEqual(['/n', true]);
         for (const said of [seen, why, fix]) expect(said).not.toMatch(/undefined|^$/);
@@ -177,49 +177,5 @@ test('parse: rejects only what nginx rejects', async () => {
   for (const text of bad) {
     const { ok } = await testNginx(() => `server { listen unix:x.sock;\n${around(text, 0)}\n}`);
     expect([ok, text]).toEqual([false, text]);
-  }
-});
-
-const REGEXES = ['~ t$', '~ ^/a/b/', '~ ^/a/b/c/x', '~ ^/b/'];
-const BELOW = ['^~ /a/b/', '/a/b/c/', '^~ /a/b/c/', '= /a/b/x.t', ...REGEXES];
-const ALL = ['/', '/a', '/a/', '^~ /a/', '= /a/', '/a/b/', ...BELOW];
-
-const pathOf = (name: string) => name.replace(/^\S+ /, '');
-
-/** Locations with different paths, with one more level in those that can have one. */
-function locations(names: readonly string[], inner?: readonly string[]): fc.Arbitrary<string> {
-  const one = fc.constantFrom(...names).chain((name) => {
-    const nested = inner?.filter(
-      (below) => below.startsWith('~') || pathOf(below).startsWith(pathOf(name)),
-    );
-    const texts = nested && !name.startsWith('=') ? locations(nested) : fc.constant('');
-    return texts.map((text) => ({ name, text }));
-  });
-  return fc
-    .uniqueArray(one, { selector: ({ name }) => name.replace('^~ ', ''), maxLength: 4 })
-    .map((all) =>
-      all.map(({ name, text }) => `location ${name} { return 200 ID; ${text} }`).join('\n'),
-    );
-}
-
-test('candidates: contains each location that nginx selects for a URI below the folder', async () => {
-  const drawn = fc.sample(locations(ALL, BELOW), { seed: 7, numRuns: 300 });
-  const blocks = drawn.map((text, index) => {
-    let id = 0;
-    return `server { listen 127.0.0.1:$port; server_name s${index}.example;
-      ${text.replace(/ID/g, () => `${id++}`)} }`;
-  });
-  const config = ({ port }: { port: number }) => blocks.join('\n').replaceAll('$port', `${port}`);
-  const nginx = await forTest(startNginx({ config }));
-  const { servers } = new Http(parse(blocks.join('\n'), 'a.conf'), 'a.conf');
-  for (const [index, server] of servers.entries()) {
-    const found = server.candidates('/a/');
-    const all = server.locations.flatMap((one) => one.nested);
-    for (const uri of ['x', 'x.t', 'b/x', 'b/x.t', 'b/c/x', 'b/c/u.t']) {
-      const request = requestBytes('GET', `/a/${uri}`, { Host: `s${index}.example` });
-      const { status, text } = await sendRaw(nginx.port, request, 'GET');
-      const selected = status === 200 ? all[Number(text)] : server;
-      expect(found.includes(selected as Location), `/a/${uri} in ${drawn[index]}`).toBe(true);
-    }
   }
 });

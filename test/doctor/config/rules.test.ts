@@ -17,7 +17,7 @@ interface Parts {
 }
 
 /** The lines that a rule names in a site with a gate, and other lines in and around its server block. */
-function found(
+async function found(
   rule: string,
   { server = 'listen 443 ssl;', http = '', main = '', inside = '' }: Parts,
   known: Known = {},
@@ -34,7 +34,7 @@ location ^~ /download/ { ${inside} auth_request /.postern/auth-request; try_file
 }
 }
 `;
-  return diagnosed(text, known)
+  return (await diagnosed(text, known))
     .filter((finding) => finding.rule === rule)
     .map(({ line }) => text.split('\n')[line - 1]);
 }
@@ -58,10 +58,10 @@ test.each<[string, (string | undefined)?]>([
   ['listen 80 proxy_protocol;'],
   ['listen 80;\nset_real_ip_from 10.0.0.0/8;\nreal_ip_header X-Forwarded-For;'],
   [`listen 80;\nlisten 443 ssl;\nif ($scheme = http) { ${REDIRECT} }`],
-])('doctor --config, plain-http: of %j it reports %j', (server, line) => {
-  expect(found('plain-http', { server })).toEqual(line === undefined ? [] : [line]);
+])('doctor --config, plain-http: of %j it reports %j', async (server, line) => {
+  expect(await found('plain-http', { server })).toEqual(line === undefined ? [] : [line]);
   const http = `server { listen 80; ${REDIRECT} }`;
-  expect(found('plain-http', { server, http })).toEqual(line === undefined ? [] : [line]);
+  expect(await found('plain-http', { server, http })).toEqual(line === undefined ? [] : [line]);
 });
 
 const CACHED = 'map "" $postern_decisions { default postern_decisions; }';
@@ -78,9 +78,9 @@ test.each([
   // With cache.conf, a download uses three descriptors.
   ['worker_rlimit_nofile 2048;\nevents {\nworker_connections 1024;\n}', CACHED, 'worker_conn'],
   ['worker_rlimit_nofile 3072;\nevents {\nworker_connections 1024;\n}', CACHED, undefined],
-])('doctor --config, descriptors: of %j with %j it reports %j', (main, http, line) => {
+])('doctor --config, descriptors: of %j with %j it reports %j', async (main, http, line) => {
   const expected = line === undefined ? [] : [expect.stringContaining(line)];
-  expect(found('descriptors', { main, http })).toEqual(expected);
+  expect(await found('descriptors', { main, http })).toEqual(expected);
 });
 
 test.each([
@@ -103,9 +103,9 @@ test.each([
     '',
     'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
   ],
-])('doctor --config never lowers %s %s', (connections, limit, fix) => {
+])('doctor --config never lowers %s %s', async (connections, limit, fix) => {
   const text = `${limit} events { ${connections} } http { server { } }`;
-  expect(diagnosed(text).find(({ rule }) => rule === 'descriptors')).toMatchObject({
+  expect((await diagnosed(text)).find(({ rule }) => rule === 'descriptors')).toMatchObject({
     fix,
     verdict: 'advice',
   });
@@ -117,19 +117,19 @@ const snippets = new Map(
 );
 
 /** Findings about snippets, of which one has another text. */
-function editedWith(name: string, text: string) {
+async function editedWith(name: string, text: string) {
   const files = [...new Map([...snippets, [name, text]])].map(
     ([one, content]) => `# configuration file /etc/nginx/postern/${one}:\n${content}\n`,
   );
   const includes = [...snippets.keys()].map((one) => `include postern/${one};`).join(' ');
   const main = `# configuration file /etc/nginx/nginx.conf:\nhttp { ${includes} }\n`;
-  return diagnosed(main + files.join('')).filter(({ rule }) => rule === 'edited-snippet');
+  return (await diagnosed(main + files.join(''))).filter(({ rule }) => rule === 'edited-snippet');
 }
 
-test.each([...snippets])('doctor --config reports each line that %s lacks', (name, text) => {
-  expect(editedWith(name, text)).toEqual([]);
+test.each([...snippets])('doctor --config reports each line that %s lacks', async (name, text) => {
+  expect(await editedWith(name, text)).toEqual([]);
   expect(
-    editedWith(
+    await editedWith(
       name,
       text.replace(/^# (?!Postern|postern).*$/gm, '#').replace(/^ +(?=[a-z])/gm, ''),
     ),
@@ -140,11 +140,11 @@ test.each([...snippets])('doctor --config reports each line that %s lacks', (nam
   expect(whole).not.toEqual([]);
   for (const at of whole) {
     const without = lines.filter((_, index) => index !== at).join('\n');
-    const [found, ...more] = editedWith(name, without);
+    const [found, ...more] = await editedWith(name, without);
     expect([found?.file, more], lines[at]).toEqual([file, []]);
     expect(found?.seen).toMatch(/ was edited: it (lacks|has) /);
   }
-  const more = editedWith(name, `${text}\nset $postern_target /a;\n`);
+  const more = await editedWith(name, `${text}\nset $postern_target /a;\n`);
   const line = lines.length + 1;
   const seen = `${name} was edited: it has set $postern_target /a;`;
   const fix = 'postern nginx --upgrade --out /etc/nginx';
@@ -167,11 +167,11 @@ test.each([
   ['192.0.2.1', false],
   ['front.example', false],
   ['unix:', false],
-])('doctor --config, real-ip: of %s it reports %s', (range, is) => {
+])('doctor --config, real-ip: of %s it reports %s', async (range, is) => {
   const line = `set_real_ip_from ${range};`;
   const other = 'server { listen 81; set_real_ip_from 0.0.0.0/0; location / { root /var/www; } }';
   for (const parts of [{ http: line }, { server: `listen 443 ssl;\n${line}` }, { inside: line }]) {
-    const lines = found('real-ip', { ...parts, http: `${parts.http ?? ''}\n${other}` });
+    const lines = await found('real-ip', { ...parts, http: `${parts.http ?? ''}\n${other}` });
     expect(lines).toEqual(is ? [expect.stringContaining(line)] : []);
   }
 });
@@ -181,8 +181,8 @@ const TLS = 'listen 443 ssl;';
 test.each<[string, Parts, string?]>([
   ['early-data', { server: `${TLS}\nssl_early_data on;` }, 'ssl_early_data on;'],
   ['early-data', { server: `${TLS}\nssl_early_data on; if ($ssl_early_data) { return 425; }` }],
-])('doctor --config, %s: of %j it reports %s', (rule, parts, line) => {
-  expect(found(rule, parts)).toEqual(line === undefined ? [] : [line]);
+])('doctor --config, %s: of %j it reports %s', async (rule, parts, line) => {
+  expect(await found(rule, parts)).toEqual(line === undefined ? [] : [line]);
 });
 
 const asks = (path: string) =>
@@ -206,15 +206,20 @@ test.each([
   ['a second name', NAMED, 'www.files.example files.example', SITE, ['server {']],
   ['a first name', NAMED, 'files.example www.files.example', SITE, []],
   ['a name with a dot', NAMED, '.files.example', SITE, []],
-])('doctor --config compares the mounts with the locations: %s', (_, mounts, names, has, lines) => {
-  const text = `http {\nserver {\nserver_name ${names};\n${has.join('\n')}\n}\n}`;
-  const mismatches = diagnosed(text, { mounts }).filter(({ rule }) => rule === 'mounts');
-  expect(mismatches.map(({ line }) => text.split('\n')[line - 1])).toEqual(lines);
-});
+])(
+  'doctor --config compares the mounts with the locations: %s',
+  async (_, mounts, names, has, lines) => {
+    const text = `http {\nserver {\nserver_name ${names};\n${has.join('\n')}\n}\n}`;
+    const mismatches = (await diagnosed(text, { mounts })).filter(({ rule }) => rule === 'mounts');
+    expect(mismatches.map(({ line }) => text.split('\n')[line - 1])).toEqual(lines);
+  },
+);
 
-test('doctor --config reports a mount for a site that no server block has', () => {
+test('doctor --config reports a mount for a site that no server block has', async () => {
   const text = `http {\nserver {\nserver_name www.example;\n${SITE.join('\n')}\n}\n}`;
-  const [first] = diagnosed(text, { mounts: NAMED }).filter(({ rule }) => rule === 'mounts');
+  const [first] = (await diagnosed(text, { mounts: NAMED })).filter(
+    ({ rule }) => rule === 'mounts',
+  );
   expect(first).toMatchObject({
     seen: 'the mount files.example:/download/=/protected/ names files.example, which is not the first name of a server block',
     fix: expect.stringContaining('server_name files.example;'),
@@ -223,17 +228,19 @@ test('doctor --config reports a mount for a site that no server block has', () =
 
 const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';
 
-test('doctor --config reports cache.conf without its folder', () => {
+test('doctor --config reports cache.conf without its folder', async () => {
   const text = snippets.get('cache.conf') ?? '';
-  expect(found('cache-folder', { http: `${FOLDER}\n${text}` })).toEqual([]);
+  expect(await found('cache-folder', { http: `${FOLDER}\n${text}` })).toEqual([]);
   const lines = [expect.stringMatching(/^map .* \$postern_decisions \{$/)];
-  expect(found('cache-folder', { http: text })).toEqual(lines);
+  expect(await found('cache-folder', { http: text })).toEqual(lines);
 });
 
-test('doctor --config names the regex locations that nginx prefers', () => {
+test('doctor --config names the regex locations that nginx prefers', async () => {
   const server = 'location /files/ { internal; set $postern_target a; }\nlocation ~ \\.jpg$ { }';
-  const seen = diagnosed(
-    `server {\n${server}\n location ^~ /a/ { auth_request /.postern/auth-request; } }`,
+  const seen = (
+    await diagnosed(
+      `server {\n${server}\n location ^~ /a/ { auth_request /.postern/auth-request; } }`,
+    )
   )
     .filter(({ rule }) => rule === 'missing-caret')
     .map((finding) => finding.seen);
@@ -246,9 +253,9 @@ test.each([
   ['null $http_origin;', true],
   ['default "";', false],
   ['https://app.example $http_origin;', false],
-])('doctor --config reports %s in the map of CORS: %s', (line, is) => {
+])('doctor --config reports %s in the map of CORS: %s', async (line, is) => {
   const http = `map $http_origin $postern_cors_origin {\n${line}\n}`;
-  expect(found('cors', { http })).toEqual(is ? [line] : []);
+  expect(await found('cors', { http })).toEqual(is ? [line] : []);
 });
 
 const GATE = { path: '/run/postern/gate.sock' };
@@ -268,19 +275,19 @@ test.each<[string, Known, string?]>([
   ['server 127.0.0.1:7300;', { listen: GATE, apiListen: API }, 'upstream postern {'],
   ['server 10.0.0.1:7300;', { listen: at(7300) }, 'upstream postern {'],
   ['server 127.0.0.1:7310;', { listen: at(7300) }, 'upstream postern {'],
-])('doctor --config compares %s with the address of the gate: %j', (servers, known, line) => {
+])('doctor --config compares %s with the address of the gate: %j', async (servers, known, line) => {
   const http = `upstream postern {\n${servers}\n}`;
-  expect(found('gate-address', { http }, known)).toEqual(line === undefined ? [] : [line]);
+  expect(await found('gate-address', { http }, known)).toEqual(line === undefined ? [] : [line]);
 });
 
-test('doctor --config, exposed: a location publishes the gate by its socket', () => {
+test('doctor --config, exposed: a location publishes the gate by its socket', async () => {
   const line = 'location /gate/ { proxy_pass http://unix:/run/postern/gate.sock:/; }';
-  expect(found('exposed', { server: line }, { listen: GATE })).toEqual([line]);
+  expect(await found('exposed', { server: line }, { listen: GATE })).toEqual([line]);
 });
 
-test('doctor --config: a block outside of http that can serve files is a question', () => {
+test('doctor --config: a block outside of http that can serve files is a question', async () => {
   const line = 'rtmp { server { application a { play /srv/files; } } }';
-  expect(found('unknown', { main: `${line}\nworker_processes 2;` })).toEqual([line]);
+  expect(await found('unknown', { main: `${line}\nworker_processes 2;` })).toEqual([line]);
 });
 
 test.each([
@@ -296,7 +303,7 @@ test.each([
   ['return a;', false],
 ])(
   'doctor --config, exposed: a stream server with %s publishes the gate or the API: %s',
-  (line, is) => {
+  async (line, is) => {
     const main = `stream {
 map $ssl_preread_server_name $by_name { a.example api; default web; }
 map $ssl_preread_server_name $to_web { a.example 127.0.0.1:8443; default web; }
@@ -304,7 +311,7 @@ upstream api { server localhost:7301; } upstream web { server 127.0.0.1:443; }
 server { listen 9000;
 ${line}
 } }`;
-    expect(found('exposed', { main }, { listen: GATE })).toEqual(is ? [line] : []);
+    expect(await found('exposed', { main }, { listen: GATE })).toEqual(is ? [line] : []);
   },
 );
 
@@ -312,11 +319,11 @@ test.each([
   ['map $request $mine { default x; }', '$status $mine', '$mine'],
   ['map $status $mine { default x; }', '$status $mine', undefined],
   ['map $http_referer $mine { default x; }', `\${mine}`, '$mine'],
-])('doctor --config cannot check a log format with %s', (map, format, variable) => {
+])('doctor --config cannot check a log format with %s', async (map, format, variable) => {
   const server = 'listen 443 ssl; access_log a.log own;';
   const text = `${map}\nlog_format own '${format}';\nserver { ${server}
     location ^~ /a/ { auth_request /.postern/auth-request; } }`;
-  const questions = diagnosed(text).filter(
+  const questions = (await diagnosed(text)).filter(
     ({ rule, verdict }) => rule === 'log' && verdict === 'question',
   );
   const seen = `${variable} in the log format own may contain tokens`;

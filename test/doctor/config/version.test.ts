@@ -44,8 +44,8 @@ http {
 }
 `;
 
-const found = (rule: string, text: string) =>
-  diagnosed(text).filter((finding) => finding.rule === rule);
+const found = async (rule: string, text: string) =>
+  (await diagnosed(text)).filter((finding) => finding.rule === rule);
 
 test.each([
   ['nginx/1.20.2 (vendor build)', true],
@@ -54,12 +54,12 @@ test.each([
   ['nginx/1.26.3 (Ubuntu)', false],
   ['nginx/1.100.0', false],
   ['freenginx/1.27.1', false],
-])('doctor --config: %s is too old: %s', (product, isOld) => {
+])('doctor --config: %s is too old: %s', async (product, isOld) => {
   const seen = { line: 2, seen: product.split(' ')[0] };
-  expect(found('old-nginx', printed(product))).toMatchObject(isOld ? [seen] : []);
+  expect(await found('old-nginx', printed(product))).toMatchObject(isOld ? [seen] : []);
   // The input does not contain the version.
   const unknown = printed(product).replace(/^nginx version: .*\n/, '');
-  expect(found('old-nginx', unknown)).toEqual([]);
+  expect(await found('old-nginx', unknown)).toEqual([]);
 });
 
 const HOLES = 'CVE-2026-118899 (TLS 1.3), CVE-2026-123007 and CVE-2026-123633 (HTTP/2)';
@@ -76,20 +76,20 @@ test.each([
   ['nginx/1.31.9', '443 ssl; http2 on', undefined],
   ['nginx/1.32.0', '443 ssl; http2 on', undefined],
   ['openresty/1.27.1.2', '443 ssl; http2 on', undefined],
-])('doctor --config: %s with listen %s can have %s', (product, listen, holes) => {
+])('doctor --config: %s with listen %s can have %s', async (product, listen, holes) => {
   const gate = 'location ^~ /download/ { auth_request /.postern/auth-request; }';
   const text = printed(product).replace('127.0.0.1:80;', `${listen}; ${gate}`);
-  const { findings } = JSON.parse(diagnoseText(text, '-', { json: true }).text);
+  const { findings } = JSON.parse((await diagnoseText(text, '-', { json: true })).text);
   const seen = findings.filter(({ rule }: { rule: string }) => rule === 'known-hole');
   expect(seen.map((one: { seen: string }) => one.seen)).toEqual(
     holes === undefined ? [] : [`${product} can have ${holes}`],
   );
 });
 
-test('doctor --config reads the output of Angie, before and after its messages', () => {
+test('doctor --config reads the output of Angie, before and after its messages', async () => {
   const start = ANGIE.indexOf('# configuration file');
   for (const text of [ANGIE, ANGIE.slice(start) + ANGIE.slice(0, start)]) {
-    expect(diagnosed(text).map(({ rule }) => rule)).toEqual(['no-gate', 'descriptors']);
+    expect((await diagnosed(text)).map(({ rule }) => rule)).toEqual(['no-gate', 'descriptors']);
     expect(versionIn(text)).toMatchObject({ text: 'nginx/1.31.2', product: 'Angie' });
   }
 });
@@ -112,13 +112,14 @@ test.each([
     'bash: line 1: nginx: command not found\n',
     'no nginx configuration: bash: line 1: nginx: command not found',
   ],
-])('doctor --config quotes the error in %j', (text, says) => {
-  expect(() => diagnoseText(text, '-', {})).toThrow(`standard input has ${says}`);
+])('doctor --config quotes the error in %j', async (text, says) => {
+  await expect(diagnoseText(text, '-', {})).rejects.toThrow(`standard input has ${says}`);
 });
 
-test('doctor --config names each missing snippet, its block, and lines that nginx would reject beside it', () => {
+test('doctor --config names each missing snippet, its block, and lines that nginx would reject beside it', async () => {
   const gate = 'location ^~ /download/ { auth_request /.postern/auth-request; add_header A b; }';
-  const fixes = found('missing-snippet', `http {\nserver {\n${gate} } }`).map(({ fix }) => fix);
+  const all = await found('missing-snippet', `http {\nserver {\n${gate} } }`);
+  const fixes = all.map(({ fix }) => fix);
   const include = (name: string) => `include postern/${name}.conf;`;
   expect(fixes).toEqual([
     `in location ^~ /download/ (-:3): ${include('protect')} instead of: auth_request /.postern/auth-request;`,
@@ -169,11 +170,11 @@ test.each<[string, Record<string, string>, object[]]>([
       },
     ],
   ],
-])('doctor --config compares the version of snippets: %s', (_, files, findings) => {
-  expect(foundIn(files)).toMatchObject(findings);
+])('doctor --config compares the version of snippets: %s', async (_, files, findings) => {
+  expect(await foundIn(files)).toMatchObject(findings);
 });
 
-test('snippets: each has the version of package.json', () => {
+test('snippets: each has the version of package.json', async () => {
   const folder = join(projectRoot, 'nginx', 'snippets');
   const names = readdirSync(folder).filter((name) => name.endsWith('.conf'));
   expect(names.length).toBeGreaterThan(10);

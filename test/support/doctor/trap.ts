@@ -24,6 +24,7 @@ export interface Finding {
   readonly seen: string;
   readonly why: string;
   readonly fix: string;
+  readonly proof?: string;
 }
 
 /** nginx with the standard site and its changes. */
@@ -58,8 +59,10 @@ async function printed(args: string[]): Promise<string> {
   return output;
 }
 
-export function diagnosed(text: string, known: Known = {}): readonly Finding[] {
-  const { findings } = JSON.parse(diagnoseText(text, '-', { ...known, json: true }).text);
+export async function diagnosed(text: string, known: Known = {}): Promise<readonly Finding[]> {
+  const nginx = await findTool('nginx');
+  const report = await diagnoseText(text, '-', { nginx, ...known, json: true });
+  const { findings } = JSON.parse(report.text);
   // The nginx of the tests has this one.
   return findings.filter(({ rule }: Finding) => rule !== 'known-hole');
 }

@@ -1,0 +1,309 @@
+import { isForEverybody, LOCAL } from '../addresses.ts';
+import type { Context, Directive, Http, Location } from '../context.ts';
+import { type Ask, askAll, type CopyReply } from './ask.ts';
+import { ANSWERS_OF_COPY, type Copy } from './copy.ts';
+import { absolutesOf } from './folders.ts';
+import type { Folder, Marked, Mirror } from './mirror.ts';
+import type { Binary } from './nginx.ts';
+import { type Base, basesOf, curlOf } from './reach.ts';
+import { chainOf, directivesOf, encoded, spellingsOf, targetsOf } from './requests.ts';
+import { samplesOf } from './sample.ts';
+import { type Variation, variationsOf } from './variations.ts';
+import { isInner } from './wanted.ts';
+
+/** A request that got a protected file, or that might get it. */
+export interface Leak {
+  /** The block that sent it. */
+  readonly context: Context;
+  readonly server: Location;
+  readonly folder: number;
+  readonly file: Marked;
+  /** The path of the URL. */
+  readonly target: string;
+  /** It is a proof, or depends on what only another program knows. */
+  readonly isProof: boolean;
+  readonly because?: string;
+  readonly curl: string;
+}
+
+export interface Proof {
+  readonly leaks: readonly Leak[];
+  /** URLs that nginx was asked for. */
+  readonly asked: number;
+  /** The folders of which the doctor knows files. */
+  readonly hasFiles: readonly boolean[];
+  readonly unseen: ReadonlySet<string>;
+  /** Regex locations over the folder for which the doctor found no URL. */
+  readonly unreached: readonly Location[];
+  /** Directives that nginx rejected in the copy. */
+  readonly dropped: ReadonlySet<Directive>;
+}
+
+export interface Options {
+  readonly binary: Binary;
+  readonly prefix: string;
+  readonly folders: readonly Folder[];
+  readonly isDisk: boolean;
+  readonly ours: ReadonlySet<string>;
+  /** The server blocks that could lead to the folder, and the index of the folder. */
+  readonly related: ReadonlyArray<readonly [server: Location, folder: number]>;
+}
+
+/** An address that no configuration has in a list of trusted ones (RFC 5737), and one in the other half of all addresses. */
+const STRANGERS = ['203.0.113.77', '45.9.8.7'] as const;
+const MAX_ASKS = 12_000;
+
+export async function askServers(
+  http: Http,
+  copy: Copy,
+  mirror: Mirror,
+  secret: string,
+  { folders, related, prefix, ours }: Options,
+) {
+  const leaks: Leak[] = [];
+  let asked = 0;
+  const reached = new Set<number>();
+  for (const [server, index] of related) {
+    if (isInner(server, http)) continue;
+    const chain = chainOf(server, http);
+    const lines = chain.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
+    const files = mirror.marked.filter(({ folder }) => folder === index);
+    const main = [files.find(({ isReal }) => isReal), files.find(({ isReal }) => !isReal)].flatMap(
+      (one) => one ?? [],
+    );
+    const other = (path: string, depth = 0): readonly string[] =>
+      mirror.links.flatMap((link) => {
+        if (path !== link.to && !path.startsWith(`${link.to}/`)) return [];
+        const own = link.path + path.slice(link.to.length);
+        return [own, ...(depth < 2 ? other(own, depth + 1) : [])];
+      });
+    const names = (all: readonly Marked[]) =>
+      all.flatMap(({ path }) => [path, ...other(path).slice(0, 6)]);
+    const aliases = [
+      ...new Set(
+        chain
+          .flatMap((one) => one.nested)
+          .flatMap((one) => one.own('alias'))
+          .flatMap(({ args: [text = ''] }) => absolutesOf(text.replace(/\$.*/s, ''), [prefix])),
+      ),
+    ];
+    const folder = folders[index]?.path ?? '/';
+    const segments = [
+      ...new Set([
+        ...folder.split('/').filter(Boolean),
+        folder,
+        folder.slice(1),
+        ...main.flatMap(({ path }) => [
+          path.slice(folder.length),
+          `../${folder.split('/').at(-2)}/${path.slice(folder.length)}`,
+        ]),
+        `../${folder.split('/').at(-2)}`,
+      ]),
+    ];
+    const variations = variationsOf(http, chain, copy.unknown, segments, ours);
+    const whole = chain.flatMap(directivesOf);
+    const hasAnswers =
+      whole.some(({ name }) => /_pass$|_by_lua|^js_content$/.test(name)) &&
+      (http.has('error_page') ||
+        whole.some(({ name }) => /^(auth_request|error_page)$/.test(name)));
+    const bases = basesOf(server, copy, lines);
+    const send = async (
+      targets: readonly string[],
+      variation: Variation | undefined,
+      answer: string,
+      address: string,
+      isOk: true | string,
+    ) => {
+      for (const base of bases) {
+        const asks = targets.map(
+          (target): Ask => ({
+            socket: base.socket,
+            method: variation?.method ?? 'GET',
+            target:
+              target +
+              (variation?.query ? `${target.includes('?') ? '&' : '?'}${variation.query}` : ''),
+            headers: {
+              Host: base.host,
+              ...base.headers,
+              'Doctor-Address': address,
+              'Doctor-Answer': answer,
+              ...variation?.headers,
+            },
+          }),
+        );
+        asked += asks.length;
+        const replies = await askAll(base.socket, asks);
+        for (const [at, reply] of replies.entries())
+          take(reply, asks[at] as Ask, targets[at] ?? '', base, variation, isOk);
+        replies.forEach((reply, at) => {
+          const file = /^Doctor-File: (.*)\r$/m.exec(reply.head)?.[1] ?? '';
+          if (
+            file.startsWith(mirror.at(folder)) ||
+            mirror.links.some(
+              ({ path, to }) => `${to}/`.startsWith(folder) && file.startsWith(mirror.at(path)),
+            )
+          )
+            near.add(targets[at] ?? '');
+        });
+      }
+    };
+    const near = new Set<string>();
+    const take = (
+      reply: CopyReply,
+      ask: Ask,
+      target: string,
+      base: Base,
+      variation: Variation | undefined,
+      isOk: true | string,
+    ) => {
+      const ids = [.../^Doctor: (\d+)/gm[Symbol.matchAll](reply.head)].map(([, id]) => Number(id));
+      for (const id of ids) reached.add(id);
+      if (!reply.body.includes(`${secret}:${index}:`)) return;
+      const context = copy.blocks[ids[0] ?? -1];
+      if (context === undefined) return;
+      const path = decoded(target).replace(/\?.*/s, '');
+      const file = files.find((one) => path.endsWith(one.path.slice(folder.length))) ??
+        main[0] ?? { path: folder, folder: index, isReal: false };
+      const root = /^Doctor-Root: (.*)\r$/m.exec(reply.head)?.[1] ?? '';
+      const isFollowed =
+        root.startsWith(mirror.at('/')) && root !== mirror.at('/').replace(/\/$/, '');
+      const because =
+        isOk !== true
+          ? isOk
+          : variation?.by === 'unknown'
+            ? `${variation.what} has a value that another program chooses`
+            : !isFollowed && folderWords(context).includes('$')
+              ? 'a variable in it can be empty'
+              : undefined;
+      leaks.push({
+        context,
+        server,
+        folder: index,
+        file,
+        target,
+        isProof: because === undefined,
+        ...(because !== undefined && { because }),
+        curl: curlOf(ask, base, variation),
+      });
+    };
+    const first = targetsOf(chain, names(main), aliases, ours).map(encoded);
+    const all = targetsOf([server], names(files), aliases, ours).map(encoded);
+    const targets = [
+      ...new Set([
+        ...first,
+        ...(all.length < 1_500 ? all : all.filter((one) => /^\/[^/]*(\/[^/]*)?$/.test(one))),
+      ]),
+    ];
+    const answers = hasAnswers
+      ? ANSWERS_OF_COPY.filter((one) => one !== '200')
+      : ANSWERS_OF_COPY.slice(0, 1);
+    for (const answer of answers) await send(targets, undefined, answer, STRANGERS[0], true);
+    const close = [...near].filter((one) => !one.includes('?'));
+    const every = close.flatMap((target) =>
+      files.map((file) => replaced(target, main, file, folder)),
+    );
+    const more = [...new Set([...every, ...close.slice(0, 200).flatMap(spellingsOf)])].slice(
+      0,
+      4_000,
+    );
+    await send(more, undefined, answers[0] ?? '502', STRANGERS[0], true);
+    const some = [...new Set([...close, ...targets])].slice(
+      0,
+      Math.max(200, Math.floor(MAX_ASKS / Math.max(1, variations.length))),
+    );
+    for (const one of variations)
+      for (const answer of answers.slice(0, 1)) await send(some, one, answer, STRANGERS[0], true);
+    // Addresses.
+    const context = [server, ...chain];
+    const ranges = context
+      .flatMap((one) => one.nested)
+      .flatMap((one) => one.effective('allow', 'deny'))
+      .concat(http.own('geo').flatMap(({ block = [] }) => block))
+      .map((one) => (one.name === 'allow' || one.name === 'deny' ? (one.args[0] ?? '') : one.name));
+    if (ranges.length > 0) {
+      await send(
+        close.length > 0 ? close : targets,
+        undefined,
+        answers[0] ?? '502',
+        STRANGERS[1],
+        true,
+      );
+      const isChosen = [server, ...server.nested].some((one) =>
+        one.effective('set_real_ip_from').some(({ args: [range = ''] }) => isForEverybody(range)),
+      );
+      for (const range of new Set(ranges)) {
+        const address = range.replace(/\/.*/, '').replace(/^0\.0\.0\.0$/, '1.2.3.4');
+        if (!/^[\d.:a-f]+$|^unix:$/i.test(address) && range !== 'localhost') continue;
+        const own = range.startsWith('unix') || range === 'localhost' ? '127.0.0.1' : address;
+        if (isForEverybody(range) || isChosen)
+          await send(targets, undefined, answers[0] ?? '502', own, true);
+        else if (LOCAL.test(range) || range.startsWith('::1'))
+          await send(
+            targets,
+            undefined,
+            answers[0] ?? '502',
+            own,
+            `only ${range} gets it, which is also the address of each request that another program on this machine passes on`,
+          );
+        const headers = chain
+          .filter((one) => isInner(one, http))
+          .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');
+        for (const header of new Set(headers)) {
+          await send(
+            targets,
+            { headers: { [header]: own }, by: 'client', what: `${header}: ${own}` },
+            answers[0] ?? '502',
+            STRANGERS[0],
+            true,
+          );
+        }
+      }
+    }
+  }
+  const unreached = related
+    .flatMap(([server]) => server.nested)
+    .filter(
+      (one) =>
+        one.modifier.startsWith('~') &&
+        !copy.blocks.some((context, id) => context === one && reached.has(id)) &&
+        !isSampled(one.path),
+    );
+  return { leaks, asked, unreached };
+}
+
+function decoded(target: string): string {
+  try {
+    return decodeURIComponent(target);
+  } catch {
+    return target;
+  }
+}
+
+/** The same target for another file. */
+function replaced(target: string, main: readonly Marked[], file: Marked, folder: string): string {
+  for (const { path } of main) {
+    const name = encoded(path.slice(folder.length));
+    if (target.endsWith(name))
+      return target.slice(0, -name.length) + encoded(file.path.slice(folder.length));
+  }
+  return target;
+}
+
+function folderWords(context: Context): string {
+  return context
+    .effective('root', 'alias')
+    .map(({ words }) => words)
+    .join(' ');
+}
+
+/** Whether JavaScript, which reads most regexes as nginx does, matches one of the texts that the doctor tried. */
+function isSampled(regex: string): boolean {
+  try {
+    const own = new RegExp(regex, 'is');
+    return samplesOf(regex, ['', 'a', 'a.txt', '1']).some(
+      (text) => own.test(text.startsWith('/') ? text : `/${text}`) || own.test(text),
+    );
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemReason } from '../../../common/errors.ts';
+import type { Directive, Http, Location } from '../context.ts';
+import { ANSWERS_OF_COPY, type Copy, copyOf } from './copy.ts';
+import { askServers, type Options, type Proof } from './leaks.ts';
+import { createMirror } from './mirror.ts';
+import { createFolder, createKeeper, give, removeFolder, testConfig } from './nginx.ts';
+import { chainOf } from './requests.ts';
+import { extensionsOf, isInner, rootsOf } from './wanted.ts';
+
+const MAX_REJECTED = 60;
+
+/** Asks a copy of nginx for the files. A text: why the copy cannot run. */
+export async function prove(http: Http, options: Options): Promise<Proof | string> {
+  const { binary, folders, related } = options;
+  const top = createFolder();
+  const secret = randomBytes(12).toString('hex');
+  const umask = process.umask(0o022);
+  const keeper = createKeeper(binary, top);
+  try {
+    const mirror = createMirror(join(top, 'm'), secret, options.isDisk);
+    mkdirSync(join(top, 'm'));
+    give(join(top, 'm'));
+    const extensions = extensionsOf(http);
+    for (const [index, one] of folders.entries()) mirror.protect(one, index, extensions);
+    const wanted = new Set(related.flatMap(([server]) => chainOf(server, http)));
+    for (const [path, isFile] of rootsOf(http, wanted, options.prefix)) {
+      if (isFile && !options.isDisk) {
+        mirror.folder(path.replace(/\/[^/]*$/, ''));
+        mirror.file(path, '');
+      } else mirror.names(path, () => '');
+      if (!options.isDisk) mirror.file(join(path, 'index.html'), '');
+    }
+    writeFileSync(join(top, 'none'), '');
+    const dropped = new Set<Directive>();
+    const copy = writeCopy(http, options, top, dropped);
+    if (typeof copy === 'string') return copy;
+    for (const one of ['nginx.conf', 'none']) give(join(top, one));
+    const backends = ANSWERS_OF_COPY.filter((one) => one !== '502').map((one) =>
+      join(top, `b${one}`),
+    );
+    if (!(await keeper.start([...backends, ...copy.sockets.values()])))
+      return 'the copy did not start';
+    const found = await askServers(http, copy, mirror, secret, options);
+    const hasFiles = folders.map((_, index) =>
+      mirror.marked.some(({ folder, isReal }) => folder === index && isReal),
+    );
+    return { ...found, unseen: mirror.unseen, dropped, hasFiles };
+  } catch (error) {
+    return systemReason(error);
+  } finally {
+    process.umask(umask);
+    await keeper.stop();
+    removeFolder(top);
+  }
+}
+
+/** Writes the copy without the directives that this nginx rejects. */
+function writeCopy(
+  http: Http,
+  options: Options,
+  folder: string,
+  dropped: Set<Directive>,
+): Copy | string {
+  const isPrivate = (server: Location) => isInner(server, http);
+  for (let left = MAX_REJECTED; ; left -= 1) {
+    const copy = copyOf(http, {
+      folder,
+      prefix: options.prefix,
+      ours: options.ours,
+      dropped,
+      isPrivate,
+    });
+    writeFileSync(join(folder, 'nginx.conf'), copy.text);
+    const refused = testConfig(options.binary, folder);
+    if (refused === undefined) return copy;
+    const at = copy.lines[(refused.line ?? 0) - 1];
+    if (at === undefined || left === 0) return refused.reason.replaceAll(folder, '');
+    dropped.add(at);
+  }
+}

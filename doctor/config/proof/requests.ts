@@ -1,0 +1,120 @@
+import { posix } from 'node:path';
+import { ownListen } from '../addresses.ts';
+import type { Directive, Http, Location } from '../context.ts';
+import { samplesOf } from './sample.ts';
+
+const MAX_TARGETS = 2_500;
+
+/** All directives of a server block, with those in its locations. */
+export function directivesOf(at: Directive): readonly Directive[] {
+  return [at, ...(at.block ?? []).flatMap(directivesOf)];
+}
+
+/** The server blocks that a server block passes requests on to, and itself. */
+export function chainOf(
+  server: Location,
+  http: Http,
+  seen = new Set<Location>(),
+): readonly Location[] {
+  if (seen.has(server)) return [];
+  seen.add(server);
+  const to = directivesOf(server)
+    .filter(({ name }) => name === 'proxy_pass')
+    .flatMap(({ args: [url = ''] }) => {
+      const listen = ownListen(url.replace(/\$.*/s, ''), http)?.listen;
+      return http.servers.filter((one) => listen !== undefined && one.listens.includes(listen));
+    });
+  return [server, ...to.flatMap((one) => chainOf(one, http, seen))];
+}
+
+/** The ends of a path: `a.txt`, `files/a.txt`, `srv/files/a.txt`. */
+function endsOf(path: string): readonly string[] {
+  const parts = path.split('/').slice(1);
+  return parts.map((_, index) => parts.slice(index).join('/')).toReversed();
+}
+
+/** Paths of URLs with which the requests for a file can begin, or lead to a location. */
+export function targetsOf(
+  servers: readonly Location[],
+  paths: readonly string[],
+  aliases: readonly string[],
+  ours: ReadonlySet<string>,
+): readonly string[] {
+  const ends = [...new Set(paths.flatMap(endsOf))];
+  const lines = servers.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
+  const starts = new Set(['/']);
+  const found = new Set<string>();
+  const regexes = new Set<string>();
+  for (const { name, args } of lines) {
+    if (name === 'rewrite') regexes.add(args[0] ?? '');
+    if (name === 'if' && /^~\*?$/.test(args[1] ?? ''))
+      regexes.add((args[2] ?? '').replace(/\)$/, ''));
+  }
+  const locations = servers.flatMap((one) => one.nested).filter(({ file }) => !ours.has(file));
+  for (const { modifier, path, isPrefix } of locations) {
+    if (modifier === '=') found.add(path);
+    else if (isPrefix) {
+      starts.add(path);
+      starts.add(path.replace(/\/?$/, '/'));
+      // Such as /static../files/a.txt.
+      if (!path.endsWith('/')) for (const end of ends) found.add(`${path}../${end}`);
+    } else if (modifier.startsWith('~')) regexes.add(path);
+  }
+  for (const one of starts) found.add(one);
+  for (const one of [...starts]) {
+    if (servers.length > 1) for (const two of [...starts]) starts.add(one.replace(/\/$/, '') + two);
+    if (starts.size > 400) break;
+  }
+  const parts = paths.flatMap((path) => path.split('/').slice(1));
+  const fillers = [
+    '',
+    'a',
+    'a.txt',
+    '1',
+    '..',
+    ...parts,
+    ...ends.flatMap((end) => [end, `/${end}`, `../${end}`, `/../${end}`]),
+  ];
+  for (const path of paths) {
+    for (const alias of aliases) if (path.startsWith(alias)) fillers.push(path.slice(alias.length));
+  }
+  const rests = [
+    ...ends,
+    ...paths.flatMap((path) =>
+      aliases.flatMap((one) => (path.startsWith(one) ? [path.slice(one.length)] : [])),
+    ),
+  ];
+  for (const start of starts) for (const rest of rests) found.add(start + rest);
+  const names = [...new Set(fillers)].sort((a, b) => a.length - b.length).slice(0, 40);
+  for (const regex of regexes) {
+    for (const text of samplesOf(regex, names)) {
+      const path = text.startsWith('/') ? text : `/${text}`;
+      found.add(path);
+      if (!regex.startsWith('^'))
+        for (const start of [...starts].slice(0, 20)) found.add(start.replace(/\/$/, '') + path);
+    }
+  }
+  return [...found].slice(0, MAX_TARGETS);
+}
+
+/** A path as the request line has it. */
+export function encoded(path: string): string {
+  return encodeURI(path).replace(/[?#]/g, (one) => (one === '?' ? '%3F' : '%23'));
+}
+
+/** Other spellings of a path, which nginx reads as the same file. */
+export function spellingsOf(target: string): readonly string[] {
+  const first = target.search(/[a-z0-9]/i);
+  const code = target.charCodeAt(first).toString(16);
+  const coded = first < 0 ? target : `${target.slice(0, first)}%${code}${target.slice(first + 1)}`;
+  return [
+    `/${target}`,
+    `/.${target}`,
+    `/x/..${target}`,
+    coded,
+    target.replace(/(?<=.)\//, '//'),
+    target.replace(/(?<=.)\//, '/./'),
+    posix.join(posix.dirname(target), posix.basename(target).toUpperCase()),
+    `${target}?x=1`,
+  ];
+}

@@ -1,0 +1,139 @@
+import { posix } from 'node:path';
+import type { Context, Http, Location } from '../context.ts';
+import { constantOf } from '../pattern.ts';
+import { absolutesOf } from '../proof/folders.ts';
+import type { SiteConfig, Trap } from '../site.ts';
+import { blocksOf, createVariables, folderLine, locationOf, uriOf } from '../variables.ts';
+
+/** The folder for relative paths if no other one is known. */
+export const USUAL_PREFIX = '/etc/nginx';
+
+const WHY_INTERNAL =
+  'No client can request this location, but a page with SSI, an X-Accel-Redirect of an application, or code leads to it.';
+
+/** The blocks besides the public and internal locations, those in them, and the snippets. */
+export function othersOf({ http, gates, internals, snippets }: SiteConfig): readonly Location[] {
+  const ours = new Set([...internals, ...gates].flatMap((one) => one.nested));
+  const files = new Set(snippets.map(({ file }) => file));
+  return http.blocks.filter((one) => !ours.has(one) && !files.has(one.file));
+}
+
+/** Whether a block could serve a file of a folder, whatever its conditions decide. */
+export function canReach(
+  context: Context,
+  folder: string,
+  http: Http,
+  disk: SiteConfig['disk'],
+): boolean {
+  const [{ name, args }, from] = folderLine(context);
+  const text = args[0] ?? '';
+  const words = context.own('try_files', 'rewrite', 'index').flatMap(({ args }) => args);
+  if (words.some((word) => word.includes('..'))) return true;
+  const isOpen =
+    name === 'alias' && (from as Location).isPrefix && !(from as Location).path.endsWith('/');
+  const prefixes = http.prefixes.length > 0 ? http.prefixes : [USUAL_PREFIX];
+  const { rootsOf } = createVariables(http, locationOf(context).server);
+  const uri = uriOf(locationOf(context));
+  const folders = text.includes('$') ? rootsOf({ context, uri }) : [text];
+  // What a client chooses can lead out of the folder.
+  if (folders.some((one) => /[\uE001-\uE005]/.test(one) || constantOf(one).length < 2)) return true;
+  return folders
+    .map(constantOf)
+    .flatMap((one) => absolutesOf(one, prefixes))
+    .some((path) => {
+      const top = isOpen ? posix.dirname(path.replace(/\/$/, '')) : path;
+      return [top, disk?.real(top) ?? top].some(
+        (one) =>
+          folder.startsWith(one) ||
+          `${one}/`.startsWith(folder) ||
+          (disk
+            ?.links(one)
+            .links.some(({ to }) => folder.startsWith(`${to}/`) || `${to}/`.startsWith(folder)) ??
+            false),
+      );
+    });
+}
+
+/** Ways that only code, a page with SSI or an application knows. */
+export function hiddenWays(site: SiteConfig): readonly Trap[] {
+  const { http, folders, disk, protect } = site;
+  const others = othersOf(site);
+  return others.flatMap((location): Trap | readonly Trap[] => {
+    const { server } = location;
+    const folder = folders.find(({ path }) =>
+      blocksOf(location).some((block) => canReach(block, path, http, disk)),
+    );
+    if (folder === undefined || location === server) return [];
+    const here = others.filter((one) => one.server === server);
+    const isInternal = location.inForce('internal') !== undefined;
+    const guards = location.effective('deny', 'auth_basic', 'auth_request').length > 0;
+    const pages = here.flatMap(blocksOf).some(includesPages);
+    const sends = here.some((one) => runsCode(one) || (!protect && obeysXAccel(one)));
+    if (!((pages && (isInternal || guards)) || (isInternal && sends))) return [];
+    const [at] = folderLine(location);
+    return {
+      at,
+      seen: `${at.words} in ${location.words} can serve ${folder.what}`,
+      why: WHY_INTERNAL,
+      fix: `delete ${location.titleAt}`,
+      verdict: 'question',
+    };
+  });
+}
+
+/** A relative folder, if the output of `nginx -V` is missing. */
+export function unknownPrefixes(site: SiteConfig): readonly Trap[] {
+  const { http, folders } = site;
+  return (http.prefixes.length > 0 ? [] : othersOf(site)).flatMap((location) => {
+    const [at] = folderLine(location);
+    const [text = ''] = at.args;
+    const folder = folders.find(({ path }) => path.includes(`/${text.replace(/\/$/, '')}/`));
+    if (folder === undefined || /^[/$]/.test(text) || location.isHandled) return [];
+    return {
+      at,
+      seen: `${at.words} in ${location.words} can serve ${folder.what}`,
+      why: 'The doctor does not know the folder of nginx.',
+      fix: 'pass the output of nginx -VT to the doctor',
+      verdict: 'question' as const,
+    };
+  });
+}
+
+/** Internal locations whose folder is unknown: no URL can be found for their files. */
+export function unknownFolders({ internals, http, protect }: SiteConfig): readonly Trap[] {
+  return (protect ? [] : internals).flatMap((location): Trap | readonly Trap[] => {
+    const { rootsOf } = createVariables(http, location.server);
+    const [at] = folderLine(location);
+    const isKnown = rootsOf({ context: location, uri: uriOf(location) }).every(
+      (one) => constantOf(one).length > 1,
+    );
+    if (isKnown || location.has('proxy_pass')) return [];
+    return {
+      at,
+      seen: `files below ${at.titleAt}, of which the doctor does not know the folder`,
+      why: 'A variable in it has a value that the client or a program chooses.',
+      fix: 'write a constant folder, or variables that are constant by set or map',
+      verdict: 'question',
+    };
+  });
+}
+
+/** Whether an application can send a request to an internal location. */
+function obeysXAccel(location: Location): boolean {
+  return blocksOf(location).some((block) =>
+    block.block.some(({ name }) => {
+      const [, kind] = /^(proxy|fastcgi|uwsgi|scgi|grpc)_pass$/.exec(name) ?? [];
+      const ignored = block.effective(`${kind}_ignore_headers`).map(({ words }) => words);
+      return kind !== undefined && !/\bx-accel-redirect\b/i.test(ignored.join());
+    }),
+  );
+}
+
+function runsCode(location: Location): boolean {
+  return location.block.some(({ name }) => /^(\w+_by_lua\w*|js_content|perl)$/.test(name));
+}
+
+/** Whether nginx puts other pages of the site into a response, without any check of access. */
+function includesPages(block: Context): boolean {
+  return !/^(off|)$/.test(block.firstWord('ssi') ?? '');
+}
