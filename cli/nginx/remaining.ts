@@ -7,11 +7,11 @@ import {
   type Position,
   quoted,
 } from '../../doctor/config/context.ts';
-import { nginxOf } from '../../doctor/config/proof/nginx.ts';
 import { createDisk } from '../../doctor/config/disk.ts';
 import { examine, type Finding } from '../../doctor/config/examine.ts';
 import { diskFiles, type Sources } from '../../doctor/config/load.ts';
 import { parse } from '../../doctor/config/parse.ts';
+import { nginxOf } from '../../doctor/config/proof/nginx.ts';
 import type { SiteConfig } from '../../doctor/config/site.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile } from './sites.ts';

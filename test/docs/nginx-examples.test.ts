@@ -47,7 +47,13 @@ async function diagnosed(example: string): Promise<string[]> {
     expect(output).not.toMatch(/^\w+: \[(warn|emerg|crit|error)\] (?!conflicting server name)/m);
     expect(ok, output).toBe(true);
     const { findings } = JSON.parse(
-      (await diagnoseText(output, '-', { json: true, mounts: mountsIn(example), nginx: { path, env } })).text,
+      (
+        await diagnoseText(output, '-', {
+          json: true,
+          mounts: mountsIn(example),
+          nginx: { path, env },
+        })
+      ).text,
     );
     // This machine has no /srv/files, and no Postern runs.
     const rules = findings.map(({ rule }: { rule: string }) => rule);
