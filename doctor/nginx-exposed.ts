@@ -35,7 +35,7 @@ async function run(words: readonly string[]): Promise<number> {
       'expected the output of nginx -VT: nginx -VT 2>&1 | nginx-exposed /srv/files',
     );
   }
-  const { ok, text } = await diagnoseConfig(config, { protect: folders, json });
+  const { ok, text } = await diagnoseConfig(config, { env: process.env, protect: folders, json });
   await print(text);
   return ok ? 0 : 1;
 }

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { projectRoot, textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { findTool } from '../harness/tools.ts';
 import { folderForTest } from '../support/for-test.ts';
 
 const manifest = (path: string) => JSON.parse(textOf(path)) as { name: string; version: string };
@@ -35,12 +36,14 @@ test('nginx-exposed: the packed doctor runs alone, as its README shows', async (
   const config = join(folder, 'nginx.conf');
   await writeFile(config, `events {\n}\n\nhttp {\n${site}}\n`);
   const program = join(folder, 'node_modules', '.bin', 'nginx-exposed');
-  const { ok, output } = await tryRun(program, ['--config', config, '/srv/www/data'], {});
+  const nginx = await findTool('nginx');
+  const withNginx = { ...nginx.env, PATH: `${dirname(nginx.path)}:${process.env.PATH}` };
+  const { ok, output } = await tryRun(program, ['--config', config, '/srv/www/data'], withNginx);
   expect([ok, output.split('\n')[0]]).toEqual([
     false,
     shown.replace('/etc/nginx/nginx.conf', config),
   ]);
-  expect((await tryRun(program, ['--config', config, '/srv/other'], {})).ok).toBe(true);
+  expect((await tryRun(program, ['--config', config, '/srv/other'], withNginx)).ok).toBe(true);
   const usage = await tryRun(program, ['relative'], {});
   expect([usage.ok, usage.output]).toEqual([
     false,

@@ -88,8 +88,8 @@ test.each([
   ['events { }\npcre_jit off;', 'pcre_jit off;'],
   ['events { }\npcre_jit on;', undefined],
   ['', undefined],
-])('doctor --config, jit: of %j it reports %j', (main, line) => {
-  expect(found('jit', { main })).toEqual(line === undefined ? [] : [line]);
+])('doctor --config, jit: of %j it reports %j', async (main, line) => {
+  expect(await found('jit', { main })).toEqual(line === undefined ? [] : [line]);
 });
 
 test.each([
