@@ -25,7 +25,7 @@ export type Commands = ReturnType<typeof openCommands>;
  * `replicas` is absent if no replicas have to acknowledge.
  */
 export function openCommands(options: RedisStoreOptions) {
-  const { prefix, timeoutMs, now = Date.now } = options;
+  const { prefix, now = Date.now } = options;
   const connection = connect(options, async () => {
     const written = write().then((replies) => replies.forEach(replyOrThrow));
     // Redis is judged even if it accepts no write: a full Redis has tokens that can be looked up.
@@ -109,6 +109,5 @@ export function openCommands(options: RedisStoreOptions) {
     assertUsable,
     fenced,
     now,
-    timeoutMs,
   };
 }

@@ -34,8 +34,8 @@ const GRANT_BYTES = 320;
 /** Grants that a revocation ends in one piece, which takes about a millisecond. */
 const PIECE = 200;
 
-/** For how many time limits of a command a revocation of many is tried again after its last piece, and the pause. */
-const AGAIN_LIMITS = 20;
+/** How long a revocation of many is tried again after its last piece, and the pause. */
+const MAX_AGAIN_MS = 5_000;
 const AGAIN_MS = 50;
 
 /** `unchanged`: the grant has not changed yet, because the new end is a later one. */
@@ -161,7 +161,6 @@ export function createRevocations({
   replicas,
   acknowledged,
   now,
-  timeoutMs,
 }: Commands) {
   const { redis } = connection;
 
@@ -230,7 +229,7 @@ export function createRevocations({
       const ending = keys.ending(index);
       let revoked = 0;
       let until = 0;
-      const limit = () => performance.now() + AGAIN_LIMITS * timeoutMs;
+      const limit = () => performance.now() + MAX_AGAIN_MS;
       const counted = (count: number) => {
         revoked += count;
       };
