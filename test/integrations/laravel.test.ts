@@ -181,7 +181,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
       { path: 'a.txt', seconds: -1 },
     );
     expect(errors).toEqual([
-      expect.stringContaining('Unknown option [ResponseContentDisposition]'),
+      expect.stringContaining('Postern: unknown option [ResponseContentDisposition]'),
       expect.stringContaining('filename: expected'),
       expect.stringContaining('filename: expected'),
       expect.stringContaining('expiration: expected a time in the future'),

@@ -3,8 +3,11 @@
 namespace Postern\Laravel;
 
 use Illuminate\Filesystem\FilesystemAdapter;
+use Illuminate\Http\Client\HttpClientException;
+use Illuminate\Http\Client\RequestException;
 use Illuminate\Support\Facades\Auth;
 use Illuminate\Support\Facades\Date;
+use Illuminate\Support\Facades\Log;
 use InvalidArgumentException;
 use League\Flysystem\FilesystemException;
 use League\Flysystem\WhitespacePathNormalizer;
@@ -17,23 +20,33 @@ class PosternAdapter extends FilesystemAdapter
         'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', ...Tokens::CACHE,
     ];
 
+    /** Until when `closed_if_down` does not ask again. */
+    private int $downUntil = 0;
+
     /** @param  array<string, mixed>  $config  of the disk */
     public function __construct(FilesystemAdapter $disk, array $config, private readonly Tokens $tokens)
     {
         parent::__construct($disk->getDriver(), $disk->getAdapter(), $config);
         $mount = $config['mount'] ?? '';
         throw_unless(preg_match('#^/([^/]+/)*$#D', $mount), InvalidArgumentException::class, "mount: expected a public prefix of Postern such as /download/, got [{$mount}]");
+        $permanent = $config['permanent'] ?? '/';
+        throw_unless(preg_match('~^(https?://[^/?#\s]+)?/([^/?#\s][^?#\s]*/)?$~D', $permanent), InvalidArgumentException::class, "permanent: expected the prefix of Route::redirectToFile(), such as /files/, got [{$permanent}]");
     }
 
     /**
-     * The URL without a token, for models that list their URL. It opens no file, and Postern's page says why.
+     * With `permanent`, the address of the route that checks each request. Otherwise the URL without a token, for models
+     * that list their URL: it opens no file, and Postern's page says why.
      *
      * @param  string  $path
      */
     public function url($path)
     {
         try {
-            return $this->tokens->address($this->publicPath($path));
+            $public = $this->publicPath($path);
+
+            return isset($this->config['permanent'])
+                ? $this->config['permanent'].Tokens::encode(substr($public, strlen($this->config['mount'])))
+                : $this->tokens->address($public);
         } catch (InvalidArgumentException|FilesystemException) {
             // nginx would decode "..%2F", and leave the mount.
             return $this->tokens->address($this->config['mount']).rawurlencode(preg_replace('#[/.]+#', '_', $path));
@@ -65,8 +78,54 @@ class PosternAdapter extends FilesystemAdapter
         // Rounded, because the application has read the clock a moment ago.
         $expiresIn = (int) round((float) $expiration->format('U.u') - (float) Date::now()->format('U.u'));
         throw_if($expiresIn < 1, InvalidArgumentException::class, "expiration: expected a time in the future, got {$expiration->format('c')}");
+        $closed = fn () => $this->tokens->address($this->publicPath($path));
+        if ($this->downUntil > time()) {
+            return $closed();
+        }
+        try {
+            return $this->link($path, $expiresIn, $options);
+        } catch (HttpClientException $error) {
+            throw_unless($this->config['closed_if_down'] ?? false, $error);
+            // While Postern hangs, a page with many links must wait for it only once.
+            if (! $error instanceof RequestException || $error->response->serverError()) {
+                $this->downUntil = time() + Tokens::TIMEOUT_SECONDS;
+            }
+            Log::error("Postern issued no token: {$error->getMessage()}");
 
+            return $closed();
+        }
+    }
+
+    /**
+     * A link with a token, also with `closed_if_down`.
+     *
+     * @param  array<string, mixed>  $options
+     *
+     * @throws HttpClientException  if Postern does not issue it
+     */
+    public function link(string $path, int $expiresIn, array $options = []): string
+    {
         return $this->tokens->url(['path' => $this->publicPath($path), ...$this->fields($options)], $expiresIn);
+    }
+
+    /** The file of this disk with this name below the mount. It changes nothing in the name. */
+    public function fileOf(string $name): ?string
+    {
+        $folder = ltrim(trim($this->config['prefix'] ?? '', '/').'/', '/');
+        $file = substr($name, strlen($folder));
+        try {
+            return $this->publicPath($file) === $this->config['mount'].$name ? $file : null;
+        } catch (InvalidArgumentException|FilesystemException) {
+            return null;
+        }
+    }
+
+    /** Whether Postern accepts this name to save a file. It counts as JavaScript does. */
+    public static function isFilename(string $name): bool
+    {
+        $units = preg_match('#^[^/\\\\\p{Cc}]+$#uD', $name) ? strlen(mb_convert_encoding($name, 'UTF-16BE', 'UTF-8')) / 2 : 0;
+
+        return $units >= 1 && $units <= 255;
     }
 
     /** The path that nginx and Postern see: of the same file that this disk reads. */
@@ -98,11 +157,10 @@ class PosternAdapter extends FilesystemAdapter
     {
         $fields = [...$this->config['options'] ?? [], ...$options];
         $unknown = implode(', ', array_diff(array_keys($fields), self::OPTIONS));
-        throw_if($unknown !== '', InvalidArgumentException::class, "Unknown option [{$unknown}]. Known: ".implode(', ', self::OPTIONS));
+        throw_if($unknown !== '', InvalidArgumentException::class, "Postern: unknown option [{$unknown}]. Known: ".implode(', ', self::OPTIONS));
         $name = $fields['filename'] ?? 'none';
-        // Postern rejects a token with another filename, and a user would see it first. It counts as JavaScript does.
-        $units = preg_match('#^[^/\\\\\p{Cc}]+$#uD', $name) ? strlen(mb_convert_encoding($name, 'UTF-16BE', 'UTF-8')) / 2 : 0;
-        throw_if($units < 1 || $units > 255, InvalidArgumentException::class, "filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
+        // Postern rejects a token with another filename, and a user would see it first.
+        throw_unless(self::isFilename($name), InvalidArgumentException::class, "filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
         $subject = $fields['subject'] ?? Auth::id();
         $fields['subject'] = $subject === null ? null : (string) $subject;
         $fields['site'] = $this->config['site'] ?? null;

@@ -2,16 +2,18 @@
 
 namespace Postern\Laravel;
 
+use Illuminate\Support\Facades\Route;
 use Illuminate\Support\ServiceProvider;
 use InvalidArgumentException;
 
-/** Registers the disk driver `postern`. */
+/** Registers the disk driver `postern`, and `Route::redirectToFile()`. */
 class PosternServiceProvider extends ServiceProvider
 {
     public function register(): void
     {
         $this->mergeConfigFrom(__DIR__.'/../config/postern.php', 'postern');
         $this->app->singleton(Tokens::class, fn ($app) => new Tokens($app['config']['postern']));
+        Route::macro('redirectToFile', [RedirectToFile::class, 'route']);
     }
 
     public function boot(): void

@@ -18,6 +18,8 @@ final class Tokens
     /** Options of links that stay equal. They are no fields of a token. */
     public const CACHE = ['cache_for', 'since'];
 
+    public const TIMEOUT_SECONDS = 5;
+
     /** A revocation reaches so many seconds into the future: the longest POSTERN_JWT_LEEWAY, and two roundings. */
     private const REVOKED_AHEAD = 62;
 
@@ -36,7 +38,7 @@ final class Tokens
     {
         return match ($this->config['tokens']) {
             'signed' => "{$this->address($grant['path'])}?token={$this->sign($grant, $expiresIn)}",
-            'issued' => $this->absolute($this->call('POST', '/tokens', [...Arr::except($grant, self::CACHE), 'expires_in' => $expiresIn])['url']),
+            'issued' => $this->absolute($this->call('POST', '/tokens', [...Arr::except($grant, self::CACHE), 'expires_in' => $expiresIn])['url'] ?? throw new ConnectionException("the response is not from Postern's API: use the address of POSTERN_API_LISTEN")),
             default => throw new InvalidArgumentException("postern.tokens: expected signed or issued, got [{$this->config['tokens']}]"),
         };
     }
@@ -44,7 +46,12 @@ final class Tokens
     /** The URL of a path without a token. */
     public function address(string $path): string
     {
-        return $this->absolute(implode('/', array_map(rawurlencode(...), explode('/', $path))));
+        return $this->absolute(self::encode($path));
+    }
+
+    public static function encode(string $path): string
+    {
+        return implode('/', array_map(rawurlencode(...), explode('/', $path)));
     }
 
     /** @return array{revoked: int, signed_before?: int} */
@@ -74,7 +81,7 @@ final class Tokens
         try {
             // A redirect, or a proxy of the environment, would get the key.
             $response = Http::baseUrl($this->config['api'])->withToken($this->config['api_key'])
-                ->withoutRedirecting()->withOptions(['proxy' => ''])->timeout(5)->send($method, $path, ['json' => $body]);
+                ->withoutRedirecting()->withOptions(['proxy' => ''])->timeout(self::TIMEOUT_SECONDS)->send($method, $path, ['json' => $body]);
         } catch (Throwable $error) {
             // Without the previous exception, whose trace contains the key.
             throw new ConnectionException($error->getMessage());

@@ -1,9 +1,11 @@
 <?php
 
 // urls.php <folder of the application> <calls>: prints the result of each call of a disk as JSON: `url`, or the message
-// of the exception, and whether its trace shows the API key. A call is {disk, method, arguments}, or for temporaryUrl() {disk, now, path (Base64), seconds, options}.
+// of the exception, whether its trace shows the API key, and how many lines were logged. A call is {disk, method,
+// arguments}, or for temporaryUrl() {disk, now, path (Base64), seconds, options}. `config` changes the disk `private`.
 
 use Illuminate\Support\Facades\Date;
+use Illuminate\Support\Facades\Log;
 use Illuminate\Support\Facades\Storage;
 
 [, $folder, $calls] = $argv;
@@ -36,7 +38,21 @@ function showsKey(?Throwable $error): bool
     return $found || ($error !== null && showsKey($error->getPrevious()));
 }
 
-echo json_encode(array_map(function (array $call) {
+config([
+    'logging.default' => 'none', 'logging.channels.none' => ['driver' => 'monolog', 'handler' => Monolog\Handler\NullHandler::class],
+]);
+$logged = 0;
+Log::listen(function ($entry) use (&$logged) {
+    // PHP 8.4 deprecates syntax of older libraries.
+    $logged += str_contains($entry->message, 'deprecated') ? 0 : 1;
+});
+
+echo json_encode(array_map(function (array $call) use (&$logged) {
+    $logged = 0;
+    if (isset($call['config'])) {
+        config(['filesystems.disks.private' => [...config('filesystems.disks.private'), ...$call['config']]]);
+        Storage::forgetDisk('private');
+    }
     try {
         Date::setTestNow(isset($call['now']) ? Date::createFromTimestamp($call['now']) : null);
         $disk = Storage::disk($call['disk'] ?? 'private');
@@ -47,7 +63,7 @@ echo json_encode(array_map(function (array $call) {
         $arguments = $call['arguments']
             ?? [base64_decode($call['path']), now()->addSeconds($call['seconds'] ?? 60), $options];
 
-        return ['url' => $disk->{$call['method'] ?? 'temporaryUrl'}(...$arguments)];
+        return ['url' => $disk->{$call['method'] ?? 'temporaryUrl'}(...$arguments), 'logged' => $logged];
     } catch (Throwable $error) {
         return ['error' => $error->getMessage(), 'showsKey' => showsKey($error)];
     }

@@ -18,6 +18,9 @@ Route::post('/documents', function (Request $request) {
     return redirect("/#document-{$document->id}");
 });
 
+// Permanent addresses, such as /files/ada/report.pdf. Each click is checked.
+Route::redirectToFile('/files/', fn ($user, $name) => Document::where('owner', $user?->id)->where('file', $name)->exists());
+
 // Checks the right to the file at each click. The link on the page works for everyone who has it.
 Route::get('/documents/{id}', function (Request $request, int $id) {
     $document = Document::where('owner', Auth::id())->findOrFail($id);

@@ -1,0 +1,81 @@
+<?php
+
+namespace Postern\Laravel;
+
+use Closure;
+use Illuminate\Auth\Access\AuthorizationException;
+use Illuminate\Database\RecordsNotFoundException;
+use Illuminate\Http\Client\HttpClientException;
+use Illuminate\Http\Request;
+use Illuminate\Support\Facades\Log;
+use Illuminate\Support\Facades\Route;
+use Illuminate\Support\Facades\Storage;
+use Symfony\Component\HttpFoundation\Response;
+use Symfony\Component\HttpKernel\Exception\NotFoundHttpException;
+use TypeError;
+
+/** A route that checks the user at each click, and redirects to a fresh link. It is its own middleware. */
+final class RedirectToFile
+{
+    /**
+     * `Route::redirectToFile('/files/', fn (?User $user, string $name): bool => …)`
+     *
+     * @param  callable(?\Illuminate\Contracts\Auth\Authenticatable, string): bool  $mayRead
+     * @param  ?string  $disk  default: the default disk
+     * @param  ?string  $login  URL of the login page; default: the route `login`
+     * @param  ?callable(string): string  $filename  the name to save
+     * @param  mixed  ...$fields  of the token, such as `max_uses: 1`
+     */
+    public static function route(
+        string $prefix, callable $mayRead, ?string $disk = null, ?string $login = null, bool $download = false, ?callable $filename = null, int $expiresIn = 600, mixed ...$fields,
+    ): \Illuminate\Routing\Route {
+        $fields += $download ? ['disposition' => 'attachment'] : [];
+
+        return Route::any(rtrim($prefix, '/').'/{name}', static function (Request $request, string $name) use ($mayRead, $disk, $login, $filename, $expiresIn, $fields) {
+            abort_unless(in_array($request->getRealMethod(), ['GET', 'HEAD'], true), 405, '', ['Allow' => 'GET, HEAD']);
+            $files = Storage::disk($disk);
+            // Laravel drops a slash at the end. A rule that allows a/../b must not open b.
+            $file = str_ends_with($request->getPathInfo(), '/') ? null : $files->fileOf($name);
+            abort_if($file === null, 404);
+            if (! self::isAllowed($mayRead, $request, $name)) {
+                $login ??= Route::has('login') ? route('login') : null;
+                abort_if($request->user() !== null || $login === null, 404);
+
+                return redirect()->guest($login);
+            }
+            if ($filename !== null) {
+                $text = $filename($name);
+                $fields += PosternAdapter::isFilename($text) ? ['filename' => $text] : ['disposition' => 'attachment'];
+            }
+            try {
+                return redirect()->away($files->link($file, $expiresIn, $fields), 303);
+            } catch (HttpClientException $error) {
+                abort_if(collect(($error->response ?? null)?->json('errors'))->contains('pointer', '#/path'), 404);
+                Log::error("Postern issued no token: {$error->getMessage()}");
+
+                return response('The file is not available.', 503, ['Retry-After' => '5']);
+            }
+        })->where('name', '.*')->middleware(self::class);
+    }
+
+    /** Everyone who has the link can open the file, so no cache and no other site may get it. Pages for errors have these headers, too. */
+    public function handle(Request $request, Closure $next): Response
+    {
+        $response = $next($request);
+        $response->headers->add(['Cache-Control' => 'no-store', 'Referrer-Policy' => 'no-referrer']);
+
+        return $response;
+    }
+
+    private static function isAllowed(callable $mayRead, Request $request, string $name): bool
+    {
+        try {
+            $may = $mayRead($request->user(), $name);
+        } catch (AuthorizationException|NotFoundHttpException|RecordsNotFoundException) {
+            return false;
+        }
+
+        // An object that was not meant as an answer must not open a file.
+        return is_bool($may) ? $may : throw new TypeError('mayRead: expected true or false, got '.get_debug_type($may));
+    }
+}
