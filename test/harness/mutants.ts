@@ -61,7 +61,7 @@ const MUTANTS: readonly Mutant[] = [
   // Uses, PINs and confirmation.
   ['const mayResume = known.some(', 'const mayResume = !known.some('],
   ['admits && known.length < (uses.max ?? Number.POSITIVE_INFINITY)', 'admits'],
-  ['(admits || now < resumableUntil(uses, one))', 'true'],
+  ['(admits || at < resumableUntil(uses, one))', 'true'],
   [
     'return !uses.cookieOnly && address !== undefined && address === known.address;',
     'return address === known.address;',
