@@ -1,30 +1,35 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { startNginx } from '../test/harness/nginx.ts';
+import { temporaryFolder } from '../test/harness/paths.ts';
 import { startService } from '../test/harness/service.ts';
-import { cpuSeconds } from '../test/harness/usage.ts';
+import { cpuSeconds, peakBytes } from '../test/harness/usage.ts';
 
-/** A file of 200 MB, downloaded so often in each round. */
-const [SIZE, TIMES, ROUNDS] = [200_000_000, 10, Number(process.env.ROUNDS ?? 5)];
+/** A file of 1 GB, downloaded so often in each round. */
+const [SIZE, TIMES, ROUNDS] = [1_000_000_000, 2, Number(process.env.ROUNDS ?? 5)];
 
-/** The slices that are compared: `SLICES=1m,2m,4m`. Default: as in slices.conf. */
-const SLICES = (process.env.SLICES ?? '').split(',');
+/**
+ * The ways that are compared, each with other values of directives of slices.conf: `WAYS='slice 4m,slice 2m;proxy_buffers 2 64k'`.
+ * Default: as in slices.conf.
+ */
+const WAYS = (process.env.WAYS ?? '').split(',');
 
 const KEY = 'a-benchmark-of-slices';
 
 /** One site for each way: without slices, and with each of the sizes. */
-async function startSite(gatePort: number, slice: string | undefined) {
+async function startSite(gatePort: number, way: string | undefined) {
   return startNginx({
     config: ({ port, dir }) => {
-      writeFileSync(join(dir, 'big.bin'), Buffer.alloc(SIZE));
       const snippet = join(dir, 'postern', 'slices.conf');
-      const text = readFileSync(snippet, 'utf8');
-      if (slice) writeFileSync(snippet, text.replace(/^slice \w+;/m, `slice ${slice};`));
+      for (const line of (way ?? '').split(';').filter(Boolean)) {
+        const directive = new RegExp(`(?<=^|; )${line.split(' ')[0]} [^;\\n]+;`, 'm');
+        writeFileSync(snippet, readFileSync(snippet, 'utf8').replace(directive, `${line};`));
+      }
       const locations = `
         include postern/auth-request.conf;
         location ^~ /download/ { include postern/protect.conf; }
-        location ^~ /protected/ { include postern/internal.conf; alias ${dir}/; }`;
+        location ^~ /protected/ { include postern/internal.conf; alias ${folder}/; }`;
       const outer = `
         location ^~ /download/ {
           include postern/slices.conf; proxy_pass http://unix:${dir}/inner.sock;
@@ -35,7 +40,7 @@ async function startSite(gatePort: number, slice: string | undefined) {
         upstream postern { server 127.0.0.1:${gatePort}; keepalive 16; }
         server {
           listen 127.0.0.1:${port}; server_name files.example;
-          ${slice === undefined ? locations : outer}
+          ${way === undefined ? locations : outer}
         }
         server {
           listen unix:${dir}/inner.sock; server_name files.example;
@@ -59,6 +64,9 @@ async function download(url: string): Promise<void> {
   if (bytes !== SIZE) throw new Error(`a download ended after ${bytes} bytes`);
 }
 
+const folder = await temporaryFolder();
+writeFileSync(join(folder, 'big.bin'), '');
+truncateSync(join(folder, 'big.bin'), SIZE);
 const service = await startService({
   env: {
     POSTERN_MOUNTS: '/download/=/protected/',
@@ -66,8 +74,8 @@ const service = await startService({
     POSTERN_MAX_EXPIRES_IN: '86400',
   },
 });
-const ways = [undefined, ...SLICES];
-const sites = await Promise.all(ways.map((slice) => startSite(service.gatePort, slice)));
+const ways = [undefined, ...WAYS];
+const sites = await Promise.all(ways.map((way) => startSite(service.gatePort, way)));
 try {
   const issued = await fetch(`http://127.0.0.1:${service.apiPort}/tokens`, {
     method: 'POST',
@@ -75,6 +83,7 @@ try {
     body: JSON.stringify({ path: '/download/big.bin', expires_in: 3600 }),
   });
   const { url } = (await issued.json()) as { url: string };
+  const idle = sites.map((site) => peakBytes(site.pid));
   const costs: number[][] = sites.map(() => []);
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [i, site] of sites.entries()) {
@@ -86,11 +95,16 @@ try {
   const median = (values: readonly number[]) =>
     [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
   const plain = median(costs[0] ?? []);
-  console.log('| way | nginx CPU seconds for each GB | ÷ without slices |\n|---|--:|--:|');
-  for (const [i, slice] of ways.entries()) {
+  console.log(
+    '| way | nginx CPU seconds for each GB | ÷ without slices | MB for each GB |\n|---|--:|--:|--:|',
+  );
+  for (const [i, way] of ways.entries()) {
     const cost = median(costs[i] ?? []);
-    const title = slice === undefined ? 'without slices' : `slices ${slice}`;
-    console.log(`| ${title} | ${cost.toFixed(2)} | ${(cost / plain).toFixed(1)} |`);
+    const megabytes = ((peakBytes(sites[i]?.pid ?? 0) - (idle[i] ?? 0)) / SIZE) * 1000;
+    const title = way === undefined ? 'without slices' : `slices ${way}`;
+    console.log(
+      `| ${title} | ${cost.toFixed(2)} | ${(cost / plain).toFixed(1)} | ${megabytes.toFixed(1)} |`,
+    );
   }
 } finally {
   await Promise.all([...sites.map((site) => site.stop()), service.stop()]);

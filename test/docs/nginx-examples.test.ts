@@ -36,7 +36,7 @@ async function diagnosed(example: string): Promise<string[]> {
       // nginx looks names up, and creates the folders of caches and sockets.
       .replaceAll('s3.eu-central-1.amazonaws.com', '127.0.0.1')
       .replace(
-        /\/(?:var\/(?:log|cache)\/nginx|run\/nginx-objects|run(?=\/postern-decisions))\//g,
+        /\/(?:var\/(?:log|cache)\/nginx|run\/nginx-(?:objects|slices)|run(?=\/postern-decisions))\//g,
         `${dir}/`,
       );
     // Tests give nginx a second log, whose format the doctor would report.
@@ -157,7 +157,7 @@ const recipes = RECIPES.flatMap((page) =>
 );
 
 /** Whole configurations, which no page shows. */
-const FILES = ['sso.conf', 'object-cache.conf'].map((name) => ({
+const FILES = ['sso.conf', 'object-cache.conf', 'slices.conf'].map((name) => ({
   heading: name,
   text: textOf(`nginx/examples/${name}`),
 }));

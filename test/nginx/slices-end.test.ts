@@ -55,7 +55,7 @@ describe('slices: a revocation ends a running download after at most one more sl
     for (const [i, { protocol, received, end, url }] of running.entries()) {
       expect([protocol, await end]).toEqual([protocol, 'error']);
       // The slice that was running, and what nginx and the system hold.
-      expect(received() - (had[i] ?? 0)).toBeLessThan(8 * MiB);
+      expect(received() - (had[i] ?? 0)).toBeLessThan(9 * MiB);
       const rest = await site.ask('GET', url, { Range: `bytes=${received()}-` });
       expect(rest.status).toBe(401);
     }
