@@ -36,6 +36,14 @@ const CODES = new Set([
   ...'TRYAGAIN NOPROTO EXECABORT UNKILLABLE BUSYGROUP NOGROUP'.split(' '),
 ]);
 
+/** Commands of scripts, whose refusal Redis reports as a failure of EVAL. */
+const SCRIPTED = new Set(
+  (
+    'del exists get hdel hget hmget hset pexpire pttl rename set time xack xadd xclaim xdel xgroup xinfo xpending ' +
+    'xrange xreadgroup xtrim zadd zcount zrange zrank zrem zremrangebyrank zscore'
+  ).split(' '),
+);
+
 interface ReplyError extends Error {
   readonly command?: { readonly name: string };
 }
@@ -63,8 +71,10 @@ export function failureOf(error: Error): StoreUnavailable {
     );
   }
   const code = codeOf(error);
-  const command = error.command?.name.toUpperCase() ?? 'a command';
-  return failure(`${MEANINGS[code] ?? 'Redis answers with an error'} (${code} to ${command})`);
+  const [, refused = ''] = (code === 'NOPERM' && /'(\w+)'/.exec(error.message)) || [];
+  const name = SCRIPTED.has(refused) ? refused : error.command?.name;
+  const to = name?.toUpperCase() ?? 'a command';
+  return failure(`${MEANINGS[code] ?? 'Redis answers with an error'} (${code} to ${to})`);
 }
 
 /** @param cause only for the log */
@@ -82,6 +92,9 @@ export const unexpected = () => failure(UNEXPECTED);
 
 /** Whether a reply may belong to another command. All later replies on its connection may, too. */
 export const isOutOfStep = ({ message }: Error) => message === UNEXPECTED;
+
+/** Whether another attempt fails, too, until an operator changes Redis. */
+export const isRefusal = ({ message }: Error) => /\((?:NOPERM|WRONGTYPE) to /.test(message);
 
 const NO_CONNECTION = 'there is no connection, see the line before';
 

@@ -1,4 +1,4 @@
-import type { StoreUnavailable } from '../../token/store.ts';
+import { StoreUnavailable, Unacknowledged } from '../../token/store.ts';
 import {
   type RedisStoreOptions,
   type Reply,
@@ -7,6 +7,7 @@ import {
 } from '../connection/connection.ts';
 import { codeOf, isOutOfStep, NO_MASTER } from '../connection/failure.ts';
 import { connect } from '../connection/server.ts';
+import { checkedUrl, shownHosts } from '../connection/url.ts';
 import { createStoreHealth } from './readiness.ts';
 import { createKeys } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
@@ -45,10 +46,14 @@ export function openCommands(options: RedisStoreOptions) {
     health.assertAccepted();
   }
 
-  /** Every failure of Redis is a `StoreUnavailable`. */
+  const at = ` (at ${shownHosts(checkedUrl(options.url))})`;
+
+  /** Every failure of Redis is a `StoreUnavailable`, whose text for the log has the servers of POSTERN_STORE. */
   function failed(error: Error): StoreUnavailable {
     if (isOutOfStep(error)) connection.reconnect();
-    return connection.failureOf(error);
+    const why = connection.failureOf(error);
+    if (why instanceof Unacknowledged || why.message.endsWith(at)) return why;
+    return new StoreUnavailable(why.message + at, why);
   }
 
   async function reply<T>(command: () => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { together } from '../../coalesce.ts';
 import { nextTurn } from '../../pieces.ts';
 import { type Grant, keptMs, latestEndOf } from '../../token/grant.ts';
 import { type Entry, type Store, StoreUnavailable, Unacknowledged } from '../../token/store.ts';
-import { unexpected } from '../connection/failure.ts';
+import { isRefusal, unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
 import {
@@ -70,7 +70,7 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
       return results.map((result) => {
         if (result === 1) return undefined;
         if (!(result instanceof Error)) return unexpected();
-        return connection.failureOf(Object.assign(result, { command: { name: 'eval' } }));
+        return failed(Object.assign(result, { command: { name: 'eval' } }));
       });
     },
     MAX_BYTES,
@@ -263,7 +263,8 @@ export function createRevocations({
           const { message, shown } = error as StoreUnavailable;
           if (error instanceof Unacknowledged || until === 0) throw error;
           // Another error, because requests can share one.
-          if (performance.now() > until) throw new StoreUnavailable(message, { shown, revoked });
+          if (isRefusal(error as Error) || performance.now() > until)
+            throw new StoreUnavailable(message, { shown, revoked });
           await sleep(AGAIN_MS);
         }
       }

@@ -62,6 +62,14 @@ export function createReads(
   );
 
   async function find(id: string, how?: 'timed' | Signed): Promise<Found> {
+    try {
+      return await findIn(id, how);
+    } catch (error) {
+      throw failed(error as Error);
+    }
+  }
+
+  async function findIn(id: string, how?: 'timed' | Signed): Promise<Found> {
     if (typeof how === 'object') {
       const [record, before] = await readSigned({ id, signed: how });
       return ofSubject(foundOf(record), before, how);

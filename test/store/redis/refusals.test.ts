@@ -127,20 +127,35 @@ test('Redis errors: a permission that a script lacks, and a script of another pr
   const { store } = storeAt(await withUser('~* +@all -zadd -hset'));
   const isUsed = () => store.find(newId()).then(Boolean, () => false);
   await waitFor(isUsed, { what: 'the connection' });
-  const permission = expect.stringContaining('lacks a permission (NOPERM to EVAL)');
-  await expect(issueTo(store)).rejects.toMatchObject({ shown: permission });
+  const lacking = (command: string) => ({
+    shown: expect.stringContaining(`lacks a permission (NOPERM to ${command})`),
+    message: expect.stringMatching(` \\(at 127\\.0\\.0\\.1:${shared.port}\\)$`),
+  });
+  await expect(issueTo(store)).rejects.toMatchObject(lacking('ZADD'));
   const own = storeAt(shared.url).store;
   await answers(own);
   const id = await issueTo(own, { uses: { max: 1, resumeFor: 60 } });
-  await expect(store.redeem(id, from('192.0.2.1'), true)).rejects.toMatchObject({
-    shown: permission,
-  });
+  const redeemed = store.redeem(id, from('192.0.2.1'), true);
+  await expect(redeemed).rejects.toMatchObject(lacking('HSET'));
 
   await tell(shared, 'CONFIG SET busy-reply-threshold 1');
   const busy = tell(shared, 'EVAL "while true do end" 0');
   await waitFor(async () => (await whyOf(own)).includes('SCRIPT KILL'), { what: 'BUSY' });
   await tell(shared, 'SCRIPT KILL');
   await busy;
+});
+
+test('Redis errors: a revocation of many that lacks a permission fails without a repetition', async () => {
+  const { store } = storeAt(await withUser('~* +@all -zrem'));
+  await waitFor(() => store.find(newId()).then(Boolean, () => false), { what: 'the connection' });
+  await issueTo(store, { client: 'other', subject: 'u' });
+  await tell(shared, 'CONFIG RESETSTAT');
+  const revoking = store.revokeAll('other', { subject: 'u' });
+  await expect(revoking).rejects.toMatchObject({
+    shown: expect.stringContaining('(NOPERM to ZREM)'),
+    revoked: 1,
+  });
+  expect(await tell(shared, 'INFO commandstats')).toMatch(/cmdstat_zrem:.*rejected_calls=1,/);
 });
 
 test.each([0, 1])(

@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, onTestFinished, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import type { StoreAccess } from '../../../service/store/connection/url.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
@@ -8,7 +8,9 @@ import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { issueTo, newId } from '../../support/store/grants.ts';
 import { answers, storeAt, tell, whyOf } from '../../support/store/open-redis.ts';
+import { startProxy } from '../../support/store/proxies.ts';
 
 const NAME = 'redis.example';
 
@@ -99,4 +101,32 @@ test('TLS: Postern uses it for the nodes of a cluster', async () => {
     const isNamed = async () => /TLS to Redis fails/.test(await whyOf(store));
     await waitFor(isNamed, { what: 'the reason' });
   }
+});
+
+// Without TLS, the reply to the next command would follow, which may be the record of another token.
+test('TLS: after a proxy lost a reply, no look-up gets the reply to another one', async () => {
+  let [isLosing, lost] = [false, 0];
+  const proxy = await startProxy(
+    () => server.tlsPort,
+    (one, other) => {
+      one.pipe(other);
+      other.on('data', (data) => {
+        if (!isLosing) return void one.write(data);
+        isLosing = false;
+        lost += 1;
+      });
+    },
+  );
+  onTestFinished(proxy.close);
+  const store = opened(`rediss://127.0.0.1:${proxy.port}`, tls);
+  await answers(store);
+  const id = await issueTo(store);
+  isLosing = true;
+  // No token has this ID.
+  const unknown = store.find(newId()).catch(() => ({ grant: undefined }));
+  await waitFor(() => lost === 1, { what: 'the loss' });
+  store.find(id).catch(() => {});
+  expect((await unknown).grant).toBeUndefined();
+  await answers(store);
+  expect((await store.find(id)).grant).toBeDefined();
 });
