@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT = [
-  'test/{api,client,config,decide,delivery,gate,jwt,metrics,pages,s3,site,store,token,webhooks}/*.test.ts',
+  'test/{api,client,config,decide,delivery,gate,jwt,metrics,pages,paths,s3,store,token,webhooks}/*.test.ts',
   ...['test/pieces.test.ts', 'test/process/coalesce.test.ts'],
 ];
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { LOOPBACK } from '../address.ts';
 import { PAGE_FOLDER, readPageFolder } from '../pages/folder.ts';
-import { LOOPBACK } from '../site/address.ts';
 import { EVENT_TYPES } from '../webhooks/event.ts';
 import { apiKeyList, issuerList } from './clients.ts';
 import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
+import { isWithin } from '../address.ts';
 import { coalesce } from '../coalesce.ts';
 import { inPieces } from '../pieces.ts';
 import { perMinute } from '../rate-limit.ts';
-import { isWithin } from '../site/address.ts';
 import {
   type AddedDelivery,
   addDelivery,

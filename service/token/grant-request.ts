@@ -1,6 +1,6 @@
-import { addressRangeError } from '../site/address.ts';
-import { isServed, type Mount, type Mounts, mountId } from '../site/mount.ts';
-import { encodePath, MAX_COOKIE_PATH_LENGTH, pathError, prefixError } from '../site/path.ts';
+import { addressRangeError } from '../address.ts';
+import { isServed, type Mount, type Mounts, mountId } from '../paths/mount.ts';
+import { encodePath, MAX_COOKIE_PATH_LENGTH, pathError, prefixError } from '../paths/path.ts';
 import { type Client, mayIssueFor, type Scope } from './client.ts';
 import { type Grant, isFolder, keptFieldsOf, type Uses } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';

@@ -1,6 +1,6 @@
+import type { Mount, Mounts } from '../paths/mount.ts';
+import { encodePath, encodingHint } from '../paths/path.ts';
 import { inPieces } from '../pieces.ts';
-import type { Mount, Mounts } from '../site/mount.ts';
-import { encodePath, encodingHint } from '../site/path.ts';
 import type { Client } from './client.ts';
 import { type Grant, isFolder, latestEndOf } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';

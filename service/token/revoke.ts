@@ -1,4 +1,4 @@
-import type { Mounts } from '../site/mount.ts';
+import type { Mounts } from '../paths/mount.ts';
 import type { Client } from './client.ts';
 import { type Grant, MAX_CLOCK_SKEW_MS, MAX_LEEWAY_MS, rememberedUntil } from './grant.ts';
 import { checkReach, maxError } from './grant-request.ts';

@@ -3,7 +3,7 @@ import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { isWithin } from '../site/address.ts';
+import { isWithin } from '../address.ts';
 import type { Event } from './event.ts';
 
 /** Maximum number of simultaneous requests and connections of an instance. */

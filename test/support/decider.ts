@@ -5,7 +5,7 @@ import type {
   Decision,
   GateRequest,
 } from '../../service/decide/decision.ts';
-import { createMounts, type Mount } from '../../service/site/mount.ts';
+import { createMounts, type Mount } from '../../service/paths/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Client } from '../../service/token/client.ts';
 import type { GrantRequest } from '../../service/token/grant-fields.ts';

@@ -1,6 +1,6 @@
 // Which client may revoke which tokens: ../store/contract.ts and ../api/list-and-revoke.test.ts.
 import { describe, expect, test, vi } from 'vitest';
-import { createMounts } from '../../service/site/mount.ts';
+import { createMounts } from '../../service/paths/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Client } from '../../service/token/client.ts';
 import type { Grant } from '../../service/token/grant.ts';

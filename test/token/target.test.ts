@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { stateOf } from '../../service/api/schema.ts';
-import { createMounts, type Mount } from '../../service/site/mount.ts';
+import { createMounts, type Mount } from '../../service/paths/mount.ts';
 import type { Client } from '../../service/token/client.ts';
 import { checkTarget } from '../../service/token/grant-request.ts';
 import { FieldErrors } from '../../service/token/request-error.ts';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { version as currentVersion } from '../../../common/package.ts';
-import type { Mount } from '../../../service/site/mount.ts';
+import type { Mount } from '../../../service/paths/mount.ts';
 import type { Location } from '../context.ts';
 import { mountsOf, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { isBefore } from '../version.ts';
