@@ -9,6 +9,7 @@ import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { API_VARIABLES, CONFIG_VARIABLE } from './config/settings.ts';
 import { createCollector } from './delivery/collect.ts';
+import { createEvents } from './events/queue.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import type { FetchedKeys } from './jwt/keys.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
@@ -21,7 +22,6 @@ import { createCurrent, type Opened, watchFiles } from './reload.ts';
 import { createSign } from './s3/sign.ts';
 import { createStores, openEventStore } from './store/open.ts';
 import { hashSecret } from './token/client.ts';
-import { createEvents } from './webhooks/webhooks.ts';
 
 const STANDARD_OUTPUT = 1;
 

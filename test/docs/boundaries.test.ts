@@ -18,13 +18,13 @@ service/token/: service/paths/ service/address.ts service/pieces.ts node:crypto
   A token depends on no framework, store or clock.
 service/decide/: service/paths/ service/address.ts service/token/
   A decision depends on no framework, store or clock.
-service/store/: service/token/ service/webhooks/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
+service/store/: service/token/ service/events/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
   The store keeps grants. It uses neither HTTP nor the configuration.
 service/jwt/: service/paths/ service/token/ service/field-schemas.ts jose zod node:
   JWTs are verified and signed without HTTP and without the store.
 service/s3/: service/paths/ node:crypto
   A signature depends only on the request and the time. A mount gets the function as an argument.
-service/webhooks/: service/address.ts service/token/ service/coalesce.ts service/rate-limit.ts pino node:
+service/events/: service/address.ts service/token/ service/coalesce.ts service/rate-limit.ts pino node:
   Events get their store and their metrics as arguments.
 service/metrics/: service/token/ service/decide/ prom-client
   Only metrics have labels. They wrap other functions to measure them.
@@ -32,17 +32,17 @@ service/pages/folder.ts: service/pages/texts.ts zod node:
   The files of an operator's folder become texts and pages. They know no setting.
 service/process/inherited.ts: service/address.ts node:
   Sockets that a supervisor opened are compared with values, not with settings.
-service/config/: service/s3/ service/process/inherited.ts service/paths/ service/address.ts service/token/ service/webhooks/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
+service/config/: service/s3/ service/process/inherited.ts service/paths/ service/address.ts service/token/ service/events/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
   The configuration is only read and checked. It starts no server and no connection.
-service/gate/: service/paths/ service/token/ service/decide/ service/webhooks/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
+service/gate/: service/paths/ service/token/ service/decide/ service/events/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
   The gate gets the decision as an argument. It imports neither a store nor the API.
 service/pages/: service/rate-limit.ts hono node:crypto node:http
   A page is made from a code, a name and a time. It knows no decision.
 service/pages/browser/: service/pages/texts.ts client-zip
   The script of a list runs in the browser. Of texts.ts it has only the types.
-service/api/: service/token/ service/webhooks/event.ts service/problem.ts service/field-schemas.ts service/rate-limit.ts service/pieces.ts hono zod pino node:
+service/api/: service/token/ service/events/event.ts service/problem.ts service/field-schemas.ts service/rate-limit.ts service/pieces.ts hono zod pino node:
   The API gets its functions as arguments. It imports neither a store nor the gate.
-service/delivery/: service/address.ts service/token/ service/webhooks/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino
+service/delivery/: service/address.ts service/token/ service/events/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino
   Lines of nginx are collected without sockets. They change counters, not decisions.
 service/store/connection/url.ts: node:net
   The syntax of a store URL, which the configuration checks and the store uses.
