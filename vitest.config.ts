@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT = [
-  'test/{api,client,config,decide,delivery,events,gate,jwt,metrics,pages,paths,s3,store,token}/*.test.ts',
+  'test/{api,client,config,decide,delivery,events,gate,issue,jwt,metrics,pages,paths,s3,store,token}/*.test.ts',
   ...['test/pieces.test.ts', 'test/process/coalesce.test.ts'],
 ];
 

@@ -14,19 +14,21 @@ service/paths/:
   Paths and mounts depend on no token.
 service/address.ts: node:net
   IP addresses and where servers listen, for any part.
-service/token/: service/paths/ service/address.ts service/pieces.ts node:crypto
+service/issue/: service/token/ service/paths/ service/address.ts service/pieces.ts zod
+  A request for a token is checked without HTTP. It gets the store and the clock as arguments.
+service/token/: service/paths/ service/address.ts node:crypto
   A token depends on no framework, store or clock.
 service/decide/: service/paths/ service/address.ts service/token/
   A decision depends on no framework, store or clock.
 service/store/: service/token/ service/events/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
   The store keeps grants. It uses neither HTTP nor the configuration.
-service/jwt/: service/paths/ service/token/ service/field-schemas.ts jose zod node:
+service/jwt/: service/paths/ service/token/ service/issue/ jose zod node:
   JWTs are verified and signed without HTTP and without the store.
 service/s3/: service/paths/ node:crypto
   A signature depends only on the request and the time. A mount gets the function as an argument.
 service/events/: service/address.ts service/token/ service/coalesce.ts service/rate-limit.ts pino node:
   Events get their store and their metrics as arguments.
-service/metrics/: service/token/ service/decide/ prom-client
+service/metrics/: service/issue/ service/token/ service/decide/ prom-client
   Only metrics have labels. They wrap other functions to measure them.
 service/pages/folder.ts: service/pages/texts.ts zod node:
   The files of an operator's folder become texts and pages. They know no setting.
@@ -40,7 +42,7 @@ service/pages/: service/rate-limit.ts hono node:crypto node:http
   A page is made from a code, a name and a time. It knows no decision.
 service/pages/browser/: service/pages/texts.ts client-zip
   The script of a list runs in the browser. Of texts.ts it has only the types.
-service/api/: service/token/ service/events/event.ts service/problem.ts service/field-schemas.ts service/rate-limit.ts service/pieces.ts hono zod pino node:
+service/api/: service/token/ service/events/event.ts service/problem.ts service/issue/ service/rate-limit.ts service/pieces.ts hono zod pino node:
   The API gets its functions as arguments. It imports neither a store nor the gate.
 service/delivery/: service/address.ts service/token/ service/events/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino
   Lines of nginx are collected without sockets. They change counters, not decisions.
@@ -52,8 +54,6 @@ service/rate-limit.ts:
   It counts calls in a second, for any part.
 service/pieces.ts:
   It divides long work, for any part.
-service/field-schemas.ts: service/token/ zod
-  The schemas of the grant fields, for requests and claims.
 service/: service/ pino @hono/node-server node:
   main.ts connects the parts. The service runs without cli/, doctor/, dev/ and test/.
 cli/: common/ doctor/ service/config/ service/paths/ service/address.ts service/token/ service/jwt/ service/s3/ service/main.ts commander jose node:
