@@ -151,13 +151,22 @@ test.concurrent.for(rowsOf('leaks.conf'))(
     }
     // The other fixes say what to find out, so nobody can make them as printed.
     if (!findings.every(({ fix }) => PRINTED.test(fix))) return;
-    await repair(site, findings);
+    // A URL is closed, and the next run names another one, until it is green.
+    const proofs = new Set<string>();
+    let rest = findings;
+    for (let round = 0; round < 4 && rest.length > 0; round += 1) {
+      await repair(site, rest);
+      for (const { proof } of rest) if (proof) proofs.add(proof);
+      rest = (await diagnosed(await dumpOf(site), KNOWN)).filter(
+        ({ verdict }) => verdict !== 'advice',
+      );
+      expect(rest.filter(({ proof = '' }) => proofs.has(proof))).toEqual([]);
+    }
     if (row.target === '-' && row.live !== '') expect(await firstFailed(site)).toBe(undefined);
     if (row.target !== '-') expect(await leaks(), findings[0]?.fix).toBe(false);
     // The fix does not close the site.
     expect(await isServed({ target: '+/download/a.txt', headers: {} }, site)).toBe(true);
-    const { ok: isClean, text: rest } = await diagnoseText(await dumpOf(site), '-', KNOWN);
-    expect(isClean, rest).toBe(true);
+    expect(rest).toEqual([]);
   },
 );
 
@@ -181,7 +190,9 @@ async function accept({ file, line }: Finding): Promise<void> {
 
 /** Makes the changes that the fixes print, from the last line to the first, because a change moves the lines below it. */
 async function repair({ nginx }: Doctored, findings: readonly Finding[]): Promise<void> {
-  for (const one of findings.toSorted((a, b) => b.line - a.line)) await apply(one);
+  // Two findings can have the same fix.
+  const fixes = new Map(findings.map((one) => [`${one.file}:${one.line} ${one.fix}`, one]));
+  for (const one of [...fixes.values()].toSorted((a, b) => b.line - a.line)) await apply(one);
   await nginx.reload().catch((error) => expect.fail(`${findings[0]?.fix}\n${error.message}`));
 }
 

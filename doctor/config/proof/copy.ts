@@ -67,7 +67,7 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
 
   /** A word of a directive, in which the doctor chooses what it cannot know. */
   function variable(word: string, at: Directive): string {
-    return word.replace(/\$(?:\{(\w+)\}|(\d|\w+))/g, (all, inBraces, plain) => {
+    return word.replace(/\$(?:\{(\w+)\}|(\d|\w+))/g, (all, inBraces, plain, start: number) => {
       const name = (inBraces ?? plain).toLowerCase();
       if (name === 'scheme') return `\${doctor_scheme}`;
       if (name === 'https') return `\${doctor_https}`;
@@ -76,7 +76,9 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
       if (defined.has(name) || KNOWN_VARIABLES.test(name)) return all;
       if (isAnswer && ours.has(at.file)) return all;
       unknown.add(name);
-      return `\${http_doctor_v_${name}}`;
+      // Braces only where nginx needs them: the condition of an `if` cannot have any.
+      const renamed = `http_doctor_v_${name}`;
+      return /^\w/.test(word.slice(start + all.length)) ? `\${${renamed}}` : `$${renamed}`;
     });
   }
 
@@ -86,6 +88,7 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
 
   function instrument(context: Context): void {
     put(`add_header Doctor "${blocks.push(context) - 1}" always;`);
+    put('add_header Doctor-Uri $uri always;');
     put('add_header Doctor-File $request_filename always;');
     put('add_header Doctor-Root $document_root always;');
   }

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
@@ -20,6 +21,8 @@ export interface Leak {
   readonly file: Marked;
   /** The path of the URL. */
   readonly target: string;
+  /** The URI with which nginx selected the block, after `rewrite` and decoded. */
+  readonly uri: string;
   /** It is a proof, or depends on what only another program knows. */
   readonly isProof: boolean;
   readonly because?: string;
@@ -68,6 +71,7 @@ export async function askServers(
     const chain = chainOf(server, http);
     const lines = chain.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
     const files = mirror.marked.filter(({ folder }) => folder === index);
+    const others = mirror.others.filter(({ folder }) => folder === index);
     const main = [files.find(({ isReal }) => isReal), files.find(({ isReal }) => !isReal)].flatMap(
       (one) => one ?? [],
     );
@@ -84,7 +88,8 @@ export async function askServers(
         chain
           .flatMap((one) => one.nested)
           .flatMap((one) => one.own('alias'))
-          .flatMap(({ args: [text = ''] }) => absolutesOf(text.replace(/\$.*/s, ''), [prefix])),
+          .flatMap(({ args: [text = ''] }) => absolutesOf(text.replace(/\$.*/s, ''), [prefix]))
+          .map((one) => posix.normalize(one)),
       ),
     ];
     const folder = folders[index]?.path ?? '/';
@@ -136,18 +141,19 @@ export async function askServers(
         for (const [at, reply] of replies.entries())
           take(reply, asks[at] as Ask, targets[at] ?? '', base, variation, isOk);
         replies.forEach((reply, at) => {
-          const file = /^Doctor-File: (.*)\r$/m.exec(reply.head)?.[1] ?? '';
+          const file = posix.normalize(/^Doctor-File: (.*)\r$/m.exec(reply.head)?.[1] ?? '/');
           if (
             file.startsWith(mirror.at(folder)) ||
             mirror.links.some(
               ({ path, to }) => `${to}/`.startsWith(folder) && file.startsWith(mirror.at(path)),
             )
           )
-            near.add(targets[at] ?? '');
+            near.set(targets[at] ?? '', file);
         });
       }
     };
-    const near = new Set<string>();
+    /** Targets that nginx looked for in the folder, and the file for which it looked. */
+    const near = new Map<string, string>();
     const take = (
       reply: CopyReply,
       ask: Ask,
@@ -162,9 +168,12 @@ export async function askServers(
       const context = copy.blocks[ids[0] ?? -1];
       if (context === undefined) return;
       const path = decoded(target).replace(/\?.*/s, '');
-      const file = files.find((one) => path.endsWith(one.path.slice(folder.length))) ??
+      const file = [...files, ...others].find((one) =>
+        path.endsWith(one.path.slice(folder.length)),
+      ) ??
         main[0] ?? { path: folder, folder: index, isReal: false };
       const root = /^Doctor-Root: (.*)\r$/m.exec(reply.head)?.[1] ?? '';
+      const uri = /^Doctor-Uri: (.*)\r$/m.exec(reply.head)?.[1] ?? path;
       const isFollowed =
         root.startsWith(mirror.at('/')) && root !== mirror.at('/').replace(/\/$/, '');
       const because =
@@ -181,16 +190,20 @@ export async function askServers(
         folder: index,
         file,
         target,
+        uri,
         isProof: because === undefined,
         ...(because !== undefined && { because }),
         curl: curlOf(ask, base, variation),
       });
     };
     const first = targetsOf(chain, names(main), aliases, ours).map(encoded);
+    const real = names(files.filter(({ isReal }) => isReal));
+    const each = targetsOf([server], real, aliases, ours).map(encoded);
     const all = targetsOf([server], names(files), aliases, ours).map(encoded);
     const targets = [
       ...new Set([
         ...first,
+        ...each,
         ...(all.length < 1_500 ? all : all.filter((one) => /^\/[^/]*(\/[^/]*)?$/.test(one))),
       ]),
     ];
@@ -198,11 +211,16 @@ export async function askServers(
       ? ANSWERS_OF_COPY.filter((one) => one !== '200')
       : ANSWERS_OF_COPY.slice(0, 1);
     for (const answer of answers) await send(targets, undefined, answer, STRANGERS[0], true);
-    const close = [...near].filter((one) => !one.includes('?'));
-    const every = close.flatMap((target) =>
-      files.map((file) => replaced(target, main, file, folder)),
+    const close = [...near.keys()].filter((one) => !one.includes('?'));
+    const below = beginnings(close.map((one) => [decoded(one), near.get(one) ?? '']));
+    const every = [...files, ...others].flatMap(({ path }) =>
+      [path, ...other(path)].flatMap((one) =>
+        below.flatMap(([url, top]) =>
+          mirror.at(one).startsWith(top) ? encoded(url + mirror.at(one).slice(top.length)) : [],
+        ),
+      ),
     );
-    const more = [...new Set([...every, ...close.slice(0, 200).flatMap(spellingsOf)])].slice(
+    const more = [...new Set([...close.slice(0, 200).flatMap(spellingsOf), ...every])].slice(
       0,
       4_000,
     );
@@ -265,6 +283,7 @@ export async function askServers(
     .filter(
       (one) =>
         one.modifier.startsWith('~') &&
+        !ours.has(one.file) &&
         !copy.blocks.some((context, id) => context === one && reached.has(id)) &&
         !isSampled(one.path),
     );
@@ -279,14 +298,16 @@ function decoded(target: string): string {
   }
 }
 
-/** The same target for another file. */
-function replaced(target: string, main: readonly Marked[], file: Marked, folder: string): string {
-  for (const { path } of main) {
-    const name = encoded(path.slice(folder.length));
-    if (target.endsWith(name))
-      return target.slice(0, -name.length) + encoded(file.path.slice(folder.length));
-  }
-  return target;
+/** The different beginnings of URLs and of the files for which nginx looked, without their common end. */
+function beginnings(
+  all: ReadonlyArray<readonly [url: string, file: string]>,
+): ReadonlyArray<readonly [url: string, file: string]> {
+  const found = all.map(([url, file]) => {
+    let end = 0;
+    while (end < url.length - 1 && url.at(-1 - end) === file.at(-1 - end)) end += 1;
+    return [url.slice(0, url.length - end), file.slice(0, file.length - end)] as const;
+  });
+  return [...new Map(found.map((one) => [one.join('\0'), one])).values()];
 }
 
 function folderWords(context: Context): string {

@@ -29,6 +29,8 @@ const MAX_NAMES = 20_000;
 const MAX_NAMES_EACH = 4_000;
 /** Real files to ask for in each folder: one for each extension and depth. */
 const MAX_FILES = 8;
+/** More real files, and folders with an invented one. */
+const MAX_OTHERS = 200;
 
 export type Mirror = ReturnType<typeof createMirror>;
 
@@ -37,6 +39,8 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
   const seen = new Set<string>();
   const marked: Marked[] = [];
   const unseen = new Set<string>();
+  /** More protected files, to ask for when a request has come near them. */
+  const others: Marked[] = [];
   /** Other paths of protected files: symbolic links that lead to them. */
   const links: Array<{ path: string; to: string }> = [];
   let left = MAX_NAMES;
@@ -57,6 +61,8 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
   function above(path: string): string {
     let own = '/';
     for (const part of path.split('/').filter(Boolean)) {
+      // In `files/../www`, the kernel needs `files`, too.
+      folder(own);
       own = linked(join(own, part));
     }
     return own;
@@ -130,19 +136,29 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
       return;
     }
     const kinds = new Map<string, string>();
-    for (const one of names(path, text)) {
+    const real = names(path, text);
+    for (const one of real) {
       const kind = `${extname(one)}/${one.split('/').length}`;
       if (!kinds.has(kind)) kinds.set(kind, one);
     }
-    for (const one of [...kinds.values()].slice(0, MAX_FILES)) {
-      marked.push({ path: one, folder: index, isReal: true });
-    }
+    const add = (to: Marked[], path: string, isReal: boolean) =>
+      void to.push({ path, folder: index, isReal });
+    const first = [...kinds.values()].slice(0, MAX_FILES);
+    for (const one of first) add(marked, one, true);
+    for (const one of real.filter((one) => !first.includes(one)).slice(0, MAX_OTHERS))
+      add(others, one, true);
     for (const extension of extensions) {
       const name = `${path}postern-doctor.${extension}`;
       file(name, text());
-      marked.push({ path: name, folder: index, isReal: false });
+      add(marked, name, false);
+    }
+    const below = [...seen].filter((one) => one.startsWith(path) && one !== path);
+    for (const one of below.slice(0, MAX_OTHERS)) {
+      const name = join(one, 'postern-doctor.txt');
+      file(name, text());
+      add(others, name, false);
     }
   }
 
-  return { at, names, protect, file, folder, marked, links, unseen };
+  return { at, names, protect, file, folder, marked, others, links, unseen };
 }

@@ -6,7 +6,14 @@ import type { Directive, Http, Location } from '../context.ts';
 import { ANSWERS_OF_COPY, type Copy, copyOf } from './copy.ts';
 import { askServers, type Options, type Proof } from './leaks.ts';
 import { createMirror } from './mirror.ts';
-import { createFolder, createKeeper, give, removeFolder, testConfig } from './nginx.ts';
+import {
+  createFolder,
+  createKeeper,
+  give,
+  type Refused,
+  removeFolder,
+  testConfig,
+} from './nginx.ts';
 import { chainOf } from './requests.ts';
 import { extensionsOf, isInner, rootsOf } from './wanted.ts';
 
@@ -76,8 +83,21 @@ function writeCopy(
     writeFileSync(join(folder, 'nginx.conf'), copy.text);
     const refused = testConfig(options.binary, folder);
     if (refused === undefined) return copy;
-    const at = copy.lines[(refused.line ?? 0) - 1];
-    if (at === undefined || left === 0) return refused.reason.replaceAll(folder, '');
-    dropped.add(at);
+    const rejected = rejectedBy(refused, copy);
+    if (rejected.length === 0 || left === 0) return refused.reason.replaceAll(folder, '');
+    for (const at of rejected) dropped.add(at);
   }
+}
+
+/** The directive of the line that a message names, or those with the variable that it names. */
+function rejectedBy({ line, reason }: Refused, { text, lines }: Copy): readonly Directive[] {
+  const [, name] = /^unknown "\{?(\w+)\}?" variable/.exec(reason) ?? [];
+  const isRejected = (words: string, index: number) =>
+    line === undefined
+      ? name !== undefined && new RegExp(`\\$\\{?${name}\\b`, 'i').test(words)
+      : index === line - 1;
+  return text.split('\n').flatMap((words, index) => {
+    const at = isRejected(words, index) ? lines[index] : undefined;
+    return at === undefined ? [] : [at];
+  });
 }

@@ -40,6 +40,7 @@ export function canReach(
   return folders
     .map(constantOf)
     .flatMap((one) => absolutesOf(one, prefixes))
+    .map((one) => posix.normalize(one))
     .some((path) => {
       const top = isOpen ? posix.dirname(path.replace(/\/$/, '')) : path;
       return [top, disk?.real(top) ?? top].some(

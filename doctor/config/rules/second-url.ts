@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { tryTo } from '../../../common/errors.ts';
 import { type Context, type Directive, type Location, quoted } from '../context.ts';
 import type { Leak, Proof } from '../proof/leaks.ts';
 import type { Binary } from '../proof/nginx.ts';
@@ -124,13 +125,14 @@ function trapOf(leak: Leak, site: SiteConfig, proof: Proof): Trap {
   const isSure = isProof && guard === undefined && (file.isReal || !proof.hasFiles[folder]);
   const block = context.block.includes(line) ? context : location;
   const where = block === location.server ? 'the server block' : block.words;
-  const uri = uriOf(target, file.path, path);
+  const uri = uriOf(target.replace(/\?.*/, ''), file.path, path, location);
   const reason = because ?? (guard ? `it depends on ${guard.titleAt}` : NO_FILE);
+  const isHere = line.file === location.file && line.name !== '' && !isOpen(leak);
   return {
-    at: line.file === location.file && line.name !== '' ? line : location,
+    at: isHere ? line : location,
     seen: `${line.words} in ${where}${isSure ? `: ${what} are at ${uri}` : ` can serve ${what} at ${uri}`}`,
     why: isSure ? WHY : `${WHY_PERHAPS} ${reason}`,
-    fix: fixFor(context, uri, path, leak),
+    fix: fixFor(context, uriOf(selecting(leak), file.path, path, location), path, leak),
     proof: curl,
     ...(!isSure && {
       verdict: reason === NO_FILE && site.protect ? ('advice' as const) : ('question' as const),
@@ -138,11 +140,24 @@ function trapOf(leak: Leak, site: SiteConfig, proof: Proof): Trap {
   };
 }
 
-/** The folder of a URL, if the file is below it. */
-function uriOf(target: string, file: string, folder: string): string {
+/** The folder of a URL, if the file is below it. It is not above that of the location. */
+function uriOf(uri: string, file: string, folder: string, { isPrefix, path }: Location): string {
   const rest = file.slice(folder.length);
-  const path = posix.normalize(target.replace(/\?.*/, ''));
-  return rest !== '' && path.endsWith(rest) ? path.slice(0, -rest.length) : path;
+  const own = posix.normalize(uri);
+  const above = rest !== '' && own.endsWith(rest) ? own.slice(0, -rest.length) : own;
+  return isPrefix && path.startsWith(above) && own.startsWith(path) ? path : above;
+}
+
+/** The URI with which nginx selected the location: a `rewrite` or `try_files` in it can have changed it afterwards. */
+function selecting({ context, uri, target }: Leak): string {
+  const { isPrefix, modifier, path } = locationOf(context);
+  const regex = tryTo(() => new RegExp(path, modifier === '~*' ? 'i' : ''));
+  const isSelected = isPrefix
+    ? uri.startsWith(path)
+    : modifier === '='
+      ? uri === path
+      : modifier === '@' || (regex?.test(uri) ?? false);
+  return isSelected ? uri : target.replace(/\?.*/, '');
 }
 
 /** A directive in force that the copy does not have, and that can refuse requests. */
@@ -171,12 +186,18 @@ function unreachedTraps({ unreached }: Proof): readonly Trap[] {
   }));
 }
 
+/** A prefix without a slash before an alias, as in `/static../files/`. */
+function isOpen({ context, target }: Leak): boolean {
+  const location = locationOf(context);
+  return target.includes('../') && location.isPrefix && folderLine(context)[0].name === 'alias';
+}
+
 /** A change that nginx accepts there, and that closes only this URL. */
-function fixFor(context: Context, uri: string, files: string, { target }: Leak): string {
+function fixFor(context: Context, uri: string, files: string, leak: Leak): string {
   const location = locationOf(context);
   const { server } = location;
   const [line, from] = folderLine(context);
-  if (target.includes('../') && location.isPrefix && line.name === 'alias') {
+  if (isOpen(leak)) {
     const { modifier, path } = location;
     return `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`;
   }

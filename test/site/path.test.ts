@@ -6,7 +6,7 @@ import {
   encodePath,
   pathError,
   prefixError,
-} from '../../service/paths/path.ts';
+} from '../../service/site/path.ts';
 import { legalPath } from '../support/arbitrary-paths.ts';
 import { rowsOf } from '../support/rows.ts';
 
