@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import { EVENT_TYPES, type EventType } from '../events/event.ts';
 import type { PageSettings } from '../pages/pages.ts';
 import {
   addressesOf,
@@ -8,6 +7,7 @@ import {
   socketError,
 } from '../process/inherited.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
+import { EVENT_TYPES, type EventType } from '../webhooks/event.ts';
 import {
   checkApiKeys,
   checkIssuers,

@@ -4,7 +4,7 @@ import {
   LEASE_MS,
   MAX_STORED_EVENTS,
   type TakenEvent,
-} from '../events/event.ts';
+} from '../webhooks/event.ts';
 
 interface Waiting extends TakenEvent {
   readonly addedAt: number;

@@ -6,7 +6,7 @@ import {
   MAX_DEAD_EVENTS,
   MAX_STORED_EVENTS,
   type TakenEvent,
-} from '../../events/event.ts';
+} from '../../webhooks/event.ts';
 import { connect } from '../connection/server.ts';
 import type { StoreAccess } from '../connection/url.ts';
 import { NOW } from './scripts.ts';
