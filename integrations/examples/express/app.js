@@ -9,17 +9,22 @@ const postern = createClient({ url: POSTERN_API, key: POSTERN_API_KEY });
 export const app = express();
 app.use(session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false }));
 
+// Everyone who has a link can open the file, so no cache and no other site may get it.
+app.use(['/files', '/after-login'], (_request, response, next) => {
+  response.set({ 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' });
+  next();
+});
+
 app.get('/files/:name', async ({ session, params: { name } }, response) => {
   const { userId } = session;
   if (userId === undefined) return response.redirect(303, '/login');
-  if (!(await mayRead(userId, name))) return response.sendStatus(404);
+  if ((await mayRead(userId, name)) !== true) return response.sendStatus(404);
   await redirectToFile(response, name, userId);
 });
 
 async function redirectToFile(response, name, userId) {
   try {
     const { url } = await postern.issue({ path: `/download/${name}`, subject: String(userId) });
-    response.set({ 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' });
     response.redirect(303, url);
   } catch (error) {
     if (error.errors?.some(({ pointer }) => pointer === '/path')) return response.sendStatus(404);
@@ -33,7 +38,7 @@ app.get('/after-login', async ({ session, query }, response) => {
   const { userId } = session;
   if (userId === undefined) return response.redirect(303, '/login');
   const name = nameOf(query.return);
-  if (name === undefined || !(await mayRead(userId, name))) return response.sendStatus(404);
+  if (name === undefined || (await mayRead(userId, name)) !== true) return response.sendStatus(404);
   await redirectToFile(response, name, userId);
 });
 

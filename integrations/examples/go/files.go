@@ -10,29 +10,38 @@ import (
 	"net/http"
 	"os"
 	"time"
+	"unicode/utf8"
 )
 
 var client = &http.Client{Timeout: 5 * time.Second}
 
+var errRejectedName = errors.New("no file has such a name")
+
 func download(w http.ResponseWriter, r *http.Request) {
 	user, name := userOf(r), r.PathValue("name")
+	// Everyone who has the link can open the file, so no cache and no other site may get it.
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
 	if user == "" {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	if !mayRead(user, name) {
+	// JSON would replace other bytes.
+	if !utf8.ValidString(name) || !mayRead(user, name) {
 		http.NotFound(w, r)
 		return
 	}
 	url, err := issue(r, "/download/"+name, user)
+	if errors.Is(err, errRejectedName) {
+		http.NotFound(w, r)
+		return
+	}
 	if err != nil {
 		log.Print("Postern issued no token: ", err)
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "The file is not available.", http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
 	http.Redirect(w, r, url, http.StatusSeeOther)
 }
 
@@ -50,10 +59,19 @@ func issue(r *http.Request, path, user string) (string, error) {
 		return "", err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusCreated {
-		return "", errors.New(answer.Status)
+	var issued struct {
+		URL    string
+		Code   string
+		Errors []struct{ Pointer string }
 	}
-	var issued struct{ URL string }
 	err = json.NewDecoder(answer.Body).Decode(&issued)
+	for _, one := range issued.Errors {
+		if one.Pointer == "#/path" {
+			return "", errRejectedName
+		}
+	}
+	if answer.StatusCode != http.StatusCreated || issued.URL == "" {
+		return "", errors.New(answer.Status + " " + issued.Code)
+	}
 	return issued.URL, err
 }

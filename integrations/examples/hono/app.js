@@ -7,12 +7,17 @@ import { mayRead } from './rules.js';
 
 const { POSTERN_API, POSTERN_API_KEY, SESSION_SECRET } = process.env;
 const postern = createClient({ url: POSTERN_API, key: POSTERN_API_KEY });
+const userOf = async (c) => (await getSignedCookie(c, SESSION_SECRET, 'user')) || undefined;
 
 const redirect = redirectToFile(postern, async (c) => {
-  const user = await getSignedCookie(c, SESSION_SECRET, 'user');
+  const user = await userOf(c);
   const name = c.req.param('name');
-  return user && (await mayRead(user, name)) && { path: `/download/${name}`, subject: user };
+  const isAllowed = user !== undefined && (await mayRead(user, name)) === true;
+  return isAllowed && { path: `/download/${name}`, subject: user };
 });
 
 export const app = new Hono();
-app.get('/files/:name', redirect, (c) => c.redirect('/login', 303));
+app.get('/files/:name', redirect, async (c) => {
+  c.header('Cache-Control', 'no-store');
+  return (await userOf(c)) === undefined ? c.redirect('/login', 303) : c.notFound();
+});

@@ -3,13 +3,17 @@
 require 'rules.php';
 
 session_start();
+// Everyone who has the link can open the file, so no cache and no other site may get it.
+header('Cache-Control: no-store');
+header('Referrer-Policy: no-referrer');
 $user = $_SESSION['user_id'] ?? null;
 $name = $_GET['name'] ?? '';
 if ($user === null) {
     header('Location: /login', true, 303);
     exit;
 }
-if (!is_string($name) || !may_read($user, $name)) {
+// JSON cannot carry other bytes.
+if (!is_string($name) || !preg_match('//u', $name) || may_read($user, $name) !== true) {
     http_response_code(404);
     exit;
 }
@@ -23,11 +27,13 @@ $answer = @file_get_contents(getenv('POSTERN_API') . '/tokens', false, stream_co
 ]]));
 $url = json_decode((string) $answer)->url ?? null;
 if ($url === null) {
+    if (str_contains((string) $answer, '"#/path"')) {
+        http_response_code(404);
+        exit;
+    }
     error_log('Postern issued no token: ' . ($answer ?: error_get_last()['message'] ?? ''));
-    http_response_code(str_contains((string) $answer, '"#/path"') ? 404 : 503);
+    http_response_code(503);
     header('Retry-After: 5');
     exit;
 }
-header('Cache-Control: no-store');
-header('Referrer-Policy: no-referrer');
 header("Location: $url", true, 303);

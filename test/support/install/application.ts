@@ -50,8 +50,12 @@ export async function startApplication(folder: string, application: Application)
   await running.ready(isUp, { what: 'the application to listen', deadline: 240_000 });
 
   let cookies = '';
-  async function visit(path: string): Promise<Response> {
-    const response = await fetch(url + path, { redirect: 'manual', headers: { cookie: cookies } });
+  async function visit(path: string, { method = 'GET' } = {}): Promise<Response> {
+    const response = await fetch(url + path, {
+      redirect: 'manual',
+      method,
+      headers: { cookie: cookies },
+    });
     const set = response.headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0]);
     if (set.length > 0) cookies = set.join('; ');
     return response;
