@@ -203,7 +203,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     );
     expect(
       await errorOf(`${service}.url("a" * 28, ${named}, response_cache_control: "x")`),
-    ).toContain('Unknown key: :response_cache_control');
+    ).toContain('Postern: unknown option response_cache_control');
     expect(await errorOf(`${service}.url("a" * 28, ${named.replace('60', 'nil')})`)).toContain(
       'expires_in: expected a number of seconds, got nil',
     );

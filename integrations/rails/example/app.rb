@@ -22,6 +22,8 @@ class Example < Rails::Application
   routes.append do
     root "documents#index"
     resources :documents, only: %i[create show]
+    # Permanent addresses: postern_file_path(document.file). Each click is checked.
+    redirect_to_file "/files", ->(user, blob) { blob.attachments.any? { |one| one.record.owner == user } }
   end
 end
 

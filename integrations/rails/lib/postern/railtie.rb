@@ -2,6 +2,7 @@
 
 require "rails/railtie"
 require "postern/current"
+require "postern/redirect_to_file"
 
 module Postern
   class Railtie < ::Rails::Railtie
@@ -27,6 +28,10 @@ module Postern
           after_action { no_store if response.location&.match?(WITH_TOKEN) }
         end
       end
+    end
+
+    initializer "postern.routes" do
+      ActionDispatch::Routing::Mapper.include(RedirectToFile)
     end
 
     rake_tasks { load File.expand_path("issuer.rake", __dir__) }

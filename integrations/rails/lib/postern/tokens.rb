@@ -8,6 +8,9 @@ require "postern/current"
 require "securerandom"
 
 module Postern
+  # Postern did not answer, or rejected the call.
+  class Error < StandardError; end
+
   # Makes URLs with tokens: signed by this application, or issued by Postern.
   class Tokens
     SETTINGS = %i[tokens issuer audience key_file cache_for api api_key].freeze
@@ -101,7 +104,7 @@ module Postern
       end
 
       def issue(grant, expires_in)
-        call(Net::HTTP::Post, "/tokens", grant.merge(expires_in:)).fetch("url")
+        call(Net::HTTP::Post, "/tokens", grant.merge(expires_in:))["url"] || raise(Error, "the response is not from Postern's API: use the address of POSTERN_API_LISTEN")
       end
 
       def call(method, path, body = nil)
@@ -116,6 +119,10 @@ module Postern
         raise "Postern's API rejected the call: #{response.code} #{response.body}" unless response.is_a?(Net::HTTPSuccess)
 
         JSON.parse(response.body)
+      rescue ArgumentError
+        raise
+      rescue StandardError => error
+        raise Error, error.message, cause: nil
       end
   end
 end

@@ -13,12 +13,16 @@ module Postern
 
     attr_reader :mount, :site, :tokens
 
-    def initialize(mount:, url: nil, site: nil, options: {}, public: false, **others)
+    def initialize(mount: nil, url: nil, site: nil, options: {}, public: false, **others)
       raise ArgumentError, "public: expected false, because a permanent URL has no token" if public
-      raise ArgumentError, "mount: expected a prefix such as /download/, got #{mount}" unless mount.match?(%r{\A/([^/]+/)*\z})
+      raise ArgumentError, "mount: expected a prefix such as /download/, got #{mount}" unless mount.to_s.match?(%r{\A/([^/]+/)*\z})
 
       settings, of_service = others.partition { |name, _| Tokens::SETTINGS.include?(name) }.map(&:to_h)
-      super(**of_service)
+      begin
+        super(**of_service)
+      rescue ArgumentError => error
+        raise ArgumentError, "Postern: #{error.message}"
+      end
       @mount = mount
       @url = url.to_s.chomp("/")
       @site = site
@@ -37,7 +41,9 @@ module Postern
     private
       def private_url(key, expires_in:, filename:, content_type: nil, disposition: nil, **options)
         options = @options.merge(options)
-        options.assert_valid_keys(OPTIONS)
+        unknown = options.keys - OPTIONS
+        raise ArgumentError, "Postern: unknown option #{unknown.to_sentence}. Known: #{OPTIONS.to_sentence}" if unknown.any?
+
         seconds = expires_in.to_i
         raise ArgumentError, "expires_in: expected a number of seconds, got #{expires_in.inspect}" unless seconds.positive?
 
