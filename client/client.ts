@@ -1,3 +1,4 @@
+import { batchesOf, createBatched } from './batches.ts';
 import { PosternError } from './errors.ts';
 import { type CallOptions, type ClientOptions, createSend, unexpectedResponse } from './http.ts';
 import type { Introspection, IssuedToken, TokenPage, TokenRequest, TokenState } from './types.ts';
@@ -45,6 +46,8 @@ export interface SignedTokenName {
   readonly iss: string;
   /** The name of the token, unique for the issuer. */
   readonly jti: string;
+  /** The end of the token. Without it, the revocation never expires. */
+  readonly exp?: number | undefined;
 }
 
 /**
@@ -107,20 +110,30 @@ export function createClient(options: ClientOptions): PosternClient {
     return (await ask<{ revoked: number }>('revoked', request)).revoked;
   }
 
+  function issueOne(body: string, options?: CallOptions) {
+    return ask<IssuedToken>('url', { ...options, method: 'POST', path: '/tokens', body });
+  }
+
+  async function issueBatch(batch: readonly string[], options?: CallOptions) {
+    const body = `[${batch.join()}]`;
+    const issued = await send({ ...options, method: 'POST', path: '/tokens/batch', body });
+    if (Array.isArray(issued) && issued.length === batch.length) return issued as IssuedToken[];
+    throw unexpectedResponse(201);
+  }
+
+  const batched = options.batch ? createBatched(issueOne, issueBatch) : undefined;
+
   return {
     issue(request, options) {
       const body = JSON.stringify(request);
-      return ask<IssuedToken>('url', { ...options, method: 'POST', path: '/tokens', body });
+      // A signal must not end the calls of others.
+      return batched && !options?.signal ? batched(body) : issueOne(body, options);
     },
     async issueMany(requests, options) {
       const all: IssuedToken[] = [];
-      for (const batch of batchesOf(requests)) {
-        const body = `[${batch.join()}]`;
+      for (const batch of batchesOf(requests.map((request) => JSON.stringify(request)))) {
         try {
-          const issued = await send({ ...options, method: 'POST', path: '/tokens/batch', body });
-          if (!Array.isArray(issued) || issued.length !== batch.length)
-            throw unexpectedResponse(201);
-          all.push(...issued);
+          all.push(...(await issueBatch(batch, options)));
         } catch (error) {
           throw error instanceof PosternError ? inAll(error, all.length) : error;
         }
@@ -148,7 +161,8 @@ export function createClient(options: ClientOptions): PosternClient {
       }
     },
     async revokeToken(token, options) {
-      const body = form(typeof token === 'string' ? { token } : { iss: token.iss, jti: token.jti });
+      const { iss, jti, exp } = Object(token) as SignedTokenName;
+      const body = form(typeof token === 'string' ? { token } : { iss, jti, exp });
       await send({ ...options, ...repeatable, method: 'POST', path: '/revoke', body });
     },
     revokeSubject(subject, options) {
@@ -166,30 +180,6 @@ export function createClient(options: ClientOptions): PosternClient {
 }
 
 const repeatable = { repeatable: true };
-
-/** The limits of one `POST /tokens/batch`. */
-const MAX_REQUESTS = 100;
-const MAX_BATCH_BYTES = 128 * 1024;
-
-/** The requests as JSON. An empty list is one batch, which the API rejects. */
-function batchesOf(requests: readonly TokenRequest[]): string[][] {
-  const encoder = new TextEncoder();
-  let batch: string[] = [];
-  let left = MAX_BATCH_BYTES;
-  const batches = [batch];
-  for (const request of requests) {
-    const text = JSON.stringify(request);
-    const bytes = encoder.encode(text).length + 2;
-    if (batch.length === MAX_REQUESTS || (batch.length > 0 && bytes > left)) {
-      batch = [];
-      batches.push(batch);
-      left = MAX_BATCH_BYTES;
-    }
-    batch.push(text);
-    left -= bytes;
-  }
-  return batches;
-}
 
 /** The error of a batch, whose pointers begin with an index in all requests instead of one in the batch. */
 function inAll(error: PosternError, before: number): PosternError {

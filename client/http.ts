@@ -10,6 +10,11 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** How often a call is sent again, if sending it twice has the effect of sending it once. Default: 2. */
   readonly retries?: number;
+  /**
+   * Sends the calls of `issue` in one turn of the event loop as one request. A call with a `signal` stays alone.
+   * Default: false, because one key then is for all of them.
+   */
+  readonly batch?: boolean;
   /** Replaces the global `fetch`. */
   readonly fetch?: typeof fetch;
 }

@@ -17,8 +17,10 @@ export interface Signing {
 export interface SignedToken {
   /** The JWT. */
   readonly access_token: string;
-  /** The ID of the token. With `iss`, it revokes the token. */
+  /** The ID of the token. With `iss` and `exp`, it revokes the token. */
   readonly jti: string;
+  /** The end of the token, in seconds since 1970. */
+  readonly exp: number;
   /** The URL of the file on the site; absent for a `prefix`. */
   readonly url?: string;
 }
@@ -47,13 +49,14 @@ export async function sign(
   const starts = iat + expiresIn;
   const jti = crypto.randomUUID();
   const { resume_for: resumeFor = 0 } = fields;
+  const exp = starts + resumeFor;
   const claims = {
     ...fields,
     iss: issuer,
     aud: audience,
     jti,
     iat,
-    exp: starts + resumeFor,
+    exp,
     ...(subject !== undefined && { sub: subject }),
     // Until when a new requester can start. The others can resume until `exp`.
     ...(resumeFor > 0 && { start_by: starts }),
@@ -62,5 +65,5 @@ export async function sign(
   const token = await jwt.sign(key);
   const { path } = fields;
   const url = path && `${path.split('/').map(encodeURIComponent).join('/')}?token=${token}`;
-  return { access_token: token, jti, ...(url && { url }) };
+  return { access_token: token, jti, exp, ...(url && { url }) };
 }

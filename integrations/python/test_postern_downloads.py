@@ -309,7 +309,11 @@ class Signed(Against):
         signed = Signer(KEY_FILE, **ISSUER).sign(path="/download/a b", subject="ada", expires_in=60)
         self.assertEqual(signed["url"], f"/download/a%20b?token={signed['access_token']}")
         self.assertTrue(self.postern.introspect(signed["access_token"])["active"])
-        self.postern.revoke_signed(iss=ISSUER["issuer"], jti=signed["jti"])
+        exp = jwt.decode(signed["access_token"], options={"verify_signature": False})["exp"]
+        with mock.patch.object(self.postern, "_send", wraps=self.postern._send) as send:
+            self.postern.revoke_signed(iss=ISSUER["issuer"], jti=signed["jti"], exp=signed["exp"])
+        # Without its end, the revocation would never expire.
+        self.assertRegex(send.call_args[0][2], f"&exp={exp}$")
         self.assertFalse(self.postern.introspect(signed["access_token"])["active"])
 
     def test_a_requester_can_resume_after_the_start(self):

@@ -33,6 +33,56 @@ test('issueMany: sends batches of at most 100 requests and 128 KiB, and names a 
   await expect(postern.issueMany([])).rejects.toMatchObject({ code: 'invalid_request' });
 });
 
+test('issue: with batch, the calls in one turn are one request, and each has its own token or error', async () => {
+  const { postern, sent } = createClients({}, KEY, { batch: true });
+  const paths = Array.from({ length: 150 }, (_, i) => `/download/${i}`);
+  const own = new AbortController();
+  const issued = await Promise.all([
+    ...paths.map(async (path) => postern.issue({ path })),
+    postern.issue({ path: '/download/own' }, { signal: own.signal }),
+  ]);
+  expect(issued.map(({ url }) => url.replace(/\?.*/, ''))).toEqual([...paths, '/download/own']);
+  const urls = (from: number) => sent.slice(from).map(({ url }) => new URL(url).pathname);
+  expect(urls(0)).toEqual(['/tokens', '/tokens/batch', '/tokens/batch']);
+  await postern.issue({ path: '/download/a' });
+  expect(urls(3)).toEqual(['/tokens']);
+
+  const mixed = ['/download/a', '/download/..', '/elsewhere', '/download/b'];
+  const settled = await Promise.allSettled(mixed.map((path) => postern.issue({ path })));
+  expect(settled).toMatchObject([
+    { value: { url: expect.stringMatching(/^\/download\/a\?/) } },
+    { reason: { code: 'invalid_request', errors: [{ pointer: '/path' }] } },
+    { reason: { code: 'invalid_request', errors: [{ pointer: '/path' }] } },
+    { value: { url: expect.stringMatching(/^\/download\/b\?/) } },
+  ]);
+  expect(urls(4)).toEqual(['/tokens/batch', '/tokens/batch', '/tokens', '/tokens']);
+  expect((await postern.list({ path: '/download/a' })).tokens).toHaveLength(2);
+});
+
+test.each([
+  ['without a response', () => Promise.reject(new TypeError('fetch failed')), 'unreachable'],
+  ['without pointers', () => problem(503, 'unavailable'), 'unavailable'],
+  ['of another server', () => Response.json([{}]), 'unexpected_response'],
+  [
+    'with a pointer to no request',
+    () => problem(400, 'invalid_request', {}, ['', '#/7/path']),
+    'invalid_request',
+  ],
+] as const)(
+  'issue: an error %s is that of each call of the batch, which is not sent again',
+  async (_, answer, code) => {
+    const { postern, sent } = createFaked(answer, { batch: true });
+    const calls = ['a', 'b', 'c'].map((name) => postern.issue({ path: `/download/${name}` }));
+    const settled = await Promise.allSettled(calls);
+    expect(settled.map((one) => one.status === 'rejected' && one.reason.code)).toEqual([
+      code,
+      code,
+      code,
+    ]);
+    expect(sent).toHaveLength(1);
+  },
+);
+
 test('show and prolong: return the state of the token', async () => {
   const { postern } = createClients();
   const { id } = await postern.issue({ path: '/download/a', max_uses: 2, subject: SUBJECT });
@@ -75,7 +125,9 @@ test('revokeToken: sends the claims of a signed token, and no others', async () 
   const { sent, postern } = createFaked(() => new Response(null));
   const claims = { iss: 'https://shop.example', jti: '47&11', path: '/x' };
   await postern.revokeToken(claims);
-  expect(String(sent[0]?.body)).toBe('iss=https%3A%2F%2Fshop.example&jti=47%2611');
+  await postern.revokeToken({ ...claims, exp: 1795568972 });
+  const form = 'iss=https%3A%2F%2Fshop.example&jti=47%2611';
+  expect(sent.map(({ body }) => String(body))).toEqual([form, `${form}&exp=1795568972`]);
 });
 
 test('revokeSubject, revokeClient: return how many tokens of the client they ended', async () => {

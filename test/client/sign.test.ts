@@ -17,14 +17,14 @@ async function createSite(alg = 'EdDSA') {
 test.each(['EdDSA', 'ES256', 'RS256'])('sign: the gate accepts a token by %s', async (alg) => {
   const { authRequest, codeOf, signing } = await createSite(alg);
   const request = { path: PATH, expires_in: 120, subject: 'ada', filename: 'b.pdf' };
-  const { url = '', access_token: token, jti } = await sign(request, signing);
+  const { url = '', access_token: token, jti, exp } = await sign(request, signing);
   expect(url).toBe(`/download/reports/a%20b.pdf?token=${token}`);
   const { status, headers } = await authRequest(url);
   expect(status).toBe(204);
   expect(headers).toMatchObject({ 'postern-subject': 'ada' });
   expect(await codeOf(url.replace('a%20b', 'c'))).toBe('insufficient_scope');
   expect(decodeProtectedHeader(token)).toMatchObject({ alg, kid: signing.key.kid });
-  expect(decodeJwt(token)).toMatchObject({ jti, sub: 'ada', iss: 'https://shop.example' });
+  expect(decodeJwt(token)).toMatchObject({ jti, exp, sub: 'ada', iss: 'https://shop.example' });
 });
 
 test('sign: a single use can be resumed by its requester, until resume_for after the start', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
+import { packageFile } from '../harness/packages.ts';
 import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
@@ -79,7 +80,7 @@ test(
   async () => {
     const work = await mkdtemp(join(folder, 'workerd-'));
     const client = join(folder, 'node_modules', 'postern', 'dist', 'client');
-    const names = ['client.js', 'errors.js', 'http.js'];
+    const names = ['batches.js', 'client.js', 'errors.js', 'http.js'];
     for (const name of names) await symlink(join(client, name), join(work, name));
     await writeFile(
       join(work, 'main.js'),
@@ -130,7 +131,7 @@ test(
 const tsc = join(projectRoot, 'node_modules', '.bin', 'tsc');
 
 /** Compiles a module against the package. Rejects with the errors. */
-async function compile(name: string, code: string, options: object): Promise<void> {
+async function compile(name: string, code: string, options: object, compiler = tsc): Promise<void> {
   const project = join(folder, name);
   await mkdir(project);
   await writeFile(join(project, 'main.ts'), code);
@@ -140,7 +141,7 @@ async function compile(name: string, code: string, options: object): Promise<voi
     ...options,
   };
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-  await promisify(execFile)(tsc, ['-p', project]).catch(({ stdout }) => {
+  await promisify(execFile)(compiler, ['-p', project]).catch(({ stdout }) => {
     throw new Error(stdout);
   });
 }
@@ -163,13 +164,31 @@ postern.issue({ path: '/download/a', max_use: 1 });
 export const isOdd = (error: PosternError) => error.code === 'odd';
 `;
 
-test.each(['nodenext', 'bundler'])(
-  'the types need no other package, with moduleResolution %s',
-  async (moduleResolution) => {
-    const module = moduleResolution === 'bundler' ? 'esnext' : 'nodenext';
-    await compile(moduleResolution, PROGRAM, { module, moduleResolution });
+/** The main module is CommonJS in all of these but the first. */
+test.each([
+  ['esnext', 'bundler'],
+  ['commonjs', 'bundler'],
+  ['nodenext', 'nodenext'],
+  ['node20', 'node16'],
+])(
+  'the types need no other package, with module %s and moduleResolution %s',
+  async (module, moduleResolution) => {
+    await compile(`${module}-${moduleResolution}`, PROGRAM, { module, moduleResolution });
   },
 );
+
+test('CommonJS: the types work in TypeScript 5 with node10, and node16 says why it rejects the package', async () => {
+  const older = await packageFile('openapi', 'typescript/bin/tsc');
+  await compile('node10', PROGRAM, { module: 'commonjs', moduleResolution: 'node10' }, older);
+  const rejected = compile('node16', PROGRAM, { module: 'node16' });
+  await expect(rejected).rejects.toThrow('TS1479');
+  // What these compile to.
+  const script = "console.log(typeof require('postern/client').createClient)";
+  await writeFile(join(folder, 'script.cjs'), script);
+  const node = await findNpmProgram('node-20');
+  const { stdout } = await promisify(execFile)(node, ['script.cjs'], { cwd: folder });
+  expect(stdout).toBe('function\n');
+});
 
 test('the published types are those of the source, also for jose and Hono', async () => {
   for (const name of ['hono', 'jose', 'zod', '@types']) {

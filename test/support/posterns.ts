@@ -3,13 +3,21 @@ import { createAsked, OTHER_KEY } from './ask-api.ts';
 import { KEY, type PosternOptions } from './postern.ts';
 
 /** Two clients of the same API, which runs in this process without a server. */
-export function createClients(options: PosternOptions = {}, key: ClientOptions['key'] = KEY) {
+export function createClients(
+  options: PosternOptions = {},
+  key: ClientOptions['key'] = KEY,
+  more: Partial<ClientOptions> = {},
+) {
   const asked = createAsked(options);
-  const fetch: ClientOptions['fetch'] = async (url, init) => asked.api.request(String(url), init);
+  const sent: Array<RequestInit & { url: string }> = [];
+  const fetch: ClientOptions['fetch'] = async (url, init = {}) => {
+    sent.push({ url: String(url), ...init });
+    return asked.api.request(String(url), init);
+  };
   const url = 'http://postern.example';
-  const postern = createClient({ url, key, fetch });
+  const postern = createClient({ url, key, fetch, ...more });
   const other = createClient({ url, key: OTHER_KEY, fetch });
-  return { ...asked, postern, other };
+  return { ...asked, sent, postern, other };
 }
 
 export type Handler = (url: string, init: RequestInit) => Response | Promise<Response>;
@@ -25,10 +33,20 @@ export function createFaked(handler: Handler, options: Partial<ClientOptions> = 
 }
 
 /** A problem document, as the API sends it. */
-export function problem(status: number, code: string, headers: Record<string, string> = {}) {
+export function problem(
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+  pointers: readonly string[] = [],
+) {
   const type = { 'Content-Type': 'application/problem+json' };
   return Response.json(
-    { status, code, detail: 'why' },
+    {
+      status,
+      code,
+      detail: 'why',
+      errors: pointers.map((pointer) => ({ pointer, detail: 'why' })),
+    },
     { status, headers: { ...type, ...headers } },
   );
 }

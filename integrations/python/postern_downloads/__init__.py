@@ -2,5 +2,5 @@
 
 from .client import Postern as Postern, PosternError as PosternError
 from .signer import Signer as Signer
-from .types import IssuedToken as IssuedToken, Revoked as Revoked
+from .types import IssuedToken as IssuedToken, Revoked as Revoked, SignedToken as SignedToken
 from .types import SignRequest as SignRequest, State as State, TokenRequest as TokenRequest

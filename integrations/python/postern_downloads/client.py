@@ -99,9 +99,9 @@ class Postern:
         """Revokes a token by its text. Succeeds also without such a token."""
         self._send("POST", "/revoke", _form(token=token))
 
-    def revoke_signed(self, *, iss: str, jti: str) -> None:
-        """Revokes a token that your own back end signed."""
-        self._send("POST", "/revoke", _form(iss=iss, jti=jti))
+    def revoke_signed(self, *, iss: str, jti: str, exp: int | None = None) -> None:
+        """Revokes a token that your own back end signed. Without its `exp`, the revocation never expires."""
+        self._send("POST", "/revoke", _form(iss=iss, jti=jti, exp=exp))
 
     def revoke_subject(self, subject: str, *, client: str | None = None) -> Revoked:
         """Revokes all live tokens of a subject. Signed ones end if their `iat` is before `signed_before`."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias, Unpack
 from urllib.parse import quote
 
-from .types import SignRequest
+from .types import SignedToken, SignRequest
 
 # Only signing needs them.
 with suppress(ImportError):
@@ -37,8 +37,8 @@ class Signer:
 
     def sign(
         self, *, expires_in: int, cache_for: int = 0, since: float = 0, **request: Unpack[SignRequest]
-    ) -> dict[str, str]:
-        """Signs a token, which Postern first sees when a client uses it. Returns `access_token`, `jti`, and for a path `url`.
+    ) -> SignedToken:
+        """Signs a token, which Postern first sees when a client uses it.
 
         With `cache_for`, calls within so many seconds return the same token, and it is valid for up to so many
         seconds longer. `since` is the last login of the subject: its new links do not repeat revoked ones.
@@ -66,8 +66,10 @@ class Signer:
             claims |= {"iat": max(start, first), "exp": start + cache_for + expires_in, "jti": ""}
             claims["jti"] = name(json.dumps(claims, sort_keys=True).encode())
         token = jwt.encode(dict(sorted(claims.items())), private, alg, {"kid": kid, "typ": "postern+jwt"})
-        url = {"url": f"{quote(claims['path'])}?token={token}"} if "path" in claims else {}
-        return {"access_token": token, "jti": claims["jti"], **url}
+        signed: SignedToken = {"access_token": token, "jti": claims["jti"], "exp": claims["exp"]}
+        if "path" in claims:
+            signed["url"] = f"{quote(claims['path'])}?token={token}"
+        return signed
 
     def _current(self) -> tuple[Any, ...]:
         """Reads the key again if its file has changed. A file that is incomplete or missing changes nothing."""

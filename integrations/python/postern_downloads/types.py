@@ -45,6 +45,13 @@ class IssuedToken(TypedDict):
     cookie_url: NotRequired[str]
 
 
+class SignedToken(TypedDict):
+    access_token: str
+    jti: str  # with `iss` and `exp`, it revokes the token
+    exp: int
+    url: NotRequired[str]  # only for a `path`
+
+
 class Revoked(TypedDict):
     revoked: int  # without those that issuers signed
     signed_before: NotRequired[int]  # signed tokens end that have an `iat` before it
