@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT = [
-  'test/{api,client,config,decide,delivery,gate,jwt,metrics,pages,s3,site,store,token,webhooks}/*.test.ts',
+  'test/{api,client,config,decide,delivery,events,gate,issue,jwt,metrics,pages,paths,s3,store,token}/*.test.ts',
   ...['test/pieces.test.ts', 'test/process/coalesce.test.ts'],
 ];
 
@@ -26,7 +26,7 @@ const FAILOVER_RUNS = 'bench/failover/runs/*.test.ts';
 const BROWSERS = 'test/browsers/**/*.test.ts';
 
 /** Webhooks of whole instances, which wait for retries and lost instances. */
-const WEBHOOKS = 'test/webhooks/instances/*.test.ts';
+const WEBHOOKS = 'test/events/instances/*.test.ts';
 
 /** A real object store. */
 const S3 = 'test/s3/servers/**/*.test.ts';

@@ -3,7 +3,7 @@ import { count, escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import { ConfigError } from '../service/config/errors.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/jwt.ts';
-import { createMounts } from '../service/site/mount.ts';
+import { createMounts } from '../service/paths/mount.ts';
 
 const INVALID = 2;
 

@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 import { addressOf, REACHABLE, serviceConfig } from '../common/config.ts';
 import { Failure } from '../common/errors.ts';
-import type { Listen } from '../service/site/address.ts';
+import type { Listen } from '../service/address.ts';
 
 const TIMEOUT_MS = 2000;
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
+import type { Listen } from '../service/address.ts';
 import { type Config, loadConfig, loadMounts } from '../service/config/config.ts';
 import { ConfigError, ConfigErrors, issuesText, quote } from '../service/config/errors.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
 import { readSources } from '../service/config/sources.ts';
 import { listenAddress } from '../service/config/values.ts';
-import type { Listen } from '../service/site/address.ts';
 import { UsageError } from './errors.ts';
 import { root } from './package.ts';
 

@@ -3,12 +3,13 @@ import type { Config } from './config/config.ts';
 import { createAuthorize } from './decide/authorize.ts';
 import { createDeliver } from './delivery/collect.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
+import { createIssue } from './issue/issue.ts';
+import { prolong } from './issue/prolong.ts';
 import type { Jwt } from './jwt/jwt.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { createPages } from './pages/pages.ts';
-import { createIssue } from './token/issue.ts';
-import { createLookUp } from './token/look-up.ts';
-import { createProlong, createRevoke } from './token/revoke.ts';
+import { createLookUp, findOfClient } from './token/look-up.ts';
+import { createRevoke } from './token/revoke.ts';
 import type { Store } from './token/store.ts';
 
 interface AppDependencies
@@ -39,7 +40,11 @@ export function createApp(config: Config, deps: AppDependencies) {
   const gate = createGate({ ...parts, authorize, pageFor, recordDecision });
   const issue = metrics.measuredIssue(createIssue(parts));
   const revoke = createRevoke({ ...parts, lookUp });
-  const api = createApi({ ...parts, issue, lookUp, prolong: createProlong(parts), revoke });
+  const api = createApi({
+    ...{ ...parts, issue, lookUp, revoke },
+    find: (client, id) => findOfClient(parts, client, id),
+    prolong: (client, id, expiresIn) => prolong(parts, client, id, expiresIn),
+  });
   const clients = [...apiKeys.map(({ client }) => client), ...issuers];
   const recordBytes = metrics.bytesRecorder(idsOf(clients), idsOf(mounts.all));
   const deliver = createDeliver({ ...parts, recordBytes });

@@ -9,19 +9,19 @@ import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { API_VARIABLES, CONFIG_VARIABLE } from './config/settings.ts';
 import { createCollector } from './delivery/collect.ts';
+import { createEvents } from './events/queue.ts';
 import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import type { FetchedKeys } from './jwt/keys.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
+import { createMounts, type Mount } from './paths/mount.ts';
 import { takeInherited } from './process/inherited.ts';
 import { CannotListen, listen, listenLimited, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
 import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
 import { createCurrent, type Opened, watchFiles } from './reload.ts';
 import { createSign } from './s3/sign.ts';
-import { createMounts, type Mount } from './site/mount.ts';
 import { createStores, openEventStore } from './store/open.ts';
 import { hashSecret } from './token/client.ts';
-import { createEvents } from './webhooks/webhooks.ts';
 
 const STANDARD_OUTPUT = 1;
 

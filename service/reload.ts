@@ -7,7 +7,7 @@ import type { Config } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import { needsRestart } from './config/settings.ts';
 import { KeyFilesError } from './jwt/jwt.ts';
-import { mountId } from './site/mount.ts';
+import { mountId } from './paths/mount.ts';
 
 /** A configuration, and the gate and the API that were created from it. */
 export interface Opened {

@@ -2,8 +2,8 @@ import { given } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import { siteName } from '../../service/config/mounts.ts';
+import type { Mount } from '../../service/paths/mount.ts';
 import { storageUrl } from '../../service/s3/sign.ts';
-import type { Mount } from '../../service/site/mount.ts';
 import { type FileSource, filesFolder, read, targetUrl } from './values.ts';
 
 export type ServerPlan = ReturnType<typeof planSites>[number];

@@ -4,7 +4,7 @@ import { serviceConfig, textOfFile } from '../../common/config.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import { KeyFilesError, openJwt } from '../../service/jwt/jwt.ts';
-import { createMounts } from '../../service/site/mount.ts';
+import { createMounts } from '../../service/paths/mount.ts';
 import type { Verified } from '../../service/token/look-up.ts';
 import { KeysUnavailable } from '../../service/token/store.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/token/token.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import * as schemas from '../../service/api/schema.ts';
-import { fieldSchemas } from '../../service/field-schemas.ts';
+import { fieldSchemas } from '../../service/issue/fields.ts';
 import { projectRoot } from '../../test/harness/paths.ts';
 
 // Writes the types of client/types.ts as text, so that the published client needs neither the service nor

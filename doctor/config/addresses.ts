@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
+import { isLoopback, type Listen } from '../../service/address.ts';
 import { listenAddress } from '../../service/config/values.ts';
-import { isLoopback, type Listen } from '../../service/site/address.ts';
 import type { Directive, Http, Location } from './context.ts';
 import { ANY } from './pattern.ts';
 

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
-import type { Listen } from '../../service/site/address.ts';
-import type { Mount } from '../../service/site/mount.ts';
+import type { Listen } from '../../service/address.ts';
+import type { Mount } from '../../service/paths/mount.ts';
 import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
 import { constantOf } from './pattern.ts';

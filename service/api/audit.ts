@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import type { Logger } from 'pino';
+import type { Emit } from '../events/event.ts';
 import { type ProblemCode, statusOf } from '../problem.ts';
 import type { Client } from '../token/client.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 import { StoreUnavailable, Unacknowledged, Unavailable } from '../token/store.ts';
 import { withoutTokens } from '../token/without-tokens.ts';
-import type { Emit } from '../webhooks/event.ts';
 
 /** Set by the listener and the middleware. */
 export interface ApiEnv {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fieldSchemas } from '../field-schemas.ts';
+import { fieldSchemas } from '../issue/fields.ts';
 import { nextTurn } from '../pieces.ts';
 import {
   type Grant,

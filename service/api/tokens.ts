@@ -1,9 +1,10 @@
 import type { Context } from 'hono';
+import { type Issue, type Issued, NOT_ISSUED, type Requests } from '../issue/issue.ts';
 import { inPieces } from '../pieces.ts';
-import { ownerOf } from '../token/client.ts';
-import { type Issue, type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
+import { type Client, ownerOf } from '../token/client.ts';
+import type { Grant } from '../token/grant.ts';
 import { type FieldError, MAX_ERRORS, RequestError } from '../token/request-error.ts';
-import type { Prolong, Revoke } from '../token/revoke.ts';
+import type { Revoke } from '../token/revoke.ts';
 import type { StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { type ApiEnv, grantFields, note } from './audit.ts';
@@ -22,7 +23,9 @@ import {
 
 export interface TokensDependencies {
   readonly issue: Issue;
-  readonly prolong: Prolong;
+  readonly find: (client: Client, id: string) => Promise<Grant | undefined>;
+  /** @param expiresIn seconds from now */
+  readonly prolong: (client: Client, id: string, expiresIn: number) => Promise<Grant | undefined>;
   readonly revoke: Revoke;
   readonly store: StoreReads;
   /** Origin of each `url`; empty: `url` is a path. */
@@ -31,7 +34,7 @@ export interface TokensDependencies {
 
 /** Adds the endpoints that list, show, prolong and revoke tokens, and the one that issues one. */
 export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void {
-  const { prolong, revoke, store } = deps;
+  const { find, prolong, revoke, store } = deps;
   endpoint('Tokens', '/tokens', {
     get: listOperation(store),
     post: issueOne(deps),
@@ -74,7 +77,7 @@ export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void
       async handle(c) {
         const id = idOf(c);
         note(c, { action: 'token.shown', token_id: id });
-        const grant = await revoke.find(c.get('client'), id);
+        const grant = await find(c.get('client'), id);
         if (grant === undefined) throw noSuchToken();
         note(c, grantFields(grant));
         return json(c, await wholeStateOf(store, id, grant));
@@ -132,7 +135,7 @@ const batchOf = (name: Parameters<typeof ref>[0], description: string) => ({
   items: ref(name),
 });
 
-/** schema.ts checks types and bounds, token/grant-request.ts the mounts and the limits of the client. */
+/** issue/fields.ts checks types and bounds, issue/request.ts the mounts and the limits of the client. */
 function issueOne({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueToken',

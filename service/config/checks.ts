@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls';
-import { isLoopback, type Listen } from '../site/address.ts';
+import { isLoopback, type Listen } from '../address.ts';
 import { parseStoreUrl } from '../store/connection/url.ts';
 import { CLAIM, JWKS_EXAMPLE, KEY, withoutClaimNames } from './clients.ts';
 import { SECRETS } from './files.ts';

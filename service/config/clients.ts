@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isLoopback } from '../site/address.ts';
+import { isLoopback } from '../address.ts';
 import { hashSecret } from '../token/client.ts';
 import { file } from './files.ts';
 import { siteName, splitSite } from './mounts.ts';

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { EVENT_TYPES, type EventType } from '../events/event.ts';
 import type { PageSettings } from '../pages/pages.ts';
 import {
   addressesOf,
@@ -7,7 +8,6 @@ import {
   socketError,
 } from '../process/inherited.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
-import { EVENT_TYPES, type EventType } from '../webhooks/event.ts';
 import {
   checkApiKeys,
   checkIssuers,

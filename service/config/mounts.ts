@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { type Mount, mountId } from '../paths/mount.ts';
 import { CREDENTIALS, readCredentials } from '../s3/credentials.ts';
 import { bucketHostError } from '../s3/sign.ts';
-import { type Mount, mountId } from '../site/mount.ts';
 import { isToken } from '../token/token.ts';
 import { outside, readText } from './files.ts';
 import {

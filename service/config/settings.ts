@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { LOOPBACK } from '../address.ts';
+import { EVENT_TYPES } from '../events/event.ts';
 import { PAGE_FOLDER, readPageFolder } from '../pages/folder.ts';
-import { LOOPBACK } from '../site/address.ts';
-import { EVENT_TYPES } from '../webhooks/event.ts';
 import { apiKeyList, issuerList } from './clients.ts';
 import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';
 import { mountList } from './mounts.ts';

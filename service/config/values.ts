@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { closestMatch } from 'leven';
 import { z } from 'zod';
-import { addressRangeError, type Listen, type UdpAddress } from '../site/address.ts';
-import { prefixError } from '../site/path.ts';
+import { addressRangeError, type Listen, type UdpAddress } from '../address.ts';
+import { prefixError } from '../paths/path.ts';
 import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
 import type { CamelCase } from '../token/grant-fields.ts';
 

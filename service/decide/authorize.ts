@@ -1,4 +1,4 @@
-import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../site/mount.ts';
+import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../paths/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { How, LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';

@@ -1,4 +1,4 @@
-import type { SignedFile } from '../site/mount.ts';
+import type { SignedFile } from '../paths/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { Rejection } from '../token/look-up.ts';
 import { Unavailable } from '../token/store.ts';

@@ -1,11 +1,11 @@
-import type { Mount, Mounts } from '../site/mount.ts';
+import type { Mount, Mounts } from '../paths/mount.ts';
 import {
   decodeArgument,
   decodePath,
   MAX_COOKIE_PATH_LENGTH,
   pathError,
   prefixError,
-} from '../site/path.ts';
+} from '../paths/path.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 import { isToken, tokenSegment } from '../token/token.ts';
 import { holdsToken, MAX_TEXT_LENGTH } from '../token/without-tokens.ts';

@@ -1,6 +1,6 @@
-import { isWithin } from '../site/address.ts';
-import { isServed, type Mount, type Mounts } from '../site/mount.ts';
-import { MAX_PATH_BYTES, pathError, prefixError } from '../site/path.ts';
+import { isWithin } from '../address.ts';
+import { isServed, type Mount, type Mounts } from '../paths/mount.ts';
+import { MAX_PATH_BYTES, pathError, prefixError } from '../paths/path.ts';
 import { coversPath, type Grant, isFolder } from '../token/grant.ts';
 import { isSameOrigin } from './confirm.ts';
 import type { GateRequest } from './decision.ts';

@@ -1,4 +1,4 @@
-import type { Mount } from '../site/mount.ts';
+import type { Mount } from '../paths/mount.ts';
 import type { GateRequest } from './decision.ts';
 
 /** How much nginx's clock may be ahead of this process. */

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
+import { isWithin } from '../address.ts';
 import { coalesce } from '../coalesce.ts';
+import type { Emit } from '../events/event.ts';
 import { inPieces } from '../pieces.ts';
 import { perMinute } from '../rate-limit.ts';
-import { isWithin } from '../site/address.ts';
 import {
   type AddedDelivery,
   addDelivery,
@@ -11,7 +12,6 @@ import {
 } from '../token/delivery.ts';
 import type { Store } from '../token/store.ts';
 import { loggedGrant } from '../token/without-tokens.ts';
-import type { Emit } from '../webhooks/event.ts';
 
 /** How long deliveries are collected before the store gets them. */
 const COLLECT_MS = 200;

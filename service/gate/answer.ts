@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { type Allow, type Decision, type Deny, deny, type Mode } from '../decide/decision.ts';
 import type { WrittenPage } from '../pages/pages.ts';
 import { formFile, listFile } from '../pages/postern-file.ts';
+import { encodePath } from '../paths/path.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
-import { encodePath } from '../site/path.ts';
 import {
   type CookieSettings,
   dispositionOf,

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import { type Decision, type Deny, type DenyCode, isUsed } from '../decide/decision.ts';
+import type { Emit } from '../events/event.ts';
 import type { Grant } from '../token/grant.ts';
 import { Unavailable } from '../token/store.ts';
 import { loggedGrant, withoutTokens } from '../token/without-tokens.ts';
-import type { Emit } from '../webhooks/event.ts';
 import { requestHeaders } from './headers.ts';
 
 /**

@@ -9,9 +9,9 @@ import {
   type Mode,
   startDeadline,
 } from '../decide/decision.ts';
+import type { Emit } from '../events/event.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
 import type { WrittenPage } from '../pages/pages.ts';
-import type { Emit } from '../webhooks/event.ts';
 import {
   ANSWERS,
   bodyAnswer,

@@ -1,7 +1,7 @@
 import type { JWK, JWTPayload } from 'jose';
-import { text } from '../field-schemas.ts';
-import type { Mounts } from '../site/mount.ts';
-import { prefixError } from '../site/path.ts';
+import { text } from '../issue/fields.ts';
+import type { Mounts } from '../paths/mount.ts';
+import { prefixError } from '../paths/path.ts';
 import type { Client, Scope, TrustedIssuer } from '../token/client.ts';
 import type { Rejection } from '../token/look-up.ts';
 import { JWT_TYPE, typeOf } from '../token/token.ts';
@@ -80,7 +80,6 @@ export async function openJwt(
     }),
     ...(own && { signer: createSigner(own, issuer) }),
     clientOf: createClientOf(clients, leeway, now, onRejected),
-    /** The clients of `downloads` issuers, by `iss`. */
     owners: new Map<string, Client>(downloads.map((one) => [one.issuer, one.client])),
     publicJwks: (): { readonly keys: readonly JWK[] } => own?.publicJwks ?? { keys: [] },
   };

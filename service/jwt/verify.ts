@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
-import type { Mounts } from '../site/mount.ts';
+import type { Mounts } from '../paths/mount.ts';
 import type { Client } from '../token/client.ts';
 import { MAX_CLOCK_SKEW_MS } from '../token/grant.ts';
 import type { Rejection, Verified, Verify } from '../token/look-up.ts';

@@ -1,4 +1,4 @@
-import type { Issue } from '../token/issue.ts';
+import type { Issue } from '../issue/issue.ts';
 import { type Store, Unacknowledged } from '../token/store.ts';
 import { isOpaque } from '../token/token.ts';
 import type { Instruments } from './instruments.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { endianness } from 'node:os';
-import { isWithin, type Listen, type UdpAddress } from '../site/address.ts';
+import { isWithin, type Listen, type UdpAddress } from '../address.ts';
 
 /** A socket that the supervisor opened and passed on: sd_listen_fds(3). */
 export interface InheritedSocket {

@@ -6,7 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, Server as NetServer, type Socket as TcpSocket } from 'node:net';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
-import type { Listen, UdpAddress } from '../site/address.ts';
+import type { Listen, UdpAddress } from '../address.ts';
 
 /**
  * Longer than nginx keeps an idle upstream connection (60 s by default), so that nginx closes it and never

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
-import { MAX_SIGNATURE_REUSE, type SignedFile, type SignFile } from '../site/mount.ts';
-import { encodePath } from '../site/path.ts';
+import { MAX_SIGNATURE_REUSE, type SignedFile, type SignFile } from '../paths/mount.ts';
+import { encodePath } from '../paths/path.ts';
 
 /** `secretAccessKey` and `sessionToken` are secrets: never log them. */
 export interface Credentials {

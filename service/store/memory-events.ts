@@ -4,7 +4,7 @@ import {
   LEASE_MS,
   MAX_STORED_EVENTS,
   type TakenEvent,
-} from '../webhooks/event.ts';
+} from '../events/event.ts';
 
 interface Waiting extends TakenEvent {
   readonly addedAt: number;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import type { EventStore } from '../events/event.ts';
 import type { Store } from '../token/store.ts';
-import type { EventStore } from '../webhooks/event.ts';
 import type { RedisStoreOptions, StoreObserver } from './connection/connection.ts';
 import { checkedUrl, shownHosts } from './connection/url.ts';
 import { createMemoryStore } from './memory.ts';

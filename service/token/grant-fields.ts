@@ -22,7 +22,7 @@ interface Common {
   readonly value?: string;
 }
 
-/** `checked`: token/grant-request.ts checks the text. `flag`: only `true` is kept, and `default` means on. */
+/** `checked`: issue/request.ts checks the text. `flag`: only `true` is kept, and `default` means on. */
 export type GrantField = Common &
   (
     | {
@@ -48,8 +48,8 @@ export type GrantField = Common &
 
 /**
  * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's
- * responses, the OpenAPI document and the options of `postern token issue` come from this table. field-schemas.ts has the
- * schemas of its types and bounds, grant-request.ts the other checks of a request.
+ * responses, the OpenAPI document and the options of `postern token issue` come from this table. The rules of
+ * a field are in issue/: fields.ts has the schemas of the types and bounds, request.ts and reach.ts the other checks.
  *
  * Never use a `record` key again for another field: stored records may contain it.
  */

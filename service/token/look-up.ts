@@ -1,6 +1,7 @@
+import type { Client } from './client.ts';
 import { type Grant, latestEndOf } from './grant.ts';
 import type { Signed, Store } from './store.ts';
-import { isOpaque, tokenId } from './token.ts';
+import { isOpaque, subjectId, tokenId } from './token.ts';
 
 export interface LookUpResult {
   /** Absent: the token was not issued by anyone trusted. */
@@ -73,6 +74,32 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     if (!timed) return verified;
     return { ...verified, leftMs: verified.grant.expiresAt - now() - leeway * 1000 };
   }
+}
+
+/** The clients that own the tokens of other issuers, by `iss`. */
+export type Owners = ReadonlyMap<string, Client>;
+
+/** The issuers whose tokens belong to a client, each with its limits. */
+export function issuersOf(owners: Owners, client: string) {
+  return [...owners].filter(([, { id }]) => id === client);
+}
+
+interface FindOptions {
+  readonly store: Pick<Store, 'find'>;
+  readonly owners: Owners;
+}
+
+/** A client's live grant. After the revocation of a subject, the store still has the records of its external tokens. */
+export async function findOfClient({ store, owners }: FindOptions, client: Client, id: string) {
+  const { grant } = await store.find(id);
+  if (grant?.client !== client.id) return undefined;
+  const { external, subject, issuedAt } = grant;
+  if (!external || subject === undefined) return grant;
+  // The record does not have its issuer. A revocation is for all issuers of the client.
+  const found = issuersOf(owners, client.id).map(([issuer]) =>
+    store.find(id, { subjectId: subjectId(issuer, subject), issuedAt }),
+  );
+  return (await Promise.all(found)).some(({ isRevoked }) => isRevoked) ? undefined : grant;
 }
 
 /** A JWT whose signature and claims are valid. */

@@ -1,18 +1,15 @@
-import type { Mounts } from '../site/mount.ts';
+import type { Mounts } from '../paths/mount.ts';
 import type { Client } from './client.ts';
 import { type Grant, MAX_CLOCK_SKEW_MS, MAX_LEEWAY_MS, rememberedUntil } from './grant.ts';
-import { checkReach, maxError } from './grant-request.ts';
-import type { IssueOptions } from './issue.ts';
-import type { LookUp } from './look-up.ts';
-import { FieldErrors, RequestError } from './request-error.ts';
+import { issuersOf, type LookUp, type Owners } from './look-up.ts';
+import { RequestError } from './request-error.ts';
 import { type Store, Unacknowledged } from './store.ts';
 import { isOpaque, jwtId, subjectId, tokenId } from './token.ts';
 
 interface RevokeOptions {
   readonly store: Store;
   readonly lookUp: LookUp;
-  /** The clients that own the tokens of other issuers, by `iss`. */
-  readonly owners: ReadonlyMap<string, Client>;
+  readonly owners: Owners;
   readonly mounts: Pick<Mounts, 'downloadMs'>;
   /** Seconds by which the clocks of issuers may differ. */
   readonly leeway: number;
@@ -28,18 +25,6 @@ export type Revoke = ReturnType<typeof createRevoke>;
 
 export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: RevokeOptions) {
   return {
-    /** A client's live grant. After the revocation of a subject, the store still has the records of its external tokens. */
-    async find(client: Client, id: string): Promise<Grant | undefined> {
-      const { grant } = await store.find(id);
-      if (grant?.client !== client.id) return undefined;
-      const { external, subject, issuedAt } = grant;
-      if (!external || subject === undefined) return grant;
-      // The record does not have its issuer. A revocation is for all issuers of the client.
-      const found = issuersOf(client.id).map(([issuer]) =>
-        store.find(id, { subjectId: subjectId(issuer, subject), issuedAt }),
-      );
-      return (await Promise.all(found)).some(({ isRevoked }) => isRevoked) ? undefined : grant;
-    },
     /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
     async token(client: Client, token: string) {
       if (isOpaque(token)) return end(tokenId(token), client);
@@ -57,7 +42,7 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
     },
     /** Ends a client's token now; false if there is none. */
     async id(client: Client, id: string): Promise<boolean> {
-      const { grant } = issuersOf(client.id).length > 0 ? await store.find(id) : {};
+      const { grant } = issuersOf(owners, client.id).length > 0 ? await store.find(id) : {};
       if (!grant?.external || grant.client !== client.id) return store.revoke(id, client.id);
       await endExternal(id, grant);
       return true;
@@ -85,7 +70,7 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
      */
     async all(client: string, subject: string | undefined) {
       if (subject === undefined) return { revoked: await store.revokeAll(client, {}) };
-      const issuers = issuersOf(client);
+      const issuers = issuersOf(owners, client);
       // The clock of an issuer may be ahead.
       const signed = issuers.map((issuer) => {
         const lifetime = longestMs([issuer]) + mounts.downloadMs;
@@ -110,12 +95,8 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
 
   /** The end of every token that is valid now: another one may have the same `jti`. */
   async function endExternal(id: string, grant: Grant): Promise<void> {
-    const latest = now() + longestMs(issuersOf(grant.client)) + mounts.downloadMs;
+    const latest = now() + longestMs(issuersOf(owners, grant.client)) + mounts.downloadMs;
     await store.revokeExternal(id, Math.max(rememberedUntil(grant), latest));
-  }
-
-  function issuersOf(client: string) {
-    return [...owners].filter(([, { id }]) => id === client);
   }
 }
 
@@ -123,54 +104,4 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
 function longestMs(issuers: ReadonlyArray<readonly [issuer: string, owner: Client]>): number {
   const lives = issuers.map(([, owner]) => owner.maxExpiresIn + owner.maxResumeFor);
   return Math.max(0, ...lives) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
-}
-
-export type Prolong = ReturnType<typeof createProlong>;
-
-/** Changes the end of a client's live grant, within the client's limits and what was signed. */
-export function createProlong(options: Pick<IssueOptions, 'mounts' | 'store' | 'now'>) {
-  const { mounts, store, now } = options;
-  /** @param expiresIn seconds from now */
-  return async function prolong(client: Client, id: string, expiresIn: number) {
-    refuse(maxError(expiresIn, client.maxExpiresIn));
-    const { grant } = await store.find(id);
-    const expiresAt = now() + expiresIn * 1000;
-    // The store decides even if the grant is gone: it may have to acknowledge that it ended earlier.
-    if (grant?.client !== client.id) return store.prolong(id, client.id, expiresAt);
-    if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);
-    refuse(signedError(grant, expiresAt));
-    return store.prolong(id, client.id, expiresAt);
-  };
-}
-
-/** A client cannot prolong what its limits or the mounts would not let it issue now. */
-function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
-  const { covers, site, target, targetArgs, uses } = grant;
-  const mount = mounts.all.find(({ id }) => id === grant.mount);
-  const errors = new FieldErrors();
-  errors.add('resume_for', maxError(uses?.resumeFor ?? 0, client.maxResumeFor));
-  if (mount !== undefined) {
-    const resolved = { mount, covers, ...(site !== undefined && { site }) };
-    const checking = { client, mounts, errors };
-    checkReach({ target, target_args: targetArgs }, resolved, checking);
-  }
-  if (mount === undefined || errors.all.length > 0) {
-    const detail = 'The token is unchanged: this client could not issue it now.';
-    throw new RequestError('insufficient_scope', detail);
-  }
-}
-
-/** Why a token cannot end at a time: a JWT ends at the latest when its claims say so. */
-function signedError({ external, signedUntil, uses }: Grant, expiresAt: number) {
-  if (external) return 'cannot be changed: another issuer has signed it into the token';
-  if (signedUntil === undefined) return undefined;
-  const latest = signedUntil - (uses?.resumeFor ?? 0) * 1000;
-  if (expiresAt <= latest) return undefined;
-  return `must not end after ${new Date(latest).toISOString()}, as the JWT says`;
-}
-
-function refuse(detail: string | undefined): void {
-  if (detail === undefined) return;
-  const errors = [{ pointer: '/expires_in', detail }];
-  throw new RequestError('invalid_request', 'The request is not valid.', errors);
 }

@@ -122,7 +122,7 @@ export interface Endless {
   readonly max: number;
 }
 
-/** What the API may call. Changes go through issue.ts and revoke.ts. */
+/** What the API may call. Changes go through issue/ and revoke.ts. */
 export type StoreReads = Pick<Store, 'list' | 'requesters' | 'delivered' | 'check'>;
 
 /** The servers of a store, for the operator. */

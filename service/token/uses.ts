@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { networkOf } from '../site/address.ts';
+import { networkOf } from '../address.ts';
 import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
 import { digest, randomText } from './token.ts';
 

@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { DenyCode } from '../../service/decide/decision.ts';
+import { eventBody } from '../../service/events/event.ts';
 import { emitDecision } from '../../service/gate/decision-log.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unacknowledged } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
-import { eventBody } from '../../service/webhooks/event.ts';
 import { createAsked } from '../support/ask-api.ts';
 import { startGate } from '../support/ask-gate.ts';
 import { issueToken, type PosternOptions } from '../support/postern.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { EVENT_TYPES } from '../../service/webhooks/event.ts';
+import { EVENT_TYPES } from '../../service/events/event.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { writeFiles } from '../support/files.ts';
 import { fieldsOf } from '../support/fixtures.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createMounts } from '../../service/site/mount.ts';
-import { MAX_PATH_BYTES, pathError } from '../../service/site/path.ts';
+import { createMounts } from '../../service/paths/mount.ts';
+import { MAX_PATH_BYTES, pathError } from '../../service/paths/path.ts';
 import { coversPath } from '../../service/token/grant.ts';
 import { tokenSegment } from '../../service/token/token.ts';
 import { legalPath } from '../support/arbitrary-paths.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { SignFile } from '../../service/site/mount.ts';
+import type { SignFile } from '../../service/paths/mount.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { client, createDecider, refusal } from '../support/decider.ts';
 import { mount } from '../support/postern.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isUsed } from '../../service/decide/decision.ts';
 import { parseRequestUri } from '../../service/decide/request-uri.ts';
-import { createMounts } from '../../service/site/mount.ts';
+import { createMounts } from '../../service/paths/mount.ts';
 import { createDecider } from '../support/decider.ts';
 import { fieldsOf } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';

@@ -7,40 +7,44 @@ import { projectRoot, textOf } from '../harness/paths.ts';
 /**
  * A part of the project, the parts and packages that it may import besides itself, and why. For a file, the longest entry
  * that its path starts with applies. `node:` stands for each module of Node.js. Imports go one way: cli → main →
- * gate | api → decide → token → site; store | jwt → token; cli → doctor → common.
+ * gate | api → decide → token → paths; store | jwt → token; cli → doctor → common.
  */
 const BOUNDARIES = `
-service/site/: node:net
-  Paths, mounts and addresses depend on no token.
-service/token/: service/site/ service/pieces.ts node:crypto
+service/paths/:
+  Paths and mounts depend on no token.
+service/address.ts: node:net
+  IP addresses and where servers listen, for any part.
+service/issue/: service/token/ service/paths/ service/address.ts service/pieces.ts zod
+  A request for a token is checked without HTTP. It gets the store and the clock as arguments.
+service/token/: service/paths/ service/address.ts node:crypto
   A token depends on no framework, store or clock.
-service/decide/: service/site/ service/token/
+service/decide/: service/paths/ service/address.ts service/token/
   A decision depends on no framework, store or clock.
-service/store/: service/token/ service/webhooks/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
+service/store/: service/token/ service/events/event.ts service/coalesce.ts service/pieces.ts cluster-key-slot ioredis pino node:
   The store keeps grants. It uses neither HTTP nor the configuration.
-service/jwt/: service/site/ service/token/ service/field-schemas.ts jose zod node:
+service/jwt/: service/paths/ service/token/ service/issue/ jose zod node:
   JWTs are verified and signed without HTTP and without the store.
-service/s3/: service/site/ node:crypto
+service/s3/: service/paths/ node:crypto
   A signature depends only on the request and the time. A mount gets the function as an argument.
-service/webhooks/: service/site/ service/token/ service/coalesce.ts service/rate-limit.ts pino node:
+service/events/: service/address.ts service/token/ service/coalesce.ts service/rate-limit.ts pino node:
   Events get their store and their metrics as arguments.
-service/metrics/: service/token/ service/decide/ prom-client
+service/metrics/: service/issue/ service/token/ service/decide/ prom-client
   Only metrics have labels. They wrap other functions to measure them.
 service/pages/folder.ts: service/pages/texts.ts zod node:
   The files of an operator's folder become texts and pages. They know no setting.
-service/process/inherited.ts: service/site/ node:
+service/process/inherited.ts: service/address.ts node:
   Sockets that a supervisor opened are compared with values, not with settings.
-service/config/: service/s3/ service/process/inherited.ts service/site/ service/token/ service/webhooks/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
+service/config/: service/s3/ service/process/inherited.ts service/paths/ service/address.ts service/token/ service/events/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
   The configuration is only read and checked. It starts no server and no connection.
-service/gate/: service/site/ service/token/ service/decide/ service/webhooks/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
+service/gate/: service/paths/ service/token/ service/decide/ service/events/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
   The gate gets the decision as an argument. It imports neither a store nor the API.
 service/pages/: service/rate-limit.ts hono node:crypto node:http
   A page is made from a code, a name and a time. It knows no decision.
 service/pages/browser/: service/pages/texts.ts client-zip
   The script of a list runs in the browser. Of texts.ts it has only the types.
-service/api/: service/token/ service/webhooks/event.ts service/problem.ts service/field-schemas.ts service/rate-limit.ts service/pieces.ts hono zod pino node:
+service/api/: service/token/ service/events/event.ts service/problem.ts service/issue/ service/rate-limit.ts service/pieces.ts hono zod pino node:
   The API gets its functions as arguments. It imports neither a store nor the gate.
-service/delivery/: service/site/ service/token/ service/webhooks/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino
+service/delivery/: service/address.ts service/token/ service/events/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino
   Lines of nginx are collected without sockets. They change counters, not decisions.
 service/store/connection/url.ts: node:net
   The syntax of a store URL, which the configuration checks and the store uses.
@@ -50,15 +54,13 @@ service/rate-limit.ts:
   It counts calls in a second, for any part.
 service/pieces.ts:
   It divides long work, for any part.
-service/field-schemas.ts: service/token/ zod
-  The schemas of the grant fields, for requests and claims.
 service/: service/ pino @hono/node-server node:
   main.ts connects the parts. The service runs without cli/, doctor/, dev/ and test/.
-cli/: common/ doctor/ service/config/ service/site/ service/token/ service/jwt/ service/s3/ service/main.ts commander jose node:
+cli/: common/ doctor/ service/config/ service/paths/ service/address.ts service/token/ service/jwt/ service/s3/ service/main.ts commander jose node:
   A command reads the configuration, works on files, asks the API or starts main.ts.
-doctor/: common/ service/config/ service/site/ service/token/ service/s3/ commander node:
+doctor/: common/ service/config/ service/paths/ service/address.ts service/token/ service/s3/ commander node:
   The doctor is a separate product. It imports no other command, and starts no service.
-common/: client/ service/config/ service/site/ commander node:
+common/: client/ service/config/ service/address.ts commander node:
   What each command needs: errors, the terminal, the configuration, the API.
 client/:
   The client runs everywhere, without the service. Only its types come from the service.

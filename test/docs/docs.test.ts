@@ -25,7 +25,7 @@ const docs = readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding:
 const packages = readdirSync(join(projectRoot, 'integrations')).flatMap((name) =>
   within(join('integrations', name), '.md'),
 );
-const pages = [...within('.', '.md'), ...docs, ...packages];
+const pages = [...within('.', '.md'), ...within('test', '.md'), ...docs, ...packages];
 const snippets = within('nginx/snippets', '.conf');
 
 /** GitHub's anchor of a heading. */
@@ -235,8 +235,8 @@ describe('codes and endpoints', () => {
   });
 });
 
-test('SECURITY.md promises no more tests than there are', () => {
-  const page = textOf('SECURITY.md');
+test('test/README.md promises no more tests than there are', () => {
+  const page = textOf('test/README.md');
   const promised = (row: string) =>
     Number(new RegExp(`^\\| ${row}.*?\\| (\\d+)`, 'm').exec(page)?.[1]);
   const hostile = ['uris', 'paths', 'bodies'].flatMap((name) => linesOf(`hostile-${name}.txt`));
@@ -256,10 +256,10 @@ test('SECURITY.md promises no more tests than there are', () => {
   }
 });
 
-/** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 34_200;
-test(`README.md and docs/ have at most ${MAX_WORDS} words together`, () => {
-  const texts = ['README.md', ...docs].map(textOf);
+/** README.md, SECURITY.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
+const MAX_WORDS = 36_000;
+test(`README.md, SECURITY.md and docs/ have at most ${MAX_WORDS} words together`, () => {
+  const texts = ['README.md', 'SECURITY.md', ...docs].map(textOf);
   const words = texts.flatMap((text) => text.split(/\s+/).filter((word) => word !== ''));
   expect(words.length).toBeLessThanOrEqual(MAX_WORDS);
 });

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as schemas from '../../service/api/schema.ts';
 import { FILE_ONLY, SETTINGS } from '../../service/config/settings.ts';
+import { EVENT_TYPES } from '../../service/events/event.ts';
 import { responseHeaders } from '../../service/gate/headers.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
-import { EVENT_TYPES } from '../../service/webhooks/event.ts';
 import { projectRoot, textOf } from '../harness/paths.ts';
 
 const matches = (text: string, pattern: RegExp) =>

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
 import { RULES } from '../../doctor/config/examine.ts';
 import { CHECKS } from '../../doctor/site/attack.ts';
-import type { Mount } from '../../service/site/mount.ts';
+import type { Mount } from '../../service/paths/mount.ts';
 import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts';
 import { textOf } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';

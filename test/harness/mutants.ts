@@ -91,7 +91,7 @@ const MUTANTS: readonly Mutant[] = [
   ["errors.add('expires_in', maxError(expiresIn, client.maxExpiresIn));", ''],
   // Revoking.
   ['if (grant.client !== client.id) return { id, revoked: false };', ''],
-  ['if (owners.get(issuer)?.id !== client.id) {', 'if (false) {'],
+  ['if (owner?.id !== client.id) {', 'if (false) {'],
   ['if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);', ''],
   ['if (!grant && !isRevoked) return', 'if (!grant) return'],
   ['grant && grant.subject === verified.grant.subject', 'grant'],

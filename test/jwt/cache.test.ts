@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { OWN_AUDIENCE } from '../../service/jwt/claims.ts';
 import { createOwnKeys, type OwnKeys } from '../../service/jwt/keys.ts';
 import { createCache, createVerify } from '../../service/jwt/verify.ts';
-import { createMounts } from '../../service/site/mount.ts';
+import { createMounts } from '../../service/paths/mount.ts';
 import { jwksText } from '../support/jwt/issuers.ts';
 import { mount } from '../support/postern.ts';
 

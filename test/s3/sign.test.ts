@@ -1,13 +1,13 @@
 import { AwsV4Signer } from 'aws4fetch';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MAX_SIGNATURE_REUSE } from '../../service/paths/mount.ts';
 import {
   type Credentials,
   createSign,
   type StorageLocation,
   storageUrl,
 } from '../../service/s3/sign.ts';
-import { MAX_SIGNATURE_REUSE } from '../../service/site/mount.ts';
 import { runs } from '../support/runs.ts';
 
 const LOCATION: StorageLocation = {

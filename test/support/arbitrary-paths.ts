@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { pathError } from '../../service/site/path.ts';
+import { pathError } from '../../service/paths/path.ts';
 
 /** What a careless parser would take for something else, legal or not. */
 const pointed = fc.constantFrom(

@@ -5,11 +5,11 @@ import type {
   Decision,
   GateRequest,
 } from '../../service/decide/decision.ts';
-import { createMounts, type Mount } from '../../service/site/mount.ts';
+import { createIssue, type Issued } from '../../service/issue/issue.ts';
+import { createMounts, type Mount } from '../../service/paths/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Client } from '../../service/token/client.ts';
 import type { GrantRequest } from '../../service/token/grant-fields.ts';
-import { createIssue, type Issued } from '../../service/token/issue.ts';
 import { createLookUp, type Verify } from '../../service/token/look-up.ts';
 import { RequestError } from '../../service/token/request-error.ts';
 import type { Store } from '../../service/token/store.ts';

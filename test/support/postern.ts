@@ -4,17 +4,17 @@ import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../service/app.ts';
 import { loadConfig } from '../../service/config/config.ts';
+import { type Emit, EVENT_TYPES } from '../../service/events/event.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
+import type { Format } from '../../service/issue/request.ts';
 import type { Jwt } from '../../service/jwt/jwt.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import type { PageSettings } from '../../service/pages/pages.ts';
+import { createMounts, type Mount, mountId } from '../../service/paths/mount.ts';
 import { LIMITS } from '../../service/process/listen.ts';
-import { createMounts, type Mount, mountId } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { type ApiKey, type Client, hashSecret } from '../../service/token/client.ts';
-import type { Format } from '../../service/token/issue.ts';
 import type { Store } from '../../service/token/store.ts';
-import { type Emit, EVENT_TYPES } from '../../service/webhooks/event.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
 

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { onTestFinished } from 'vitest';
-import { type Emit, type EventType, eventBody } from '../../service/webhooks/event.ts';
+import { type Emit, type EventType, eventBody } from '../../service/events/event.ts';
 import { waitFor } from '../harness/wait.ts';
 import { serviceForTest } from './ask-service.ts';
 import { folderForTest } from './for-test.ts';

@@ -1,4 +1,4 @@
-import type { Listen } from '../../../service/site/address.ts';
+import type { Listen } from '../../../service/address.ts';
 import { isAt, sameListen, targetOf } from '../addresses.ts';
 import type { Directive, Location } from '../context.ts';
 import { ANY } from '../pattern.ts';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { version as currentVersion } from '../../../common/package.ts';
-import type { Mount } from '../../../service/site/mount.ts';
+import type { Mount } from '../../../service/paths/mount.ts';
 import type { Location } from '../context.ts';
 import { mountsOf, type Rule, type SiteConfig, type Trap } from '../site.ts';
 import { isBefore } from '../version.ts';
@@ -14,7 +14,7 @@ export const tooOld: Rule = ({ http, version }) => {
   return [{ at: http, seen: version.text, why, fix }];
 };
 
-/** The holes that SECURITY.md does not exclude, all fixed in 1.30.7 and 1.31.9, and the line with which nginx has them. */
+/** The holes that docs/understand/nginx-fixes.md does not exclude, all fixed in 1.30.7 and 1.31.9, and the line with which nginx has them. */
 const HOLES = [
   ['CVE-2026-118899 (TLS 1.3)', /^listen .*\bssl\b/],
   ['CVE-2026-123007 and CVE-2026-123633 (HTTP/2)', /^http2 on|^listen .*\bhttp2\b/],
@@ -34,7 +34,7 @@ export const knownHole: Rule = ({ http, servers, version }) => {
   const why =
     'A request can stop a worker or overwrite its memory. Only the package of your distribution says whether it has the fix.';
   const fix =
-    'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names these numbers: SECURITY.md';
+    'nginx 1.30.7, 1.31.9 or newer, or a package whose changelog names these numbers: docs/understand/nginx-fixes.md';
   return holes.length === 0 ? [] : [{ at: http, seen, why, fix }];
 };
 

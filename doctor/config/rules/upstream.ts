@@ -1,5 +1,5 @@
 import { addressOf } from '../../../common/config.ts';
-import type { Listen } from '../../../service/site/address.ts';
+import type { Listen } from '../../../service/address.ts';
 import { isAt } from '../addresses.ts';
 import type { Directive } from '../context.ts';
 import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';

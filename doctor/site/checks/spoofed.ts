@@ -1,4 +1,4 @@
-import { isWithin, networkOf } from '../../../service/site/address.ts';
+import { isWithin, networkOf } from '../../../service/address.ts';
 import { failed, ok, skipped, untested } from '../attempts.ts';
 import type { Request } from '../http.ts';
 import { type Checks, NOBODY, type TestedSite, withToken } from '../tested-site.ts';

@@ -6,7 +6,7 @@ import {
   MAX_DEAD_EVENTS,
   MAX_STORED_EVENTS,
   type TakenEvent,
-} from '../../webhooks/event.ts';
+} from '../../events/event.ts';
 import { connect } from '../connection/server.ts';
 import type { StoreAccess } from '../connection/url.ts';
 import { NOW } from './scripts.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { commandLine } from '../../../cli/nginx/make.ts';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { UsageError } from '../../../common/errors.ts';
-import { prefixError } from '../../../service/site/path.ts';
+import { prefixError } from '../../../service/paths/path.ts';
 import { testNginx } from '../../harness/nginx.ts';
 import { MOUNTS, type Parsed, parseNginx, printed } from '../../support/cli/machine.ts';
 import { isRoot } from '../../support/need-root.ts';

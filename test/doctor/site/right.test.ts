@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { newKey } from '../../../cli/key/command.ts';
 import { CHECKS } from '../../../doctor/site/attack.ts';
 import { openJwt } from '../../../service/jwt/jwt.ts';
-import { createMounts } from '../../../service/site/mount.ts';
+import { createMounts } from '../../../service/paths/mount.ts';
 import { textOf } from '../../harness/paths.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { BEHIND, type BrokenSite, doctor, FRONT, siteToAttack } from '../../support/doctor/site.ts';

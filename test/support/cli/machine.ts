@@ -7,7 +7,7 @@ import { type NginxOptions, planOf } from '../../../cli/nginx/plan.ts';
 import { withErrors } from '../../../common/config.ts';
 import type { Directive } from '../../../doctor/config/context.ts';
 import { parse } from '../../../doctor/config/parse.ts';
-import type { Mount } from '../../../service/site/mount.ts';
+import type { Mount } from '../../../service/paths/mount.ts';
 import { type ConfigContext, completeConfig, nginxFolder } from '../../harness/nginx-conf.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { findTool } from '../../harness/tools.ts';

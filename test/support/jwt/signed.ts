@@ -1,6 +1,6 @@
 import { openJwt } from '../../../service/jwt/jwt.ts';
 import type { FetchedKeys } from '../../../service/jwt/keys.ts';
-import { createMounts, type Mount } from '../../../service/site/mount.ts';
+import { createMounts, type Mount } from '../../../service/paths/mount.ts';
 import { createMemoryStore } from '../../../service/store/memory.ts';
 import type { TrustedIssuer } from '../../../service/token/client.ts';
 import type { Rejection } from '../../../service/token/look-up.ts';

@@ -1,28 +1,24 @@
+import type { Mount, Mounts } from '../paths/mount.ts';
+import { encodePath, encodingHint } from '../paths/path.ts';
 import { inPieces } from '../pieces.ts';
-import type { Mount, Mounts } from '../site/mount.ts';
-import { encodePath, encodingHint } from '../site/path.ts';
-import type { Client } from './client.ts';
-import { type Grant, isFolder, latestEndOf } from './grant.ts';
-import type { GrantRequest } from './grant-fields.ts';
-import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request.ts';
-import type { Signer } from './look-up.ts';
-import { FieldErrors, MAX_ERRORS, RequestError } from './request-error.ts';
-import type { Entry, Store } from './store.ts';
-import { jwtId, MAX_JWT_LENGTH, newToken, randomText, tokenId } from './token.ts';
-import { pinHmac } from './uses.ts';
+import type { Client } from '../token/client.ts';
+import { isFolder, latestEndOf } from '../token/grant.ts';
+import type { GrantRequest } from '../token/grant-fields.ts';
+import { FieldErrors, MAX_ERRORS, RequestError } from '../token/request-error.ts';
+import type { Entry, Store } from '../token/store.ts';
+import { jwtId, MAX_JWT_LENGTH, newToken, randomText, tokenId } from '../token/token.ts';
+import { pinHmac } from '../token/uses.ts';
+import {
+  checkRequested,
+  type Defaults,
+  type PreparedGrant,
+  prepareGrant,
+  type Requestable,
+} from './request.ts';
 
-export type Format = 'opaque' | 'jwt';
-
-export interface IssueOptions extends Defaults {
-  /** The value for requests that name none. */
-  readonly format: Format;
-  /** Absent: no key is configured. */
-  readonly signer?: Signer;
-  /** Whether nginx reports what it sends. */
-  readonly countsBytes: boolean;
+export interface IssueOptions extends Defaults, Requestable {
   readonly mounts: Mounts;
   readonly store: Store;
-  readonly now: () => number;
 }
 
 export interface Issued {
@@ -97,14 +93,8 @@ export function createIssue(options: IssueOptions) {
   function prepare(client: Client, asked: Requests[number], errors: FieldErrors) {
     const { request } = asked;
     const prepared = prepareGrant(request, { client, mounts, defaults: options, errors });
-    checkFormat(request, options, prepared?.grant.uses, errors);
-    if (prepared === undefined) return undefined;
-    const { expiresIn } = prepared;
-    if ((request.not_before ?? 0) * 1000 >= now() + expiresIn * 1000) {
-      const why = `expires_in (${expiresIn}) counts from now`;
-      errors.add('not_before', `must be before the end, and ${why}`);
-    }
-    return { ...asked, ...prepared };
+    checkRequested(request, prepared, options, errors);
+    return prepared && { ...asked, ...prepared };
   }
 
   /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
@@ -148,38 +138,6 @@ function refuse({ malformed, forbidden, all }: FieldErrors): void {
   if (forbidden.length > 0) {
     const detail = 'No token was issued: not allowed for this client.';
     throw new RequestError('insufficient_scope', detail, forbidden);
-  }
-}
-
-/** Checks what depends on the format of the token. */
-function checkFormat(
-  request: GrantRequest,
-  { format: defaultFormat, signer, countsBytes }: IssueOptions,
-  uses: Grant['uses'],
-  errors: FieldErrors,
-): void {
-  const { format, revocable, target_args: targetArgs, max_bytes: maxBytes } = request;
-  const isJwt = (format ?? defaultFormat) === 'jwt';
-  if (format === 'jwt' && signer === undefined) {
-    errors.add('format', 'must be opaque: no key to sign with is configured');
-  }
-  if (isJwt && targetArgs !== undefined) {
-    errors.add('target_args', 'needs the format opaque: a JWT would show it to the client');
-  }
-  if (maxBytes !== undefined && !countsBytes) {
-    const why = 'without it, nginx does not report bytes to Postern';
-    errors.add('max_bytes', `needs POSTERN_DELIVERY_LISTEN: ${why}`);
-  }
-  if (revocable !== false) return;
-  if (!isJwt) {
-    errors.add('revocable', 'must be true, or format must be jwt: opaque tokens are stored');
-  }
-  if (maxBytes !== undefined) {
-    errors.add('revocable', 'must be true with max_bytes: the store counts the bytes');
-  }
-  if (uses !== undefined) {
-    const detail = 'must be true with max_uses, resume_for or confirm: the store counts requesters';
-    errors.add('revocable', detail);
   }
 }
 

@@ -1,21 +1,18 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { createMetrics } from '../../service/metrics/metrics.ts';
-import { createMemoryEvents } from '../../service/store/memory-events.ts';
 import {
   EVENT_TYPES,
   type Event,
+  type EventSettings,
   type EventStore,
   LEASE_MS,
   type Outcome,
   type TakenEvent,
-} from '../../service/webhooks/event.ts';
-import {
-  createEvents,
-  delayAfter,
-  type EventSettings,
-  MAX_ATTEMPTS,
-} from '../../service/webhooks/webhooks.ts';
+} from '../../service/events/event.ts';
+import { createEvents } from '../../service/events/queue.ts';
+import { delayAfter, MAX_ATTEMPTS } from '../../service/events/webhook.ts';
+import { createMetrics } from '../../service/metrics/metrics.ts';
+import { createMemoryEvents } from '../../service/store/memory-events.ts';
 import { SECRET } from '../support/receiver.ts';
 import { samplesOf } from '../support/samples.ts';
 import { event, eventContract } from './contract.ts';

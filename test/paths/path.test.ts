@@ -6,7 +6,7 @@ import {
   encodePath,
   pathError,
   prefixError,
-} from '../../service/site/path.ts';
+} from '../../service/paths/path.ts';
 import { legalPath } from '../support/arbitrary-paths.ts';
 import { rowsOf } from '../support/rows.ts';
 

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { withoutTokens } from '../token/without-tokens.ts';
 
 export const EVENT_TYPES = [
@@ -12,7 +13,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 /**
  * Who causes an event, the more important first. Anybody with a link can cause any number of events of requesters, so
- * both kinds wait apart, and events of requesters never displace one of the application.
+ * each kind has its own queue, and events of requesters never displace one of the application.
  */
 export const CAUSES = ['application', 'requesters'] as const;
 
@@ -34,6 +35,45 @@ export type Emit = (type: EventType, data: object, limit?: string) => void;
 
 /** Reported events of an instance with the same limit. */
 export const MAX_PER_SECOND = 10;
+
+/** A receiver of events. */
+export interface Webhook {
+  readonly url: string;
+  /** The secrets; each signs each request. */
+  readonly secrets: readonly Buffer[];
+  /** Addresses and ranges that are allowed although they are not public, also without TLS. */
+  readonly allow: readonly string[];
+}
+
+export interface EventSettings {
+  /** Empty: nothing is recorded, and the store is not opened. */
+  readonly types: readonly EventType[];
+  /** Absent: events are only stored. */
+  readonly webhook?: Webhook;
+}
+
+interface Counter {
+  inc(by?: number): void;
+}
+
+export interface EventMetrics {
+  readonly attempts: Readonly<Record<'delivered' | 'failed', Counter>>;
+  readonly dead: Counter;
+  readonly dropped: Readonly<
+    Record<'queue_full' | 'store_full' | 'too_many' | 'shutdown', Counter>
+  >;
+  oldestMs: number;
+}
+
+export interface EventOptions {
+  /** The settings in force, which a reload changes. */
+  readonly settings: () => EventSettings;
+  readonly open: () => EventStore;
+  readonly metrics: EventMetrics;
+  readonly log: Logger;
+  /** A clock in milliseconds, from any start. */
+  readonly now?: () => number;
+}
 
 export interface Event {
   /** Unique. All copies and attempts of an event have the same ID. */

@@ -4,7 +4,7 @@ import {
   type EventStore,
   MAX_STORED_EVENTS,
   type TakenEvent,
-} from '../../service/webhooks/event.ts';
+} from '../../service/events/event.ts';
 
 /** Servers that all tests of a contract share. */
 export interface StartedEvents {

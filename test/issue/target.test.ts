@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { stateOf } from '../../service/api/schema.ts';
-import { createMounts, type Mount } from '../../service/site/mount.ts';
+import { checkTarget } from '../../service/issue/reach.ts';
+import { createMounts, type Mount } from '../../service/paths/mount.ts';
 import type { Client } from '../../service/token/client.ts';
-import { checkTarget } from '../../service/token/grant-request.ts';
 import { FieldErrors } from '../../service/token/request-error.ts';
 import { client, createDecider, refusal } from '../support/decider.ts';
 import { fieldsOf } from '../support/fixtures.ts';

@@ -6,7 +6,7 @@ import {
   createWebhookSend,
   isPublic,
   signatureHeaders,
-} from '../../service/webhooks/send.ts';
+} from '../../service/events/webhook.ts';
 import { tcpForTest } from '../support/for-test.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../support/receiver.ts';
 

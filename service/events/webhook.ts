@@ -3,8 +3,13 @@ import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { isWithin } from '../site/address.ts';
-import type { Event } from './event.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isWithin } from '../address.ts';
+import { coalesce } from '../coalesce.ts';
+import { perMinute } from '../rate-limit.ts';
+import type { Event, EventOptions, Outcome, TakenEvent, Webhook } from './event.ts';
+
+// Delivers the events of the store: when each attempt is made, and one request.
 
 /** Maximum number of simultaneous requests and connections of an instance. */
 export const MAX_CONCURRENT = 8;
@@ -18,15 +23,93 @@ const MAX_RESPONSE_BYTES = 64 * 1024;
 /** Shorter than most servers keep an idle connection. */
 const IDLE_MS = 4000;
 
-/** A receiver of events. */
-export interface Webhook {
-  readonly url: string;
-  /** The secrets; each signs each request. */
-  readonly secrets: readonly Buffer[];
-  /** Addresses and ranges that are allowed although they are not public, also without TLS. */
-  readonly allow: readonly string[];
+/** How often to look for events that are due, or that another instance added. */
+const POLL_MS = 1000;
+
+const FIRST_DELAY_MS = 5000;
+const MAX_DELAY_MS = 3_600_000;
+
+/** The number of attempts, which take about a day. */
+export const MAX_ATTEMPTS = 30;
+
+/** How long the end of the process waits for attempts, and then for the store. */
+export const CLOSE_MS = 1000;
+
+/** Delivers the events of the store, a few at a time. */
+export function createDelivery({ settings, open, metrics, log }: EventOptions) {
+  const attempts = new Map<TakenEvent, Promise<void>>();
+  let isClosed = false;
+  let sender: { readonly webhook: Webhook; readonly send: Send } | undefined;
+  const logRefused = perMinute((reason) =>
+    log.warn({ reason }, 'the webhook did not accept an event: Postern sends it again later'),
+  );
+
+  const take = coalesce(async () => {
+    const { webhook } = settings();
+    if (isClosed || webhook === undefined) {
+      metrics.oldestMs = 0;
+      return;
+    }
+    try {
+      // Connections are kept until a reload changes the receiver.
+      if (sender?.webhook !== webhook) sender = { webhook, send: createWebhookSend(webhook) };
+      const { send } = sender;
+      const { events, oldestMs } = await open().take(MAX_CONCURRENT - attempts.size);
+      metrics.oldestMs = oldestMs;
+      for (const event of events) attempts.set(event, attempt(event, send));
+    } catch {
+      // The next poll tries again.
+    }
+  });
+
+  async function attempt(event: TakenEvent, send: Send): Promise<void> {
+    const outcome = await send(event).then(delivered, (error) => failed(event, error));
+    // If this fails, the event is delivered again, with the same ID.
+    await open()
+      .settle(event, outcome)
+      .catch(() => {});
+    attempts.delete(event);
+    void take();
+  }
+
+  function delivered(): Outcome {
+    metrics.attempts.delivered.inc();
+    return { kind: 'delivered' };
+  }
+
+  function failed({ id, attempt }: TakenEvent, { message: reason }: Error): Outcome {
+    metrics.attempts.failed.inc();
+    logRefused(reason);
+    if (attempt < MAX_ATTEMPTS) return { kind: 'later', afterMs: delayAfter(attempt) };
+    metrics.dead.inc();
+    log.error({ event: id, attempts: attempt, reason }, 'an event was given up');
+    return { kind: 'dead', reason };
+  }
+
+  const timer = setInterval(() => void take(), POLL_MS);
+  timer.unref();
+
+  return {
+    /** Call this when events were added. Never rejects. */
+    take,
+    /** Waits for the attempts in progress. Another instance repeats those that take too long. */
+    async close(): Promise<void> {
+      isClosed = true;
+      clearInterval(timer);
+      const ended = Promise.all(attempts.values());
+      await Promise.race([ended, sleep(CLOSE_MS, undefined, { ref: false })]);
+      const left = [...attempts.keys()];
+      const release = (event: TakenEvent) => open().settle(event, { kind: 'later', afterMs: 0 });
+      await Promise.all(left.map(release)).catch(() => {});
+    },
+  };
 }
 
+/** The time until the next attempt, with jitter, so that attempts do not reach the receiver in bursts. */
+export function delayAfter(attempt: number, random = Math.random): number {
+  const delay = Math.min(FIRST_DELAY_MS * 3 ** (attempt - 1), MAX_DELAY_MS);
+  return Math.round(delay * (0.8 + 0.4 * random()));
+}
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
 export type Send = (event: Pick<Event, 'id' | 'body'>) => Promise<void>;
 

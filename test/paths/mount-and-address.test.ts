@@ -1,8 +1,8 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressRangeError, isWithin, networkOf } from '../../service/site/address.ts';
-import { createMounts, mountId } from '../../service/site/mount.ts';
+import { addressRangeError, isWithin, networkOf } from '../../service/address.ts';
+import { createMounts, mountId } from '../../service/paths/mount.ts';
 import { fieldsOf } from '../support/fixtures.ts';
 import { mount } from '../support/postern.ts';
 import { runs } from '../support/runs.ts';

@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/events/event.ts';
 import { createRedisEvents } from '../../../service/store/redis/events.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
-import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/webhooks/event.ts';
 import { textOf } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
