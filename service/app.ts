@@ -1,13 +1,14 @@
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './decide/authorize.ts';
-import { createDeliver } from './delivery/collect.ts';
+import { addDeliveries } from './delivery/collect.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import { createIssue } from './issue/issue.ts';
 import { prolong } from './issue/prolong.ts';
 import type { Jwt } from './jwt/jwt.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { createPages } from './pages/pages.ts';
+import type { DeliveryEntry } from './token/delivery.ts';
 import { createLookUp, findOfClient } from './token/look-up.ts';
 import { createRevoke } from './token/revoke.ts';
 import type { Store } from './token/store.ts';
@@ -28,7 +29,7 @@ export type App = ReturnType<typeof createApp>;
 /** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
 export function createApp(config: Config, deps: AppDependencies) {
   const { apiKeys, decisionTtl, events, issuers, pages, publicUrl = '' } = config;
-  const { mounts, jwt, log, metrics, listScript } = deps;
+  const { mounts, jwt, log, metrics, listScript, store } = deps;
   const { recordDecision } = metrics;
   const emit = events.types.length > 0 ? deps.emit : undefined;
   // Each part takes what it declares. What is open, such as the store, replaces its settings.
@@ -47,8 +48,13 @@ export function createApp(config: Config, deps: AppDependencies) {
   });
   const clients = [...apiKeys.map(({ client }) => client), ...issuers];
   const recordBytes = metrics.bytesRecorder(idsOf(clients), idsOf(mounts.all));
-  const deliver = createDeliver({ ...parts, recordBytes });
-  return { gate, denyUnreadable: createDenyUnreadable({ recordDecision, log }), api, deliver };
+  return {
+    gate,
+    denyUnreadable: createDenyUnreadable({ recordDecision, log }),
+    api,
+    deliver: (entries: readonly DeliveryEntry[]) =>
+      addDeliveries({ store, emit, log, recordBytes }, entries),
+  };
 }
 
 function idsOf(named: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string> {

@@ -5,20 +5,20 @@ import { getRequestListener } from '@hono/node-server';
 import { createHealth } from './api/api.ts';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
-import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { API_VARIABLES, CONFIG_VARIABLE } from './config/settings.ts';
 import { createCollector } from './delivery/collect.ts';
 import { createEvents } from './events/queue.ts';
-import { KeyFilesError, openJwt } from './jwt/jwt.ts';
+import { openJwt } from './jwt/jwt.ts';
 import type { FetchedKeys } from './jwt/keys.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { createMounts, type Mount } from './paths/mount.ts';
+import { endAtStart, endOnError, endOnSignal } from './process/end.ts';
 import { takeInherited } from './process/inherited.ts';
-import { CannotListen, listen, listenLimited, listenUdp } from './process/listen.ts';
+import { listen, listenLimited, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
-import { endOnError, endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
-import { createCurrent, type Opened, watchFiles } from './reload.ts';
+import { createCurrent, type Opened, watchHangup } from './process/reload.ts';
+import { watchFiles } from './process/watch.ts';
 import { createSign } from './s3/sign.ts';
 import { createStores, openEventStore } from './store/open.ts';
 import { hashSecret } from './token/client.ts';
@@ -166,7 +166,8 @@ async function main(): Promise<void> {
     await events.close();
     await stores.close();
   }
-  endOnSignal(process, { servers, stopSending, closeStore, log, output, hangup });
+  const { stop: stopReloading } = hangup;
+  endOnSignal(process, { servers, stopSending, closeStore, log, output, stopReloading });
   hangup.start(reload);
   watch.start();
 }
@@ -206,13 +207,9 @@ function showNewKey(): Buffer {
   return hashSecret(secret);
 }
 
-ignoreDebuggerSignal(process);
+// Node would start its debugger on a port. A listener prevents that.
+process.on('SIGUSR1', () => {});
 const hangup = watchHangup(process);
 
 // Both `node main.js` and `postern serve`, which imports this file, start the service.
-main().catch((error: unknown) => {
-  const misconfigured = error instanceof ConfigError || error instanceof KeyFilesError;
-  const known = misconfigured || error instanceof CannotListen;
-  process.stderr.write(`${known ? error.message : (error as Error).stack}\n`);
-  process.exit(misconfigured ? 2 : 1);
-});
+main().catch((error: unknown) => endAtStart(process, error));

@@ -12,6 +12,7 @@ import {
 } from '../token/delivery.ts';
 import type { Store } from '../token/store.ts';
 import { loggedGrant } from '../token/without-tokens.ts';
+import { MAX_LINE_BYTES, parseLine } from './line.ts';
 
 /** How long deliveries are collected before the store gets them. */
 const COLLECT_MS = 200;
@@ -25,12 +26,10 @@ export const MAX_PENDING = 10_000;
 /** `unknown`: no live grant has the token ID. `dropped`: it is not added, or may not be. */
 export type DeliveryResult = 'added' | 'unknown' | 'invalid' | 'dropped';
 
-type Deliver = Store['addDelivered'];
-
 export interface CollectOptions {
   /** Addresses and ranges that may send deliveries. */
   readonly from: readonly string[];
-  readonly deliver: Deliver;
+  readonly deliver: Store['addDelivered'];
   readonly countDeliveries: (result: DeliveryResult, count?: number) => void;
   readonly log: Logger;
   readonly now: () => number;
@@ -130,67 +129,6 @@ function requestsOf(entries: readonly DeliveryEntry[]): number {
   return entries.reduce((sum, [, { requests }]) => sum + requests, 0);
 }
 
-/**
- * A response that nginx has sent, or a part of one. It has no range if nothing was sent, or if the response has several
- * ranges, which nginx does not report.
- */
-type SentLine = Omit<Delivery, 'first' | 'last'> & { readonly id: string };
-
-/** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
-export const MAX_LINE_BYTES = 512;
-
-/**
- * The format `postern_delivery` of http.conf: the token ID, the status, the bytes of the body that were
- * sent, Content-Length and Content-Range. All numbers are below 10^15, and so are exact.
- */
-const LINE =
-  /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))(?: (?:bytes=(\d{1,15})-(\d{1,15}))? (?:bytes=(\d{1,15})-\d{1,15})?)?$/;
-
-/** The line of a slice (inner.conf): the first slice of its response, and the slice. All before it have been sent. */
-const SLICE =
-  /^([A-Za-z0-9_-]{22}) [^=]* slice bytes=(\d{1,15})-(\d{1,15}) bytes=(\d{1,15})-\d{1,15}$/;
-
-/** Parses the syslog line of a response; undefined if it is not exactly of this form. */
-export function parseLine(line: string): SentLine | undefined {
-  // `<190>Nov 26 12:00:00 host nginx: `, then the format, which contains no colon.
-  const text = line.slice(line.lastIndexOf(': ') + 2);
-  const [, id, status, sent, length, from, to, total, ...slices] = LINE.exec(text) ?? [];
-  if (id === undefined) return parseSlice(text);
-  const requests = 1;
-  if (from === undefined && (status === '206' || length === '-')) {
-    return { id, requests, bytes: Number(sent), ranges: [] };
-  }
-  const size = Number(total ?? length);
-  const [first, last] = from === undefined ? [0, size - 1] : [Number(from), Number(to)];
-  if (from !== undefined && (status !== '206' || first > last || last >= size)) return undefined;
-  const all = Math.min(Number(sent), last - first + 1);
-  const counted = bytesOfSlices(slices, all === last - first + 1 ? last : undefined);
-  const bytes = Math.max(0, all - counted);
-  return { id, requests, bytes, size, ranges: all > 0 ? [[first, first + all]] : [] };
-}
-
-function parseSlice(text: string): SentLine | undefined {
-  const [, id, first, to, from] = SLICE.exec(text) ?? [];
-  if (id === undefined) return undefined;
-  const isLater = Number(from) > Number(first);
-  const bytes = isLater ? Math.max(0, Number(to) - Number(first) + 1) : 0;
-  return { id, requests: 0, bytes, ranges: [] };
-}
-
-/**
- * What the lines of its slices have counted of a response, from the first slice to the last one. In a complete response,
- * the last one has its last byte: `until`.
- */
-function bytesOfSlices(
-  [first, end, last]: readonly (string | undefined)[],
-  until: number | undefined,
-) {
-  if (first === undefined) return 0;
-  const size = Math.max(1, Number(end) - Number(first) + 1);
-  const from = until === undefined ? Number(last ?? first) : Math.floor(until / size) * size;
-  return Math.max(0, from - Number(first));
-}
-
 interface DeliverDependencies {
   readonly store: Store;
   readonly recordBytes: (added: AddedDelivery) => void;
@@ -199,19 +137,20 @@ interface DeliverDependencies {
 }
 
 /** Adds deliveries to the store. Reports each file that nginx has now sent completely. */
-export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
-  return async function deliver(entries) {
-    const result = await store.addDelivered(entries);
-    await inPieces(result.added, (piece) => {
-      for (const one of piece) {
-        recordBytes(one);
-        if (one.completed === undefined) continue;
-        // nginx has sent the whole file of a token. This happens once for each token, in one of the instances.
-        const fields = loggedGrant(one.id, one.completed);
-        log.info(fields, 'delivered');
-        emit?.('token.delivered', fields);
-      }
-    });
-    return result;
-  };
+export async function addDeliveries(
+  { store, recordBytes, emit, log }: DeliverDependencies,
+  entries: readonly DeliveryEntry[],
+) {
+  const result = await store.addDelivered(entries);
+  await inPieces(result.added, (piece) => {
+    for (const one of piece) {
+      recordBytes(one);
+      if (one.completed === undefined) continue;
+      // nginx has sent the whole file of a token. This happens once for each token, in one of the instances.
+      const fields = loggedGrant(one.id, one.completed);
+      log.info(fields, 'delivered');
+      emit?.('token.delivered', fields);
+    }
+  });
+  return result;
 }

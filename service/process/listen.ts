@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect, Server as NetServer, type Socket as TcpSocket } from 'node:net';
+import { connect, type Socket as TcpSocket } from 'node:net';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import type { Listen, UdpAddress } from '../address.ts';
@@ -65,7 +65,7 @@ export async function listen(
   receiveMs = RECEIVE_MS,
   limits = LIMITS,
 ): Promise<Server> {
-  // Node.js would check this every 30 seconds. At the end of the process, the limit is LAST_MS.
+  // Node.js would check this every 30 seconds. At the end of the process, the limit is LAST_MS of end.ts.
   const connectionsCheckingInterval = receiveMs / 60;
   const times = { headersTimeout: receiveMs, requestTimeout: receiveMs };
   const server = createServer({ ...limits, ...times, connectionsCheckingInterval }, handler);
@@ -155,37 +155,4 @@ async function removeStale(path: string): Promise<void> {
   socket.destroy();
   // If this fails, listening fails too and says why.
   if (refused) await unlink(path).catch(() => {});
-}
-
-/**
- * How long requests are still accepted, with `Connection: close`, before idle connections are closed: nginx may have sent
- * one before it sees the end. An incomplete request gets 408 after this time.
- */
-const LAST_MS = 500;
-
-/**
- * Ends servers, within `maxMs` each, when the requests in flight are answered. The first one, the gate, listens until all
- * others and `before` have ended: without it, each download waits for the next process.
- */
-export async function drain(servers: readonly Server[], maxMs: number, before?: Promise<void>) {
-  for (const server of servers) {
-    server.prependListener('request', (_, response) => {
-      response.shouldKeepAlive = false;
-    });
-    Object.assign(server, { headersTimeout: LAST_MS, requestTimeout: LAST_MS });
-  }
-  await new Promise((resolve) => setTimeout(resolve, Math.min(LAST_MS, maxMs)));
-  async function end(server: Server): Promise<void> {
-    // The `close` of node:http would stop the check of incomplete requests.
-    const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
-    server.closeIdleConnections();
-    // A connection becomes idle only when its response is sent.
-    const idle = setInterval(() => server.closeIdleConnections(), 20);
-    const late = setTimeout(() => server.closeAllConnections(), maxMs);
-    await closed;
-    clearInterval(idle);
-    clearTimeout(late);
-  }
-  await Promise.all([before, ...servers.slice(1).map(end)]);
-  await Promise.all(servers.slice(0, 1).map(end));
 }

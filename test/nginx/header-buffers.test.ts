@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { drain, listen } from '../../service/process/listen.ts';
+import { drain } from '../../service/process/end.ts';
+import { listen } from '../../service/process/listen.ts';
 import { keptLog } from '../support/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
 import { createSigned } from '../support/jwt/signed.ts';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { coalesce, together } from '../../service/coalesce.ts';
-import { watchHangup } from '../../service/process/signals.ts';
+import { watchHangup } from '../../service/process/reload.ts';
 import { perMinute } from '../../service/rate-limit.ts';
 
 /** A task whose runs end when the test says so. */

@@ -6,7 +6,8 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { CannotListen, drain, listen, listenLimited } from '../../service/process/listen.ts';
+import { drain } from '../../service/process/end.ts';
+import { CannotListen, listen, listenLimited } from '../../service/process/listen.ts';
 import { folderForTest } from '../support/for-test.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
 

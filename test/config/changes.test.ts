@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadConfig } from '../service/config/config.ts';
-import { SETTINGS } from '../service/config/settings.ts';
-import { changesBetween } from '../service/reload.ts';
-import { writeFiles } from './support/files.ts';
-import { folderForTest } from './support/for-test.ts';
+import { changesBetween } from '../../service/config/changes.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { SETTINGS } from '../../service/config/settings.ts';
+import { writeFiles } from '../support/files.ts';
+import { folderForTest } from '../support/for-test.ts';
 import {
   FILE,
   fileOf,
@@ -13,7 +13,7 @@ import {
   loadWith,
   MOUNTS,
   OVERRIDES,
-} from './support/load-config.ts';
+} from '../support/load-config.ts';
 
 const loadBefore = () =>
   load({
