@@ -41,7 +41,7 @@ export function identify(resume: string | undefined, address: string | undefined
 /** `known`: the grant already has this requester, so that its ranges and retries take no use. `new`: it takes a use. */
 export type Redeemed = 'known' | 'new';
 
-/** Undefined: the requester may not use the grant now. store/redis/scripts.ts does the same; one suite tests both. */
+/** Undefined: the requester may not use the grant now. store/redis/uses-and-pins.ts does the same; one suite tests both. */
 export function redeem(
   grant: Grant,
   uses: Uses,

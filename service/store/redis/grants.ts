@@ -1,22 +1,115 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { together } from '../../coalesce.ts';
-import { nextTurn } from '../../pieces.ts';
 import { type Grant, keptMs, latestEndOf } from '../../token/grant.ts';
-import { type Entry, type Store, StoreUnavailable, Unacknowledged } from '../../token/store.ts';
-import { isRefusal, unexpected } from '../connection/failure.ts';
+import type { Entry, Store } from '../../token/store.ts';
+import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
-import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
-import {
-  COUNT_ENDLESS,
-  END_ACKNOWLEDGED,
-  ENTER_ALL,
-  ISSUE,
-  PROLONG,
-  REVOKE,
-  REVOKE_EXTERNAL,
-  REVOKE_SIGNED,
-  START_ENDING,
-} from './scripts.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
+import { ALLOW_OOM, GRANT, NOW, OWN } from './scripts.ts';
+
+/** How many ended entries a script removes at most: they take a quarter of a millisecond. */
+const MAX_REMOVED = 1000;
+
+/**
+ * Adds token IDs to an index, each with how long it may stay, after the removal of ended entries. An entry stays a
+ * minute longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
+ * changes its end.
+ */
+const ENTER = `
+local slack, removable = 60000, ${MAX_REMOVED}
+local function enter(index, lefts)
+  local ended = math.min(redis.call('ZCOUNT', index, '-inf', now - slack), removable)
+  removable = removable - ended
+  if ended > 0 then redis.call('ZREMRANGEBYRANK', index, 0, ended - 1) end
+  local add, longest = {'ZADD', index, 'GT'}, 0
+  for id, left in pairs(lefts) do
+    longest = math.max(longest, left)
+    add[#add + 1] = now + left
+    add[#add + 1] = id
+  end
+  redis.call(unpack(add))
+  if redis.call('PTTL', index) < longest + slack / 2 then
+    redis.call('PEXPIRE', index, longest + slack)
+  end
+end
+`;
+
+/**
+ * KEYS: for each grant its key and three indexes, of which the last two may be the same. ARGV: for each grant the number
+ * of its request, its record, its lifetime in milliseconds, and how long it stays in the indexes. Returns 1 or an error
+ * for each request.
+ *
+ * The indexes come first: a grant that its index lacks would survive the revocation of its subject. If an index fails,
+ * no grant of its requests is stored. A replica stores none: the error of the whole command ends its use.
+ */
+const ISSUE = `${NOW}${ENTER}
+local entries, requests, results = {}, {}, {}
+for i = 1, #KEYS, 4 do
+  local id = string.match(KEYS[i], '{(.*)}')
+  requests[id] = tonumber(ARGV[i])
+  results[requests[id]] = 1
+  for k = i + 1, i + 3 do
+    entries[KEYS[k]] = entries[KEYS[k]] or {}
+    entries[KEYS[k]][id] = ARGV[i + 3]
+  end
+end
+for index, lefts in pairs(entries) do
+  local isEntered, failure = pcall(enter, index, lefts)
+  if not isEntered then
+    if string.find(failure, '^READONLY') then return {err = failure} end
+    for id in pairs(lefts) do results[requests[id]] = {err = failure} end
+  end
+end
+for i = 1, #KEYS, 4 do
+  local request = tonumber(ARGV[i])
+  if results[request] == 1 then
+    local stored = redis.pcall('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[i + 2])
+    if stored.err then results[request] = stored end
+  end
+end
+return results
+`;
+
+/** KEYS[1]: an index. ARGV: alternating its new entries, and how long they stay. */
+const ENTER_ALL = `${NOW}${ENTER}
+local lefts = {}
+for i = 1, #ARGV, 2 do lefts[ARGV[i]] = ARGV[i + 1] end
+enter(KEYS[1], lefts)
+`;
+
+/**
+ * KEYS: the grant and its requesters. ARGV[2]: the new end; ARGV[3]: milliseconds until then; ARGV[4]: 1 if replicas
+ * acknowledge an earlier end; ARGV[5]: 0 to change nothing if the end is a later one, which needs an entry in the indexes
+ * first. Returns the record, and 'earlier' if a replica may still have a later end, 'later', or 'unchanged'; nil if the
+ * grant is gone, belongs to another client, or is external.
+ */
+const PROLONG = `${ALLOW_OOM}${NOW}${OWN}
+if grant.y then return false end
+local left = tonumber(ARGV[3])
+local admitted = grant.a or now + redis.call('PTTL', KEYS[1]) - kept
+local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 0))
+local isEarlier = now + left < latest
+if not isEarlier and ARGV[5] == '0' then return {record, 'unchanged'} end
+grant.x = tonumber(ARGV[2])
+if isEarlier and ARGV[4] == '1' then
+  redis.call('HSET', KEYS[2], 'we', string.format('%.0f', latest))
+end
+if grant.q then
+  grant.a = now + left
+  local last = redis.call('HGET', KEYS[2], 's' .. (redis.call('HGET', KEYS[2], 't') or ''))
+  local began = last and string.match(last, '^%d+')
+  if began then left = math.max(left, began + grant.o * 1000 - now) end
+end
+left = left + kept
+redis.call('PEXPIRE', KEYS[2], left)
+record = cjson.encode(grant)
+redis.call('SET', KEYS[1], record, 'PX', left)
+return {record, isEarlier and 'earlier' or 'later'}
+`;
+
+/** KEYS: the grant and its requesters. ARGV[1]: its end, which replicas have acknowledged. Another one may have followed. */
+const END_ACKNOWLEDGED = `${GRANT}
+if grant.x == tonumber(ARGV[1]) then redis.call('HDEL', KEYS[2], 'we') end
+`;
 
 /** The entries alternate: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
@@ -30,13 +123,6 @@ interface Encoded {
 /** What one command may take: about a millisecond of Redis. Each grant takes GRANT_BYTES in addition to its record. */
 const MAX_BYTES = 24 * 1024;
 const GRANT_BYTES = 320;
-
-/** Grants that a revocation ends in one piece, which takes about a millisecond. */
-const PIECE = 200;
-
-/** How long a revocation of many is tried again after its last piece, and the pause. */
-const MAX_AGAIN_MS = 5_000;
-const AGAIN_MS = 50;
 
 /** `unchanged`: the grant has not changed yet, because the new end is a later one. */
 interface Changed {
@@ -150,125 +236,4 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
   }
 
   return { issue: isCluster ? issueInCluster : issueTogether, prolong };
-}
-
-/** Ends grants: one, or all that an index names. Replicas acknowledge each of these operations. */
-export function createRevocations({
-  connection,
-  keys,
-  reply,
-  run,
-  replicas,
-  acknowledged,
-  now,
-}: Commands) {
-  const { redis } = connection;
-
-  /**
-   * Ends some of the grants that an index names; false if it names none. `from`: how many before them are not
-   * acknowledged, and stay in the index. Then these stay, too.
-   */
-  async function endPiece(
-    index: string,
-    counted: (count: number) => void = () => {},
-    from = 0,
-  ): Promise<boolean> {
-    // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
-    const acknowledgeGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
-    const ids = await reply(() => redis.zrange(index, from, String(from + PIECE - 1)));
-    if (ids.length === 0) return false;
-    // Both are awaited together: an unhandled rejection would end the process.
-    await Promise.all([
-      reply(() => connection.unlink(ids.map(keys.uses))),
-      reply(() => connection.unlink(ids.map(keys.grant), counted)),
-    ]);
-    if (from > 0) return true;
-    await acknowledgeGrants?.();
-    // The index comes last, so that the next revocation or list finishes an interrupted one.
-    await reply(() => redis.zrem(index, ...ids));
-    return true;
-  }
-
-  const revocations: Pick<Store, 'revoke' | 'revokeExternal' | 'revokeSigned' | 'revokeAll'> = {
-    async revoke(id, client) {
-      const key = keys.grant(id);
-      const revoke = () => run(REVOKE, [key, keys.uses(id)], [client, REVOKED]);
-      const revoked = await acknowledged(key, revoke);
-      if (!Array.isArray(revoked)) return false;
-      const [covers, subject] = revoked;
-      const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
-      // Nobody waits for it: an index may name grants that are gone.
-      for (const index of left) redis.zrem(index, id).catch(() => {});
-      return true;
-    },
-
-    async revokeExternal(id, until) {
-      const key = keys.grant(id);
-      const isEndless = typeof until !== 'number';
-      if (isEndless && !(await run(COUNT_ENDLESS, [keys.endless(until.client)], [id, until.max])))
-        return false;
-      await acknowledged(key, () => run(REVOKE_EXTERNAL, [key], [REVOKED, isEndless ? '' : until]));
-      // Nobody waits for it, because it expires. In the script, a second key would fail while a slot moves.
-      connection.unlink([keys.uses(id)]).catch(() => {});
-      return true;
-    },
-
-    async revokeSigned(subjectId, leeway, keptMs) {
-      const key = keys.signed(subjectId);
-      const args = [Math.floor(now() / 1000), leeway + 1, keptMs];
-      const before = await acknowledged(key, () => run(REVOKE_SIGNED, [key], args));
-      return Number(before) / 1000;
-    },
-
-    /**
-     * What has ended stays ended, and a repetition ends the rest. So a late or lost reply in the middle does not fail
-     * the request: it repeats itself.
-     */
-    async revokeAll(client, selection) {
-      const index = keys.index(client, selection);
-      const ending = keys.ending(index);
-      let revoked = 0;
-      let until = 0;
-      const limit = () => performance.now() + MAX_AGAIN_MS;
-      const counted = (count: number) => {
-        revoked += count;
-      };
-
-      async function endAll(): Promise<void> {
-        for (let isBusy: unknown = 1; isBusy === 1; ) {
-          isBusy = await run(START_ENDING, [index, ending], []);
-          until ||= limit();
-          let unacknowledged: Unacknowledged | undefined;
-          for (let [hasMore, from] = [true, 0]; hasMore; until = limit()) {
-            await nextTurn();
-            try {
-              hasMore = await endPiece(ending, counted, from);
-              if (from > 0) from += PIECE;
-            } catch (error) {
-              // All others must end, too: the client learns that the revocation is applied.
-              if (!(error instanceof Unacknowledged)) throw error;
-              unacknowledged = error;
-              from = PIECE;
-            }
-          }
-          if (unacknowledged) throw unacknowledged;
-        }
-      }
-
-      for (;;) {
-        try {
-          await acknowledged(undefined, endAll);
-          return revoked;
-        } catch (error) {
-          const { message, shown } = error as StoreUnavailable;
-          if (error instanceof Unacknowledged || until === 0) throw error;
-          // Another error, because requests can share one.
-          if (isRefusal(error as Error) || performance.now() > until)
-            throw new StoreUnavailable(message, { shown, revoked });
-          await sleep(AGAIN_MS);
-        }
-      }
-    },
-  };
-  return { revocations, endPiece };
 }

@@ -4,7 +4,6 @@ import {
   type Cursor,
   type Entry,
   type Found,
-  MAX_SHOWN_REQUESTERS,
   type Signed,
   type Store,
   StoreUnavailable,
@@ -14,8 +13,28 @@ import type { Value } from '../connection/connection.ts';
 import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './deliveries.ts';
-import { decodeRecord, decodeRequesters } from './record.ts';
-import { LIST } from './scripts.ts';
+import { decodeRecord } from './record.ts';
+
+/**
+ * KEYS: an index, and the key to which START_ENDING moves it; ARGV: the limit, then the score and ID of
+ * the cursor, if any. Returns alternating IDs and scores, or 1 if a revocation is running or was
+ * interrupted. If the cursor's entry is gone or moved, a temporary entry finds its position.
+ */
+const LIST = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+local first = 0
+if ARGV[3] then
+  if redis.call('ZSCORE', KEYS[1], ARGV[3]) == ARGV[2] then
+    first = redis.call('ZRANK', KEYS[1], ARGV[3]) + 1
+  else
+    local mark = ARGV[3] .. '~'
+    redis.call('ZADD', KEYS[1], ARGV[2], mark)
+    first = redis.call('ZRANK', KEYS[1], mark)
+    redis.call('ZREM', KEYS[1], mark)
+  end
+end
+return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
+`;
 
 /** The cursor before all others. */
 const START: Cursor = { end: 0, id: '-'.repeat(22) };
@@ -24,7 +43,7 @@ const START: Cursor = { end: 0, id: '-'.repeat(22) };
 export function createReads(
   { connection, keys, reply, failed, run, assertUsable, fenced }: Commands,
   endPiece: (index: string) => Promise<unknown>,
-): Pick<Store, 'find' | 'requesters' | 'delivered' | 'list'> {
+): Pick<Store, 'find' | 'delivered' | 'list'> {
   const { redis } = connection;
 
   /**
@@ -82,16 +101,6 @@ export function createReads(
 
   return {
     find,
-    async requesters(id) {
-      const [count, dropped] = await reply(() => redis.hmget(keys.uses(id), 't', 'h'));
-      const total = Number(count) - Number(dropped);
-      if (total === 0) return { total, newest: [] };
-      const length = Math.min(total, MAX_SHOWN_REQUESTERS);
-      const names = Array.from({ length }, (_, i) => `s${Number(count) - length + 1 + i}`);
-      const newest = decodeRequesters(await reply(() => redis.hmget(keys.uses(id), ...names)));
-      return { total, newest };
-    },
-
     async delivered(id) {
       const field = await reply(() => redis.hget(keys.uses(id), DELIVERED_FIELD));
       return field === null ? undefined : decodeDelivered(field);

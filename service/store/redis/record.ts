@@ -1,4 +1,4 @@
-import { type Grant, KEPT_FIELDS, type KnownRequester, type Uses } from '../../token/grant.ts';
+import { type Grant, KEPT_FIELDS, type Uses } from '../../token/grant.ts';
 import { type Selection, StoreUnavailable } from '../../token/store.ts';
 import { slotOf } from '../connection/ioredis.ts';
 
@@ -169,13 +169,4 @@ const LACKING = 'that lacks a field';
 
 function unreadable(why: string): StoreUnavailable {
   return new StoreUnavailable(`Redis holds a record ${why}`);
-}
-
-/** Decodes requesters, as scripts.ts describes them. Null: there is none. */
-export function decodeRequesters(held: ReadonlyArray<string | null>): KnownRequester[] {
-  return held.flatMap((text) => {
-    if (text === null) return [];
-    const [began = '', cookie = '', address = ''] = text.split(' ');
-    return { began: Number(began), cookie, ...(address !== '' && { address }) };
-  });
 }
