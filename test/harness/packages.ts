@@ -12,6 +12,7 @@ const FOLDERS = {
   dev: 'dev',
   browsers: 'dev/packages/browsers',
   checks: 'dev/packages/checks',
+  frameworks: 'dev/packages/frameworks',
   mcp: 'dev/packages/mcp',
   openapi: 'dev/packages/openapi',
 } as const;

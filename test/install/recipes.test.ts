@@ -1,6 +1,17 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, type TestContext, test } from 'vitest';
+import { Readable } from 'node:stream';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  expect,
+  onTestFinished,
+  type TestContext,
+  test,
+  vi,
+} from 'vitest';
 import { createClient, type PosternClient } from '../../client/client.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
@@ -10,7 +21,7 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 
 // Runs the programs of integrations/examples/. The test adds what they leave to the reader: the rules, a login, and a
-// server.
+// server. It has more than 300 lines because all programs have the same tests, with the same Postern.
 
 let folder: string;
 let service: ServiceProcess;
@@ -21,6 +32,7 @@ let api: Listening;
 const state = {
   fails: '' as '' | 'closes' | 'hangs' | 'redirects' | 'refuses',
   strayKeys: [] as string[],
+  asked: [] as string[],
 };
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -38,6 +50,7 @@ beforeAll(async () => {
       if (authorization !== '') state.strayKeys.push(authorization);
       return void response.end();
     }
+    state.asked.push(url);
     if (state.fails === 'closes') return void request.socket.destroy();
     if (state.fails === 'hangs') return;
     if (state.fails === 'redirects') {
@@ -64,7 +77,7 @@ beforeAll(async () => {
       }`,
   });
 });
-beforeEach(() => void Object.assign(state, { fails: '', strayKeys: [] }));
+beforeEach(() => void Object.assign(state, { fails: '', strayKeys: [], asked: [] }));
 afterAll(async () => {
   await Promise.all([nginx?.stop(), api?.stop(), service?.stop()]);
   await rm(folder, { recursive: true, force: true });
@@ -97,15 +110,17 @@ async function serves(
   const stranger = await visit(page('hello.txt'));
   expect([302, 303]).toContain(stranger.status);
   expect(stranger.headers.get('location')).toMatch(/login/);
-  expect(stranger.headers.get('cache-control')).toContain('no-store');
+  expectPrivate(stranger);
 
   expect((await visit('/test-login')).status).toBe(200);
   // `%FF` is not UTF-8, and Postern rejects a space at the end.
-  for (const name of ['secret.txt', 'hello.txt%20', 'hello.txt%FF'])
-    expect([name, (await visit(page(name))).status]).toEqual([
-      name,
-      name.endsWith('%FF') ? expect.toBeOneOf([400, 404]) : 404,
-    ]);
+  for (const name of ['secret.txt', 'hello.txt%20', 'hello.txt%FF']) {
+    const denied = await visit(page(name));
+    // Some frameworks reject it before the program sees it.
+    if (name.endsWith('%FF') && denied.status === 400) continue;
+    expect([name, denied.status]).toEqual([name, 404]);
+    expectPrivate(denied);
+  }
   expect((await visit(page('hello.txt'), { method: 'HEAD' })).status).toBe(303);
   await postern.revokeSubject('42');
   await opens(await visit(page('hello.txt')));
@@ -124,9 +139,15 @@ async function survives(open: () => Promise<Response>, failures: Array<'closes' 
   await opens(await open());
 }
 
+/** No cache and no other site gets the link. */
+function expectPrivate({ headers }: Response): void {
+  expect(headers.get('cache-control')).toContain('no-store');
+  expect(headers.get('referrer-policy')).toBe('no-referrer');
+}
+
 async function opens(redirect: Response): Promise<void> {
   expect([redirect.status, await redirect.text()]).toMatchObject([303, expect.anything()]);
-  expect(redirect.headers.get('cache-control')).toContain('no-store');
+  expectPrivate(redirect);
   const location = redirect.headers.get('location') ?? '';
   expect(location).toMatch(/^\/download\/hello\.txt\?token=ps_/);
   expect(await (await fetch(nginx.url(location))).text()).toBe('hello\n');
@@ -172,6 +193,102 @@ test('integrations/examples/hono', async () => {
   const visit = await javascript('hono', main);
   // The middleware throws other errors, for `app.onError`.
   await serves(visit, undefined, ['closes']);
+});
+
+test('integrations/examples/next', async () => {
+  const page = 'export default ({ children }) => <html><body>{children}</body></html>;';
+  const login = `import { cookies } from 'next/headers';
+    export async function GET() {
+      (await cookies()).set('user', '42');
+      return new Response();
+    }`;
+  const session = `import { cookies } from 'next/headers';
+    export const userOf = async () => (await cookies()).get('user')?.value;`;
+  const visit = await startApplication(join(folder, 'next'), {
+    files: {
+      'package.json': '{"type": "module"}',
+      'rules.js': `${rules}\n${session}`,
+      'app/layout.js': page,
+      'app/page.js': "export default () => '';",
+      'app/test-login/route.js': login,
+      'app/files/[name]/route.js': example('next/route.js'),
+    },
+    tool: { path: process.execPath, env: { NEXT_TELEMETRY_DISABLED: '1' } },
+    args: ['node_modules/next/dist/bin/next', 'dev', '--webpack', '-H', '127.0.0.1', '-p', '$port'],
+    env: settings(),
+    frameworks: ['next', 'react', 'react-dom'],
+  });
+  await serves(visit);
+  await logsReason(visit);
+});
+
+test('integrations/examples/nestjs', async () => {
+  const compilerOptions = {
+    ...{ target: 'es2023', module: 'nodenext', types: ['node'], experimentalDecorators: true },
+  };
+  const main = `import 'reflect-metadata';
+    import { Module } from '@nestjs/common';
+    import { NestFactory } from '@nestjs/core';
+    import session from 'express-session';
+    import { FilesController } from './files.controller.js';
+    class AppModule {}
+    Module({ controllers: [FilesController] })(AppModule);
+    const app = await NestFactory.create(AppModule, { logger: false });
+    app.use(session({ secret: 'for-the-tests-only', resave: false, saveUninitialized: false }));
+    app.use((request, response, next) => {
+      if (request.url !== '/test-login') return next();
+      request.session.userId = 42;
+      response.end();
+    });
+    await app.listen(process.env.PORT, '127.0.0.1');`;
+  const tsc = join(projectRoot, 'node_modules', '.bin', 'tsc');
+  const visit = await startApplication(join(folder, 'nestjs'), {
+    files: {
+      'package.json': '{"type": "module"}',
+      'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),
+      'rules.js': rules,
+      'rules.d.ts': 'export function mayRead(user: number, name: string): boolean;',
+      'files.controller.ts': example('nestjs/files.controller.ts'),
+      'main.js': main,
+    },
+    tool: { path: '/bin/sh', env: { TSC: tsc, NODE: process.execPath } },
+    args: ['-c', '"$NODE" "$TSC" && exec "$NODE" main.js'],
+    env: settings(),
+    frameworks: ['@nestjs', 'reflect-metadata', 'rxjs'],
+  });
+  await serves(visit);
+});
+
+test('integrations/examples/strapi: the links of a response are one request, and without Postern they open nothing', async () => {
+  const place = join(folder, 'strapi');
+  await mkdir(join(place, 'node_modules'), { recursive: true });
+  await symlink(projectRoot, join(place, 'node_modules', 'postern'));
+  await writeFile(join(place, 'index.js'), example('strapi/index.js'));
+  const errors: string[] = [];
+  vi.stubGlobal('strapi', { log: { error: (text: string) => errors.push(text) } });
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const url = `http://127.0.0.1:${api.port}`;
+  const provider = createRequire(join(place, 'x.js'))('./index.js').init({
+    ...{ folder: join(folder, 'files'), mount: '/download/', api: url, key: KEY },
+  });
+  const files = ['hello', 'ü b', '..'].map((hash) => ({
+    hash,
+    ext: hash === '..' ? '' : '.txt',
+    url: `/download/${hash}`,
+  }));
+  await provider.uploadStream({ ...files[1], stream: Readable.from(['umlaut\n']) });
+  const links: Array<{ url: string }> = await Promise.all(files.map(provider.getSignedUrl));
+  const [hello = '', other = '', wrong] = links.map(({ url }) => url);
+  expect(await (await fetch(nginx.url(hello))).text()).toBe('hello\n');
+  expect(await (await fetch(nginx.url(other))).text()).toBe('umlaut\n');
+  expect(wrong).toBe('/download/..');
+  expect(state.asked).toEqual(['/tokens/batch', '/tokens/batch', '/tokens']);
+  await provider.delete(files[1]);
+  expect((await fetch(nginx.url(other))).status).toBe(404);
+  state.fails = 'closes';
+  expect((await provider.getSignedUrl(files[0])).url).toBe('/download/hello');
+  expect(errors).toHaveLength(2);
+  expect(errors.join()).not.toContain(KEY);
 });
 
 /** The application must log the API's reason, so that its developer finds a wrong key or path. */

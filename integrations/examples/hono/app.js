@@ -19,5 +19,6 @@ const redirect = redirectToFile(postern, async (c) => {
 export const app = new Hono();
 app.get('/files/:name', redirect, async (c) => {
   c.header('Cache-Control', 'no-store');
+  c.header('Referrer-Policy', 'no-referrer');
   return (await userOf(c)) === undefined ? c.redirect('/login', 303) : c.notFound();
 });

@@ -14,11 +14,13 @@ export interface Application {
   /** `$port` is a free port. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** From dev/packages/frameworks/. */
+  readonly frameworks?: readonly string[];
 }
 
 /** Starts an application in its folder. Returns a browser that keeps its cookies. */
 export async function startApplication(folder: string, application: Application) {
-  const { files, tool, args, env } = application;
+  const { files, tool, args, env, frameworks = [] } = application;
   for (const [name, text] of Object.entries(files)) {
     await mkdir(join(folder, name, '..'), { recursive: true });
     await writeFile(join(folder, name), text);
@@ -30,7 +32,8 @@ export async function startApplication(folder: string, application: Application)
   const apps = await installPackages('bench');
   for (const [from, names] of [
     [apps, ['express', 'express-session']],
-    [projectRoot, ['hono', '@hono']],
+    [projectRoot, ['hono', '@hono', '@types']],
+    [frameworks.length > 0 ? await installPackages('frameworks') : '', frameworks],
   ] as const) {
     for (const name of names) await symlink(join(from, 'node_modules', name), join(modules, name));
   }
