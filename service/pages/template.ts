@@ -187,10 +187,11 @@ footer { padding-top: 1rem; border-top: 1px solid var(--line); font-size: 0.9375
 footer a { margin-inline-end: 1rem; }
 form { margin: 0 0 1rem; }
 label { display: block; margin: 0 0 0.375rem; font-weight: 600; }
+label input { margin-top: 0.375rem; }
 input, button { min-height: 2.75rem; font: inherit; border-radius: 0.5rem; }
 input {
   display: block; width: 100%; max-width: 16rem; padding: 0.5rem 0.75rem; margin: 0 0 1rem;
-  color: inherit; background: var(--card); border: 1px solid var(--soft);
+  color: inherit; background: var(--card); border: 1px solid var(--soft); font-weight: 400;
 }
 button {
   padding: 0.5rem 1.5rem; font-weight: 600; cursor: pointer;
@@ -222,6 +223,10 @@ details { margin: 0 0 1rem; }
 code { display: block; margin-top: 0.5rem; font-size: 0.9375rem; user-select: all; }
 main > :last-child { margin-bottom: 0; }
 @media (min-width: 56rem) { pre { white-space: pre; } }
+@media (width < 56rem) {
+  pre { word-spacing: 1.5rem; color: var(--soft); line-height: 1.5; }
+  pre a { display: block; margin-top: 0.75rem; word-spacing: 0; color: var(--text); }
+}
 @media (max-width: 38rem) {
   main { width: auto; min-height: 100vh; margin: 0; padding: 1.5rem; border: 0; border-radius: 0; }
   td span { display: none; }

@@ -25,7 +25,7 @@ export const PAGES = Object.keys(en).filter(
 /** The names of the texts that the script of a list shows. */
 export const SCRIPT_TEXTS = [
   ...(['name', 'size', 'modified', 'wget', 'zip', 'stop', 'counting', 'progress'] as const),
-  'total',
+  ...(['total', 'filter', 'found'] as const),
   ...(['saved', 'missing', 'stopped', 'failed', 'memory', 'limit'] as const),
 ] as const;
 

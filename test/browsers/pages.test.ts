@@ -81,7 +81,7 @@ const files = {
 };
 
 /** The texts as shown. The size of a folder is empty. */
-const SIZES = ['300 bytes', '1.4 MB', '22 bytes', '19.5 kB', '1 byte'];
+const SIZES = ['300 bytes', '1.5 MB', '22 bytes', '20 kB', '1 byte'];
 
 const click = (page: Page, column: number) => page.click(`th:nth-child(${column}) button`);
 const text = (page: Page, selector: string) =>
@@ -100,7 +100,7 @@ test.for(cases)('listing, %s: names and sizes are sorted by %s', async ([name, m
   expect(await page.$$('tbody svg path[d]')).toHaveLength(7);
   const sizes = await page.$$eval('td:nth-child(2)', (all) => all.map((one) => one.textContent));
   expect(sizes.slice(0, 7)).toEqual(['', '', ...SIZES]);
-  expect(await text(page, 'tfoot')).toBe('Files: 51.4 MB');
+  expect(await text(page, 'tfoot')).toBe('Files: 51.5 MB');
 
   await click(page, 1);
   expect(await names(page)).toEqual([...folders.toReversed(), ...sorted.toReversed()]);
@@ -126,7 +126,7 @@ test.for(browsers)('listing, %s: times are those of the reader', async (name, co
   if (name === 'Chromium') await page.emulateTimezone('Asia/Tokyo');
   await page.setExtraHTTPHeaders({ 'Accept-Language': 'de' });
   await page.goto(site.nginx.url(url));
-  const [day, hour] = name === 'Chromium' ? ['03.01.26', '05:30'] : ['02.01.26', '20:30'];
+  const [day, hour] = name === 'Chromium' ? ['03.01.2026', '05:30'] : ['02.01.2026', '20:30'];
   expect(await text(page, 'td time')).toBe(`${day} ${hour}`);
   expect(await page.$eval('td time', (time) => time.dateTime)).toBe('2026-01-02T20:30:00.000Z');
   await page.setViewport({ width: 390, height: 640 });
@@ -180,12 +180,45 @@ test.for(browsers)('listing, %s: an empty folder says so', async (name, context)
   expect(await isShown()).toBe('none');
 });
 
+test.for(browsers)('listing, %s: a field filters 50 entries by name', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const many = Object.fromEntries(Array.from({ length: 47 }, (_, i) => [`hls/${i}.txt`, 'x']));
+  const site = await listingSite({
+    files: { ...many, 'hls/Übung.pdf': 'x', 'hls/b.pdf': 'x' },
+  });
+  const all = await site.issue({ prefix: '/download/hls/', listing: true });
+  const page = await browser.open(site.nginx.url(all.url));
+  expect(await page.$('input')).toBeNull();
+  await mkdir(join(site.files, 'hls/UBUNTU'));
+  await page.goto(site.nginx.url(all.url));
+  const shown = async () => [
+    await page.$$eval('tbody tr:not([hidden]) a', (links) => links.map((one) => one.textContent)),
+    await text(page, 'label + [role=status]'),
+  ];
+  const type = async (keys: string) => {
+    for (const key of keys) await page.keyboard.press(key === '<' ? 'Backspace' : key);
+  };
+  expect(await shown()).toEqual([expect.objectContaining({ length: 50 }), '']);
+  // The button for the ZIP, then the field.
+  for (const key of ['Tab', 'Tab']) await page.keyboard.press(key);
+  await type('UbU');
+  expect(await shown()).toEqual([['UBUNTU', 'Übung.pdf'], '2 of 50 shown']);
+  await click(page, 1);
+  expect(await shown()).toEqual([['UBUNTU', 'Übung.pdf'], '2 of 50 shown']);
+  expect(await violations(page)).toEqual([]);
+  await page.type('input', 'x');
+  expect(await shown()).toEqual([[], '0 of 50 shown']);
+  await type('<<<<');
+  expect(await shown()).toEqual([expect.objectContaining({ length: 50 }), '']);
+});
+
 test('listing, Chromium: without JavaScript the list of nginx remains', async (context) => {
   const browser = await openBrowser('Chromium', context);
   const site = await listingSite({ files });
   const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
   const page = await browser.context.newPage();
   await page.setJavaScriptEnabled(false);
+  await page.setViewport(DESKTOP);
   await page.goto(site.nginx.url(url));
   const { list, shown } = (await page.evaluate(`({
     list: [...document.querySelectorAll('pre a')].map((link) => link.getAttribute('href')),
@@ -194,6 +227,12 @@ test('listing, Chromium: without JavaScript the list of nginx remains', async (c
   expect(list).toHaveLength(8);
   expect(shown).toMatch(/b10\.txt +\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d +1500000/);
   expect(shown).not.toMatch(/empty|ZIP|wget/);
+  expect(await page.$('input')).toBeNull();
+  // On a phone, the date and the size are below the name.
+  await page.setViewport(PHONE);
+  const phone = (await page.evaluate('document.querySelector("pre").innerText')) as string;
+  expect(phone).toMatch(/^b10\.txt\n+\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d 1500000$/m);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(PHONE.width);
 });
 
 test.for(browsers)('listing, %s: ZIP and wget, by where the token is', async (name, context) => {

@@ -11,6 +11,7 @@ import {
   openBrowser,
   readPrivate,
   startCutter,
+  startHolder,
   status,
   withoutPicker,
   withPicker,
@@ -92,6 +93,31 @@ test.for(browsers)('ZIP, %s: streamed to a file', async (name, context) => {
   expect(await browser.downloads()).toEqual([]);
 });
 
+test.for(browsers)('ZIP, %s: four small files are fetched ahead', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const small = Object.fromEntries([...'abcdefgh'].map((one) => [`hls/${one}`, `file ${one}`]));
+  const site = await listingSite({ files: { ...small, 'hls/c': Buffer.alloc(4_000_001) } });
+  const { url } = await site.issue(grant);
+  const holder = await startHolder(site.nginx.port, /\/hls\/./);
+  const page = await browser.open(holder.origin + url);
+  await page.evaluate(withoutPicker);
+  await save(page);
+  // Until the first file is there, no more are asked for. The third is too large to wait for its turn.
+  for (const [next, held] of ['abde', 'bdef', 'cdefg'].entries()) {
+    await expect.poll(holder.held).toEqual([...held]);
+    holder.release(next === 0 ? 'a' : 'b');
+  }
+  holder.releaseAll();
+  await expectStatus(page, COMPLETE);
+  const { content } = await browser.downloaded();
+  const zip = await unzipped(content, context);
+  expect(zip.names).toEqual([...'abcdefgh']);
+  expect(await zip.read('h')).toBe('file h');
+  // In the order of the list.
+  const offsets = ['file a', 'file b', 'file d', 'file h'].map((text) => content.indexOf(text));
+  expect(offsets).toEqual(offsets.toSorted((one, other) => one - other));
+});
+
 test.for(browsers)('ZIP, %s: a file that fails midway leaves none', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await listingSite({
@@ -143,7 +169,10 @@ test.for(browsers)('ZIP, %s: can be stopped', async (name, context) => {
 test.for(browsers)('ZIP, %s: waits after a 429', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await listingSite({
-    files: { 'hls/a.txt': 'a', 'hls/large.bin': Buffer.alloc(4_000_000) },
+    files: {
+      ...Object.fromEntries([...'abcdefgh'].map((one) => [`hls/${one}.txt`, one])),
+      'hls/large.bin': Buffer.alloc(4_000_001),
+    },
     server: 'limit_conn postern_connections 1;',
   });
   const { id, url } = await site.issue({ ...grant, limit_rate: 100_000 });
@@ -154,7 +183,7 @@ test.for(browsers)('ZIP, %s: waits after a 429', async (name, context) => {
   await save(page);
   await waitForLines(site, id, (all) => all.some((line) => line.status === 429));
   await other.body?.cancel();
-  await expectStatus(page, /^\d of 2 files, /);
+  await expectStatus(page, /^9 of 9 files, /);
   await stop(page);
   await expectStatus(page, /^Stopped\./);
 });
@@ -193,7 +222,7 @@ test.for(browsers)('ZIP, %s: asks before it needs much memory', async (name, con
   });
   await save(page);
   await expectStatus(page, /^Stopped\./);
-  expect(asked).toEqual([expect.stringContaining('The files have 2 GB.')]);
+  expect(asked).toEqual([expect.stringContaining('The files have 2.1 GB.')]);
 
   await sparse('more.mkv', 49);
   await save(page);

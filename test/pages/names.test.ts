@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import {
   cleanName,
   entryOf,
+  folded,
   kindOf,
+  sizeText,
   uniqueName,
   wgetLine,
 } from '../../service/pages/browser/names.ts';
@@ -63,6 +65,22 @@ test('listing: the kind of an entry is that of its ending', () => {
   expect(names.map((name) => kind(name))).toEqual([
     ...['image', 'video', 'audio', 'archive', 'text', 'file', 'file', 'file'],
   ]);
+});
+
+test.each([
+  [0, '0 bytes', '0 Byte'],
+  [1, '1 byte', '1 Byte'],
+  [999, '999 bytes', '999 Byte'],
+  [1000, '1 kB', '1 kB'],
+  [1_550_000, '1.6 MB', '1,6 MB'],
+  [5e12, '5,000 GB', '5.000 GB'],
+])('pages: %d bytes are %s: each unit is a thousand of the one before', (bytes, en, de) => {
+  const texts = ['en', 'de'].map((language) => sizeText(bytes, language).replace(/\s/, ' '));
+  expect(texts).toEqual([en, de]);
+});
+
+test('listing: a filter ignores case and accents', () => {
+  expect(['Übung', 'u\u0308BUNG', 'ﬁ', 'Ł'].map(folded)).toEqual(['ubung', 'ubung', 'ﬁ', 'ł']);
 });
 
 describe('listing: the line for wget', () => {

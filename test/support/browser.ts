@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { createServer, get } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, type TestContext } from 'vitest';
 import {
@@ -212,4 +214,40 @@ export async function startCutter(port: number) {
     }
   });
   return { origin: `http://127.0.0.1:${front}`, isCut: () => isCut };
+}
+
+/** Forwards requests to a port, and holds those whose path matches until the test releases them. */
+export async function startHolder(port: number, holds: RegExp) {
+  const held = new Map<string, () => void>();
+  let isOpen = false;
+  const front = createServer((request, response) => {
+    const { url: path = '', headers } = request;
+    const forward = () => {
+      const upstream = get({ port, path, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      upstream.on('error', () => response.destroy());
+    };
+    if (isOpen || !holds.test(path)) forward();
+    else held.set(path.slice(path.lastIndexOf('/') + 1), forward);
+  }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  onTestFinished(() => {
+    front.close();
+    front.closeAllConnections();
+  });
+  const release = (name: string) => {
+    held.get(name)?.();
+    held.delete(name);
+  };
+  return {
+    origin: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
+    held: () => [...held.keys()].sort(),
+    release,
+    releaseAll() {
+      isOpen = true;
+      for (const name of held.keys()) release(name);
+    },
+  };
 }

@@ -1,7 +1,7 @@
 // The script of a list: it replaces nginx's list by a table, and saves all files as one ZIP. The names in it are set
 // as text only. Without this script, nginx's list remains.
-import { type Kind, kindOf, type ListEntry, wgetLine } from './names.ts';
-import { button, element, fill, locales, sizeText, texts } from './show.ts';
+import { folded, type Kind, kindOf, type ListEntry, sizeText, wgetLine } from './names.ts';
+import { button, element, fill, locales, texts } from './show.ts';
 import { readList, saving } from './zip.ts';
 
 /** Lines in a square of 24 by 24. */
@@ -18,7 +18,7 @@ const ICONS: Readonly<Record<Kind, string>> = {
 
 const collator = new Intl.Collator(locales, { numeric: true });
 const two = '2-digit';
-const dates = new Intl.DateTimeFormat(locales, { year: two, month: two, day: two });
+const dates = new Intl.DateTimeFormat(locales, { year: 'numeric', month: two, day: two });
 const clock = new Intl.DateTimeFormat(locales, { timeStyle: 'short' });
 const wholeDates = new Intl.DateTimeFormat(locales, { dateStyle: 'long', timeStyle: 'short' });
 
@@ -32,9 +32,11 @@ const COLUMNS: ReadonlyArray<readonly [heading: string, compare: Compare]> = [
   [texts.modified, (a, b) => Number(a.modified ?? 0) - Number(b.modified ?? 0)],
 ];
 
+type Rows = ReadonlyMap<ListEntry, HTMLTableRowElement>;
+
 /** A table that a click on a heading sorts. Folders come first, and the total of the files is below. */
-function table(entries: readonly ListEntry[]): HTMLTableElement {
-  const rows = new Map(entries.map((entry) => [entry, row(entry)]));
+function table(rows: Rows): HTMLTableElement {
+  const entries = [...rows.keys()];
   const body = element('tbody', {});
   const headings = COLUMNS.map(([text, compare]) => {
     const heading = element('th', { scope: 'col' });
@@ -49,7 +51,7 @@ function table(entries: readonly ListEntry[]): HTMLTableElement {
     const sorted = [...entries].sort(
       (a, b) => Number(b.isFolder) - Number(a.isFolder) || sign * compare(a, b) || byName(a, b),
     );
-    body.replaceChildren(...sorted.map((entry) => rows.get(entry) as HTMLElement));
+    body.replaceChildren(...sorted.map((entry) => rows.get(entry) as Node));
   }
 
   sortBy(headings[0] as HTMLElement, byName);
@@ -57,10 +59,29 @@ function table(entries: readonly ListEntry[]): HTMLTableElement {
   return element('table', {}, head, body, element('tfoot', {}, total(entries)));
 }
 
+/** From this number of entries on, a field filters them. */
+const MIN_FILTERED = 50;
+
+/** A field that hides each row whose name does not contain its text. */
+function filter(rows: Rows): HTMLElement {
+  const found = element('p', { role: 'status', className: 'soft' });
+  const input = element('input', { type: 'search', autocomplete: 'off' });
+  input.oninput = () => {
+    const text = folded(input.value);
+    let files = 0;
+    for (const [{ name }, row] of rows) {
+      row.hidden = !folded(name).includes(text);
+      if (!row.hidden) files += 1;
+    }
+    found.textContent = text && fill(texts.found, { files, all: rows.size });
+  };
+  return element('div', {}, element('label', {}, texts.filter, input), found);
+}
+
 function total(entries: readonly ListEntry[]): HTMLTableRowElement {
   const files = entries.filter(({ isFolder }) => !isFolder);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const cells = [fill(texts.total, { files: files.length }), sizeText(bytes), ''];
+  const cells = [fill(texts.total, { files: files.length }), sizeText(bytes, locales), ''];
   return element('tr', {}, ...cells.map((text) => element('td', {}, text)));
 }
 
@@ -77,7 +98,7 @@ function row(entry: ListEntry): HTMLTableRowElement {
     'tr',
     {},
     element('td', {}, icon(kindOf(entry)), link),
-    element('td', {}, isFolder ? '' : sizeText(size)),
+    element('td', {}, isFolder ? '' : sizeText(size, locales)),
     element('td', {}, time),
   );
 }
@@ -100,10 +121,12 @@ const list = document.querySelector('pre');
 const entries = readList(document, new URL('.', location.href));
 // An empty folder has a sentence already.
 if (list !== null && entries.length > 0) {
-  const shown = table(entries);
+  const rows = new Map(entries.map((entry) => [entry, row(entry)]));
+  const shown = table(rows);
   list.replaceWith(shown);
   // With a token in the query, the links of the list do not open.
   if (!/[?&]token=/.test(location.search)) shown.before(saving);
+  if (rows.size >= MIN_FILTERED) shown.before(filter(rows));
   const line = wgetLine(new URL(location.href));
   if (line !== undefined) {
     const summary = element('summary', {}, texts.wget);

@@ -1,4 +1,4 @@
-// Pure functions on the names and addresses of a list. Uploaders choose the names of their files, so none is trusted.
+// Pure functions on the names, addresses and sizes of a list. Uploaders choose the names of their files, so none is trusted.
 
 /** A file or folder of a list. */
 export interface ListEntry {
@@ -111,3 +111,17 @@ export function wgetLine({ origin, pathname }: URL): string | undefined {
   const saved = `-nH --cut-dirs=${above} --default-page=.postern -R '.postern*' -e robots=off`;
   return `wget -r -np ${saved} '${origin}${encoded}'`;
 }
+
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
+
+/** `1.5 MB`, which is 1,500,000 bytes, `1 byte`, `2 bytes`. */
+export function sizeText(bytes: number, locales: string | readonly string[]): string {
+  const step = Math.min(3, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const unit = UNITS[step] as string;
+  const unitDisplay = step === 0 ? 'long' : 'short';
+  const style = { style: 'unit', unit, unitDisplay, maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat(locales, style).format(bytes / 1000 ** step);
+}
+
+/** A name as `includes` compares it for a person: without case and accents. */
+export const folded = (name: string) => name.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();

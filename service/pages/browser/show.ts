@@ -1,4 +1,5 @@
 import type { ScriptTexts } from '../texts.ts';
+import { sizeText } from './names.ts';
 
 /** The texts, which the gate writes into an attribute of the script. A module has no `document.currentScript`. */
 export const texts = JSON.parse(
@@ -25,21 +26,10 @@ export function button(text: string, onclick: () => void): HTMLButtonElement {
   return element('button', { type: 'button', onclick }, text);
 }
 
-const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
-
-/** `1.4 MB`, `1 byte`, `2 bytes`. */
-export function sizeText(bytes: number): string {
-  const step = Math.min(3, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  const unit = UNITS[step] as string;
-  const unitDisplay = step === 0 ? 'long' : 'short';
-  const style = { style: 'unit', unit, unitDisplay, maximumFractionDigits: 1 } as const;
-  return new Intl.NumberFormat(locales, style).format(bytes / 1024 ** step);
-}
-
 /** A text with numbers and sizes in the reader's language. */
 export function fill(text: string, numbers: Readonly<Record<string, number>>): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const number = numbers[name] ?? 0;
-    return name === 'size' ? sizeText(number) : number.toLocaleString(locales);
+    return name === 'size' ? sizeText(number, locales) : number.toLocaleString(locales);
   });
 }

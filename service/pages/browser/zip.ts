@@ -4,11 +4,20 @@ import { button, element, fill, texts } from './show.ts';
 
 /** A folder with more files and folders, bytes or levels is not downloaded. The page and docs/guides/pages.md state these limits. */
 const MAX_FILES = 10_000;
-const MAX_BYTES = 50 * 1024 ** 3;
+const MAX_BYTES = 50e9;
 const MAX_DEPTH = 20;
 
 /** Above this size, the page warns about a ZIP in the memory of the browser. */
-const LARGE = 1024 ** 3;
+const LARGE = 1e9;
+
+/**
+ * Files that are fetched while another one is saved. With it, they use five of the six connections that a browser opens
+ * to a site with HTTP/1.1.
+ */
+const MAX_AHEAD = 4;
+
+/** What each of them may keep in memory. A larger file starts when its turn comes: nginx closes a connection that waits. */
+const MAX_AHEAD_BYTES = 4e6;
 
 /** How often the progress changes. */
 const SHOW_MS = 200;
@@ -174,23 +183,59 @@ async function findFiles(root: URL, missing: string[], signal: AbortSignal) {
   return { files, bytes };
 }
 
-/** The files of the ZIP. `begun` gets each name, and `missing` the names of files that do not open. */
+/**
+ * The files of the ZIP, in order, with small ones fetched ahead. `begun` gets each name, and `missing` the names of files
+ * that do not open.
+ */
 async function* contents(
   files: readonly ZipFile[],
   begun: string[],
   missing: string[],
   signal: AbortSignal,
 ) {
-  for (const { url, name, modified } of files) {
+  const started = new Map<ZipFile, Promise<Body | undefined>>();
+  let ahead = MAX_AHEAD;
+  const startEarly = (file: ZipFile) => {
+    const body = load(file.url, signal, 1).then(buffered);
+    // Such as a 429, for more connections than nginx allows. The file is fetched again when its turn comes.
+    body.catch(() => {
+      ahead -= 1;
+    });
+    started.set(file, body);
+  };
+  for (const [i, file] of files.entries()) {
+    const { url, name, modified } = file;
     begun.push(name);
-    const response = await load(url, signal);
-    if (response === undefined) missing.push(name);
-    else yield { name, lastModified: modified, input: response.body ?? new Blob([]).stream() };
+    const open = () => load(url, signal).then(bodyOf);
+    const opening = started.get(file)?.catch(open) ?? open();
+    for (const next of files.slice(i + 1, i + 1 + Math.max(0, ahead))) {
+      if (next.size <= MAX_AHEAD_BYTES && !started.has(next)) startEarly(next);
+    }
+    const input = await opening;
+    started.delete(file);
+    if (input === undefined) missing.push(name);
+    else yield { name, lastModified: modified, input };
   }
 }
 
+type Body = ReadableStream<Uint8Array>;
+
+const bodyOf = (response: Response | undefined): Body | undefined =>
+  response && (response.body ?? new Blob([]).stream());
+
+/** Reads on until the limit. The file can have grown since it was listed. */
+function buffered(response: Response | undefined): Body | undefined {
+  const strategy = new ByteLengthQueuingStrategy({ highWaterMark: MAX_AHEAD_BYTES });
+  const buffer = new TransformStream<Uint8Array, Uint8Array>(undefined, undefined, strategy);
+  return bodyOf(response)?.pipeThrough(buffer);
+}
+
 /** Undefined: it does not open, for example because it is a symbolic link to another folder. */
-async function load(url: URL, signal: AbortSignal): Promise<Response | undefined> {
+async function load(
+  url: URL,
+  signal: AbortSignal,
+  attempts = MAX_ATTEMPTS,
+): Promise<Response | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     const response = await fetch(url, { signal, redirect: 'error' });
@@ -198,8 +243,7 @@ async function load(url: URL, signal: AbortSignal): Promise<Response | undefined
     if (status === 200) return response;
     await response.body?.cancel();
     if (status === 403 || status === 404) return undefined;
-    if ((status !== 429 && status !== 503) || attempt === MAX_ATTEMPTS)
-      throw new Error(`${status}`);
+    if ((status !== 429 && status !== 503) || attempt >= attempts) throw new Error(`${status}`);
     const seconds = Number(headers.get('Retry-After')) || RETRY_SECONDS;
     await pause(Math.min(seconds, MAX_RETRY_SECONDS) * 1000, signal);
   }
