@@ -33,7 +33,8 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     const redeem = (counts: boolean) => store.redeem(id, requester, counts, at);
     const facts = { id, path, subject: grant.subject };
     const refused = () => deny('invalid_token', { ...facts, refused: true });
-    const ask = (code: DenyCode) => deny(code, { ...facts, page: pageOf(grant, path) });
+    const ask = (code: DenyCode, left?: number) =>
+      deny(code, { ...facts, page: { ...pageOf(grant, path), ...(left && { left }) } });
     const confirmed = (redeemed: Redeemed | undefined): Decision => {
       if (redeemed === undefined) return refused();
       const cookies = {
@@ -60,12 +61,12 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     const isRight = matchesPin(token, pin, pinHmac);
     const redeemed = await tryPin(allow, redeem, isRight, deadline);
     if (redeemed === 'locked') return { ...refused(), locked: grant };
-    return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
+    return typeof redeemed === 'number' ? ask('pin_wrong', redeemed) : confirmed(redeemed);
   };
 
   /**
    * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
-   * limit. `locked`: no attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
+   * limit. A number: the PIN is wrong, and so many attempts are left. `locked`: no attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
    * Rejects if replicas do not acknowledge a wrong attempt, so that no failover gives more attempts.
    */
   async function tryPin(
@@ -73,7 +74,7 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
     redeem: (counts: boolean) => Promise<Redeemed | undefined>,
     isRight: boolean,
     deadline: Deadline,
-  ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
+  ): Promise<Redeemed | number | 'locked' | undefined> {
     if (deadline.late) throw deadline.late;
     // The end takes effect although it is not acknowledged. People must see why the link does not open any more.
     const orLocked = async (error: Error) => {
@@ -87,16 +88,17 @@ export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttem
       if (deadline.late) throw deadline.late;
       return redeem(true);
     }
-    if (attempts < MAX_PIN_ATTEMPTS) return 'wrong';
+    if (attempts < MAX_PIN_ATTEMPTS) return MAX_PIN_ATTEMPTS - attempts;
     const revoked = await store.revoke(id, grant.client).catch(orLocked);
     return revoked === false ? undefined : 'locked';
   }
 }
 
 function pageOf(grant: Grant, path: string): ConfirmPage {
-  const { covers, filename, disposition, expiresAt } = grant;
+  const { covers, filename, disposition, expiresAt, size, sender } = grant;
   const [name = ''] = (isFolder(covers) ? covers.slice(0, -1) : path).split('/').slice(-1);
-  const page = { file: filename ?? name, until: expiresAt };
+  const more = { ...(size !== undefined && { size }), ...(sender && { sender }) };
+  const page = { file: filename ?? name, until: expiresAt, ...more };
   if (isFolder(path)) return { ...page, opens: 'folder' };
   return disposition === 'inline' ? { ...page, opens: 'file' } : page;
 }

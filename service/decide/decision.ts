@@ -98,6 +98,12 @@ export interface ConfirmPage {
   readonly until: number;
   /** What the browser shows after the confirmation. Absent: it saves a file. */
   readonly opens?: 'folder' | 'file';
+  /** Bytes. */
+  readonly size?: number;
+  /** Who sends the file. */
+  readonly sender?: string;
+  /** After a wrong PIN: the attempts that are left. */
+  readonly left?: number;
 }
 
 export interface Deny {

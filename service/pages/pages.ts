@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
+import { sizeText } from './browser/names.ts';
 import { readFileHeader } from './postern-file.ts';
-import { denialPage, listHead, lookOf, type Shown, type Site } from './template.ts';
+import { denialPage, errorText, listHead, lookOf, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,
   LANGUAGES,
@@ -88,13 +89,14 @@ export function createPages(
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
     const header = form || name === 'listing' ? String(headers['postern-file'] ?? '') : '';
-    const { file, until, opens, unkept } = readFileHeader(header, form === undefined);
+    const { until, size, ...more } = readFileHeader(header, form === undefined);
+    const { opens } = more;
     const requestId = String(headers['x-request-id']);
     const nonce = NONCE.test(requestId) ? requestId : undefined;
     const shown: Shown = {
-      ...{ language, texts, form, opens, nonce },
+      ...{ language, texts, form, nonce, ...more },
+      size: size >= 0 ? sizeText(size, language) : '',
       page: opens && name === 'confirmation_required' ? texts[`open_${opens}`] : texts[name],
-      ...{ file, unkept },
       until: until === undefined ? until : { iso: until, text: dates.format(new Date(until)) },
     };
     if (name === 'listing') {
@@ -146,12 +148,12 @@ function pageHeaders(page: string) {
 /** A page of the operator: HTML with the names of texts, which are escaped. */
 function ownPage(text: string) {
   const headersOf = pageHeaders(text);
-  return ({ language, texts, page, form, file, until }: Shown, site: Site): WrittenPage => {
+  return (shown: Shown, site: Site): WrittenPage => {
+    const { language, page, form, file, size, sender, until } = shown;
     const [title = '', ...paragraphs] = page;
     const values: Readonly<Record<(typeof PLACEHOLDERS)[number], string>> = {
-      ...{ language, title, file, site: site.name ?? '', text: paragraphs.join(' ') },
-      until: until?.text ?? '',
-      error: form === 'pin_wrong' ? texts.wrong : '',
+      ...{ language, title, site: site.name ?? '', text: paragraphs.join(' ') },
+      ...{ file, size, sender, until: until?.text ?? '', error: errorText(shown) },
     };
     const escaped = (_: string, name: keyof typeof values) => `${html`${values[name]}`}`;
     return { headers: headersOf(form), body: text.replace(/\{\{([a-z]+)\}\}/g, escaped) };

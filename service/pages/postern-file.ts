@@ -1,8 +1,8 @@
-import { readable } from './browser/names.ts';
+import { readable, visible } from './browser/names.ts';
 
 // The header Postern-File, with which the gate says what a page shows. nginx sends it back with its request for the page.
-// It has words, separated by spaces: for a form the time, the name, what opens, and `unkept`; for a list `list`, the
-// path and the time.
+// It has words, separated by spaces: for a form the time, the name, what opens, `unkept`, and others with a value
+// (`size=9`); for a list `list`, the path and the time.
 
 /** Characters of a file name on a page. */
 const MAX_NAME = 255;
@@ -16,12 +16,16 @@ interface Form {
   /** Milliseconds since the epoch. */
   readonly until: number;
   readonly opens?: (typeof OPENS)[number];
+  readonly size?: number;
+  readonly sender?: string;
+  readonly left?: number;
 }
 
 /** @param isUnkept the browser has confirmed before, and did not keep the cookie */
-export function formFile({ until, file, opens }: Form, isUnkept: boolean): string {
+export function formFile({ until, file, opens, ...more }: Form, isUnkept: boolean): string {
   const words = [timeText(until), pageText(file), ...(opens ? [opens] : [])];
-  return [...words, ...(isUnkept ? ['unkept'] : [])].join(' ');
+  const values = Object.entries(more).map(([name, value]) => `${name}=${pageText(`${value}`)}`);
+  return [...words, ...values, ...(isUnkept ? ['unkept'] : [])].join(' ');
 }
 
 /** @param until milliseconds since the epoch */
@@ -32,11 +36,16 @@ export const listFile = (path: string, until: number) =>
 export function readFileHeader(text: string, isList: boolean) {
   const [first = '', name = '', ...more] = text.split(' ');
   const [iso = ''] = isList ? more : [first];
+  const values = new URLSearchParams(isList ? '' : more.join('&'));
+  const numberOf = (word: string) => Number.parseInt(values.get(word) ?? '', 10);
   return {
     file: readable(name) ?? '',
     until: TIME.test(iso) && !Number.isNaN(Date.parse(iso)) ? iso : undefined,
-    opens: OPENS.find((one) => !isList && more.includes(one)),
-    unkept: more.includes('unkept'),
+    opens: OPENS.find((one) => values.has(one)),
+    unkept: values.has('unkept'),
+    size: numberOf('size'),
+    sender: visible(values.get('sender') ?? ''),
+    left: numberOf('left'),
   };
 }
 

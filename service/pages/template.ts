@@ -16,6 +16,12 @@ export interface Shown {
   readonly nonce?: string | undefined;
   /** The name of the file, or the path of the folder. */
   readonly file: string;
+  /** In the page's language; empty: not known. */
+  readonly size: string;
+  /** Who sends the file; may be empty. */
+  readonly sender: string;
+  /** Attempts to enter the PIN; NaN: not known. */
+  readonly left: number;
   /** The end of the link, for machines and for people. */
   readonly until?: { readonly iso: string; readonly text: string } | undefined;
 }
@@ -57,12 +63,24 @@ document.addEventListener('submit', () => {
     started.textContent = started.dataset.started;
     for (const error of document.querySelectorAll('.error')) error.remove();
     document.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
+    document.title = document.querySelector('h1').textContent;
   }, 1000);
 });
 `);
 
+/** A page says how many attempts are left from this number on. */
+const FEW_ATTEMPTS = 3;
+
+/** What a page says after a wrong PIN; empty without one. */
+export function errorText({ texts, form, left }: Shown): string {
+  if (form !== 'pin_wrong') return '';
+  return left <= FEW_ATTEMPTS
+    ? `${texts.wrong} ${texts.left.replace('{left}', `${left}`)}`
+    : texts.wrong;
+}
+
 function top(
-  { language, form, file }: Shown,
+  { language, texts, form, file }: Shown,
   title: string,
   { name = '', logo, icon }: Look,
   style: ReturnType<typeof html>,
@@ -74,7 +92,7 @@ function top(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>${title}</title>
+<title>${form === 'pin_wrong' ? `${texts.error} ${title}` : title}</title>
 <link rel="icon" href="${logo ?? icon}">
 ${form && html`<meta property="og:title" content="${file}">`}
 ${style}
@@ -87,12 +105,14 @@ ${style}
 
 /** A page that replaces a denial, or asks for a confirmation. */
 export function denialPage(shown: Shown, look: Look): string {
-  const { page, texts, form, opens, nonce, file, unkept } = shown;
+  const { page, texts, form, opens, nonce, file, size, sender, unkept } = shown;
   const [title = '', ...paragraphs] = page;
-  const wrong = form === 'pin_wrong';
+  const wrong = errorText(shown);
   return `${html`${top(shown, title, look, html`<style>${raw(look.css)}</style>`)}
 ${form && unkept && html`<p class="error">${texts.unkept}</p>`}
 ${form && file && html`<p class="file"><bdi>${file}</bdi></p>`}
+${form && size && html`<p class="soft">${size}</p>`}
+${form && sender && html`<p class="soft">${around(texts.sender, 'sender', html`<bdi>${sender}</bdi>`)}</p>`}
 ${paragraphs.map((text) => html`<p>${text}</p>\n`)}
 ${untilLine(shown)}
 ${form && nonce && html`<script nonce="${nonce}">${CONFIRM_SCRIPT}</script>`}
@@ -102,8 +122,8 @@ ${
 ${
   form !== 'confirm' &&
   html`<label for="pin">PIN</label>
-${wrong && html`<p class="error" id="wrong">${texts.wrong}</p>`}
-<input id="pin" name="pin" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" minlength="4" maxlength="24" required${wrong && raw(' aria-invalid="true" aria-describedby="wrong"')}>`
+${wrong && html`<p class="error" id="wrong">${wrong}</p>`}
+<input id="pin" name="pin" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" minlength="4" maxlength="24" required${wrong && raw(' autofocus aria-invalid="true" aria-describedby="wrong"')}>`
 }
 <button>${opens ? texts.open : texts.download}</button>
 </form>
@@ -117,11 +137,14 @@ ${footer(look)}
 }
 
 function untilLine({ texts, until }: Shown) {
-  const [before, after] = texts.until.split('{until}');
-  return (
-    until &&
-    html`<p class="soft">${before}<time datetime="${until.iso}">${until.text}</time>${after}</p>`
-  );
+  const time = until && html`<time datetime="${until.iso}">${until.text}</time>`;
+  return time && html`<p class="soft">${around(texts.until, 'until', time)}</p>`;
+}
+
+/** A text with an element in the place of its placeholder. */
+function around(text: string, placeholder: string, element: ReturnType<typeof html>) {
+  const [before, after] = text.split(`{${placeholder}}`);
+  return html`${before}${element}${after}`;
 }
 
 function footer({ links }: Site) {
@@ -182,6 +205,7 @@ h1 { margin: 0 0 0.75rem; font-size: 1.5rem; line-height: 1.25; }
 p { margin: 0 0 1rem; }
 .file { font-weight: 600; unicode-bidi: isolate; }
 .soft, footer { color: var(--soft); }
+.file:has(+ .soft), .soft:has(+ .soft) { margin: 0; }
 .error { color: var(--error); font-weight: 600; }
 footer { padding-top: 1rem; border-top: 1px solid var(--line); font-size: 0.9375rem; }
 footer a { margin-inline-end: 1rem; }

@@ -38,6 +38,8 @@ export const PLACEHOLDERS = [
   'title',
   'text',
   'file',
+  'size',
+  'sender',
   'until',
   'error',
 ] as const;

@@ -7,6 +7,9 @@ const MAX_SECONDS = 1_000_000_000;
 /** Seconds since 1970, as in the claims of a JWT. */
 const MAX_TIME = 100_000_000_000;
 
+/** Redis' scripts write numbers of at most 14 digits. */
+const MAX_BYTES = 10_000_000_000_000;
+
 interface Common {
   readonly description: string;
   readonly example?: unknown;
@@ -185,6 +188,23 @@ export const GRANT_FIELDS = {
       'whether a browser saves or opens the file; default with filename, or with confirm and path: attachment',
     example: 'inline',
   },
+  size: {
+    type: 'whole',
+    min: 0,
+    max: MAX_BYTES,
+    record: 'B',
+    description: 'with confirm: size of the file in bytes, for the page',
+    value: 'bytes',
+    example: 1_500_000,
+  },
+  sender: {
+    type: 'text',
+    maxLength: 64,
+    record: 'F',
+    description: 'with confirm: who sends the file, for the page',
+    value: 'name',
+    example: 'Ada Lovelace',
+  },
   limit_rate: {
     type: 'whole',
     min: 1,
@@ -197,8 +217,7 @@ export const GRANT_FIELDS = {
   max_bytes: {
     type: 'whole',
     min: 1,
-    // Redis' scripts write numbers of at most 14 digits.
-    max: 10_000_000_000_000,
+    max: MAX_BYTES,
     record: 'M',
     claim: false,
     description:

@@ -11,12 +11,25 @@ async function issued(more: object = {}) {
 }
 
 test('show: shows the grant, without its token', async () => {
-  const { ask, id, token } = await issued({ filename: 'b.pdf', limit_rate: 5, site: 'a.example' });
+  const { ask, id, token } = await issued({
+    filename: 'b.pdf',
+    size: 9,
+    sender: 'Ada',
+    limit_rate: 5,
+    site: 'a.example',
+  });
   const { status, body, text, headers } = await ask(`GET /tokens/${id}`);
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
   expect(body).toEqual({
     ...{ id, client_id: 'test', path: '/download/a', site: 'a.example', subject: 'user-42' },
-    ...{ filename: 'b.pdf', limit_rate: 5, iat: 1_800_000_000, exp: 1_800_000_120 },
+    ...{
+      filename: 'b.pdf',
+      size: 9,
+      sender: 'Ada',
+      limit_rate: 5,
+      iat: 1_800_000_000,
+      exp: 1_800_000_120,
+    },
   });
   expect(text).not.toContain(token);
 });

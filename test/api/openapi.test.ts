@@ -97,7 +97,7 @@ test('openapi: responses match their schemas, also for a used token and a JWT', 
   const { ask, issue, store } = await createSigned();
   const full = {
     ...{ prefix: '/download/a/', subject: 'u', max_uses: 2, ip: ['192.0.2.0/24'] },
-    ...{ filename: 'a', limit_rate: 1, cookie: true },
+    ...{ filename: 'a', limit_rate: 1, cookie: true, size: 0, sender: 'Ada' },
   };
   const one = await ask('POST /tokens', { json: { path: '/download/a' } });
   const many = await ask('POST /tokens/batch', { json: [full, { ...full, bind: 'cookie' }] });

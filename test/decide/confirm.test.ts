@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Deny } from '../../service/decide/decision.ts';
+import type { GrantRequest } from '../../service/token/grant-fields.ts';
 import { createDecider, issued, post, resumeOf } from '../support/decider.ts';
 import { fieldsOf, objectOf } from '../support/fixtures.ts';
 
@@ -20,7 +22,7 @@ describe('confirm: GET and HEAD', () => {
   });
 
   test.each([
-    ['a file', { path }, '', 'a b.pdf', undefined],
+    ['a file', { path, size: 0, sender: 'Ada' }, '', 'a b.pdf', undefined],
     ['a filename', { path, filename: 'report.pdf' }, '', 'report.pdf', undefined],
     ['a file that is shown', { path, disposition: 'inline' }, '', 'a b.pdf', 'file'],
     ['a saved file', { path, disposition: 'attachment' }, '', 'a b.pdf', undefined],
@@ -32,7 +34,10 @@ describe('confirm: GET and HEAD', () => {
     const { authorize, url } = await issued({ ...request, confirm: true });
     const decision = await authorize(url + rest);
     expect(decision).toMatchObject({ code: 'confirmation_required', page: { file } });
-    expect('page' in decision && decision.page?.opens).toBe(opens);
+    const { page } = decision as Deny;
+    expect([page?.opens, page?.left]).toEqual([opens, undefined]);
+    const { size, sender } = request as GrantRequest;
+    expect([page?.size, page?.sender]).toEqual([size, sender]);
   });
 
   test('of a requester that has confirmed are allowed, as long as it may resume', async () => {

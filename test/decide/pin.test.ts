@@ -96,7 +96,7 @@ describe('pin', () => {
     const attacker = { address: '198.51.100.1' };
     for (let i = 2; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     const guess = { ...attacker, ...post({ pin: 'guess' }) };
-    expect(await authorize(url, guess)).toMatchObject({ code: 'pin_wrong' });
+    expect(await authorize(url, guess)).toMatchObject({ code: 'pin_wrong', page: { left: 1 } });
     expect(await authorize(url)).toMatchObject({ allow: true });
     expect(await authorize(url, guess)).toMatchObject({ code: 'invalid_token' });
     expect((await store.find(id)).grant).toBeUndefined();

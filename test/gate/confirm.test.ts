@@ -122,10 +122,12 @@ describe('confirm: POST /confirm', () => {
 
   test('a denial has no body, and the file name percent-encoded', async () => {
     const filename = `"><img onerror=x>'&\u202egpj\u2066\u200f\u{1f600}`;
-    const { confirm, authRequest, xAccel, url } = await started({ pin: '1234', filename });
+    const more = { size: 1500, sender: 'é =&' };
+    const { confirm, authRequest, xAccel, url } = await started({ pin: '1234', filename, ...more });
     for (const answer of [await confirm(url), await authRequest(url), await xAccel(url)]) {
       expect([answer.status, answer.headers['postern-reason']]).toEqual([401, 'pin_required']);
-      const [until, file = ''] = String(answer.headers['postern-file']).split(' ');
+      const [until, file = '', ...words] = String(answer.headers['postern-file']).split(' ');
+      expect(words).toEqual(['size=1500', 'sender=%C3%A9%20%3D%26']);
       expect(file).toMatch(/^[\w%'.-]+$/);
       expect(decodeURIComponent(file)).toBe(filename);
       expect(until).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -150,6 +152,7 @@ describe('confirm: POST /confirm', () => {
     const { url } = await issueToken(api, { path, confirm: true, pin: '48151623' });
     const { headers } = await confirm(url, {}, 'pin=48151624');
     const metrics = await (await api.request('/metrics')).text();
+    expect(headers['postern-file']).toMatch(/ a\.pdf left=9$/);
     const all = JSON.stringify([lines, headers, metrics]);
     expect(all).toContain('pin_wrong');
     expect(all).not.toContain('4815162');

@@ -45,7 +45,10 @@ describe.each([...LANGUAGES.keys()])('pages: in %s', (language) => {
     expect(page.text).not.toMatch(
       /undefined|>false|\[object|<script|@import|url\(|https?:\/\/(?!www\.w3\.org)/,
     );
-    expect(page.text).toContain(`<h1>${titleOf(page)}</h1>`);
+    const [heading = ''] = /(?<=<h1>).*(?=<\/h1>)/.exec(page.text) ?? [];
+    const title = code === 'pin_wrong' ? /^(Error:|Fehler:|Erreur :) / : /^/;
+    expect(titleOf(page)?.replace(title, '')).toBe(heading);
+    expect(titleOf(page)).toMatch(title);
     // With another icon or none, a browser would request /favicon.ico.
     expect(page.text.match(/<link[^>]*>/g)).toEqual([
       expect.stringMatching(/^<link rel="icon" href="data:image\/svg\+xml,[\w.%!()*-]+">$/),
@@ -130,8 +133,35 @@ test('pages: a wrong PIN is an error at the field', () => {
   const { text } = show({ code: 'pin_wrong' });
   expect(text).toContain('<p class="error" id="wrong">');
   expect(text).toMatch(
-    /<input id="pin" name="pin" [^>]* aria-invalid="true" aria-describedby="wrong">/,
+    /<input id="pin" name="pin" [^>]* autofocus aria-invalid="true" aria-describedby="wrong">/,
   );
+  expect(text).not.toContain('left');
+  for (const [more = '', left = null] of [
+    ['left=4'],
+    ['left=x'],
+    ['left=3', 'Attempts left: 3.</p>'],
+    ['folder left=1 unkept', 'Attempts left: 1.</p>'],
+  ]) {
+    const [shown = null] = /Attempts.*/.exec(show({ code: 'pin_wrong', more }).text) ?? [];
+    expect(shown).toBe(left);
+  }
+});
+
+test('pages: a form shows the size and the sender that the token names', () => {
+  const more = `file size=1500000 sender=${encodeURIComponent('<b> & + \u202eAda')}`;
+  for (const code of ['confirmation_required', 'pin_required', 'pin_wrong']) {
+    const { text } = show({ code, file: 'a', more });
+    expect(text).toContain('<p class="soft">1.5 MB</p>');
+    expect(text).toContain('<p class="soft">Sent by <bdi>&lt;b&gt; &amp; + \ufffdAda</bdi></p>');
+    expect(text).toContain('<button>Open</button>');
+  }
+  expect(show({ language: 'de', more: 'size=0' }).text).toContain('<p class="soft">0 Byte</p>');
+  for (const other of ['', 'size=', 'size=-1', 'size=x', 'sender=']) {
+    expect(show({ more: other }).text).not.toMatch(/Sent by|byte|NaN/);
+  }
+  const other = { file: 'a', until: 'list', more: `2026-11-26T07:05:58Z ${more}` };
+  expect(show({ ...other, code: 'listing' }).text).not.toMatch(/Sent by|1\.5 MB/);
+  expect(show({ ...other, code: 'invalid_token' }).text).not.toMatch(/Sent by|1\.5 MB/);
 });
 
 test.each(
@@ -182,7 +212,7 @@ describe('pages: settings', () => {
 
   test('a page of the operator replaces one page, and its placeholders are escaped', () => {
     const own =
-      '<title>{{title}}</title><style>b{}</style><style>i{}</style><p title="{{file}}">{{text}}{{until}}{{error}}|{{site}}|{{language}}';
+      '<title>{{title}}</title><style>b{}</style><style>i{}</style><p title="{{file}}">{{size}}{{sender}}{{text}}{{until}}{{error}}|{{site}}|{{language}}';
     const files = { pin_required: own, 'denied.de': 'nur {{title}}' };
     const asked = { code: 'pin_wrong', file: '"\'<&{{text}}', until: '2026-11-26T07:05:58Z' };
     const { text, header } = show(asked, { name: '<me>', files });

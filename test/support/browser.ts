@@ -216,10 +216,11 @@ export async function startCutter(port: number) {
   return { origin: `http://127.0.0.1:${front}`, isCut: () => isCut };
 }
 
-/** Forwards requests to a port, and holds those whose path matches until the test releases them. */
-export async function startHolder(port: number, holds: RegExp) {
+/** Forwards requests to a port. Those for files wait until the test releases them, and the first for `busy` gets 429. */
+export async function startHolder(port: number, busy: string) {
   const held = new Map<string, () => void>();
   let isOpen = false;
+  let isBusy = true;
   const front = createServer((request, response) => {
     const { url: path = '', headers } = request;
     const forward = () => {
@@ -229,8 +230,12 @@ export async function startHolder(port: number, holds: RegExp) {
       });
       upstream.on('error', () => response.destroy());
     };
-    if (isOpen || !holds.test(path)) forward();
-    else held.set(path.slice(path.lastIndexOf('/') + 1), forward);
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (isBusy && name === busy) {
+      isBusy = false;
+      response.writeHead(429).end();
+    } else if (isOpen || name === '') forward();
+    else held.set(name, forward);
   }).listen(0, '127.0.0.1');
   await once(front, 'listening');
   onTestFinished(() => {

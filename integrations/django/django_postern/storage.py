@@ -17,7 +17,7 @@ from .subject import current_subject
 
 # The fields of a token that a call of url() may set. The others say which file it opens.
 PARAMETERS = frozenset(
-    "bind confirm disposition filename ip limit_rate max_bytes max_uses not_before pin resume_for subject".split()
+    "bind confirm disposition filename ip limit_rate max_bytes max_uses not_before pin resume_for sender size subject".split()
 )
 
 DEFAULTS = {"tokens": "signed", "audience": "urn:postern:download", "expire": 600, "cache_for": 0, "timeout": 5}

@@ -17,7 +17,7 @@ class PosternAdapter extends FilesystemAdapter
 {
     /** The fields of a token that a disk or a call may set. Any other option is an error, as in Postern. */
     private const OPTIONS = [
-        'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', ...Tokens::CACHE,
+        'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', 'size', 'sender', ...Tokens::CACHE,
     ];
 
     /** Until when `closed_if_down` does not ask again. */

@@ -18,6 +18,8 @@ class SignRequest(TypedDict, total=False):
     ip: list[str]
     filename: str
     disposition: Literal["attachment", "inline"]
+    size: int
+    sender: str
     limit_rate: int
     cookie: bool
     listing: bool

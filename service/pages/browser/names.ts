@@ -41,7 +41,7 @@ export function entryOf(
 /** Control characters, line separators, and characters that change the direction of text. */
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-const visible = (name: string) => name.replace(HARMFUL, '\ufffd');
+export const visible = (name: string) => name.replace(HARMFUL, '\ufffd');
 
 /** A percent-encoded name as a person may see it; undefined: it is not UTF-8. */
 export function readable(encoded: string): string | undefined {

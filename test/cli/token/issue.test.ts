@@ -53,7 +53,19 @@ describe('token issue', () => {
       ...['--prefix', '/download/x/', '--site', 'files.example', '--expires-in', '60'],
       ...['--subject', 'ada', '--target', '/protected/y/', '--max-uses', '3', '--resume-for', '90'],
       ...['--bind', 'cookie', '--ip', '192.0.2.7', '--ip', '2001:db8::/48', '--filename', 'z'],
-      ...['--disposition', 'inline', '--limit-rate', '1000', '--cookie', '--format', 'opaque'],
+      ...[
+        '--disposition',
+        'inline',
+        '--limit-rate',
+        '1000',
+        '--size',
+        '0',
+        '--sender',
+        'Ada',
+        '--cookie',
+        '--format',
+        'opaque',
+      ],
     );
     expect(expires_in).toBe(60);
     expect(await stateOf(id)).toMatchObject({
@@ -68,6 +80,8 @@ describe('token issue', () => {
       filename: 'z',
       disposition: 'inline',
       limit_rate: 1000,
+      size: 0,
+      sender: 'Ada',
       cookie: true,
     });
   });

@@ -6,7 +6,7 @@ module Postern
   # Makes the URLs of an Active Storage service, which stores the blobs.
   module Urls
     # The fields of a token that the service or a call may set. Any other is an error, as in Postern.
-    OPTIONS = %i[subject max_uses resume_for bind confirm ip limit_rate].freeze
+    OPTIONS = %i[subject max_uses resume_for bind confirm ip limit_rate size sender].freeze
 
     # A token may have 255 UTF-16 units, of which a character can take two.
     MAX_NAME_LENGTH = 120
