@@ -99,6 +99,8 @@ class Views:
         self.assertEqual((address, token["filename"]), ("https://b.example/m/a/b", "b"))
         token = self.claims(self.open("a", filename=lambda name: "a" * 256))[1]
         self.assertEqual((token.get("filename"), token["disposition"]), (None, "attachment"))
+        with self.assertRaisesRegex(TypeError, "Postern: unknown option logn"):
+            self.open("a", logn="/login")
         for mount in ("/download", "download/", "//download/", None):
             with self.assertRaisesRegex(ValueError, "mount: expected"):
                 self.open("a", mount=mount)

@@ -98,7 +98,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails redirect: %s
 
   test('without permission: 404, or the login page if nobody is logged in', async () => {
     const denied = ['false', 'raise ActiveRecord::RecordNotFound'];
-    const login = 'login: "/login"';
+    const login = 'login: "/login?app=1"';
     const all = await answers([
       ...denied.map((rule) => ({ rule, user: 'eve', options: login })),
       ...denied.map((rule) => ({ rule })),
@@ -113,6 +113,7 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails redirect: %s
     for (const one of all.slice(4)) {
       const { origin, pathname, searchParams } = new URL(one.headers.location ?? '');
       expect(origin + pathname).toBe('http://shop.example/login');
+      expect(searchParams.get('app')).toBe('1');
       expect(searchParams.get('next')).toMatch(/^\/files\/[^/]+\/%C3%9C%20b\.txt$/);
     }
   });

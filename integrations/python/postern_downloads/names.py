@@ -21,13 +21,8 @@ class Mount:
         It changes nothing in the name: a rule for `a/../b` must not open `b`.
         """
         path = self.prefix + name
-        is_illegal = (
-            {"", ".", ".."} & {*name.split("/")}
-            or re.search(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]", name)
-            or name.endswith(" ")
-            or len(path.encode()) > MAX_PATH_BYTES
-        )
-        return None if is_illegal else path
+        is_illegal = re.search(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]| \Z", name) or {"", ".", ".."} & {*name.split("/")}
+        return None if is_illegal or len(path.encode()) > MAX_PATH_BYTES else path
 
     def absolute(self, url: str) -> str:
         """With POSTERN_PUBLIC_URL, an issued URL is absolute already."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from .client import Postern, PosternError
 from .names import Mount, is_filename
 from .signer import Signer
+from .types import TokenRequest
 
 User: TypeAlias = str | int | None
 Answer: TypeAlias = tuple[int, dict[str, str]]
@@ -26,6 +27,8 @@ class FileRedirect:
         filename: Callable[[str], str] | None = None, expires_in: int = 600, **fields: Any
     ) -> None:
         """`login` is the URL of the login page, `filename` a function of the name, `fields` are those of the token."""
+        if unknown := fields.keys() - TokenRequest.__annotations__.keys():
+            raise TypeError(f"Postern: unknown option {', '.join(sorted(unknown))}")
         self._make: Callable[..., Any] = tokens.sign if isinstance(tokens, Signer) else tokens.issue
         self.mount, self._login, self._filename = Mount(mount), login, filename
         self._fields = {"expires_in": expires_in, **({"disposition": "attachment"} if download else {}), **fields}

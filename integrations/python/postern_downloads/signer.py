@@ -5,7 +5,7 @@ import json
 import os
 import time
 from contextlib import suppress
-from typing import Any, TypeAlias, Unpack
+from typing import Any, TypeAlias, Unpack, cast
 from urllib.parse import quote
 
 from .types import SignedToken, SignRequest
@@ -66,10 +66,8 @@ class Signer:
             claims |= {"iat": max(start, first), "exp": start + cache_for + expires_in, "jti": ""}
             claims["jti"] = name(json.dumps(claims, sort_keys=True).encode())
         token = jwt.encode(dict(sorted(claims.items())), private, alg, {"kid": kid, "typ": "postern+jwt"})
-        signed: SignedToken = {"access_token": token, "jti": claims["jti"], "exp": claims["exp"]}
-        if "path" in claims:
-            signed["url"] = f"{quote(claims['path'])}?token={token}"
-        return signed
+        url = {"url": f"{quote(claims['path'])}?token={token}"} if "path" in claims else {}
+        return cast(SignedToken, {"access_token": token, "jti": claims["jti"], "exp": claims["exp"], **url})
 
     def _current(self) -> tuple[Any, ...]:
         """Reads the key again if its file has changed. A file that is incomplete or missing changes nothing."""

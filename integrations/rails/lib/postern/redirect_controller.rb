@@ -21,7 +21,8 @@ module Postern
       return answer(:not_found) if Current.user || login.nil?
 
       # Two slashes at the start would be the address of another host.
-      redirect_to "#{login}?#{{ next: request.path.sub(%r{\A/+}, "/") }.to_query}", status: :see_other, allow_other_host: true
+      back = { next: request.path.sub(%r{\A/+}, "/") }.to_query
+      redirect_to "#{login}#{login.include?("?") ? "&" : "?"}#{back}", status: :see_other, allow_other_host: true
     rescue Error => error
       return answer(:not_found) if error.message.include?('"#/path"')
 

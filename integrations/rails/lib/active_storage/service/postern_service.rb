@@ -12,24 +12,11 @@ module ActiveStorage
     # the blob, with one of these. Browsers show, play or save these types, and none of them can run a script. A blob of
     # another type can only be saved.
     EXTENSIONS = {
-      "image/png" => "png",
-      "image/jpeg" => "jpg",
-      "image/gif" => "gif",
-      "image/webp" => "webp",
-      "image/avif" => "avif",
-      "application/pdf" => "pdf",
-      "text/csv" => "csv",
-      "video/mp4" => "mp4",
-      "video/webm" => "webm",
-      "video/quicktime" => "mov",
-      "audio/mpeg" => "mp3",
-      "audio/mp4" => "m4a",
-      "audio/ogg" => "ogg",
-      "audio/opus" => "opus",
-      "audio/aac" => "aac",
-      "audio/flac" => "flac",
-      "audio/x-wav" => "wav",
-      "audio/wav" => "wav"
+      "image/png" => "png", "image/jpeg" => "jpg", "image/gif" => "gif", "image/webp" => "webp", "image/avif" => "avif",
+      "application/pdf" => "pdf", "text/csv" => "csv",
+      "video/mp4" => "mp4", "video/webm" => "webm", "video/quicktime" => "mov",
+      "audio/mpeg" => "mp3", "audio/mp4" => "m4a", "audio/ogg" => "ogg", "audio/opus" => "opus", "audio/aac" => "aac",
+      "audio/flac" => "flac", "audio/x-wav" => "wav", "audio/wav" => "wav"
     }.freeze
     OTHER = "bin"
 
