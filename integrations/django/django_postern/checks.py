@@ -17,7 +17,7 @@ def check_storages(app_configs, **kwargs):
     errors = []
     checks = (lambda one: one.signer if one.is_signed else one.client, lambda one: one.place)
     for storage, name in postern_storages().items():
-        for number, check in enumerate((*checks, _check_media, _check_urls, _check_permanent), 1):
+        for number, check in enumerate((*checks, _check_media, _check_urls, _check_permanent, _check_nested), 1):
             try:
                 check(storage)
             except ImproperlyConfigured as error:
@@ -62,6 +62,12 @@ def _check_permanent(storage):
         return url.startswith(("http://", "https://")) or resolve(f"{url[len(get_script_prefix()) - 1 :]}a")
     except Resolver404:
         raise ImproperlyConfigured(f"permanent: urls.py has no view for {url!r} and a name") from None
+
+
+def _check_nested(storage):
+    outers = {one.mount for one in postern_storages() if str(one.mount).endswith("/")} - {storage.mount}
+    if (storage.mount or "").startswith(tuple(outers)):
+        raise ImproperlyConfigured(f"mount: {storage.mount} is in that of a storage whose names can then open these files")
 
 
 def _patterns(patterns):

@@ -123,7 +123,7 @@ class PosternUrls:
         """The fields of the token; None if Postern would reject the name of the file."""
         fields = parameters or {}
         if unknown := fields.keys() - PARAMETERS:
-            raise TypeError(f"url() has no parameter {', '.join(sorted(unknown))}")
+            raise TypeError(f"Postern: unknown parameter {', '.join(sorted(unknown))}")
         path = self._path(name)
         request = {
             "subject": current_subject()[0],

@@ -258,6 +258,15 @@ class OutsideStorages(TestCase):
             del code, migration
             gc.collect()
 
+    def test_a_mount_in_that_of_another_storage_is_an_error(self):
+        gc.collect()
+        # The rule of the outer storage would see private/a, and open a of this one.
+        inner = PosternStorage(mount="/download/private/", location=settings.BASE_DIR / "private")
+        found = [(error.id, error.obj) for error in run_checks(tags=["files"])]
+        self.assertEqual(found, [("postern.E006", f"PosternStorage(mount={inner.mount!r})")])
+        del inner
+        gc.collect()
+
     def test_the_server_of_filer_redirects_to_a_link(self):
         def serve(request):
             storage = storages["default"]
