@@ -179,4 +179,33 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails redirect: %s
     expect(log).not.toContain(site.key);
     expect(log).not.toContain(key);
   });
+
+  test.runIf(tokens === 'issued')(
+    'closed_if_down: a page has closed URLs and waits once',
+    async () => {
+      const printed = await runRails(
+        { folder: site.folder, tokens, env: { POSTERN_API: site.api, POSTERN_API_KEY: site.key } },
+        `
+      build = ->(**more) { ActiveStorage::Service.configure(:x, { x: { service: "Postern", root: Dir.mktmpdir, mount: "/download/", url: "https://files.example", tokens: "issued", api: "${site.api}", api_key: "${site.key}", closed_if_down: true, **more } }) }
+      url = ->(service, **more) { service.url("a" * 28, expires_in: 60, filename: ActiveStorage::Filename.new("a"), **more) }
+      asked = 0
+      Net::HTTP.singleton_class.prepend(Module.new { define_method(:start) { |*given, **more, &block| asked += 1; super(*given, **more, &block) } })
+      down = build.call(api: "http://127.0.0.1:1")
+      urls = [url.call(down), url.call(down)]
+      wrong = build.call(api_key: "a-wrong-key")
+      url.call(wrong)
+      url.call(wrong)
+      strict = begin; url.call(down, closed_if_down: false); rescue Postern::Error => error; error.class end
+      puts "JSON:#{{ urls:, asked:, strict:, up: url.call(build.call) }.to_json}"`,
+      );
+      const { urls, asked, strict, up } = JSON.parse(printed.split('JSON:').at(-1) ?? '');
+      const closed = expect.stringMatching(
+        /^https:\/\/files\.example\/download\/links\/aa\/aa\/a{28}\.bin$/,
+      );
+      expect(urls).toEqual([closed, closed]);
+      expect(up).toContain('?token=ps_');
+      // One for both of the first, one for each that Postern rejects.
+      expect([asked, strict]).toEqual([4, 'Postern::Error']);
+    },
+  );
 });

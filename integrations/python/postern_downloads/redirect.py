@@ -42,17 +42,15 @@ class FileRedirect:
             return None
         if user is not None or self._login is None:
             return NOT_FOUND
-        mark = "&" if "?" in self._login else "?"
-        return 303, {**HEADERS, "Location": f"{self._login}{mark}next={quote(address)}"}
+        return 303, {**HEADERS, "Location": f"{self._login}{'&' if '?' in self._login else '?'}next={quote(address)}"}
 
     def link(self, user: User, name: str) -> Answer:
         """The redirect to a new link."""
-        fields: dict[str, Any] = {"path": self.mount.path(name), **self._fields}
+        subject = {} if user is None else {"subject": str(user)}
+        fields: dict[str, Any] = {"path": self.mount.path(name), **self._fields, **subject}
         if self._filename:
             text = self._filename(name)
             fields |= {"filename": text} if is_filename(text) else {"disposition": "attachment"}
-        if user is not None:
-            fields["subject"] = str(user)
         return 303, {**HEADERS, "Location": self.mount.absolute(self._make(**fields)["url"])}
 
 

@@ -17,7 +17,7 @@ module Postern
 
       blob = ActiveStorage::Blob.find_signed(params[:signed_id], purpose: RedirectToFile::PURPOSE)
       return answer(:not_found) unless blob
-      return redirect_to blob.url(**options), status: :see_other, allow_other_host: true if allowed?(may_read, blob)
+      return redirect_to blob.url(closed_if_down: false, **options), status: :see_other, allow_other_host: true if allowed?(may_read, blob)
       return answer(:not_found) if Current.user || login.nil?
 
       # Two slashes at the start would be the address of another host.

@@ -42,8 +42,12 @@ module Postern
     def url(grant, expires_in)
       return issue(grant, expires_in) if @tokens == "issued"
 
-      path = grant.fetch(:path).split("/", -1).map { |segment| ERB::Util.url_encode(segment) }.join("/")
-      "#{path}?token=#{sign(grant, expires_in)}"
+      "#{self.class.encode(grant.fetch(:path))}?token=#{sign(grant, expires_in)}"
+    end
+
+    # The address of a path, without a token.
+    def self.encode(path)
+      path.split("/", -1).map { |segment| ERB::Util.url_encode(segment) }.join("/")
     end
 
     # Ends all tokens of a subject. Signed ones end if their `iat` is before `signed_before`.

@@ -13,7 +13,7 @@ module Postern
 
     attr_reader :mount, :site, :tokens
 
-    def initialize(mount: nil, url: nil, site: nil, options: {}, public: false, **others)
+    def initialize(mount: nil, url: nil, site: nil, options: {}, closed_if_down: false, public: false, **others)
       raise ArgumentError, "public: expected false, because a permanent URL has no token" if public
       raise ArgumentError, "mount: expected a prefix such as /download/, got #{mount}" unless mount.to_s.match?(%r{\A/([^/]+/)*\z})
 
@@ -27,6 +27,8 @@ module Postern
       @url = url.to_s.chomp("/")
       @site = site
       @options = options.symbolize_keys
+      @closed_if_down = closed_if_down
+      @down_until = 0
       @tokens = Tokens.new(**settings)
     end
 
@@ -39,7 +41,8 @@ module Postern
     delegate :revoke_subject, to: :tokens
 
     private
-      def private_url(key, expires_in:, filename:, content_type: nil, disposition: nil, **options)
+      # With `closed_if_down: false`, it raises while Postern is down.
+      def private_url(key, expires_in:, filename:, content_type: nil, disposition: nil, closed_if_down: @closed_if_down, **options)
         options = @options.merge(options)
         unknown = options.keys - OPTIONS
         raise ArgumentError, "Postern: unknown option #{unknown.to_sentence}. Known: #{OPTIONS.to_sentence}" if unknown.any?
@@ -55,9 +58,22 @@ module Postern
           subject: Current.user&.to_s,
           **options
         }
-        url = tokens.url(grant.compact, seconds)
+        url = closed_if_down ? link_or_closed(grant.compact, seconds) : tokens.url(grant.compact, seconds)
         # With POSTERN_PUBLIC_URL, the API adds the origin.
         url.start_with?("/") ? "#{@url}#{url}" : url
+      end
+
+      # While Postern hangs, a page with many URLs must wait for it only once.
+      def link_or_closed(grant, seconds)
+        now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        return tokens.url(grant, seconds) if now >= @down_until
+
+        Tokens.encode(grant[:path])
+      rescue Error => error
+        # Not if it rejects one of these files.
+        @down_until = now + Tokens::TIMEOUT_SECONDS unless error.message.include?("rejected the call: 4")
+        Rails.logger.error("Postern issued no token: #{error.message}")
+        Tokens.encode(grant[:path])
       end
 
       # `sanitized` leaves some control characters.
