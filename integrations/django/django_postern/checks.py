@@ -67,7 +67,7 @@ def _check_permanent(storage):
 def _check_nested(storage):
     outers = {one.mount for one in postern_storages() if str(one.mount).endswith("/")} - {storage.mount}
     if (storage.mount or "").startswith(tuple(outers)):
-        raise ImproperlyConfigured(f"mount: {storage.mount} is in that of a storage whose names can then open these files")
+        raise ImproperlyConfigured(f"mount: {storage.mount} is inside another mount, whose names could open these files")
 
 
 def _patterns(patterns):
