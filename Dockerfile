@@ -3,7 +3,7 @@
 # JavaScript runs on each platform, so this stage runs on the machine that builds.
 FROM --platform=$BUILDPLATFORM node:26-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json LICENSE ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY cli/ cli/

@@ -13,6 +13,7 @@ import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
 import { askApi } from '../support/ask-service.ts';
+import { fencedBlocks } from '../support/docs/blocks.ts';
 import {
   build,
   execForm,
@@ -243,6 +244,47 @@ describe('Docker: the image, started as in compose.yaml', () => {
     expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
 
     expect(await container.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  test('README.md: its compose file serves a file, with the image and the snippets in it', async () => {
+    const { services, configs, volumes } = parse(
+      fencedBlocks(textOf('README.md')).find(({ language }) => language === 'yaml')?.text ?? '',
+    ) as Omit<Compose, 'services'> & {
+      services: Record<'nginx' | 'postern', Service & { image: string }>;
+      configs: { site: { content: string } };
+    };
+    expect(Object.keys(volumes)).toEqual(['gate', 'snippets']);
+    // Docker copies the image's snippets into the empty volume.
+    expect(services.postern.volumes).toEqual(['gate:/run/postern', 'snippets:/app/nginx/snippets']);
+    expect(existsSync(join(app, 'nginx/snippets/http.conf'))).toBe(true);
+    const shared = ['gate:/run/postern:ro', 'snippets:/etc/nginx/postern:ro'];
+    expect(services.nginx.volumes).toEqual([...shared, './files:/srv/files:ro']);
+    expect(services.nginx).toMatchObject({
+      image: parse(textOf('compose.yaml')).services.nginx.image,
+    });
+    const listens = Object.values(services).flatMap(({ ports = [] }) => ports);
+    expect(listens.map((port) => port.split(':')[0])).toEqual(['127.0.0.1', '127.0.0.1']);
+
+    const [port = 0] = await freePorts(1);
+    await start({
+      ...services.postern.environment,
+      POSTERN_LISTEN: gate('readme'),
+      POSTERN_API_LISTEN: `0.0.0.0:${port}`,
+    });
+    const files = join(folder, 'readme');
+    await mkdir(files);
+    await writeFile(join(files, 'hello.txt'), 'hello');
+    const config: Config = ({ port: own, dir }) =>
+      configs.site.content
+        .replace('unix:/run/postern/gate.sock', gate('readme'))
+        .replace('listen 80;', `listen 127.0.0.1:${own};`)
+        .replace('/var/log/nginx/', `${dir}/`)
+        .replace('/srv/files/', `${files}/`);
+    const nginx = await forTest(startNginx({ config }));
+    const asked = { json: { path: '/download/hello.txt' }, key: 'at-least-16-characters' };
+    const { url } = (await askApi({ apiPort: port }, 'POST /tokens', asked)).body;
+    expect(await (await fetch(nginx.url(url))).text()).toBe('hello');
+    expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
   });
 
   const gate = (name: string) => `unix:${join(folder, `${name}.sock`)}`;
