@@ -38,6 +38,10 @@ export function addNginx(program: Command, env: NodeJS.ProcessEnv): void {
   nginx
     .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
     .option(
+      '--slices [folder]',
+      'end running downloads when a token is revoked; the folder of the inner sockets (default: /run/nginx-slices)',
+    )
+    .option(
       '--cache [folder]',
       'cache decisions for POSTERN_DECISION_TTL (default folder: /run/postern-decisions)',
     );

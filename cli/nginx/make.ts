@@ -29,6 +29,12 @@ export async function makeNginx(options: NginxOptions, output: Output, env: Node
   }
   const folder = resolve(out);
   const nginx = findNginx(folder, env);
+  if (nginx && planned.slices !== undefined && !existsSync(planned.slices)) {
+    throw new Failure(
+      `${NOTHING}: nginx needs the folder ${planned.slices}, which only its user can enter: ` +
+        `install -d -m 0700 -o www-data ${planned.slices}`,
+    );
+  }
   const existing = nginx?.read(INVALID);
   const plan = { ...planned, folder, existing, version: nginx?.version };
   const files = new Map(renderFiles(plan, line));

@@ -1,8 +1,9 @@
 import { addressOf, given } from '../../common/config.ts';
+import { flagOf } from '../../common/options.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { Existing } from './installed.ts';
-import { planSites, readFileSources, storagesOf } from './sites.ts';
+import { planSites, readFileSources, type ServerPlan, slicesSocket, storagesOf } from './sites.ts';
 import * as values from './values.ts';
 
 type Lists = 'files' | 'proxyTarget' | 'resolver' | 'listen' | 'serverName' | 'upstream' | 'cors';
@@ -12,7 +13,7 @@ type Flags = 'server' | 'listing' | 'disableSymlinks' | 'errorPages' | 'xAccel';
 /** The options of `postern nginx`, without defaults. */
 export type NginxOptions = Readonly<
   Partial<Record<Lists, readonly string[]> & Record<Texts, string> & Record<Flags, true>>
-> & { readonly cache?: true | string };
+> & { readonly cache?: true | string; readonly slices?: true | string };
 
 /** The options that say where the files go. */
 export type Output = Readonly<Partial<Record<'force' | 'json' | 'upgrade', true | undefined>>> & {
@@ -21,6 +22,12 @@ export type Output = Readonly<Partial<Record<'force' | 'json' | 'upgrade', true 
 
 /** The folder is in memory, because the files contain tokens. */
 const CACHE_FOLDER = '/run/postern-decisions';
+
+/** The folder of nginx/examples/slices.conf. */
+const SLICES_FOLDER = '/run/nginx-slices';
+
+/** 107 bytes on Linux, and `unix:`. */
+const MAX_SOCKET_LENGTH = 112;
 
 /** First in its folder: a log format must be defined before the access_log lines that use it. */
 export const HTTP_FILE = 'conf.d/00-postern.conf';
@@ -65,6 +72,30 @@ export function planOf(
   const storages = storagesOf(mounts);
   const resolvers = each('--resolver', options.resolver, values.dnsServer);
   const log = values.pathOf('a log, such as /var/log/nginx/access.log, or off');
+  const slices = one(
+    '--slices',
+    options.slices === true ? SLICES_FOLDER : options.slices,
+    values.pathOf(`a folder, such as ${SLICES_FOLDER}`),
+  )?.replace(/\/$/, '');
+  if (slices !== undefined) {
+    const whole = mounts.find(({ downloadTime }) => downloadTime === undefined);
+    if (whole) {
+      errors.add({ field: `the mount ${whole.prefix}` }, 'a download_time, because of --slices');
+    }
+    const isLong = (site: ServerPlan) => slicesSocket(site, slices).length > MAX_SOCKET_LENGTH;
+    if (sites.some(isLong)) {
+      errors.add(
+        given('--slices', slices),
+        `a shorter folder or --server-name: with unix:, the path of a socket has at most ${MAX_SOCKET_LENGTH} bytes`,
+      );
+    }
+    // These directives would apply to each slice, or to a response that the outer block does not read.
+    for (const name of ['errorPages', 'limitConn'] as const) {
+      if (options[name] !== undefined) {
+        errors.add({ field: flagOf(name) }, 'not given with --slices');
+      }
+    }
+  }
   const cacheFolder = options.cache === true ? CACHE_FOLDER : options.cache;
   return {
     upstreams,
@@ -79,6 +110,8 @@ export function planOf(
     /** The access log, or `off`. Undefined: the usual one, unless the operator's server block has one. */
     log: options.log === 'off' ? 'off' : one('--log', options.log, log),
     login: one('--login', options.login, values.loginUrl(publicUrl)),
+    /** The folder of the inner sockets, without a slash at its end. Undefined: no slices. */
+    slices,
     cache: one('--cache', cacheFolder, values.pathOf(`a folder, such as ${CACHE_FOLDER}`)),
     limitConn: one('--limit-conn', options.limitConn, values.countTo(MAX_LIMIT_CONN, 8)),
     sources: readFileSources({ files, proxyTarget }, sites, storages, errors),

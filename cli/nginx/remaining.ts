@@ -18,9 +18,10 @@ import { type ServerPlan, serverFile, siteFile } from './sites.ts';
 
 /** The server blocks for a site that the operator wrote. */
 function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Location[] {
-  const written = resolve(folder, serverFile(site));
+  // The second has the inner server blocks of --slices.
+  const written = [serverFile(site), HTTP_FILE].map((name) => resolve(folder, name));
   return (existing?.http.servers ?? []).filter(
-    ({ file, names }) => file !== written && names.some((name) => site.names.includes(name)),
+    ({ file, names }) => !written.includes(file) && names.some((name) => site.names.includes(name)),
   );
 }
 
@@ -90,6 +91,11 @@ export function remaining(plan: Plan): string[] {
   const [jit] = existing?.http.main.own('pcre_jit') ?? [];
   if (existing !== undefined && jit?.args[0] !== 'on') {
     left.push('add this line to nginx.conf, outside of the http block: pcre_jit on;');
+  }
+  if (plan.slices !== undefined) {
+    left.push(
+      `let only nginx's user enter ${plan.slices}, also after a boot: see nginx/examples/slices.conf`,
+    );
   }
   for (const site of plan.server ? [] : sites) {
     const servers = ownServers(plan, site);

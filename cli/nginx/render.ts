@@ -2,7 +2,7 @@ import { quoted } from '../../doctor/config/context.ts';
 import { isBefore } from '../../doctor/config/version.ts';
 import type { Plan } from './plan.ts';
 import { hasOwnLog, keptHeaders, keptPages } from './remaining.ts';
-import { type ServerPlan, type StorageSource, siteFile } from './sites.ts';
+import { type ServerPlan, type StorageSource, siteFile, slicesSocket } from './sites.ts';
 
 type Include = (snippet: string) => string;
 
@@ -24,6 +24,9 @@ export function renderHttp(plan: Plan, include: Include): string {
     namesHash(plan),
     upstream(plan.upstreams),
     ...plan.storages.map(storageUpstream),
+    ...(plan.slices === undefined
+      ? []
+      : plan.sites.map((site) => innerServer(plan, site, include))),
   ).join('\n\n');
 }
 
@@ -72,10 +75,30 @@ function storageUpstream({ url, upstream: name }: StorageSource): string {
 }
 
 export function renderSite(plan: Plan, site: ServerPlan, include: Include): string {
+  const log = !(plan.log === undefined && hasOwnLog(plan, site)) && accessLog(plan);
+  const { slices } = plan;
+  if (slices === undefined) return gated(plan, site, include, log);
+  const lines = [include('slices.conf'), `proxy_pass http://${slicesSocket(site, slices)};`];
+  const outer = site.publics.map((prefix) => block(`location ^~ ${quoted(prefix)}`, lines));
+  return present(log, ...outer).join('\n\n');
+}
+
+/** The server block that the outer one asks for each slice. Both have the same first name. */
+function innerServer(plan: Plan, site: ServerPlan, include: Include): string {
+  return block('server', [
+    `listen ${slicesSocket(site, plan.slices ?? '')};`,
+    `server_name ${site.names.join(' ')};`,
+    'access_log off;',
+    include('inner.conf'),
+    gated(plan, site, include),
+  ]);
+}
+
+function gated(plan: Plan, site: ServerPlan, include: Include, log: string | false = false) {
   const mode = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
   return [
     present(
-      !(plan.log === undefined && hasOwnLog(plan, site)) && accessLog(plan),
+      log,
       include('auth-request.conf'),
       plan.origins.length > 0 && include('cors-headers.conf'),
     ).join('\n'),
@@ -122,7 +145,8 @@ export function renderServer(plan: Plan, site: ServerPlan): string {
 
 function internal(prefix: string, plan: Plan, site: ServerPlan, include: Include): string[] {
   const source = plan.sources(site.name, prefix);
-  const headers = keptHeaders(plan, site);
+  // With slices, the outer block adds its own headers.
+  const headers = plan.slices === undefined ? keptHeaders(plan, site) : [include('inner.conf')];
   if ('folder' in source) {
     return present(
       include('internal.conf'),

@@ -18,6 +18,11 @@ export function serverFile({ name }: ServerPlan): string {
   return `conf.d/postern-${name.replace('*', '+')}.conf`;
 }
 
+/** The socket between the two server blocks of a site. */
+export function slicesSocket({ name }: ServerPlan, folder: string): string {
+  return `unix:${folder}/${name.replace('*', '+')}.sock`;
+}
+
 /** One for each site of a mount or `--server-name`, or else one for all names. A mount without a site is in every site. */
 export function planSites(
   mounts: readonly Mount[],

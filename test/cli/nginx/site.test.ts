@@ -4,10 +4,12 @@ import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startService } from '../../harness/service.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { placed, printed } from '../../support/cli/machine.ts';
 import { postern } from '../../support/cli/postern.ts';
 import { writeFiles } from '../../support/files.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
+import { DAY, type Download, download } from '../../support/nginx/slices.ts';
 import { KEY, listening, mount } from '../../support/postern.ts';
 
 /** One of the origins that are allowed below. */
@@ -26,14 +28,18 @@ const UNUSUAL_INTERNAL = `/i '"; return 200; # $args\u2028/`;
 type Site = Awaited<ReturnType<typeof start>>;
 
 /** The service, nginx as `postern nginx` sets it up, and files below `$files`: all from the command line. */
-async function start(words: readonly string[], settings: Readonly<Record<string, string>> = {}) {
+async function start(
+  words: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+  download_time?: number,
+) {
   const folder = await folderForTest();
   const yaml = {
     mounts: [
       { public: '/download/', internal: '/protected/' },
       { public: UNUSUAL, internal: UNUSUAL_INTERNAL },
       { public: '/store/', internal: '/s3/' },
-    ],
+    ].map((one) => ({ ...one, download_time })),
   };
   // JSON is YAML.
   await writeFiles(folder, {
@@ -75,6 +81,13 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
       expect(issued).toMatchObject({ code: 0, stderr: more.join().includes('?') ? note : '' });
       return issued.stdout.trim();
     },
+    files,
+    async revoke(subject: string): Promise<void> {
+      const done = await postern(['token', 'revoke', '--subject', subject], folder, {
+        env: client,
+      });
+      expect(done).toMatchObject({ code: 0 });
+    },
     ask: (path: string, headers: Record<string, string> = {}) =>
       fetch(nginx.url(path), { redirect: 'manual', headers }),
   };
@@ -112,6 +125,28 @@ async function holds(site: Site): Promise<void> {
 }
 
 describe('nginx: real nginx serves the generated site', () => {
+  test('with --slices', async () => {
+    const sockets = await folderForTest();
+    const site = await start(['--slices', sockets, '--server-name', 'files.example'], {}, DAY);
+    await holds(site);
+    // Three slices of the snippet. A revocation ends the download before its third.
+    const size = 24 * 1_048_576;
+    await writeFiles(site.files, { 'a/slices.bin': Buffer.alloc(size) });
+    const slow = ['--path', '/download/slices.bin', '--limit-rate', '8000000'];
+    const [stays, ends] = [
+      await site.issue(...slow),
+      await site.issue(...slow, '--subject', 'ada'),
+    ];
+    const running = [stays, ends].map((url) => download('HTTP/1.1', site.nginx.url(''), url));
+    const [whole, cut] = running as [Download, Download];
+    await waitFor(() => cut.received() > 0, { what: 'the download to begin' });
+    await site.revoke('ada');
+    expect(await cut.end).toBe('error');
+    expect(cut.received()).toBeLessThanOrEqual(size * (2 / 3));
+    expect([await whole.end, whole.received()]).toEqual(['complete', size]);
+    expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);
+  });
+
   test('with --x-accel', async () => {
     const site = await start(['--x-accel', '--server-name', 'files.example']);
     await holds(site);
@@ -177,9 +212,9 @@ describe('nginx: real nginx serves the generated site', () => {
 });
 
 const MOUNTS = [
-  mount('/download/', '/protected/'),
-  mount('/media/', '/store/'),
-  mount('files.example:/own/', '/own-files/'),
+  mount('/download/', '/protected/', { downloadTime: DAY }),
+  mount('/media/', '/store/', { downloadTime: DAY }),
+  mount('files.example:/own/', '/own-files/', { downloadTime: DAY }),
 ];
 
 const PLACES = ['/protected/=/srv/files', '/own-files/=/srv/own'];
@@ -200,6 +235,8 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   '--listen': { listen: ['127.0.0.1:8080', 'unix:/tmp/site.sock'] },
   '--server-name': { serverName: ['*.files.example,www.example', `${'long.'.repeat(40)}example`] },
   '--x-accel': { xAccel: true },
+  // A long name would be too long for the socket.
+  '--slices': { slices: true, serverName: ['*.files.example'] },
 };
 
 /** The configuration with ports and paths that are free here. */
@@ -209,6 +246,7 @@ function here(text: string, { ports, dir }: { ports: number[]; dir: string }): s
     .replaceAll('listen 127.0.0.1:8080;', `listen 127.0.0.1:${ports[0]};`)
     .replaceAll('/tmp/site.sock', `${dir}/site.sock`)
     .replaceAll('/var/log/nginx/', `${dir}/`)
+    .replaceAll('/run/nginx-slices', dir)
     .replaceAll('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
 }
 
@@ -220,7 +258,7 @@ async function passes(options: Partial<NginxOptions>): Promise<void> {
   expect(ok).toBe(true);
 }
 
-const { '--x-accel': byXAccel, ...others } = CHOICES;
+const { '--x-accel': byXAccel, '--slices': bySlices, ...others } = CHOICES;
 
 /** All others: of those that exclude each other, the last one. */
 const ALL: Partial<NginxOptions> = Object.assign({}, ...Object.values(others));
@@ -230,7 +268,11 @@ describe.each([
   ['all others, and', ALL],
   ['all others by X-Accel, and', { ...ALL, ...byXAccel }],
 ])('nginx: nginx -t accepts the configuration with %s', (_, others) => {
-  test.concurrent.each(Object.entries(CHOICES))('%s', (__, choice) =>
-    passes({ ...others, ...choice }),
-  );
+  test.concurrent.each(Object.entries(CHOICES))('%s', (__, choice) => {
+    const { limitConn, ...rest } = { ...others, ...choice };
+    return passes({
+      ...rest,
+      ...(limitConn !== undefined && choice !== bySlices && { limitConn }),
+    });
+  });
 });
