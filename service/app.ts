@@ -20,8 +20,8 @@ interface AppDependencies
   readonly store: Store;
   readonly jwt: Jwt;
   readonly metrics: Metrics;
-  /** The script of a list. */
-  readonly listScript: string;
+  /** The script of a listing. */
+  readonly listingScript: string;
 }
 
 export type App = ReturnType<typeof createApp>;
@@ -29,7 +29,7 @@ export type App = ReturnType<typeof createApp>;
 /** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
 export function createApp(config: Config, deps: AppDependencies) {
   const { apiKeys, decisionTtl, events, issuers, pages, publicUrl = '' } = config;
-  const { mounts, jwt, log, metrics, listScript, store } = deps;
+  const { mounts, jwt, log, metrics, listingScript, store } = deps;
   const { recordDecision } = metrics;
   const emit = events.types.length > 0 ? deps.emit : undefined;
   // Each part takes what it declares. What is open, such as the store, replaces its settings.
@@ -37,7 +37,7 @@ export function createApp(config: Config, deps: AppDependencies) {
   const timed = decisionTtl > 0 || mounts.all.some(({ maxAge }) => maxAge !== undefined);
   const lookUp = createLookUp({ ...parts, timed });
   const authorize = createAuthorize({ ...parts, lookUp });
-  const pageFor = createPages(pages, listScript);
+  const pageFor = createPages(pages, listingScript);
   const gate = createGate({ ...parts, authorize, pageFor, recordDecision });
   const issue = metrics.measuredIssue(createIssue(parts));
   const revoke = createRevoke({ ...parts, lookUp });

@@ -56,7 +56,9 @@ async function main(): Promise<void> {
   const config = load();
   const version = readVersion();
   // This file is built to dist/service/, and the script by dev/build/bundle.ts.
-  const listScript = readFile(fileURLToPath(new URL('../chunks/list-page.js', import.meta.url)));
+  const listingScript = readFile(
+    fileURLToPath(new URL('../chunks/listing-page.js', import.meta.url)),
+  );
   const metrics = createMetrics({ version, node: process.version });
   const output = createLogOutput(STANDARD_OUTPUT, metrics.lostLine);
   // If the process ends early, the last lines say why.
@@ -89,7 +91,7 @@ async function main(): Promise<void> {
   // A process that shares the API with others cannot say whose metrics the next request gets.
   const isApiShared = config.apiListen !== 'off' && config.apiListen.fd !== undefined;
   const apiMetrics = config.metricsListen === undefined && !isApiShared && { metricsText };
-  const shared = { metrics, emit, countsBytes, version, listScript, log, now, ...apiMetrics };
+  const shared = { metrics, emit, countsBytes, version, listingScript, log, now, ...apiMetrics };
 
   const fetchedKeys: FetchedKeys = new Map();
 

@@ -14,8 +14,8 @@ const dist = join(root, 'dist');
 /** Code that the programs share, and each package, in a file with its name. */
 const CHUNKS = 'chunks';
 
-/** The script of a list, which runs in the browser. `service/main.ts` reads it. */
-const LIST = 'list-page.js';
+/** The script of a listing, which runs in the browser. `service/main.ts` reads it. */
+const LISTING = 'listing-page.js';
 
 const PACKAGE = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//;
 
@@ -39,14 +39,15 @@ async function bundle(): Promise<RolldownOutput> {
 async function bundleList(): Promise<RolldownOutput> {
   const build = await rolldown({
     cwd: root,
-    input: 'service/pages/browser/list-page.ts',
+    input: 'service/pages/browser/listing-page.ts',
     platform: 'browser',
     tsconfig: false,
   });
-  const file = join(dist, CHUNKS, LIST);
+  const file = join(dist, CHUNKS, LISTING);
   const output = await build.write({ file, format: 'iife', minify: true });
   // These would end the element, or hide its end (HTML, "Restrictions for contents of script elements").
-  if (/<!--|<\/?script/i.test(output.output[0].code)) throw new Error(`${LIST}: <!-- or <script`);
+  if (/<!--|<\/?script/i.test(output.output[0].code))
+    throw new Error(`${LISTING}: <!-- or <script`);
   return output;
 }
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Allow, type Decision, type Deny, deny, type Mode } from '../decide/decision.ts';
 import type { WrittenPage } from '../pages/pages.ts';
-import { formFile, listFile } from '../pages/postern-file.ts';
+import { formFile, listingFile } from '../pages/postern-file.ts';
 import { encodePath } from '../paths/path.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import {
@@ -134,7 +134,8 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push(limitRate, String(grant.limitRate));
   const disposition = listing === undefined ? dispositionOf(grant) : undefined;
-  if (listing !== undefined) headers.push(responseHeaders.file, listFile(listing, grant.expiresAt));
+  if (listing !== undefined)
+    headers.push(responseHeaders.file, listingFile(listing, grant.expiresAt));
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
   if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
 }

@@ -4,7 +4,7 @@ import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
 import { sizeText } from './browser/names.ts';
 import { readFileHeader } from './postern-file.ts';
-import { denialPage, errorText, listHead, lookOf, type Shown, type Site } from './template.ts';
+import { denialPage, errorText, listingHead, lookOf, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,
   LANGUAGES,
@@ -33,7 +33,7 @@ const FORM_OF: ReadonlyMap<string, Shown['form']> = new Map([
 ]);
 
 /**
- * Pages of denials per second of an instance. nginx has a plain sentence for the others. Pages with a form and lists
+ * Pages of denials per second of an instance. nginx has a plain sentence for the others. Pages with a form and listings
  * have no limit: they need a valid token, and a requester that floods them must not hide those of other people.
  */
 export const MAX_PAGES = 500;
@@ -60,7 +60,7 @@ const NONCE = /^[0-9a-f]{32}$/;
 
 /**
  * Returns the function that writes the page of a request of nginx; undefined if there are too many. `script` is that of
- * a list.
+ * a listing.
  */
 export function createPages(
   settings: PageSettings = {},
@@ -101,7 +101,7 @@ export function createPages(
     };
     if (name === 'listing') {
       const used = SCRIPT_TEXTS.map((text) => [text, texts[text]]);
-      const body = listHead(shown, look, script, JSON.stringify(Object.fromEntries(used)));
+      const body = listingHead(shown, look, script, JSON.stringify(Object.fromEntries(used)));
       return { headers: headersOf(form), body };
     }
     const write = own.get(`${name}.${language}`) ?? own.get(name);

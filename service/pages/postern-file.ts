@@ -2,7 +2,7 @@ import { readable, visible } from './browser/names.ts';
 
 // The header Postern-File, with which the gate says what a page shows. nginx sends it back with its request for the page.
 // It has words, separated by spaces: for a form the time, the name, what opens, `unkept`, and others with a value
-// (`size=9`); for a list `list`, the path and the time.
+// (`size=9`); for a listing `list`, the path and the time.
 
 /** Characters of a file name on a page. */
 const MAX_NAME = 255;
@@ -29,14 +29,14 @@ export function formFile({ until, file, opens, ...more }: Form, isUnkept: boolea
 }
 
 /** @param until milliseconds since the epoch */
-export const listFile = (path: string, until: number) =>
+export const listingFile = (path: string, until: number) =>
   `list ${pageText(path)} ${timeText(until)}`;
 
 /** What one of them said. A requester can also have sent it, if nginx does not use the snippets. */
-export function readFileHeader(text: string, isList: boolean) {
+export function readFileHeader(text: string, isListing: boolean) {
   const [first = '', name = '', ...more] = text.split(' ');
-  const [iso = ''] = isList ? more : [first];
-  const values = new URLSearchParams(isList ? '' : more.join('&'));
+  const [iso = ''] = isListing ? more : [first];
+  const values = new URLSearchParams(isListing ? '' : more.join('&'));
   const numberOf = (word: string) => Number.parseInt(values.get(word) ?? '', 10);
   return {
     file: readable(name) ?? '',

@@ -154,10 +154,10 @@ function footer({ links }: Site) {
 }
 
 /**
- * The start of the list of a folder. nginx appends the list, and its own `<html>`, which a browser ignores. The script
- * is in the page, so it needs no path that a proxy must pass on. As a module it starts after the list.
+ * The start of the listing of a folder. nginx appends its list of files, and its own `<html>`, which a browser ignores. The script
+ * is in the page, so it needs no path that a proxy must pass on. As a module it starts after that list.
  */
-export function listHead(shown: Shown, look: Look, script: string, scriptTexts: string): string {
+export function listingHead(shown: Shown, look: Look, script: string, scriptTexts: string): string {
   const { texts, page, nonce, file } = shown;
   const style = html`<style nonce="${nonce}">${raw(look.css)}</style>`;
   return `${html`${top(shown, file || (page[0] ?? ''), look, style)}

@@ -14,7 +14,7 @@ export const ENGLISH: Texts = en;
 /** The names of the texts that are pages. */
 export type PageName = { [K in keyof Texts]: Texts[K] extends string ? never : K }[keyof Texts];
 
-/** A list, which nginx writes, and other texts of confirmation_required. */
+/** A listing, which nginx writes, and other texts of confirmation_required. */
 const OTHERS: readonly string[] = ['listing', 'open_file', 'open_folder'];
 
 /** The names of the pages that a file of the operator can replace. */
@@ -22,7 +22,7 @@ export const PAGES = Object.keys(en).filter(
   (name): name is PageName => Array.isArray(en[name as keyof Texts]) && !OTHERS.includes(name),
 );
 
-/** The names of the texts that the script of a list shows. */
+/** The names of the texts that the script of a listing shows. */
 export const SCRIPT_TEXTS = [
   ...(['name', 'size', 'modified', 'wget', 'zip', 'stop', 'counting', 'progress'] as const),
   ...(['total', 'filter', 'found'] as const),

@@ -41,7 +41,7 @@ service/gate/: service/paths/ service/token/ service/decide/ service/events/even
 service/pages/: service/rate-limit.ts hono node:crypto node:http
   A page is made from a code, a name and a time. It knows no decision.
 service/pages/browser/: service/pages/texts.ts client-zip
-  The script of a list runs in the browser. Of texts.ts it has only the types.
+  The script of a listing runs in the browser. Of texts.ts it has only the types.
 service/api/: service/token/ service/events/event.ts service/problem.ts service/issue/ service/rate-limit.ts service/pieces.ts hono zod pino node:
   The API gets its functions as arguments. It imports neither a store nor the gate.
 service/delivery/: service/address.ts service/token/ service/events/event.ts service/coalesce.ts service/rate-limit.ts service/pieces.ts pino

@@ -10,7 +10,7 @@ import { modes, siteForTest, useSite } from '../support/site.ts';
 vi.stubEnv('TZ', 'Asia/Tokyo');
 afterAll(() => void vi.unstubAllEnvs());
 
-const SCRIPT = 'the script of a list';
+const SCRIPT = 'the script of a listing';
 const SECRET = 'a secret';
 
 /** Names that need escaping in HTML, in a URL, or in both. */
@@ -27,7 +27,7 @@ describe.each(modes)('listing: by %s', (mode) => {
   const site = useSite(
     {
       mode,
-      listScript: SCRIPT,
+      listingScript: SCRIPT,
       ...withListing(mode),
       http: 'autoindex_localtime on;',
       files: {

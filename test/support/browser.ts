@@ -152,8 +152,8 @@ export function listingSite(
   options: Partial<SiteOptions> & { readonly mode?: SiteMode } = {},
 ): Promise<Site> {
   const { mode = 'auth_request' } = options;
-  const listScript = textOf('dist/chunks/list-page.js');
-  return siteForTest({ ...withListing(mode), ...options, mode, listScript });
+  const listingScript = textOf('dist/chunks/listing-page.js');
+  return siteForTest({ ...withListing(mode), ...options, mode, listingScript });
 }
 
 /** The names in the table, in order. */

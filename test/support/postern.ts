@@ -56,8 +56,8 @@ export interface PosternOptions {
   readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
   readonly pages?: PageSettings;
-  /** The script of a list. */
-  readonly listScript?: string;
+  /** The script of a listing. */
+  readonly listingScript?: string;
   /** Absent: no events. */
   readonly emit?: Emit;
   /** As `openJwt` makes it, and the usual format. */
@@ -76,7 +76,7 @@ export function createPostern(options: PosternOptions = {}) {
     publicUrl = '',
     apiUrl,
     apiMetrics = true,
-    listScript = '',
+    listingScript = '',
     decisionMs,
   } = options;
   const { format = 'opaque', ...jwt } = options.jwt ?? {};
@@ -97,7 +97,7 @@ export function createPostern(options: PosternOptions = {}) {
       emit: options.emit,
       countsBytes: options.countsBytes ?? false,
       version,
-      listScript,
+      listingScript,
       log,
       now,
       ...(decisionMs !== undefined && { decisionMs }),

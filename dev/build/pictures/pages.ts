@@ -63,7 +63,7 @@ export async function pagePictures(): Promise<Pictures> {
 
 /** The snippets, with a gate that answers as the path says. */
 async function pages(browser: Browser): Promise<Pictures> {
-  const script = await readFile(join(projectRoot, 'dist', 'chunks', 'list-page.js'), 'utf8');
+  const script = await readFile(join(projectRoot, 'dist', 'chunks', 'listing-page.js'), 'utf8');
   const pageFor = createPages({ links: LINKS }, script);
   const gate = createServer((request, response) => {
     if (request.url === '/page') send(response, pageAnswer(pageFor(request.headers)));

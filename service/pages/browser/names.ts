@@ -1,7 +1,7 @@
-// Pure functions on the names, addresses and sizes of a list. Uploaders choose the names of their files, so none is trusted.
+// Pure functions on the names, addresses and sizes of a listing. Uploaders choose the names of their files, so none is trusted.
 
-/** A file or folder of a list. */
-export interface ListEntry {
+/** A file or folder of a listing. */
+export interface ListingEntry {
   readonly url: URL;
   readonly name: string;
   readonly isFolder: boolean;
@@ -22,7 +22,7 @@ export function entryOf(
   shown: string,
   details: string,
   folder: URL,
-): ListEntry | undefined {
+): ListingEntry | undefined {
   const url = URL.canParse(href, folder.href) ? new URL(href, folder) : folder;
   const below = url.href.startsWith(folder.href) ? url.href.slice(folder.href.length) : '';
   const [, segment, slash] = /^([^/?#]+)(\/?)$/.exec(below) ?? [];
@@ -90,7 +90,7 @@ const KINDS: ReadonlyArray<readonly [kind: Kind, endings: RegExp]> = [
 
 export type Kind = 'folder' | 'image' | 'video' | 'audio' | 'archive' | 'text' | 'file';
 
-export function kindOf({ name, isFolder }: Pick<ListEntry, 'name' | 'isFolder'>): Kind {
+export function kindOf({ name, isFolder }: Pick<ListingEntry, 'name' | 'isFolder'>): Kind {
   if (isFolder) return 'folder';
   return KINDS.find(([, endings]) => endings.test(name))?.[0] ?? 'file';
 }

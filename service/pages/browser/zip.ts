@@ -1,5 +1,5 @@
 import { makeZip } from 'client-zip';
-import { cleanName, entryOf, type ListEntry, uniqueName } from './names.ts';
+import { cleanName, entryOf, type ListingEntry, uniqueName } from './names.ts';
 import { button, element, fill, texts } from './show.ts';
 
 /** A folder with more files and folders, bytes or levels is not downloaded. The page and docs/guides/pages.md state these limits. */
@@ -31,7 +31,7 @@ const MAX_RETRY_SECONDS = 60;
 class TooLarge extends Error {}
 
 /** A file for the ZIP. `name` is its path from the listed folder. */
-type ZipFile = Pick<ListEntry, 'url' | 'name' | 'size' | 'modified'>;
+type ZipFile = Pick<ListingEntry, 'url' | 'name' | 'size' | 'modified'>;
 
 let running = new AbortController();
 const bar = element('progress', { ariaLabel: texts.zip, hidden: true });
@@ -146,7 +146,7 @@ async function saveInMemory(name: string, zip: ReadableStream<Uint8Array>): Prom
 }
 
 /** The entries of a page with nginx's list, which begins with a link to the folder above. */
-export function readList(page: Document, folder: URL): ListEntry[] {
+export function readListing(page: Document, folder: URL): ListingEntry[] {
   return [...page.querySelectorAll('pre a')].flatMap((link) => {
     const { textContent, nextSibling } = link;
     const details = nextSibling?.textContent ?? '';
@@ -169,7 +169,7 @@ async function findFiles(root: URL, missing: string[], signal: AbortSignal) {
     }
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const used = new Map<string, number>();
-    for (const entry of readList(page, folder)) {
+    for (const entry of readListing(page, folder)) {
       const name = prefix + uniqueName(entry.name, used);
       entries += 1;
       bytes += entry.size;

@@ -1,8 +1,8 @@
-// The script of a list: it replaces nginx's list by a table, and saves all files as one ZIP. The names in it are set
+// The script of a listing: it replaces nginx's list by a table, and saves all files as one ZIP. The names in it are set
 // as text only. Without this script, nginx's list remains.
-import { folded, type Kind, kindOf, type ListEntry, sizeText, wgetLine } from './names.ts';
+import { folded, type Kind, kindOf, type ListingEntry, sizeText, wgetLine } from './names.ts';
 import { button, element, fill, locales, texts } from './show.ts';
-import { readList, saving } from './zip.ts';
+import { readListing, saving } from './zip.ts';
 
 /** Lines in a square of 24 by 24. */
 const ICONS: Readonly<Record<Kind, string>> = {
@@ -22,7 +22,7 @@ const dates = new Intl.DateTimeFormat(locales, { year: 'numeric', month: two, da
 const clock = new Intl.DateTimeFormat(locales, { timeStyle: 'short' });
 const wholeDates = new Intl.DateTimeFormat(locales, { dateStyle: 'long', timeStyle: 'short' });
 
-type Compare = (a: ListEntry, b: ListEntry) => number;
+type Compare = (a: ListingEntry, b: ListingEntry) => number;
 
 const byName: Compare = (a, b) => collator.compare(a.name, b.name);
 
@@ -32,7 +32,7 @@ const COLUMNS: ReadonlyArray<readonly [heading: string, compare: Compare]> = [
   [texts.modified, (a, b) => Number(a.modified ?? 0) - Number(b.modified ?? 0)],
 ];
 
-type Rows = ReadonlyMap<ListEntry, HTMLTableRowElement>;
+type Rows = ReadonlyMap<ListingEntry, HTMLTableRowElement>;
 
 /** A table that a click on a heading sorts. Folders come first, and the total of the files is below. */
 function table(rows: Rows): HTMLTableElement {
@@ -78,14 +78,14 @@ function filter(rows: Rows): HTMLElement {
   return element('div', {}, element('label', {}, texts.filter, input), found);
 }
 
-function total(entries: readonly ListEntry[]): HTMLTableRowElement {
+function total(entries: readonly ListingEntry[]): HTMLTableRowElement {
   const files = entries.filter(({ isFolder }) => !isFolder);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const cells = [fill(texts.total, { files: files.length }), sizeText(bytes, locales), ''];
   return element('tr', {}, ...cells.map((text) => element('td', {}, text)));
 }
 
-function row(entry: ListEntry): HTMLTableRowElement {
+function row(entry: ListingEntry): HTMLTableRowElement {
   const { url, name, isFolder, size, modified } = entry;
   const link = element('a', { href: url.href, dir: 'auto' }, name);
   let time: HTMLElement | string = '';
@@ -118,13 +118,13 @@ for (const time of document.querySelectorAll('time')) {
   time.textContent = wholeDates.format(new Date(time.dateTime));
 }
 const list = document.querySelector('pre');
-const entries = readList(document, new URL('.', location.href));
+const entries = readListing(document, new URL('.', location.href));
 // An empty folder has a sentence already.
 if (list !== null && entries.length > 0) {
   const rows = new Map(entries.map((entry) => [entry, row(entry)]));
   const shown = table(rows);
   list.replaceWith(shown);
-  // With a token in the query, the links of the list do not open.
+  // With a token in the query, the links of a listing do not open.
   if (!/[?&]token=/.test(location.search)) shown.before(saving);
   if (rows.size >= MIN_FILTERED) shown.before(filter(rows));
   const line = wgetLine(new URL(location.href));
