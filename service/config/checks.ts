@@ -1,11 +1,8 @@
 import { createSecureContext } from 'node:tls';
 import { isLoopback, type Listen } from '../address.ts';
 import { parseStoreUrl } from '../store/connection/url.ts';
-import { CLAIM, JWKS_EXAMPLE, KEY, withoutClaimNames } from './clients.ts';
 import { SECRETS } from './files.ts';
-import { sitesOverlap } from './mounts.ts';
-import { type Checked, type Settings, type ValidSettings, variableOf } from './settings.ts';
-import { type Add, unseen, type Valid } from './values.ts';
+import { type Checked, variableOf } from './settings.ts';
 
 /** Checks between settings that have one value. */
 export function checkSettings(checked: Checked): void {
@@ -129,115 +126,4 @@ function checkClientCertificate({ valid, isSet, add }: Checked): void {
     const expected = 'path of a PEM file with the private key of POSTERN_STORE_CERT_FILE';
     add(['store_key_file'], expected);
   }
-}
-
-export function checkApiKeys({ valid, add }: Checked): void {
-  // Clients with the same ID would own each other's tokens. Only one of two clients with the same secret would be found.
-  const [isNewId, isNewKey] = [unseen(), unseen()];
-  for (const [index, key] of valid.api_keys?.entries() ?? []) {
-    const report: Add = (path, expected) => add(['api_keys', index, ...path], expected);
-    if (!isNewId(key?.id)) report(['id'], 'an id that no earlier API key has');
-    const [name = 'key', other] = ['key', 'key_file'].filter((one) => one in (key ?? {}));
-    if (key !== undefined && name === 'key' && !('key' in key)) report(['key'], KEY);
-    if (other !== undefined) report([other], 'no value, or no key');
-    const isNew = [key?.key, ...(key?.key_file ?? [])].every((one) =>
-      isNewKey(one?.toString('hex')),
-    );
-    if (!isNew) report([name], 'a secret that no earlier API key has');
-    checkLimits(key, valid, report, (path) => path);
-  }
-}
-
-/** `iss` in Postern's own tokens, if neither the setting nor the public URL says another one. */
-export const DEFAULT_ISSUER = 'postern';
-
-export function checkIssuers({ valid, isSet, add }: Checked): void {
-  const { api_keys: keys } = valid;
-  // An invalid setting may be the one that is compared.
-  const ownIssuer = isSet('jwt_issuer') ? valid.jwt_issuer : (valid.public_url ?? DEFAULT_ISSUER);
-  // An invalid ID may be the one that an issuer names.
-  const areKnown = keys ? keys.every((key) => key?.id) : !isSet('api_keys');
-  const ids = new Set(keys?.flatMap((key) => key?.id ?? []));
-  // Issuers with the same ID would own each other's tokens. Only one of two issuers with the same `iss` would be found.
-  const [isNewId, isNewIss] = [unseen(new Set(ids)), unseen()];
-  for (const [index, entry] of valid.issuers?.entries() ?? []) {
-    if (entry === undefined) continue;
-    const report: Add = (path, expected) => add(['issuers', index, ...path], expected);
-    const { id, issuer, client } = entry;
-    if (!isNewId(id)) report(['id'], 'an id that no API key and no earlier issuer has');
-    if (!isNewIss(issuer)) report(['issuer'], 'an iss that no earlier issuer has');
-    if (issuer !== undefined && issuer === ownIssuer) {
-      report(['issuer'], "an iss other than Postern's own (POSTERN_JWT_ISSUER)");
-    }
-    if (client !== undefined && entry.trusted_for === 'clients') {
-      report(['client'], 'no such key: each client owns the tokens that it requests');
-    } else if (client !== undefined && areKnown && !ids.has(client)) {
-      report(['client'], 'the id of an API key: no API key has this id');
-    }
-    const [hasUri, hasFile] = ['jwks_uri' in entry, 'jwks_file' in entry];
-    if (hasUri && hasFile) report(['jwks_file'], 'jwks_uri or jwks_file, not both');
-    if (!hasUri && !hasFile) {
-      report(['jwks_uri'], `where its public keys are: jwks_uri, ${JWKS_EXAMPLE}, or jwks_file`);
-    }
-    checkBraces(entry, report);
-    checkLimits(entry, valid, report, withoutClaimNames);
-  }
-}
-
-type Issuer = Valid<NonNullable<Settings['issuers']>[number]>;
-
-function checkBraces({ paths = [], trusted_for: purpose }: Issuer, add: Add): void {
-  for (const [index, { prefix }] of paths.entries()) {
-    if (!/[{}]/.test(purpose === 'downloads' ? prefix : prefix.replace(CLAIM, ''))) continue;
-    add(
-      ['paths', index],
-      purpose === 'downloads'
-        ? 'a public prefix without braces, such as /download/: ' +
-            'a segment can be a claim only if trusted_for is clients'
-        : 'braces around a claim that is a whole segment, such as /download/users/{sub}/; ' +
-            'its name has 1 to 64 letters, digits or _ : . / -',
-    );
-  }
-}
-
-type Limits = Pick<Issuer, 'paths' | 'targets' | 'max_expires_in' | 'max_resume_for'>;
-
-/** A limit that can never apply, or exceeds the general one, is a mistake. `{}` in a path is any segment. */
-function checkLimits(
-  { paths = [], targets = [], ...limits }: Limits = {},
-  { mounts, ...general }: ValidSettings,
-  add: Add,
-  pathOf: (path: string) => string,
-): void {
-  // A mount that is invalid may be the one that matches.
-  const known = mounts?.every((mount) => mount?.public && mount.internal) ? mounts : undefined;
-  for (const [index, { site, prefix }] of paths.entries()) {
-    const canMatch = known?.some(
-      (mount) => sitesOverlap(mount?.site, site) && canOverlap(pathOf(prefix), mount?.public ?? ''),
-    );
-    if (canMatch !== false) continue;
-    add(['paths', index], "a prefix under a mount's public prefix: this one can never match");
-  }
-  for (const [index, target] of targets.entries()) {
-    if (known?.some((mount) => target.startsWith(mount?.internal ?? '')) !== false) continue;
-    add(['targets', index], "a prefix under a mount's internal prefix: this one can never match");
-  }
-  for (const [name, min] of [
-    ['max_expires_in', 1],
-    ['max_resume_for', 0],
-  ] as const) {
-    const [own, max] = [limits[name], general[name]];
-    if (own !== undefined && max !== undefined && own > max) {
-      add([name], `${min} to ${max} seconds`);
-    }
-  }
-}
-
-/** Whether one of two prefixes can be under the other. */
-function canOverlap(path: string, prefix: string): boolean {
-  const segments = prefix.split('/').slice(0, -1);
-  return path
-    .split('/')
-    .slice(0, -1)
-    .every((segment, index) => segment === '{}' || segment === (segments[index] ?? segment));
 }

@@ -1,34 +1,31 @@
 import { z } from 'zod';
-import { isLoopback } from '../address.ts';
 import { hashSecret } from '../token/client.ts';
 import { file } from './files.ts';
-import { siteName, splitSite } from './mounts.ts';
+import { siteName, sitesOverlap, splitSite } from './mounts.ts';
+import type { Checked, ValidSettings } from './settings.ts';
 import {
   A_YEAR,
+  type Add,
   flag,
-  isPlain,
-  jwksFile,
-  jwtName,
   listOf,
   mapping,
   matching,
-  oneOf,
   PLACE,
   parsed,
-  parseUrl,
   prefix,
-  WORD,
+  unseen,
+  type Valid,
   wholeNumber,
 } from './values.ts';
 
 /** The name of an API key or an issuer. `sha256` would be `sha256:<64 hex>` without an ID. */
-const id = matching(
+export const id = matching(
   /^(?!sha256$)[A-Za-z0-9._-]{1,64}$/i,
   'an id of 1 to 64 letters, digits or . _ -, such as web',
 );
 
 /** A public prefix that a client may issue for: `/download/`, or `files.example:/media/`. */
-function scopes(pathOf?: (text: string) => string, missing?: string) {
+export function scopes(pathOf?: (text: string) => string, missing?: string) {
   const expected = 'a public prefix, such as /download/ or files.example:/media/';
   const scope = z.object({ site: siteName.exactOptional(), prefix: prefix(expected, pathOf) });
   const item = z.string(expected).transform(splitSite).pipe(scope).meta(PLACE);
@@ -38,13 +35,13 @@ function scopes(pathOf?: (text: string) => string, missing?: string) {
 const target = prefix('an internal prefix, such as /protected/shared/');
 
 /** The limits of an API key or an issuer. */
-const limits = {
+export const limits = {
   targets: listOf('internal prefixes', target).default([]),
   max_expires_in: wholeNumber('seconds', 1, A_YEAR).exactOptional(),
   max_resume_for: wholeNumber('seconds', 0, A_YEAR).exactOptional(),
 };
 
-export const KEY =
+const KEY =
   'at least 16 ASCII characters without spaces and commas, such as the output of openssl rand -hex 24. ' +
   'The file needs the hash instead: sha256: and 64 hex digits, from printf %s "$KEY" | sha256sum';
 
@@ -101,51 +98,61 @@ export function apiKeysOfText(text: string): unknown[] {
   });
 }
 
-export const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
-
-/** The URL must be https: over plain HTTP, an attacker could send other keys. Loopback does not leave the machine. */
-const jwksUri = parsed(`an https URL, ${JWKS_EXAMPLE}`, (text, report) => {
-  const url = /^https?:/.test(text) ? parseUrl(text) : undefined;
-  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) {
-    return report(`an https URL, ${JWKS_EXAMPLE}: http is only for 127.0.0.1, [::1] or localhost`);
+export function checkApiKeys({ valid, add }: Checked): void {
+  // Clients with the same ID would own each other's tokens. Only one of two clients with the same secret would be found.
+  const [isNewId, isNewKey] = [unseen(), unseen()];
+  for (const [index, key] of valid.api_keys?.entries() ?? []) {
+    const report: Add = (path, expected) => add(['api_keys', index, ...path], expected);
+    if (!isNewId(key?.id)) report(['id'], 'an id that no earlier API key has');
+    const [name = 'key', other] = ['key', 'key_file'].filter((one) => one in (key ?? {}));
+    if (key !== undefined && name === 'key' && !('key' in key)) report(['key'], KEY);
+    if (other !== undefined) report([other], 'no value, or no key');
+    const isNew = [key?.key, ...(key?.key_file ?? [])].every((one) =>
+      isNewKey(one?.toString('hex')),
+    );
+    if (!isNew) report([name], 'a secret that no earlier API key has');
+    checkLimits(key, valid, report, (path) => path);
   }
-  if (url && !isPlain(url)) report(`a URL without user name, password and #, ${JWKS_EXAMPLE}`);
-  return url && text;
-});
-
-const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
-
-const NO_PATHS =
-  'the public prefixes that its JWTs may be for, such as [/download/]: ' +
-  'without them, its JWTs could be for every file';
-
-/** `{sub}` as a whole segment. A name may contain a slash: some claims are named by a URL. */
-export const CLAIM = /(?<=\/)\{[A-Za-z0-9_:./-]{1,64}\}(?=\/)/g;
-
-/** A path with `{}` for each claim, so that the name of a claim does not count as path. */
-export function withoutClaimNames(path: string): string {
-  return path.replace(CLAIM, '{}');
 }
 
-const issuer = mapping({
-  id,
-  issuer: jwtName('exactly the iss claim of its JWTs: '),
-  audience: jwtName('exactly the aud claim of its JWTs: '),
-  jwks_uri: jwksUri.exactOptional(),
-  jwks_file: jwksFile.meta(PLACE).exactOptional(),
-  trusted_for: z
-    .enum(
-      ['downloads', 'clients'],
-      'downloads, if it signs download tokens, or clients, if it calls the API',
-    )
-    .meta(WORD),
-  algorithms: listOf('algorithms', oneOf(...ALGORITHMS))
-    .min(1, 'at least one algorithm')
-    .transform((names) => [...new Set(names)])
-    .default([...ALGORITHMS]),
-  paths: scopes(withoutClaimNames, NO_PATHS).min(1, 'at least one public prefix'),
-  ...limits,
-  client: id.exactOptional(),
-});
+type Limits = Omit<Valid<z.output<typeof apiKey>>, 'id' | 'key' | 'key_file' | 'admin'>;
 
-export const issuerList = listOf('issuers', issuer).min(1, 'at least one issuer');
+/** A limit that can never apply, or exceeds the general one, is a mistake. `{}` in a path is any segment. */
+export function checkLimits(
+  { paths = [], targets = [], ...limits }: Limits = {},
+  { mounts, ...general }: ValidSettings,
+  add: Add,
+  pathOf: (path: string) => string,
+): void {
+  // A mount that is invalid may be the one that matches.
+  const known = mounts?.every((mount) => mount?.public && mount.internal) ? mounts : undefined;
+  for (const [index, { site, prefix }] of paths.entries()) {
+    const canMatch = known?.some(
+      (mount) => sitesOverlap(mount?.site, site) && canOverlap(pathOf(prefix), mount?.public ?? ''),
+    );
+    if (canMatch !== false) continue;
+    add(['paths', index], "a prefix under a mount's public prefix: this one can never match");
+  }
+  for (const [index, target] of targets.entries()) {
+    if (known?.some((mount) => target.startsWith(mount?.internal ?? '')) !== false) continue;
+    add(['targets', index], "a prefix under a mount's internal prefix: this one can never match");
+  }
+  for (const [name, min] of [
+    ['max_expires_in', 1],
+    ['max_resume_for', 0],
+  ] as const) {
+    const [own, max] = [limits[name], general[name]];
+    if (own !== undefined && max !== undefined && own > max) {
+      add([name], `${min} to ${max} seconds`);
+    }
+  }
+}
+
+/** Whether one of two prefixes can be under the other. */
+function canOverlap(path: string, prefix: string): boolean {
+  const segments = prefix.split('/').slice(0, -1);
+  return path
+    .split('/')
+    .slice(0, -1)
+    .every((segment, index) => segment === '{}' || segment === (segments[index] ?? segment));
+}

@@ -7,16 +7,12 @@ import {
   type InheritedSocket,
   socketError,
 } from '../process/inherited.ts';
-import type { ApiKey, TrustedIssuer } from '../token/client.ts';
-import {
-  checkApiKeys,
-  checkIssuers,
-  checkSettings,
-  DEFAULT_ISSUER,
-  requireKeys,
-} from './checks.ts';
+import type { ApiKey } from '../token/client.ts';
+import { checkSettings, requireKeys } from './checks.ts';
+import { checkApiKeys } from './clients.ts';
 import { ConfigError, ConfigErrors, mayBeSecret, quote, type Source } from './errors.ts';
 import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
+import { checkIssuers, DEFAULT_ISSUER } from './issuers.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { type Settings, TABLE } from './settings.ts';
 import { type Configured, type Path, readSources } from './sources.ts';
@@ -149,7 +145,7 @@ function toConfig(values: Settings) {
       return keys.map((sha256) => ({ sha256, client }));
     },
   );
-  const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map(
+  const issuers = (values.issuers ?? []).map(
     ({ jwks_uri: uri, jwks_file: file = '', ...entry }) => {
       const keys = uri === undefined ? { file } : { uri };
       return { ...limits, ...camelCased(entry), keys };

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { LOOPBACK } from '../address.ts';
 import { EVENT_TYPES } from '../events/event.ts';
 import { PAGE_FOLDER, readPageFolder } from '../pages/folder.ts';
-import { apiKeyList, issuerList } from './clients.ts';
+import { apiKeyList } from './clients.ts';
 import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';
+import { issuerList } from './issuers.ts';
 import { mountList } from './mounts.ts';
 import {
   A_YEAR,

@@ -8,7 +8,6 @@ import {
   type JWTHeaderParameters,
 } from 'jose';
 import { z } from 'zod';
-import type { TrustedIssuer } from '../token/client.ts';
 import { KeysUnavailable } from '../token/store.ts';
 
 const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
@@ -117,11 +116,6 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key | unde
 export type KeySource = (
   header: JWTHeaderParameters,
 ) => Promise<Pick<Key, 'verify' | 'alg'> | undefined>;
-
-/** An issuer whose keys are ready. */
-export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor'> & {
-  readonly keys: KeySource;
-};
 
 /** The keys of another issuer, from a JWKS file without private members. Throws as `readKeys`. */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {

@@ -13,12 +13,15 @@ import {
   readOwn,
   safeName,
 } from './claims.ts';
-import type { Key, KeySource, OpenIssuer, OwnKeys } from './keys.ts';
+import type { Key, KeySource, OwnKeys } from './keys.ts';
 
 /** An issuer that signs download tokens itself, and the client that owns them, with the issuer's limits. */
-type DownloadIssuer = Pick<OpenIssuer, 'issuer' | 'audience' | 'keys'> & {
+interface DownloadIssuer {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: KeySource;
   readonly client: Client;
-};
+}
 
 interface VerifyOptions {
   /** Absent: Postern does not sign tokens. */

@@ -22,22 +22,6 @@ export interface Client {
   readonly admin?: boolean;
 }
 
-/** An issuer of JWTs that Postern trusts. */
-export interface TrustedIssuer extends Omit<Client, 'subject' | 'admin'> {
-  /** Exactly the `iss` claim. */
-  readonly issuer: string;
-  readonly keys: { readonly uri: string } | { readonly file: string };
-  /** Exactly the `aud` claim. */
-  readonly audience: string;
-  /** `downloads`: it signs download tokens. `clients`: its JWTs may call the API. */
-  readonly trustedFor: 'downloads' | 'clients';
-  readonly algorithms: readonly string[];
-  /** For `clients`, a segment can be a claim in braces: `/download/users/{sub}/`. */
-  readonly paths: readonly Scope[];
-  /** For `downloads`: the ID of the API key that may revoke its tokens. */
-  readonly client?: string;
-}
-
 /** Whether a client may issue for a public path (or folder) of a mount that serves `site`. */
 export function mayIssueFor(client: Client, site: string | undefined, path: string): boolean {
   if (client.paths === undefined) return true;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TrustedIssuer } from '../../service/token/client.ts';
+import type { TrustedIssuer } from '../../service/jwt/issuers.ts';
 import { keptLog } from '../support/ask-api.ts';
 import { fieldsOf } from '../support/fixtures.ts';
 import { bearer, endpoint, files, login, START } from '../support/jwt/issuers.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { TrustedIssuer } from '../../service/token/client.ts';
+import type { TrustedIssuer } from '../../service/jwt/issuers.ts';
 import { jwtId } from '../../service/token/token.ts';
 import { keptLog, OTHER_KEY } from '../support/ask-api.ts';
 import { foreigner, from, newJwk, START, uri } from '../support/jwt/issuers.ts';

@@ -2,8 +2,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
+import type { TrustedIssuer } from '../../service/jwt/issuers.ts';
 import { KeyFilesError } from '../../service/jwt/jwt.ts';
-import type { TrustedIssuer } from '../../service/token/client.ts';
 import { waitFor } from '../harness/wait.ts';
 import { keptLog } from '../support/ask-api.ts';
 import {

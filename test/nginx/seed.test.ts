@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { importJWK, SignJWT } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createClientOf } from '../../service/jwt/jwt.ts';
+import { createClientOf } from '../../service/jwt/issuers.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { textOf } from '../harness/paths.ts';

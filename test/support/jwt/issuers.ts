@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, generateSecret, importJWK, type JWK, SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
-import type { TrustedIssuer } from '../../../service/token/client.ts';
+import type { TrustedIssuer } from '../../../service/jwt/issuers.ts';
 import { listening } from '../postern.ts';
 
 /** A JWKS file with one private key for each algorithm, the first of which signs. */

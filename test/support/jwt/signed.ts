@@ -1,8 +1,8 @@
+import type { TrustedIssuer } from '../../../service/jwt/issuers.ts';
 import { openJwt } from '../../../service/jwt/jwt.ts';
 import type { FetchedKeys } from '../../../service/jwt/keys.ts';
 import { createMounts, type Mount } from '../../../service/paths/mount.ts';
 import { createMemoryStore } from '../../../service/store/memory.ts';
-import type { TrustedIssuer } from '../../../service/token/client.ts';
 import type { Rejection } from '../../../service/token/look-up.ts';
 import { createAsked } from '../ask-api.ts';
 import { startGate } from '../ask-gate.ts';
