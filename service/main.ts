@@ -19,7 +19,7 @@ import { listen, listenLimited, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened, watchHangup } from './process/reload.ts';
 import { watchFiles } from './process/watch.ts';
-import { createSign } from './s3/sign.ts';
+import { createSign, MAX_SIGNATURE_REUSE } from './s3/sign.ts';
 import { createStores, openEventStore } from './store/open.ts';
 import { hashSecret } from './token/client.ts';
 
@@ -177,7 +177,8 @@ async function main(): Promise<void> {
 /** Replaces the settings of an object store by a function that signs requests. */
 function withSign({ storage, ...mount }: MountSettings): Mount {
   if (storage === undefined) return mount;
-  return { ...mount, sign: createSign(storage, storage.credentials, now) };
+  const sign = createSign(storage, storage.credentials, now);
+  return { ...mount, sign, maxReuse: MAX_SIGNATURE_REUSE };
 }
 
 /** The version in package.json, at the root of the package: this file is built to dist/service/. */

@@ -1,4 +1,4 @@
-import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../paths/mount.ts';
+import type { Mount, Mounts } from '../paths/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { How, LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
@@ -123,8 +123,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   }
 
   /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
-  function reusableFor({ sign }: Mount, leftMs = 0): number {
-    const ttl = sign ? Math.min(decisionTtl, MAX_SIGNATURE_REUSE) : decisionTtl;
+  function reusableFor({ maxReuse = decisionTtl }: Mount, leftMs = 0): number {
+    const ttl = Math.min(decisionTtl, maxReuse);
     return Math.max(0, Math.min(ttl, Math.floor(leftMs / 1000) - 1));
   }
 

@@ -24,12 +24,12 @@ export interface TrustedIssuer extends Omit<Client, 'subject' | 'admin'> {
 }
 
 /** An issuer whose keys are ready. */
-export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys'> & {
+export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor'> & {
   readonly keys: KeySource;
 };
 
 /** Separates issuers by `trusted_for`. One that signs download tokens has a client, which owns them. */
-export function byPurpose(issuers: readonly OpenIssuer[]) {
+export function byPurpose(issuers: ReadonlyArray<OpenIssuer & Pick<TrustedIssuer, 'trustedFor'>>) {
   return {
     clients: issuers.filter(({ trustedFor }) => trustedFor === 'clients'),
     downloads: issuers

@@ -17,10 +17,9 @@ export interface Mount {
   readonly downloadTime?: number;
   /** The files are in an object store that requires a signature for each request; absent: in a folder. */
   readonly sign?: SignFile;
+  /** Seconds for which nginx may reuse a decision at most, because a signature ends; absent: any number. */
+  readonly maxReuse?: number;
 }
-
-/** Seconds for which nginx may reuse a signature. s3/sign.ts lets it live twice as long, for retries and other clocks. */
-export const MAX_SIGNATURE_REUSE = 30;
 
 /** Signs a request for a file, by its name below the internal prefix. */
 export type SignFile = (name: string) => SignedFile;

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { MAX_SIGNATURE_REUSE, type SignedFile, type SignFile } from '../paths/mount.ts';
+import type { SignedFile, SignFile } from '../paths/mount.ts';
 import { encodePath } from '../paths/path.ts';
 
 /** `secretAccessKey` and `sessionToken` are secrets: never log them. */
@@ -20,8 +20,11 @@ export interface StorageLocation {
   readonly style: 'path' | 'virtual-host';
 }
 
-/** How long a storage accepts a signature: a minute. */
-const VALID_SECONDS = 2 * MAX_SIGNATURE_REUSE;
+/** Seconds for which a storage accepts a signature. */
+const VALID_SECONDS = 60;
+
+/** Seconds for which nginx may reuse one. The rest is for retries and other clocks. */
+export const MAX_SIGNATURE_REUSE = VALID_SECONDS / 2;
 
 /** The URL of the objects, with a slash at the end. */
 export function storageUrl({ endpoint, bucket, prefix, style }: StorageLocation): URL {

@@ -1,10 +1,10 @@
 import { AwsV4Signer } from 'aws4fetch';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_SIGNATURE_REUSE } from '../../service/paths/mount.ts';
 import {
   type Credentials,
   createSign,
+  MAX_SIGNATURE_REUSE,
   type StorageLocation,
   storageUrl,
 } from '../../service/s3/sign.ts';
