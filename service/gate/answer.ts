@@ -7,6 +7,7 @@ import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../proble
 import {
   type CookieSettings,
   dispositionOf,
+  nginxHeaders,
   printable,
   responseHeaders,
   setCookies,
@@ -68,7 +69,7 @@ export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
 function authRequestAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
   if (!decision.allow) return subrequestDenial(denied(decision), uri);
   // nginx obeys X-Accel-Expires before Cache-Control, which is left out because nginx would have to read it.
-  const headers = ['X-Accel-Expires', String(decision.reuseFor)];
+  const headers = [nginxHeaders.expires, String(decision.reuseFor)];
   addFileHeaders(headers, decision, responseHeaders.limitRate);
   const [first, second] = setCookies(decision, cookies);
   if (first !== undefined) headers.push(responseHeaders.setCookie, first);
@@ -84,11 +85,14 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings, uri: string):
   }
   const args = argsOf(decision);
   // nginx passes Expires on: no shared cache may reuse a file of a location without the Cache-Control of file.conf.
-  const headers = ['X-Accel-Expires', '0', 'Expires', '0'];
+  const headers = [nginxHeaders.expires, '0', 'Expires', '0'];
   // nginx decodes this header once.
-  headers.push('X-Accel-Redirect', encodePath(decision.target) + (args === '' ? '' : `?${args}`));
+  headers.push(
+    nginxHeaders.redirect,
+    encodePath(decision.target) + (args === '' ? '' : `?${args}`),
+  );
   // nginx would also send Content-Disposition with an error page, which a browser then does not show.
-  addFileHeaders(headers, decision, 'X-Accel-Limit-Rate');
+  addFileHeaders(headers, decision, nginxHeaders.limitRate);
   for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
   headers.push('Content-Length', '0');
   return { status: 200, headers };
@@ -107,7 +111,7 @@ function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string)
   const set = setCookies(decision, cookies);
   const isNew = set.length > 0 && !isMarked(uri);
   const location = isNew ? `${uri}${uri.includes('?') ? '&' : '?'}${CONFIRMED}` : uri;
-  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0'];
+  const headers = ['Cache-Control', 'no-store', nginxHeaders.expires, '0'];
   headers.push('Referrer-Policy', 'no-referrer', 'Location', locationOf(location));
   headers.push(responseHeaders.reason, code, responseHeaders.tokenId, id);
   if (subject !== undefined) headers.push(responseHeaders.subject, printable(subject));
@@ -153,7 +157,7 @@ export function subrequestDenial(decision: Deny, uri = ''): Answer {
 
 /** It has no body: nginx writes the page or the problem document. */
 function denial({ code, id, page }: Deny, status: number, uri: string, returnUrl?: string): Answer {
-  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Content-Length', '0'];
+  const headers = ['Cache-Control', 'no-store', nginxHeaders.expires, '0', 'Content-Length', '0'];
   headers.push(responseHeaders.reason, code);
   if (returnUrl !== undefined) headers.push(responseHeaders.returnUrl, returnUrl);
   if (id !== undefined) headers.push(responseHeaders.tokenId, id);

@@ -11,7 +11,7 @@ import {
 } from '../decide/decision.ts';
 import type { Emit } from '../events/event.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
-import type { WrittenPage } from '../pages/pages.ts';
+import type { PageRequest, WrittenPage } from '../pages/pages.ts';
 import {
   ANSWERS,
   bodyAnswer,
@@ -22,7 +22,7 @@ import {
   subrequestDenial,
 } from './answer.ts';
 import { emitDecision, logDecision, logLocked } from './decision-log.ts';
-import { type CookieSettings, gateRequest, requestHeaders } from './headers.ts';
+import { type CookieSettings, gateRequest, pageRequest, requestHeaders } from './headers.ts';
 
 interface GateDependencies {
   readonly log: Logger;
@@ -30,7 +30,7 @@ interface GateDependencies {
   /** Maximum time for a decision in milliseconds. */
   readonly decisionMs?: number | undefined;
   readonly cookies: CookieSettings;
-  readonly pageFor: (headers: IncomingMessage['headers']) => WrittenPage | undefined;
+  readonly pageFor: (asked: PageRequest) => WrittenPage | undefined;
   readonly recordDecision: RecordDecision;
   readonly emit?: Emit | undefined;
 }
@@ -112,7 +112,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     const { method, url } = request;
     // First: a page is never a decision.
     if (method === 'GET' && url === '/page') {
-      return send(response, pageAnswer(pageFor(request.headers)));
+      return send(response, pageAnswer(pageFor(pageRequest(request.headers))));
     }
     if (method === 'POST' && url === '/confirm') {
       return void confirm(request, response).catch(() => response.destroy());

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import contentDisposition from 'content-disposition';
 import type { Confirmation, Cookie, GateRequest, Used } from '../decide/decision.ts';
+import type { PageRequest } from '../pages/pages.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 
 /**
@@ -22,6 +23,9 @@ export const requestHeaders = {
   fetchSite: 'sec-fetch-site',
   origin: 'origin',
   host: 'postern-host',
+  page: 'postern-page',
+  pageFile: 'postern-file',
+  languages: 'accept-language',
 } as const;
 
 export const responseHeaders = {
@@ -40,6 +44,23 @@ export const responseHeaders = {
   returnUrl: 'Postern-Return',
   file: 'Postern-File',
 } as const;
+
+/** Headers that nginx itself obeys. */
+export const nginxHeaders = {
+  expires: 'X-Accel-Expires',
+  redirect: 'X-Accel-Redirect',
+  limitRate: 'X-Accel-Limit-Rate',
+} as const;
+
+/** What nginx asks for a page. */
+export function pageRequest(headers: IncomingHttpHeaders) {
+  return {
+    code: one(headers[requestHeaders.page]),
+    file: one(headers[requestHeaders.pageFile]),
+    languages: headers[requestHeaders.languages],
+    requestId: one(headers[requestHeaders.requestId]),
+  } satisfies PageRequest;
+}
 
 /** The requester's request as the snippets report it. A missing header gives a value that no token covers. */
 export function gateRequest(headers: IncomingHttpHeaders, confirmation?: Confirmation) {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
 import { sizeText } from './browser/names.ts';
@@ -44,6 +43,18 @@ const MINUTE: Intl.DateTimeFormatOptions = {
   ...{ timeZone: 'UTC', timeZoneName: 'short' },
 };
 
+/** A request of nginx for a page. */
+export interface PageRequest {
+  /** The code of the denial. */
+  readonly code?: string | undefined;
+  /** What the gate said that the page shows. */
+  readonly file?: string | undefined;
+  /** `Accept-Language` of the browser. */
+  readonly languages?: string | undefined;
+  /** nginx's `$request_id`. */
+  readonly requestId?: string | undefined;
+}
+
 export interface WrittenPage {
   /** Names and values in turn, as Node.js accepts them. */
   readonly headers: readonly string[];
@@ -79,19 +90,18 @@ export function createPages(
   }
   const isAllowed = perSecond(MAX_PAGES, now);
 
-  return function pageFor(headers: IncomingHttpHeaders): WrittenPage | undefined {
-    const code = String(headers['postern-page']);
+  return function pageFor(asked: PageRequest): WrittenPage | undefined {
+    const { code = '', requestId = '' } = asked;
     const form = FORM_OF.get(code);
     // Another code is `denied`, so a page never shows a text of the request but the name.
     const page = form === 'pin_wrong' ? 'pin_required' : code;
     const name = SHOWN.find((one) => one === page) ?? 'denied';
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
-    const language = languageOf(headers['accept-language'], languages);
+    const language = languageOf(asked.languages, languages);
     const { texts, dates } = languages.get(language) as Language;
-    const header = form || name === 'listing' ? String(headers['postern-file'] ?? '') : '';
-    const { until, size, ...more } = readFileHeader(header, form === undefined);
+    const words = form || name === 'listing' ? asked.file : '';
+    const { until, size, ...more } = readFileHeader(words, form === undefined);
     const { opens } = more;
-    const requestId = String(headers['x-request-id']);
     const nonce = NONCE.test(requestId) ? requestId : undefined;
     const shown: Shown = {
       ...{ language, texts, form, nonce, ...more },

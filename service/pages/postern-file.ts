@@ -33,7 +33,7 @@ export const listingFile = (path: string, until: number) =>
   `list ${pageText(path)} ${timeText(until)}`;
 
 /** What one of them said. A requester can also have sent it, if nginx does not use the snippets. */
-export function readFileHeader(text: string, isListing: boolean) {
+export function readFileHeader(text = '', isListing: boolean) {
   const [first = '', name = '', ...more] = text.split(' ');
   const [iso = ''] = isListing ? more : [first];
   const values = new URLSearchParams(isListing ? '' : more.join('&'));

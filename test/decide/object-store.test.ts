@@ -11,9 +11,9 @@ const signAs =
 
 const mounts = [
   mount('/disk/', '/protected/'),
-  mount('/a/', '/bucket-a/', { sign: signAs('a') }),
-  mount('/b/', '/bucket-b/', { sign: signAs('b') }),
-  mount('/argument/', '/bucket-c/', { sign: signAs('c'), pathArgument: 'file' }),
+  mount('/a/', '/bucket-a/', { sign: signAs('a'), maxReuse: 30 }),
+  mount('/b/', '/bucket-b/', { sign: signAs('b'), maxReuse: 30 }),
+  mount('/argument/', '/bucket-c/', { sign: signAs('c'), maxReuse: 30, pathArgument: 'file' }),
 ];
 const targets = ['/protected/', '/bucket-a/', '/bucket-b/'];
 

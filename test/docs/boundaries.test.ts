@@ -38,7 +38,7 @@ service/config/: service/s3/ service/process/inherited.ts service/paths/ service
   The configuration is only read and checked. It starts no server and no connection.
 service/gate/: service/paths/ service/token/ service/decide/ service/events/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
   The gate gets the decision as an argument. It imports neither a store nor the API.
-service/pages/: service/rate-limit.ts hono node:crypto node:http
+service/pages/: service/rate-limit.ts hono node:crypto
   A page is made from a code, a name and a time. It knows no decision.
 service/pages/browser/: service/pages/texts.ts client-zip
   The script of a listing runs in the browser. Of texts.ts it has only the types.

@@ -22,10 +22,10 @@ function show(
     settings,
     'a<b&&c',
   )({
-    'postern-page': code,
-    'postern-file': `${until} ${raw ?? encodeURIComponent(file)} ${more}`,
-    'accept-language': language,
-    'x-request-id': requestId,
+    code,
+    file: `${until} ${raw ?? encodeURIComponent(file)} ${more}`,
+    languages: language,
+    requestId,
   });
   const header = (name: string) => page?.headers[page.headers.indexOf(name) + 1];
   return { text: page?.body ?? '', header };
@@ -289,7 +289,7 @@ test('pages: a second has a number of denials, and any number of pages that need
   let now = 10_000;
   const pages = createPages({}, '', () => now);
   const written = (code: string, count: number) =>
-    Array.from({ length: count }, () => pages({ 'postern-page': code })).filter(Boolean).length;
+    Array.from({ length: count }, () => pages({ code })).filter(Boolean).length;
   expect(written('invalid_token', 2000)).toBe(MAX_PAGES);
   expect(written('unavailable', 10)).toBe(0);
   expect(written('confirmation_required', 2000)).toBe(2000);

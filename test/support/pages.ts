@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { expect } from 'vitest';
 import { pageAnswer, send } from '../../service/gate/answer.ts';
+import { pageRequest } from '../../service/gate/headers.ts';
 import { createPages } from '../../service/pages/pages.ts';
 import type { RawAnswer } from './raw.ts';
 
@@ -66,6 +67,6 @@ export function withPages(gate: RequestListener): RequestListener {
   const pageFor = createPages({}, '');
   return (request, response) =>
     request.url === '/page'
-      ? send(response, pageAnswer(pageFor(request.headers)))
+      ? send(response, pageAnswer(pageFor(pageRequest(request.headers))))
       : gate(request, response);
 }

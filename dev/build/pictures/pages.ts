@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pageAnswer, send } from '../../../service/gate/answer.ts';
+import { pageRequest } from '../../../service/gate/headers.ts';
 import { createPages } from '../../../service/pages/pages.ts';
 import { startBrowser } from '../../../test/harness/browser.ts';
 import { type Nginx, startNginx } from '../../../test/harness/nginx.ts';
@@ -66,7 +67,7 @@ async function pages(browser: Browser): Promise<Pictures> {
   const script = await readFile(join(projectRoot, 'dist', 'chunks', 'listing-page.js'), 'utf8');
   const pageFor = createPages({ links: LINKS }, script);
   const gate = createServer((request, response) => {
-    if (request.url === '/page') send(response, pageAnswer(pageFor(request.headers)));
+    if (request.url === '/page') send(response, pageAnswer(pageFor(pageRequest(request.headers))));
     else decide(request, response);
   });
   await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve));
