@@ -5,9 +5,11 @@ import { StoreUnavailable } from '../../service/token/store.ts';
 import { textOf } from '../harness/paths.ts';
 import { grantAt } from '../support/store/grants.ts';
 
+const ID = 'abcdefghijklmnopqrstuv';
+
 test('record: short, and with the version of its layout', () => {
-  expect(encodeRecord(grantAt(1000))).toBe(
-    '{"v":1,"c":"web","m":"/download/","p":"/download/a","i":1000,"x":61000}',
+  expect(encodeRecord(ID, grantAt(1000))).toBe(
+    '{"v":1,"K":"abcdefgh","c":"web","m":"/download/","p":"/download/a","i":1000,"x":61000}',
   );
 });
 
@@ -20,7 +22,7 @@ test.each<Partial<Grant>>([
   { ...PIN, listing: true, index: true },
 ])('record: a grant with %j is decoded to the same fields, and absent ones stay absent', (more) => {
   const grant = grantAt(1000, more);
-  expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
+  expect(decodeRecord(ID, encodeRecord(ID, grant))).toStrictEqual(grant);
 });
 
 test.each([
@@ -28,7 +30,7 @@ test.each([
   // Nearly the record of a revocation.
   ...['{"v":2,"z":1}', '{"v":1,"z":2}', '{"z":1}'],
 ])('record: %j is not readable', (text) => {
-  expect(() => decodeRecord(text)).toThrow(StoreUnavailable);
+  expect(() => decodeRecord(ID, text)).toThrow(StoreUnavailable);
 });
 
 const VERSIONS = [0, 2, 3, 4, 1.5, '1', true, null, [1], undefined].map((v) => ({ v }));
@@ -52,11 +54,11 @@ test.each<[Partial<Grant>, object[]]>([
   [PIN, [...VERSIONS, { h: undefined }, { P: 5 }, { h: 0 }, { h: 0, P: undefined }]],
   [PIN, [{ o: undefined }, { o: undefined, P: undefined }]],
 ])('record: a grant with %j is not readable after any change of %j', (more, changes) => {
-  const fields = JSON.parse(encodeRecord(grantAt(1000, more)));
-  expect(decodeRecord(JSON.stringify(fields))).toMatchObject(more);
+  const fields = JSON.parse(encodeRecord(ID, grantAt(1000, more)));
+  expect(decodeRecord(ID, JSON.stringify(fields))).toMatchObject(more);
   for (const change of changes) {
     const changed = JSON.stringify({ ...fields, ...change });
-    expect(() => decodeRecord(changed), changed).toThrow(StoreUnavailable);
+    expect(() => decodeRecord(ID, changed), changed).toThrow(StoreUnavailable);
   }
 });
 

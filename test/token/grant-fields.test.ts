@@ -36,7 +36,7 @@ test('a field that is declared once is checked, stored, signed, returned, descri
   const { encodeRecord, decodeRecord } = await import('../../service/store/redis/record.ts');
   const times = { issuedAt: 1, expiresAt: 2 };
   const grant = { client: 'web', mount: '/a/', covers: '/a/b', ...times, label: 'report' };
-  expect(decodeRecord(encodeRecord(grant))).toEqual(grant);
+  expect(decodeRecord('id', encodeRecord('id', grant))).toEqual(grant);
 
   const { description, maxLength } = label;
   const { schemas } = (await ask('GET /openapi.json')).body.components;

@@ -104,7 +104,7 @@ export function createAddDelivered(
       const reply = replies[i];
       if (!reply) return [];
       const [client = '', mount = '', record = ''] = reply;
-      const completed = record !== '' && { completed: decodeRecord(record) as Grant };
+      const completed = record !== '' && { completed: decodeRecord(id, record) as Grant };
       return [{ id, client, mount, requests, bytes, ...completed }];
     });
   }

@@ -169,7 +169,7 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
         const [client = '', path = '', subject = path] = keys.indexes(grant);
         return {
           names: [keys.grant(id), client, path, subject],
-          args: [encodeRecord(grant), lifeOf(grant), entryLifeOf(grant)],
+          args: [encodeRecord(id, grant), lifeOf(grant), entryLifeOf(grant)],
         };
       }),
     );
@@ -182,7 +182,7 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
    */
   async function issueInCluster(issued: readonly Entry[]): Promise<void> {
     const store = ([id, grant]: Entry) =>
-      redis.set(keys.grant(id), encodeRecord(grant), 'PX', lifeOf(grant));
+      redis.set(keys.grant(id), encodeRecord(id, grant), 'PX', lifeOf(grant));
     await reply(() => Promise.all(issued.map(store)));
     await Promise.all([...entriesOf(issued)].map(([index, entries]) => enter(index, entries)));
   }
@@ -214,7 +214,7 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
       const changed = await run(PROLONG, [key, keys.uses(id)], args);
       if (!Array.isArray(changed)) return undefined;
       const [record, end] = changed;
-      return { grant: decodeRecord(record) as Grant, end };
+      return { grant: decodeRecord(id, record) as Grant, end };
     }
 
     const isNeeded = (changed?: Changed) => changed === undefined || changed.end === 'earlier';

@@ -91,11 +91,11 @@ export function createReads(
   async function findIn(id: string, how?: 'timed' | Signed): Promise<Found> {
     if (typeof how === 'object') {
       const [record, before] = await readSigned({ id, signed: how });
-      return ofSubject(foundOf(record), before, how);
+      return ofSubject(foundOf(id, record), before, how);
     }
-    if (how === undefined) return foundOf(await read(keys.grant(id)));
+    if (how === undefined) return foundOf(id, await read(keys.grant(id)));
     const record = await readTimed(keys.grant(id));
-    const found = foundOf(record);
+    const found = foundOf(id, record);
     return found.grant ? { ...found, leftMs: record[1] - keptMs(found.grant) } : found;
   }
 
@@ -146,9 +146,9 @@ function ofSubject(found: Found, [before]: Value, signed: Signed): Found {
 }
 
 /** Decodes each record where it is awaited, so that an invalid one does not affect the others. */
-function foundOf([record]: Value): Found {
+function foundOf(id: string, [record]: Value): Found {
   if (record instanceof StoreUnavailable) throw record;
   if (record === null) return {};
-  const grant = decodeRecord(record);
+  const grant = decodeRecord(id, record);
   return grant === 'revoked' ? { isRevoked: true } : { grant };
 }

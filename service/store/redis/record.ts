@@ -1,5 +1,6 @@
 import { type Grant, KEPT_FIELDS, type Uses } from '../../token/grant.ts';
 import { type Selection, StoreUnavailable } from '../../token/store.ts';
+import { unexpected } from '../connection/failure.ts';
 import { slotOf } from '../connection/ioredis.ts';
 
 /** The keys of the grants. The braces delimit each name and keep related keys in one cluster slot. */
@@ -47,6 +48,8 @@ const VERSION = 1;
  */
 interface Fields {
   v: number;
+  /** The start of the token ID. Absent: from an earlier version. */
+  K?: string;
   c: string;
   m: string;
   p: string;
@@ -72,10 +75,14 @@ interface Fields {
   q?: 1;
 }
 
-export function encodeRecord(grant: Grant): string {
+/** What a record has of the ID of its token. A proxy may shift replies, but nobody can choose the ID. */
+const startOf = (id: string) => id.slice(0, 8);
+
+export function encodeRecord(id: string, grant: Grant): string {
   const { uses } = grant;
   const record: Fields & Record<string, unknown> = {
     v: VERSION,
+    K: startOf(id),
     c: grant.client,
     m: grant.mount,
     p: grant.covers,
@@ -100,12 +107,16 @@ export function encodeRecord(grant: Grant): string {
 /** Replaces the record of an external token that is revoked. */
 export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 
-/** @throws StoreUnavailable if the text is not a record of this version, so that the token cannot be checked */
-export function decodeRecord(record: string): Grant | 'revoked' {
+/**
+ * @throws StoreUnavailable if the text is not a record of this version, so that the token cannot be checked, or is that
+ *   of another token: then the reply belongs to another command
+ */
+export function decodeRecord(id: string, record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y, D, E, P: pinHmac } = fields;
+  const { v, K, c, m, p, i, x, j, y, D, E, P: pinHmac } = fields;
   if (v !== VERSION) throw unreadable('of another layout');
+
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   const isWhole =
     [c, m, p].every((value) => typeof value === 'string') &&
@@ -115,6 +126,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     (fields.h === undefined || isConfirm) &&
     (pinHmac === undefined || (isConfirm && typeof pinHmac === 'string'));
   if (!isWhole) throw unreadable(LACKING);
+  if (K !== undefined && K !== startOf(id)) throw unexpected();
   const uses = decodeUses(fields);
   const grant: Grant = {
     client: c,

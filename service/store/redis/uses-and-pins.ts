@@ -1,6 +1,7 @@
 import { type KnownRequester, rememberedUntil } from '../../token/grant.ts';
 import { MAX_REQUESTERS } from '../../token/grant-fields.ts';
 import { MAX_SHOWN_REQUESTERS, type Store } from '../../token/store.ts';
+import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { encodeRecord } from './record.ts';
 import { GRANT, NOW } from './scripts.ts';
@@ -8,7 +9,8 @@ import { GRANT, NOW } from './scripts.ts';
 /**
  * redeem() of token/uses.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it also
  * waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; the time
- * at which the end is judged, or '' for now; then the cookies. If the record has `b`, an address identifies nobody.
+ * at which the end is judged, or '' for now; then the cookies. If the record has `b`, an address identifies nobody. The
+ * new cookie in the reply shows that it is not the reply to another use.
  *
  * Before the first use, the key expires when no new requester is admitted. From then on it lives for
  * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
@@ -16,6 +18,7 @@ import { GRANT, NOW } from './scripts.ts';
  */
 const REDEEM = `${NOW}${GRANT}
 if not grant.o then return false end
+local function reply(redeemed) return redeemed .. ' ' .. ARGV[3] end
 local address = grant.b and '' or ARGV[4]
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1]) - kept
 local at = tonumber(ARGV[5]) or now
@@ -35,12 +38,12 @@ if grant.q then
         grant.A = grant.A - 1
         redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
       end
-      return redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unacknowledged' or 'known'
+      return reply(redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unacknowledged' or 'known')
     end
   end
 end
 if not admits or (grant.n and total - forgotten >= grant.n) then return false end
-if ARGV[1] == '0' then return 'new' end
+if ARGV[1] == '0' then return reply('new') end
 
 if not grant.q or grant.A then
   grant.q = 1
@@ -70,7 +73,7 @@ else
   redis.call('PEXPIRE', KEYS[1], left)
 end
 redis.call('PEXPIRE', KEYS[2], left)
-return 'new'
+return reply('new')
 `;
 
 /**
@@ -107,13 +110,13 @@ redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
 export function createUses(
   commands: Commands,
 ): Pick<Store, 'saveExternal' | 'redeem' | 'countAttempt' | 'requesters'> {
-  const { connection, keys, reply, run, replicas, acknowledged, now } = commands;
+  const { connection, keys, reply, failed, run, replicas, acknowledged, now } = commands;
   const { redis } = connection;
   return {
     async saveExternal(id, grant) {
       // Negative if that time has passed, so that no requester starts, not even in this millisecond.
       const admitted = grant.expiresAt - now();
-      const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
+      const args = [encodeRecord(id, grant), admitted, rememberedUntil(grant)];
       await run(SAVE_EXTERNAL, [keys.grant(id)], args);
     },
 
@@ -121,8 +124,15 @@ export function createUses(
       const key = keys.grant(id);
       const counting = replicas ? 2 : 1;
       const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, at ?? '', ...cookies];
-      const redeem = () => run(REDEEM, [key, keys.uses(id)], args);
-      const isNeeded = (redeemed: unknown) =>
+      const redeem = async () => {
+        const reply = await run(REDEEM, [key, keys.uses(id)], args);
+        if (reply === null) return undefined;
+        const [redeemed, cookie] = String(reply).split(' ');
+        // It may be the reply to another use.
+        if (cookie !== newCookie) throw failed(unexpected());
+        return redeemed;
+      };
+      const isNeeded = (redeemed?: string) =>
         redeemed === 'unacknowledged' || (redeemed === 'new' && count);
       const redeemed = await acknowledged(key, redeem, isNeeded);
       if (replicas && isNeeded(redeemed)) {

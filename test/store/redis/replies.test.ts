@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { encodeRecord } from '../../../service/store/redis/record.ts';
-import { StoreUnavailable } from '../../../service/token/store.ts';
+import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { serviceForTest } from '../../support/ask-service.ts';
 import {
@@ -13,11 +13,13 @@ import {
   startFakeSentinel,
   startFakeServer,
 } from '../../support/store/fake-redis.ts';
-import { grantAt, newId } from '../../support/store/grants.ts';
-import { answers, storeAt } from '../../support/store/open-redis.ts';
+import { from, grantAt, issueTo, newId } from '../../support/store/grants.ts';
+import { answers, startProxied, storeAt } from '../../support/store/open-redis.ts';
+import { startHoldingProxy } from '../../support/store/proxies.ts';
 
 const SECRET = 'content-of-a-reply';
-const RECORD = encodeRecord(grantAt(Date.now()));
+const ID = newId();
+const RECORD = encodeRecord(ID, grantAt(Date.now()));
 
 /** Answers some commands in another way than before; the others if `more` returns undefined. */
 function overridden(fake: FakeRedis, more: Answer): () => void {
@@ -74,9 +76,31 @@ test.each(['*2\r\n$-1\r\n$-1\r\n', ':1000\r\n', '+OK\r\n', '*1\r\n:1\r\n'])(
     restore();
     await waitFor(() => fake.state.connections > before, { what: 'a new connection' });
     await answers(store);
-    expect((await store.find(newId())).grant).toBeDefined();
+    expect((await store.find(ID)).grant).toBeDefined();
   },
 );
+
+// A token that is unknown or used up must not get the reply to the next command.
+test.each<[string, (store: Store, id: string) => Promise<unknown>]>([
+  ['look-up', (store, id) => store.find(id)],
+  ['look-up with the end', (store, id) => store.find(id, 'timed')],
+  ['use', (store, id) => store.redeem(id, from('192.0.2.2'), true)],
+  ['check of a use', (store, id) => store.redeem(id, from('192.0.2.2'), false)],
+])('Redis replies: after one is lost, a %s does not take that of another token', async (_, ask) => {
+  const { proxy, store } = await startProxied(startHoldingProxy, { checkEveryMs: 600_000 });
+  const uses = { max: 1, resumeFor: 60 };
+  const [lost, other] = [await issueTo(store, { uses }), await issueTo(store, { uses })];
+  await store.redeem(lost, from('192.0.2.1'), true);
+  const before = proxy.connections();
+  proxy.lose(lost);
+  const asked = expect(ask(store, lost)).rejects.toThrow('unexpected reply');
+  await waitFor(proxy.hasLost, { what: 'the reply to be lost' });
+  ask(store, other).catch(() => {});
+  await asked;
+  await waitFor(() => proxy.connections() > before, { what: 'a new connection' });
+  await answers(store);
+  expect((await store.find(other)).grant).toBeDefined();
+});
 
 test('Redis replies: a sentinel that refuses to be subscribed to again does not end the process', async () => {
   const errors = caught();
@@ -116,7 +140,7 @@ test.each(['*0\r\n', list(bulk('127.0.0.1'), bulk('99999'))])(
     await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
     restore();
     await answers(store);
-    expect((await store.find(newId())).grant).toBeDefined();
+    expect((await store.find(ID)).grant).toBeDefined();
   },
 );
 
@@ -169,7 +193,7 @@ test('Redis replies: a replica whose master has no host in CLUSTER SLOTS is not 
   const { url, node } = await startFakeCluster(RECORD);
   const { store } = storeAt(url);
   await answers(store);
-  expect((await store.find(newId())).grant).toBeDefined();
+  expect((await store.find(ID)).grant).toBeDefined();
   const replica = list(bulk('127.0.0.1'), `:${node.port}\r\n`);
   const slots = list(list(':0\r\n', ':16383\r\n', list('$-1\r\n', ':0\r\n'), replica));
   let isReplica = false;
@@ -181,5 +205,5 @@ test('Redis replies: a replica whose master has no host in CLUSTER SLOTS is not 
   await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
   restore();
   await answers(store);
-  expect((await store.find(newId())).grant).toBeDefined();
+  expect((await store.find(ID)).grant).toBeDefined();
 });

@@ -54,7 +54,7 @@ test('reset: on the new connection, the write of the check comes before the look
   const calls: Array<Promise<unknown>> = [];
   const { store } = storeAt(`redis://127.0.0.1:${redis.port}`, {
     onState(state) {
-      if (state === 'down') calls.push(store.find(newId()), store.redeem(newId(), from(), true));
+      if (state === 'down') calls.push(store.find(newId()), store.countAttempt(newId(), 10));
     },
   });
   await answers(store);

@@ -65,18 +65,29 @@ export async function startCountingProxy(to: number): Promise<{ port: number; tu
 export async function startHoldingProxy(first: number) {
   let to = first;
   let held: RegExp | undefined;
+  let losing: string | undefined;
+  let hasLost = false;
   let connections = 0;
   const pairs = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
   const join = (client: Socket, upstream: Socket) => {
     connections += 1;
+    let isLosing = false;
     const pair = { client, upstream };
     pairs.add(pair);
     client.on('close', () => pairs.delete(pair));
     client.on('data', (data) => {
       if (held?.test(data.toString('latin1'))) upstream.pause();
+      if (losing !== undefined && data.includes(losing)) {
+        losing = undefined;
+        isLosing = true;
+      }
       upstream.write(data);
     });
-    upstream.on('data', (data) => void client.write(data));
+    upstream.on('data', (data) => {
+      if (!isLosing) return void client.write(data);
+      isLosing = false;
+      hasLost = true;
+    });
   };
   return {
     port: await proxyForTest(() => to, join),
@@ -84,6 +95,11 @@ export async function startHoldingProxy(first: number) {
     hold(command: RegExp) {
       held = command;
     },
+    /** The reply to the next command that contains the text is lost. */
+    lose(text: string) {
+      losing = text;
+    },
+    hasLost: () => hasLost,
     /** Whether a reply waits. */
     isHolding: () => [...pairs].some(({ upstream }) => upstream.isPaused()),
     release() {
