@@ -8,6 +8,7 @@ import { jit } from './rules/jit.ts';
 import { locationRules } from './rules/locations.ts';
 import { secondUrl } from './rules/second-url.ts';
 import { serverRules } from './rules/server.ts';
+import { slices } from './rules/slices.ts';
 import { snippetRules } from './rules/snippets.ts';
 import { unknown } from './rules/unknown.ts';
 import { upstreamRules } from './rules/upstream.ts';
@@ -22,6 +23,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...locationRules,
   ...serverRules,
   ...upstreamRules,
+  slices,
   jit,
   version: otherVersion,
   mounts: mountMismatch,

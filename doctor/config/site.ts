@@ -1,11 +1,12 @@
 import { basename } from 'node:path';
 import type { Listen } from '../../service/address.ts';
 import type { Mount } from '../../service/paths/mount.ts';
+import { isFrontOf } from './addresses.ts';
 import type { Context, Directive, Http, Location, Position } from './context.ts';
 import type { Disk } from './disk.ts';
 import { constantOf } from './pattern.ts';
 import type { Binary } from './proof/nginx.ts';
-import { createVariables, uriOf } from './variables.ts';
+import { blocksOf, createVariables, uriOf } from './variables.ts';
 import type { Version } from './version.ts';
 
 export const AUTH_REQUEST = '/.postern/auth-request';
@@ -57,6 +58,22 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
       .filter((one) => !isSnippets(one) && !files.has(one.file) && !gates.includes(one))
       .filter((one) => usesSnippets(one) || isOfMount(one, mounts)),
   );
+  const isFront = (one: Location, to: Location) =>
+    one.server !== to && blocksOf(one).some((block) => isFrontOf(block, to, http));
+  const isSide = (block: Context, side: string) =>
+    block.own('set').some(({ args }) => args[0] === '$postern_side' && args[1] === side);
+  // The server blocks that get each slice, and the locations that cut downloads into slices.
+  const inners = http.servers.filter(
+    (server) =>
+      isSide(server, 'inner') ||
+      locations.some((one) => isSide(one, 'outer') && isFront(one, server)),
+  );
+  const outers = locations.filter(
+    (one) => isSide(one, 'outer') || inners.some((server) => isFront(one, server)),
+  );
+  // What requesters reach.
+  const publics = [...gates, ...outers];
+  const publicServers = http.servers.filter((one) => publics.some(({ server }) => server === one));
   const passing = gates.filter((gate) => !asksGate(gate));
   // They contain request lines, with the tokens.
   const logs = [http.main, ...servers, ...gates]
@@ -73,7 +90,9 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
     const real = known.disk?.real(path) ?? path;
     return { path: path.endsWith('/') ? real.replace(/\/?$/, '/') : real, what };
   });
-  return { http, gates, passing, internals, servers, snippets, folders, ...known };
+  const slices = { outers, inners, isFront };
+  const all = { gates, passing, internals, servers, publics, publicServers };
+  return { http, ...all, slices, snippets, folders, ...known };
 }
 
 /** The folders whose files an internal location serves. */

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
@@ -25,6 +25,7 @@ const UPSTREAM = `upstream postern {
 async function diagnosed(example: string): Promise<string[]> {
   const dir = await nginxFolder();
   try {
+    await mkdir(join(dir, 'closed'), { mode: 0o700 });
     const own = [
       example.includes('include postern/http.conf;') ? '' : 'include postern/http.conf;',
       /access_log (?!off)/.test(example) ? '' : LOG,
@@ -35,8 +36,9 @@ async function diagnosed(example: string): Promise<string[]> {
       .replace(/listen \d+;/g, 'listen 127.0.0.1:8080;')
       // nginx looks names up, and creates the folders of caches and sockets.
       .replaceAll('s3.eu-central-1.amazonaws.com', '127.0.0.1')
+      .replaceAll('/run/nginx-slices/', `${dir}/closed/`)
       .replace(
-        /\/(?:var\/(?:log|cache)\/nginx|run\/nginx-(?:objects|slices)|run(?=\/postern-decisions))\//g,
+        /\/(?:var\/(?:log|cache)\/nginx|run\/nginx-objects|run(?=\/postern-decisions))\//g,
         `${dir}/`,
       );
     // Tests give nginx a second log, whose format the doctor would report.

@@ -16,15 +16,15 @@ export const exposedRules: Readonly<Record<string, Rule>> = {
     ...othersOf(site).flatMap((location) => exposed(location, site)),
     ...streamed(site),
   ],
-  inherited: ({ gates, internals }) => [
-    ...gates.flatMap(copied),
-    ...changed([...gates, ...internals]),
+  inherited: ({ publics, internals }) => [
+    ...publics.flatMap(copied),
+    ...changed([...publics, ...internals]),
   ],
 };
 
 /** Server blocks with the same address and name: nginx uses the first, with a warning. */
-function shadowed({ http, servers }: SiteConfig): readonly Trap[] {
-  return servers.flatMap((server) => {
+function shadowed({ http, publicServers }: SiteConfig): readonly Trap[] {
+  return publicServers.flatMap((server) => {
     const above = http.servers.slice(0, http.servers.indexOf(server));
     const listens = server.listens.map(sameListen);
     return above.flatMap((other) => {

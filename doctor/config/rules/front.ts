@@ -19,8 +19,8 @@ export const frontRules: Readonly<Record<string, Rule>> = {
         ...(behind === undefined && { verdict: 'question' as const }),
       };
     }),
-  'real-ip': ({ servers, gates }) =>
-    [...servers, ...gates]
+  'real-ip': ({ publicServers, publics }) =>
+    [...publicServers, ...publics]
       .flatMap((context) => context.effective('set_real_ip_from'))
       .filter(({ args: [range = ''] }) => isForEverybody(range))
       .map((at) => ({

@@ -13,7 +13,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
     const fix = `${own ? 'instead of this location' : `in ${(server ?? http).titleAt}`}: ${location}`;
     return gates.length > 0 ? [] : [{ at: own ?? server ?? http, seen, why, fix }];
   },
-  'missing-caret': ({ gates, internals }) => [...gates, ...internals].flatMap(withoutCaret),
+  'missing-caret': ({ publics, internals }) => [...publics, ...internals].flatMap(withoutCaret),
   nested,
   'internal-rewrite': ({ internals }) =>
     internals.flatMap((location) =>
@@ -63,11 +63,12 @@ function around(location: Location): readonly Location[] {
 }
 
 /** Blocks inside a public or internal location, which do not inherit the directives of its snippet. */
-function nested({ gates, internals, passing, snippets }: SiteConfig): readonly Trap[] {
+function nested({ publics, internals, passing, slices, snippets }: SiteConfig): readonly Trap[] {
   const ours = snippets.map(({ file }) => file);
-  return [...gates, ...internals].flatMap((location) =>
+  const proxies = [...passing, ...slices.outers];
+  return [...publics, ...internals].flatMap((location) =>
     location.block
-      .filter((at) => !ours.includes(at.file) && isOpen(at, passing.includes(location)))
+      .filter((at) => !ours.includes(at.file) && isOpen(at, proxies.includes(location)))
       .map((at) => ({
         at,
         seen: `${at.words} inside ${location.words}`,
@@ -77,11 +78,11 @@ function nested({ gates, internals, passing, snippets }: SiteConfig): readonly T
   );
 }
 
-/** Whether requests can leave the location through a block. By X-Accel, an `if` inherits proxy_pass. */
-function isOpen({ name, block = [] }: Directive, isXAccel: boolean): boolean {
+/** Whether requests can leave the location through a block. An `if` inherits proxy_pass. */
+function isOpen({ name, block = [] }: Directive, isProxy: boolean): boolean {
   if (!['location', 'limit_except', 'if'].includes(name)) return false;
   const passes = block.some((one) => one.name === 'rewrite' || one.name.endsWith('_pass'));
-  if (name !== 'location' && isXAccel && !passes) return false;
+  if (name !== 'location' && isProxy && !passes) return false;
   const end = block.find(
     (one) => /^(return|break)$/.test(one.name) || /^(last|break)$/.test(one.args[2] ?? ''),
   );

@@ -6,10 +6,10 @@ import { othersOf } from './hidden-ways.ts';
 
 /** Server blocks that let other people read or replay tokens. */
 export const serverRules: Readonly<Record<string, Rule>> = {
-  'early-data': ({ servers, gates }) =>
-    servers.flatMap((server) => {
+  'early-data': ({ publicServers, publics }) =>
+    publicServers.flatMap((server) => {
       const at = server.turnedOn('ssl_early_data');
-      const isOpen = gates.some((gate) => gate.server === server && !returnsIf(gate, EARLY));
+      const isOpen = publics.some((one) => one.server === server && !returnsIf(one, EARLY));
       if (at === undefined || !isOpen || returnsIf(server, EARLY)) return [];
       return {
         at,
@@ -18,9 +18,9 @@ export const serverRules: Readonly<Record<string, Rule>> = {
         fix: 'instead of this line: ssl_early_data off;',
       };
     }),
-  'plain-http': ({ servers, gates }) =>
-    servers.flatMap((server) => {
-      const gate = gates.find((one) => one.server === server);
+  'plain-http': ({ publicServers, publics }) =>
+    publicServers.flatMap((server) => {
+      const gate = publics.find((one) => one.server === server);
       const isRedirect = returnsIf(server, /\$(scheme|https)\b/);
       const lines = server.own('listen');
       const isBehindProxy =

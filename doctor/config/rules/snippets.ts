@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
 import { version as currentVersion, readSnippet } from '../../../common/package.ts';
-import type { Context, Directive, Http } from '../context.ts';
+import type { Context, Directive, Http, Location } from '../context.ts';
 import { parse } from '../parse.ts';
 import { includes, type Rule, type SiteConfig, type SnippetFile, type Trap } from '../site.ts';
 
@@ -21,12 +21,17 @@ const WHY = {
     'Without it any client can request the files by this prefix, or an SSI page or a rewrite of the site sends them, and caches store them.',
   'internal-proxy.conf':
     "Without it the other server receives the client's tokens and cookies, nginx may store the file, and any internal redirect of the site leads here.",
+  'slices.conf':
+    'Without it nginx sends the whole file at once, and the inner block believes headers of the requester.',
+  'inner.conf':
+    'Without it a download that outlasts its token ends, and every requester has the same address.',
   'http.conf':
     'It has the log format without tokens, and the Content-Security-Policy without which an uploaded page has the rights of your site.',
 };
 
 function missing(site: SiteConfig): readonly Trap[] {
-  const { http, servers, passing, gates, internals } = site;
+  const { http, servers, passing, gates, internals, slices } = site;
+  const isInner = ({ server }: Location) => slices.inners.includes(server);
   const need = (context: Context, name: keyof typeof WHY): readonly Trap[] => {
     if (includes(site, context, name)) return [];
     const seen = `${context.words} does not include postern/${name}`;
@@ -39,6 +44,8 @@ function missing(site: SiteConfig): readonly Trap[] {
       need(one, isProxy(one) ? 'internal-proxy.conf' : 'internal.conf'),
     ),
     ...servers.flatMap((server) => need(server, 'auth-request.conf')),
+    ...slices.outers.flatMap((one) => need(one, 'slices.conf')),
+    ...[...servers, ...internals].filter(isInner).flatMap((one) => need(one, 'inner.conf')),
     ...(gates.length > 0 ? need(http, 'http.conf') : []),
   ];
 }
@@ -56,7 +63,8 @@ function including(site: SiteConfig, context: Context, name: string): string {
   const copied = context.block.filter(
     (one) => !ours.includes(one.file) && (names.includes(one.name) || texts.has(sourceOf(one))),
   );
-  const others = includes(site, context, 'internal.conf') ? ['include postern/internal.conf;'] : [];
+  const isOther = name !== 'inner.conf' && includes(site, context, 'internal.conf');
+  const others = isOther ? ['include postern/internal.conf;'] : [];
   const duplicates = [...others, ...copied.map(sourceOf)].join(' ');
   const removed = duplicates && ` instead of: ${duplicates}`;
   return `in ${context.titleAt}: include postern/${name};${removed}`;
@@ -69,7 +77,7 @@ function sourceOf(one: Directive): string {
 }
 
 /** The directives of a snippet, with those of the snippets that it includes. */
-function linesIn(snippet: string): readonly Directive[] {
+export function linesIn(snippet: string): readonly Directive[] {
   return parse(readSnippet(snippet), snippet).flatMap((one) =>
     one.name === 'include' ? linesIn((one.args[0] ?? '').replace('postern/', '')) : one,
   );
