@@ -49,9 +49,12 @@ afterAll(() => {
   console.log(
     `${SITES.length} sites, ${rows.length} folders\n${line('leak')}\n${line('clean')}\n${line('depends')}`,
   );
-  const wrong = rows.filter(({ truth, verdict }) => truth !== 'leak' && verdict === 'failed');
-  console.log(wrong.map((row) => `${row.site}: ${row.folder}`).join('\n'));
-  expect(rows.filter(({ truth, verdict }) => truth === 'leak' && verdict === 'green')).toEqual([]);
+  const clean = rows.filter(({ truth }) => truth === 'clean');
+  const unclear = clean.filter(({ verdict }) => verdict === 'question');
+  console.log(unclear.map((row) => `${row.site}: ${row.folder}`).join('\n'));
+  expect(rows.filter(({ truth, verdict }) => truth === 'leak' && verdict !== 'failed')).toEqual([]);
+  expect(clean.filter(({ verdict }) => verdict === 'failed')).toEqual([]);
+  expect(unclear.length).toBeLessThanOrEqual(0.05 * clean.length);
 });
 
 const LEAKS = SITES.filter(([, { leaks }]) => leaks.size > 0);

@@ -27,8 +27,10 @@ export function canReach(
 ): boolean {
   const [{ name, args }, from] = folderLine(context);
   const text = args[0] ?? '';
-  const words = context.own('try_files', 'rewrite', 'index').flatMap(({ args }) => args);
-  if (words.some((word) => word.includes('..'))) return true;
+  const words = context.own('try_files', 'rewrite').flatMap(({ args }) => args);
+  const pages = context.effective('index').flatMap(({ args }) => args);
+  if ([...words, ...pages].some((word) => word.includes('..'))) return true;
+  if (pages.some((word) => /^[^/]*\$/.test(word))) return true;
   const isOpen =
     name === 'alias' && (from as Location).isPrefix && !(from as Location).path.endsWith('/');
   const prefixes = http.prefixes.length > 0 ? http.prefixes : [USUAL_PREFIX];
@@ -90,6 +92,8 @@ export function unknownPrefixes(site: SiteConfig): readonly Trap[] {
     const [text = ''] = at.args;
     const folder = folders.find(({ path }) => path.includes(`/${text.replace(/\/$/, '')}/`));
     if (folder === undefined || /^[/$]/.test(text) || location.isHandled) return [];
+    // Another block has all requests of the server.
+    if (location.locations.some(({ isPrefix, path }) => isPrefix && path === '/')) return [];
     return {
       at,
       seen: `${at.words} in ${location.words} can serve ${folder.what}`,

@@ -74,9 +74,9 @@ export async function secondUrl(
   };
 }
 
-/** A proof comes first, then one with an existing file, and then the shortest. */
+/** A proof with an existing file comes first, then any existing file, and then the shortest. */
 function rank({ isProof, file, curl }: Leak): number {
-  return (isProof ? 0 : 100_000) + (file.isReal ? 0 : 10_000) + curl.length;
+  return (isProof ? 0 : 10_000) + (file.isReal ? 0 : 100_000) + curl.length;
 }
 
 /** The server blocks with a block whose files could be those of a folder, and the folder. */
@@ -122,20 +122,21 @@ function trapOf(leak: Leak, site: SiteConfig, proof: Proof): Trap {
   const location = locationOf(context);
   const [line] = folderLine(context);
   const guard = unknownGuard(context, proof);
-  const isSure = isProof && guard === undefined && (file.isReal || !proof.hasFiles[folder]);
+  const isNone = !file.isReal && proof.hasFiles[folder];
+  const isSure = isProof && guard === undefined && !isNone;
   const block = context.block.includes(line) ? context : location;
   const where = block === location.server ? 'the server block' : block.words;
   const uri = uriOf(target.replace(/\?.*/, ''), file.path, path, location);
-  const reason = because ?? (guard ? `it depends on ${guard.titleAt}` : NO_FILE);
+  const reason = because ?? (guard ? `it depends on ${guard.titleAt}` : '');
   const isHere = line.file === location.file && line.name !== '' && !isOpen(leak);
   return {
     at: isHere ? line : location,
     seen: `${line.words} in ${where}${isSure ? `: ${what} are at ${uri}` : ` can serve ${what} at ${uri}`}`,
-    why: isSure ? WHY : `${WHY_PERHAPS} ${reason}`,
+    why: isSure ? WHY : `${WHY_PERHAPS} ${isNone ? NO_FILE : reason}`,
     fix: fixFor(context, uriOf(selecting(leak), file.path, path, location), path, leak),
     proof: curl,
     ...(!isSure && {
-      verdict: reason === NO_FILE && site.protect ? ('advice' as const) : ('question' as const),
+      verdict: isNone && site.protect ? ('advice' as const) : ('question' as const),
     }),
   };
 }

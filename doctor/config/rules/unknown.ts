@@ -14,9 +14,6 @@ export const unknown: Rule = ({ http, snippets, internals }: SiteConfig) => {
   const inBlocks = http.blocks.flatMap(blocksOf).flatMap(({ block }) => block);
   const lines = [...new Set([...http.main.block, ...http.block, ...inBlocks])];
   const others = lines.filter((one) => !ours.has(one.file) && !KNOWN.test(one.name));
-  const indexes = lines.filter(
-    ({ name, args }) => name === 'index' && args.some((word) => /^[^/]*(\$|\.\.\/)/.test(word)),
-  );
   const proxies = internals.filter((one) => !behind(one, http).every(({ isHandled }) => isHandled));
   return [
     ...proxies.map((at) => open(at, `${at.words} gets its files from another server block`)),
@@ -24,7 +21,6 @@ export const unknown: Rule = ({ http, snippets, internals }: SiteConfig) => {
       open(at, `${at.words} is a kind of location that the doctor does not know`),
     ),
     ...others.map((at) => open(at, `the doctor does not know the directive ${at.name}`)),
-    ...indexes.map((at) => open(at, `${at.words} can name another file`)),
   ];
 };
 
