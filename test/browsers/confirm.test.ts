@@ -110,13 +110,16 @@ test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, mode], 
   await page.keyboard.type('12341234');
   await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
   expect(await page.$eval('.error', (element) => element.textContent)).toContain('wrong');
+  expect(await page.title()).toBe(`Error: ${PIN}`);
   expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
-  await page.type('input', '47114711');
+  // The field has the focus.
+  await page.keyboard.type('47114711');
   await page.keyboard.press('Enter');
   await expectSaved(browser);
   const said = () => page.$eval('[role=status]', ({ textContent }) => textContent);
   await expect.poll(said).toBe('Your download has started.');
   expect(await page.$('.error, [aria-invalid]')).toBeNull();
+  expect(await page.title()).toBe(PIN);
   expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   expect(await site.log()).not.toMatch(/47114711|12341234/);
 });

@@ -13,7 +13,11 @@ import {
 import { decisions, denial, withPages } from '../support/pages.ts';
 import { siteForTest } from '../support/site.ts';
 
-Object.assign(denial, { file: 'a "long" name '.repeat(12), until: '2026-11-26T07:05:58Z' });
+Object.assign(denial, {
+  file: 'a "long" name '.repeat(12),
+  until: '2026-11-26T07:05:58Z',
+  more: 'size=1500000 sender=Ada%20Lovelace left=2',
+});
 
 const PAGES: ReadonlyArray<readonly [query: string, shown: number]> = [
   ['401,confirmation_required', 401],

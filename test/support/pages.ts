@@ -12,14 +12,15 @@ const SENTENCE =
   'The link cannot be opened now. Try again later, or ask the sender for a new link.\n';
 
 /** A gate whose denial is written in the query: `?401,pin_wrong`. The other headers are in `denial`. */
-export const denial: { file?: string; until?: string } = {};
+export const denial: { file?: string; until?: string; more?: string } = {};
 export const decisions: RequestListener = (request, response) => {
   const [, status = '401', code = ''] =
     /\?(\d+),(\w*)/.exec(String(request.headers['x-original-uri'])) ?? [];
-  const { file, until } = denial;
+  const { file = '', until = '-', more = '' } = denial;
+  const words = `${until} ${encodeURIComponent(file)} ${more}`;
   response.writeHead(Number(status), {
     ...(code !== '' && { 'Postern-Reason': code }),
-    ...(file !== undefined && { 'Postern-File': `${until ?? '-'} ${encodeURIComponent(file)}` }),
+    ...(file !== '' && { 'Postern-File': words }),
     ...(status === '401' && { 'WWW-Authenticate': 'Bearer realm="postern"' }),
     ...(status === '200' && { 'X-Accel-Redirect': '/protected/none' }),
     ...(status === '204' && { 'Postern-Target': '/protected/none' }),
