@@ -24,7 +24,11 @@ const GRANTS: Readonly<Record<string, object>> = {
   picture: { path: '/media/picture.png', filename: 'picture.png' },
   film: { prefix: '/media/film/' },
   slow: { path: '/slow/large.bin', filename: 'large.bin' },
-  once: { path: '/download/large.bin', filename: 'large.bin', max_uses: 1, confirm: true },
+  once: {
+    ...{ path: '/download/large.bin', filename: 'large.bin', max_uses: 1, confirm: true },
+    // What the page of the button shows.
+    ...{ size: 64 * 1024 * 1024, sender: 'Postern demo' },
+  },
   folder: { prefix: '/download/gallery/', listing: true },
 };
 

@@ -23,7 +23,6 @@ const acts = {
   open({ url }, tab) {
     if (tab !== null) tab.location = url;
   },
-  link() {},
 };
 
 for (const button of document.querySelectorAll('button[data-name]')) {
@@ -95,8 +94,14 @@ function cellsOf(requestId) {
   return rows.get(requestId);
 }
 
+/** Shows a text that may break between the parts of a path or name, but not within them. */
+function write(cell, text) {
+  const parts = text.split(/(?<=[/_?&])/).flatMap((part) => [part, document.createElement('wbr')]);
+  cell.replaceChildren(...parts);
+}
+
 function show(cell, text, isGood) {
-  cell.textContent = text;
+  write(cell, text);
   cell.className = isGood ? 'good' : 'bad';
 }
 
@@ -105,12 +110,12 @@ events.addEventListener('postern', ({ data }) => {
   const { msg, request_id: requestId, method, path, code, requester } = JSON.parse(data);
   if (msg !== 'decision') return;
   const [request, postern] = cellsOf(requestId);
-  request.textContent ||= `${method} ${path ?? ''}`;
+  if (request.textContent === '') write(request, `${method} ${path ?? ''}`);
   show(postern, requester ? `${code}, ${requester}` : code, code === 'allow');
 });
 events.addEventListener('nginx', ({ data }) => {
   const { request_id: requestId, request, status: code, bytes } = JSON.parse(data);
   const [first, , nginx] = cellsOf(requestId);
-  first.textContent = request.replace(/ HTTP\/[\d.]+$/, '');
+  write(first, request.replace(/ HTTP\/[\d.]+$/, ''));
   show(nginx, `${code}, ${bytes.toLocaleString('en')} B`, code < 400);
 });

@@ -30,9 +30,17 @@ test.for(browsers)('demo, %s: each button does what it says', async (name, conte
   }
 
   await page.click('[data-name=once]');
-  const once = await page.waitForSelector('#links a[href*="large.bin"]');
-  const url = (await once?.evaluate((link) => link.getAttribute('href'))) ?? '';
-  const confirm = await browser.open(url);
+  // The link opens at once, in another tab.
+  const opened = (part: string) =>
+    waitFor(async () => (await browser.context.pages()).find((one) => one.url().includes(part)), {
+      what: part,
+    });
+  const confirm = await opened('large.bin');
+  const url = confirm.url();
+  await confirm.waitForSelector('form');
+  expect(await confirm.evaluate('document.body.innerText')).toMatch(
+    /67\.1 MB\s+Sent by Postern demo/,
+  );
   await seen('GET /download/large.bin?token=*** confirmation_required 401');
   await confirm.click('button');
   expect(await browser.downloaded()).toMatchObject({ name: 'large.bin' });
@@ -41,17 +49,14 @@ test.for(browsers)('demo, %s: each button does what it says', async (name, conte
 
   await page.bringToFront();
   await page.click('[data-name=folder]');
-  const list = await waitFor(
-    async () => (await browser.context.pages()).find((one) => one.url().includes('/gallery/')),
-    { what: 'the folder' },
-  );
+  const list = await opened('/gallery/');
   const shown = () => list.$$eval('tbody a', (all) => all.map((link) => link.textContent));
   await expect.poll(shown).toContain('thumbnail.png');
   await seen('GET /download/~***/gallery/ allow 200');
   expect(await violations(list)).toEqual([]);
 
   await page.bringToFront();
-  await page.click('[aria-label="Revoke the link for large.bin, 64 MiB"]');
+  await page.click('[aria-label="Revoke the link for large.bin, 67 MB"]');
   await expect.poll(() => page.$eval('[role=status]', (it) => it.textContent)).toContain('revoked');
   const revoked = `(() => {
       const link = document.querySelector('#links a[href*="large.bin"]');
@@ -61,4 +66,23 @@ test.for(browsers)('demo, %s: each button does what it says', async (name, conte
   await browser.open(url);
   await seen('GET /download/large.bin?token=*** invalid_token 401');
   expect(await violations(page)).toEqual([]);
+
+  await page.bringToFront();
+  const said = () => page.$eval('[role=status]', (it) => it.textContent);
+  await page.click('[data-name=slow]');
+  await expect.poll(said).toMatch(/^large\.bin, 4 MB\/s: [1-9][\d.]* MB sent\./);
+  await page.click('[aria-label="Revoke the link for large.bin, 4 MB/s"]');
+  await expect.poll(said).toContain('A slow download has ended.');
+  await seen('GET /slow/large.bin');
+
+  // On a phone, each part of a path or name is whole.
+  await page.setViewport({ width: 360, height: 640 });
+  expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false);
+  const broken = `[...document.querySelectorAll('td')].flatMap((cell) => [...cell.childNodes]
+    .filter((part) => {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      return /^\\S+$/.test(part.data) && range.getClientRects().length > 1;
+    }).map(({ data }) => data))`;
+  expect(await page.evaluate(broken)).toEqual([]);
 });

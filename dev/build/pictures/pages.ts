@@ -43,6 +43,8 @@ const FILES: Readonly<Record<string, number>> = {
   'From 2025/a.jpg': 1,
 };
 const UNTIL = '2026-11-27T18:00:00Z';
+/** What only some pages show: the size, the sender, and the attempts to enter the PIN. */
+const DETAILS = 'size=2400000 sender=Ada%20Lovelace left=3';
 const MODIFIED = new Date('2026-11-26T18:30:00Z');
 
 const LINKS = [
@@ -115,7 +117,9 @@ function decide(request: IncomingMessage, response: ServerResponse): void {
     'Postern-Reason': code,
     // A different token each time, because nginx limits how often one gets a list.
     'Postern-Token-Id': String(request.headers['x-request-id']),
-    'Postern-File': folder ? `list ${folder.slice(0, -1)} ${UNTIL}` : `${UNTIL} ${name} ${more}`,
+    'Postern-File': folder
+      ? `list ${folder.slice(0, -1)} ${UNTIL}`
+      : `${UNTIL} ${name} ${more} ${DETAILS}`,
     ...(status === '204' && { 'Postern-Target': target }),
     'Content-Length': '0',
   });
@@ -178,15 +182,10 @@ async function demo(browser: Browser): Promise<Pictures> {
     await page.goto(`${site.origin}/`);
     for (const [i, name] of ['folder', 'text', 'once', 'film'].entries()) {
       await page.click(`[data-name=${name}]`);
-      // The folder is in another tab.
+      // Some open another tab.
       await page.bringToFront();
       await page.waitForSelector(`#links li:nth-child(${i + 1})`);
     }
-    const link = await page.waitForSelector('#links a[href*="large.bin"]');
-    const url = (await link?.evaluate((element) => element.getAttribute('href'))) ?? '';
-    const other = await newPage(browser, 640, 460);
-    await other.goto(url);
-    await page.bringToFront();
     await page.click('[aria-label^="Revoke the link for hello.txt"]');
     await page.waitForSelector('.revoked');
     await page.waitForFunction('document.querySelector("video").ended');
