@@ -44,6 +44,9 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     const dropped = new Set<Directive>();
     const copy = writeCopy(http, options, top, dropped);
     if (typeof copy === 'string') return copy;
+    // Each `allow` would compare the address of a Unix socket.
+    if ([...dropped].some(({ name }) => name === 'real_ip_header'))
+      return 'this nginx has no ngx_http_realip_module';
     for (const one of ['nginx.conf', 'none']) give(join(top, one));
     const backends = ANSWERS_OF_COPY.filter((one) => one !== '502').map((one) =>
       join(top, `b${one}`),

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
-import { type Context, type Directive, type Location, quoted } from '../context.ts';
+import { type Context, type Directive, type Http, type Location, quoted } from '../context.ts';
 import type { Leak, Proof } from '../proof/leaks.ts';
 import type { Binary } from '../proof/nginx.ts';
 import { prove } from '../proof/prove.ts';
@@ -68,6 +68,7 @@ export async function secondUrl(
       ...traps,
       ...hidden.filter(({ at }) => traps.every((one) => one.at !== at)),
       ...unreachedTraps(proof),
+      ...rejectedTraps(related, http, proof),
     ],
     requests: proof.asked,
     unseen: [...proof.unseen],
@@ -183,6 +184,28 @@ function unreachedTraps({ unreached }: Proof): readonly Trap[] {
     seen: `${at.words}: the doctor found no URL for this location`,
     why: 'It could serve the files.',
     fix: 'write a simpler regex',
+    verdict: 'question' as const,
+  }));
+}
+
+/** Lines that this nginx rejects, so the copy does not have them. Sizes of hash tables lead nowhere. */
+function rejectedTraps(
+  related: ReadonlyArray<readonly [Location, number]>,
+  http: Http,
+  { dropped, unreached }: Proof,
+): readonly Trap[] {
+  const servers = new Set(related.flatMap(([server]) => chainOf(server, http)));
+  const said = new Set<Directive>(unreached);
+  const isRejected = (at: Directive) =>
+    dropped.has(at) && !said.has(at) && !/_hash_\w+$/.test(at.name);
+  const linesOf = (at: Directive): readonly Directive[] =>
+    isRejected(at) ? [at] : (at.block ?? []).flatMap(linesOf);
+  const common = http.block.filter(({ name }) => name !== 'server');
+  return [...common, ...[...servers].flatMap(({ block }) => block)].flatMap(linesOf).map((at) => ({
+    at,
+    seen: `${at.words}: the nginx of this machine rejects this line`,
+    why: 'So the doctor asked nginx without it.',
+    fix: 'run the doctor with the nginx that uses this configuration',
     verdict: 'question' as const,
   }));
 }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -120,4 +120,55 @@ test('doctor --config: without nginx the first line says that the verdicts are n
     expect.stringMatching(/^not proven: this machine has no nginx\n/),
   ]);
   await mkdir(join(top, 'none'));
+});
+
+/** What the doctor says of a site whose files have a second URL, if this line is in its server block. */
+async function saidOf(line: string, nginx: { path: string; env?: NodeJS.ProcessEnv }) {
+  const { top } = await greedySite();
+  const text = `# configuration file ${join(top, 'nginx.conf')}:
+events {} http { server { listen 80; ${line.replaceAll('$top', top)} } }`;
+  return diagnoseText(text, '-', { protect: [join(top, 'files')], nginx });
+}
+
+test('doctor --config: a line that this nginx rejects is unknown, whatever the copy without it refuses', async () => {
+  const nginx = await findTool('nginx');
+  const { ok, text } = await saidOf(
+    'root $top; location ^~ /files/ { deny all; } location /x/ { rewrite "(?<=/x+)/(.*)" /files/$1 break; }',
+    nginx,
+  );
+  expect([ok, text]).toEqual([
+    false,
+    expect.stringMatching(/^\? .*: the nginx of this machine rejects this line/m),
+  ]);
+});
+
+/** A shell script that runs nginx, after these lines. `$conf` is the configuration. */
+async function nginxAfter(lines: string) {
+  const { path, env } = await findTool('nginx');
+  const script = join(await folderForTest(), 'nginx');
+  await writeFile(script, `#!/bin/sh\nfor conf; do :; done\n${lines}\nexec '${path}' "$@"\n`);
+  await chmod(script, 0o755);
+  await chmod(dirname(script), 0o755);
+  return { path: script, env };
+}
+
+test('doctor --config: an nginx that cannot know an address proves nothing', async () => {
+  const nginx = await nginxAfter(
+    `line=$(grep -nE '^(set_real_ip_from|real_ip_header)' "$conf" | head -1 | cut -d: -f1)
+if [ -n "$line" ]; then echo "nginx: [emerg] unknown directive in $conf:$line" >&2; exit 1; fi`,
+  );
+  const { ok, text } = await saidOf(
+    'root $top; location /files/ { allow 127.0.0.1; deny all; }',
+    nginx,
+  );
+  expect([ok, text]).toEqual([
+    false,
+    expect.stringMatching(/^not proven: this nginx has no ngx_http_realip_module\n/),
+  ]);
+});
+
+test('doctor --config: an nginx that starts slowly proves the same', async () => {
+  const nginx = await nginxAfter('case "$*" in *-t*) ;; *) sleep 1;; esac');
+  const { text } = await saidOf('root $top;', nginx);
+  expect(text).toMatch(/^ {4}proof: curl /m);
 });
