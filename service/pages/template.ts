@@ -111,8 +111,8 @@ export function denialPage(shown: Shown, look: Look): string {
   return `${html`${top(shown, title, look, html`<style>${raw(look.css)}</style>`)}
 ${form && unkept && html`<p class="error">${texts.unkept}</p>`}
 ${form && file && html`<p class="file"><bdi>${file}</bdi></p>`}
-${form && size && html`<p class="soft">${size}</p>`}
-${form && sender && html`<p class="soft">${around(texts.sender, 'sender', html`<bdi>${sender}</bdi>`)}</p>`}
+${size && html`<p class="soft">${size}</p>`}
+${sender && html`<p class="soft">${around(texts.sender, 'sender', html`<bdi>${sender}</bdi>`)}</p>`}
 ${paragraphs.map((text) => html`<p>${text}</p>\n`)}
 ${untilLine(shown)}
 ${form && nonce && html`<script nonce="${nonce}">${CONFIRM_SCRIPT}</script>`}

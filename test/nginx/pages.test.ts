@@ -39,7 +39,8 @@ describe.each(modes)('pages: by %s', (mode) => {
   test.each(CODES)('%s %s is a whole page in the language of the reader', async (status, code) => {
     const answer = await ask(`${status},${code}`, { 'Accept-Language': 'de' });
     expectPage(answer, status, 'de');
-    expect(title(answer)).toBe(heading(answer));
+    const before = code === 'pin_wrong' ? 'Fehler: ' : '';
+    expect(title(answer)).toBe(`${before}${heading(answer)}`);
     const challenge = status === 401 ? 'Bearer realm="postern"' : undefined;
     expect(answer.header('WWW-Authenticate')).toBe(challenge);
     expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);

@@ -60,6 +60,8 @@ export function storeContract(
         target: '/protected/é/',
         filename: 'é "x" \u{1f600}.pdf',
         disposition: 'inline',
+        size: 0,
+        sender: 'é "\\',
         targetArgs: 'X-Amz-Expires=60&a=%2F',
         limitRate: 1_000_000_000_000,
         notBefore: 1_800_000_000,
