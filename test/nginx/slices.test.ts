@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
@@ -184,15 +185,21 @@ describe('slices: a running download', () => {
     expect([await running.end, running.received()]).toEqual(['complete', LONG.length]);
   });
 
-  test('ends if Postern does not know whether the token is valid, and can be resumed', async () => {
+  test.each(['the store', 'Postern'])('ends if %s is down, and can be resumed', async (what) => {
     const site = await siteForTest(SLOW);
     let isDown = false;
     failWhile(site, () => isDown);
     const { url } = await site.issue({ path: PATH });
     const running = await begin(site, url);
-    isDown = true;
+    const { server, port } = site.gate;
+    if (what === 'the store') isDown = true;
+    else {
+      server.close();
+      server.closeAllConnections();
+    }
     expect(await running.end).toBe('error');
     isDown = false;
+    if (what === 'Postern') await once(server.listen(port, '127.0.0.1'), 'listening');
     const have = running.received();
     expect(have).toBeLessThan(LONG.length);
     const rest = await site.ask('GET', url, { Range: `bytes=${have}-` });
@@ -203,10 +210,11 @@ describe('slices: a running download', () => {
     const site = await siteForTest(SLOW);
     const { url } = await site.issue({ path: PATH });
     const running = await begin(site, url);
-    await writeFile(join(site.files, 'new'), randomBytes(LONG.length + 1));
+    await writeFile(join(site.files, 'new'), randomBytes(LONG.length));
+    await utimes(join(site.files, 'new'), 1, 1);
     await rename(join(site.files, 'new'), join(site.files, 'big.bin'));
     expect(await running.end).toBe('error');
-    expect(await site.nginx.errorLog()).toContain('slice response');
+    expect(await site.nginx.errorLog()).toContain('etag mismatch in slice response');
   });
 
   test('goes on after a reload of nginx, and still ends by a revocation', async () => {

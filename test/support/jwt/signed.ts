@@ -25,7 +25,7 @@ export async function createSigned(options: SignedOptions = {}) {
   const { algorithms = ['EdDSA'], issuers = [], leeway = 5, ...more } = options;
   const mounts = options.mounts ?? [mount('/download/', '/protected/')];
   const clock = { now: 1_800_000_000_000 };
-  const now = () => clock.now;
+  const now = options.now ?? (() => clock.now);
   const files: Record<string, string> = { ...options.files, own: await jwksText(...algorithms) };
   const failures: string[] = [];
   const rejections: Rejection[] = [];
