@@ -10,15 +10,16 @@ import { siteForTest } from '../../support/site.ts';
 import { START_MS, signFor } from '../../support/storage-sites.ts';
 
 test(
-  'slices: each slice of an object has its own signature, and a replaced object ends the download',
+  'slices: each slice of an object has its own signature, which the download outlasts, and a replaced object ends it',
   async () => {
     const key = 'videos/big.bin';
     const [old, replaced] = [randomBytes(SLICE * 20), randomBytes(SLICE * 20)];
     const s3 = await forTest(startS3({ media: { [key]: old } }));
-    let signed = 0;
-    const sign = signFor(s3);
+    const signed: string[] = [];
+    // A signature is valid for 60 seconds, of which 5 are left.
+    const sign = signFor(s3, () => Date.now() - 55_000);
     const cut = sliced({
-      outer: 'limit_rate 400k;',
+      outer: 'limit_rate 200k;',
       inner: `
         location ^~ /download/ { include postern/protect.conf; }
         location ^~ /s3-media/ {
@@ -33,15 +34,23 @@ test(
         mount('/download/', '/s3-media/', {
           downloadTime: DAY,
           sign(name) {
-            signed += 1;
-            return sign(name);
+            const file = sign(name);
+            signed.push(file.args);
+            return file;
           },
         }),
       ],
     });
     const { url, id } = await site.issue({ path: '/download/big.bin' });
     const whole = download('HTTP/1.1', site.nginx.url(''), url);
-    expect([await whole.end, whole.received(), signed]).toEqual(['complete', old.length, 20]);
+    expect([await whole.end, whole.received(), signed.length]).toEqual([
+      'complete',
+      old.length,
+      20,
+    ]);
+    const first = await fetch(`${s3.endpoint}/media/${key}?${signed[0]}`);
+    expect(first.status).toBe(403);
+    expect(await first.text()).toContain('Request has expired');
     await site.line(id);
 
     const running = download('HTTP/1.1', site.nginx.url(''), url);
