@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import {
   afterAll,
   beforeAll,
@@ -16,7 +18,9 @@ import { createClient, type PosternClient } from '../../client/client.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { projectRoot, temporaryFolder, textOf } from '../harness/paths.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { startApplication } from '../support/install/application.ts';
+import { pack } from '../support/install/packed.ts';
 import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 
@@ -242,7 +246,11 @@ test('integrations/examples/nestjs', async () => {
     });
     await app.listen(process.env.PORT, '127.0.0.1');`;
   const tsc = join(projectRoot, 'node_modules', '.bin', 'tsc');
+  const { tarball } = await pack(await folderForTest());
+  const packed = await folderForTest();
+  await promisify(execFile)('tar', ['-xzf', tarball, '-C', packed]);
   const visit = await startApplication(join(folder, 'nestjs'), {
+    packed: join(packed, 'package'),
     files: {
       'package.json': '{"type": "module"}',
       'tsconfig.json': JSON.stringify({ compilerOptions, include: ['*.ts'] }),

@@ -16,11 +16,13 @@ export interface Application {
   readonly env: Readonly<Record<string, string>>;
   /** From dev/packages/frameworks/. */
   readonly frameworks?: readonly string[];
+  /** The folder of Postern's package. Default: this project, whose build has no types. */
+  readonly packed?: string;
 }
 
 /** Starts an application in its folder. Returns a browser that keeps its cookies. */
 export async function startApplication(folder: string, application: Application) {
-  const { files, tool, args, env, frameworks = [] } = application;
+  const { files, tool, args, env, frameworks = [], packed = projectRoot } = application;
   for (const [name, text] of Object.entries(files)) {
     await mkdir(join(folder, name, '..'), { recursive: true });
     await writeFile(join(folder, name), text);
@@ -28,7 +30,7 @@ export async function startApplication(folder: string, application: Application)
   // The client as it is built, and the frameworks.
   const modules = join(folder, 'node_modules');
   await mkdir(modules, { recursive: true });
-  await symlink(projectRoot, join(modules, 'postern'));
+  await symlink(packed, join(modules, 'postern'));
   const apps = await installPackages('bench');
   for (const [from, names] of [
     [apps, ['express', 'express-session']],
