@@ -217,6 +217,16 @@ describe('slices: a running download', () => {
     expect(await site.nginx.errorLog()).toContain('etag mismatch in slice response');
   });
 
+  test('goes on if the outer block reads nothing for longer than send_timeout', async () => {
+    const cut = sliced({ size: undefined, outer: 'limit_rate 40k; send_timeout 1h;' });
+    const file = randomBytes(400_000);
+    const http = `send_timeout 1s; ${cut.http}`;
+    const site = await siteForTest({ ...cut, http, files: { 'big.bin': file } });
+    const { url } = await site.issue({ path: PATH });
+    const running = await begin(site, url);
+    expect([await running.end, running.received()]).toEqual(['complete', file.length]);
+  });
+
   test('goes on after a reload of nginx, and still ends by a revocation', async () => {
     const site = await siteForTest(SLOW);
     const [stays, ends] = [await site.issue({ path: PATH }), await site.issue({ path: PATH })];
