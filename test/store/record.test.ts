@@ -34,7 +34,7 @@ test.each([
 });
 
 const VERSIONS = [0, 2, 3, 4, 1.5, '1', true, null, [1], undefined].map((v) => ({ v }));
-const MISSING = [...'vcmpixo'].map((field) => ({ [field]: undefined }));
+const MISSING = [...'vKcmpixo'].map((field) => ({ [field]: undefined }));
 
 test.each<[Partial<Grant>, object[]]>([
   [{}, VERSIONS],

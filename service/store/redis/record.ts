@@ -48,8 +48,8 @@ const VERSION = 1;
  */
 interface Fields {
   v: number;
-  /** The start of the token ID. Absent: from an earlier version. */
-  K?: string;
+  /** The start of the token ID. */
+  K: string;
   c: string;
   m: string;
   p: string;
@@ -119,14 +119,14 @@ export function decodeRecord(id: string, record: string): Grant | 'revoked' {
 
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   const isWhole =
-    [c, m, p].every((value) => typeof value === 'string') &&
+    [K, c, m, p].every((value) => typeof value === 'string') &&
     i > 0 &&
     x > 0 &&
     [fields.N, D].every((value) => value === undefined || isCount(value, 1)) &&
     (fields.h === undefined || isConfirm) &&
     (pinHmac === undefined || (isConfirm && typeof pinHmac === 'string'));
   if (!isWhole) throw unreadable(LACKING);
-  if (K !== undefined && K !== startOf(id)) throw unexpected();
+  if (K !== startOf(id)) throw unexpected();
   const uses = decodeUses(fields);
   const grant: Grant = {
     client: c,

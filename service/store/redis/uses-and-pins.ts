@@ -163,7 +163,7 @@ export function createUses(
   };
 }
 
-/** Decodes requesters, which scripts.ts describes. Null: there is none. */
+/** Decodes the requesters that REDEEM writes. Null: there is none. */
 function decodeRequesters(held: ReadonlyArray<string | null>): KnownRequester[] {
   return held.flatMap((text) => {
     if (text === null) return [];
