@@ -36,7 +36,7 @@ async function bundle(): Promise<RolldownOutput> {
 }
 
 /** One script, with client-zip in it, for an element of a page. */
-async function bundleList(): Promise<RolldownOutput> {
+async function bundleListing(): Promise<RolldownOutput> {
   const build = await rolldown({
     cwd: root,
     input: 'service/pages/browser/listing-page.ts',
@@ -83,7 +83,7 @@ function licenses(outputs: readonly RolldownOutput[]): string {
 }
 
 if (!existsSync(join(dist, 'cli'))) throw new Error('dist/cli is missing: npm run build');
-const outputs = [await bundle(), await bundleList()];
+const outputs = [await bundle(), await bundleListing()];
 await writeFile(join(dist, CHUNKS, 'LICENSES.txt'), licenses(outputs));
 await chmod(join(dist, 'cli', 'postern.js'), 0o755);
 const doctor = join(root, 'doctor', 'dist');

@@ -73,7 +73,7 @@ export class Directive implements Position {
 
   /** Whether the response to each request of the block is something other than a file. */
   get isHandled(): boolean {
-    // Such as the location of the script of a list.
+    // Such as the location of the script of a listing.
     const leaves = ({ name, args: [regex = '', to = '', flag = ''] }: Directive): boolean =>
       name === 'return' ||
       (name === 'rewrite' &&

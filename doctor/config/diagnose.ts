@@ -129,7 +129,7 @@ function asJson({ verdict, rule, at: { file, line }, seen, why, fix, proof, acce
 }
 
 const NEVER =
-  'applications, which can serve the files themselves; proxies and caches in front of this nginx, hard links, bind mounts';
+  'applications, which can serve the files themselves; proxies and caches in front of this nginx, copies of the files, hard links, bind mounts';
 
 /** What the doctor did not check here, and what it never checks. */
 function notChecked({ disk, listen, version, protect }: SiteConfig, unseen: readonly string[]) {

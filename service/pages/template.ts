@@ -154,8 +154,8 @@ function footer({ links }: Site) {
 }
 
 /**
- * The start of the listing of a folder. nginx appends its list of files, and its own `<html>`, which a browser ignores. The script
- * is in the page, so it needs no path that a proxy must pass on. As a module it starts after that list.
+ * The start of the listing of a folder. nginx appends its list of files, and its own `<html>`, which a browser ignores.
+ * The script is in the page, so it needs no path that a proxy must pass on. As a module it starts after that list.
  */
 export function listingHead(shown: Shown, look: Look, script: string, scriptTexts: string): string {
   const { texts, page, nonce, file } = shown;

@@ -32,7 +32,7 @@ const PAGES: Readonly<Record<string, string>> = {
   'list-empty': 'list/Photos/empty/',
 };
 
-/** The files of the list, in bytes. */
+/** The files of the listing, in bytes. */
 const FILES: Readonly<Record<string, number>> = {
   'A walk along the river on the first warm Sunday of spring, with everybody.jpg': 3_500_000,
   'evening.mp4': 83_000_000,
@@ -115,7 +115,7 @@ function decide(request: IncomingMessage, response: ServerResponse): void {
   const name = more === 'folder' ? 'Photos' : 'Q3%20report.pdf';
   response.writeHead(Number(status), {
     'Postern-Reason': code,
-    // A different token each time, because nginx limits how often one gets a list.
+    // A different token each time, because nginx limits how often one gets a listing.
     'Postern-Token-Id': String(request.headers['x-request-id']),
     'Postern-File': folder
       ? `list ${folder.slice(0, -1)} ${UNTIL}`

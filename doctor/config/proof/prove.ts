@@ -44,7 +44,7 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     const dropped = new Set<Directive>();
     const copy = writeCopy(http, options, top, dropped);
     if (typeof copy === 'string') return copy;
-    // Each `allow` would compare the address of a Unix socket.
+    // Without it, each `allow` compares the address of a Unix socket, and matches none.
     if ([...dropped].some(({ name }) => name === 'real_ip_header'))
       return 'this nginx has no ngx_http_realip_module';
     for (const one of ['nginx.conf', 'none']) give(join(top, one));

@@ -14,7 +14,7 @@ export const slices: Rule = (site) => [
 ];
 
 const WHY_OPEN =
-  'Whoever connects there skips the log, the limits and TLS of the outer block, and sees the subject of a token. On a socket, an ended token stays valid for the `download_time`, from any address.';
+  'A connection to it skips the log, the limits and the TLS of the outer block. It gets the subject of a token, and can use a token that has ended, from any address.';
 
 const isSocket = ({ args: [address = ''] }: Directive) => address.startsWith('unix:');
 

@@ -1,4 +1,5 @@
-// Pure functions on the names, addresses and sizes of a listing. Uploaders choose the names of their files, so none is trusted.
+// Pure functions on the names, addresses and sizes of a listing. Uploaders choose the names of their files, so no name
+// is trusted.
 
 /** A file or folder of a listing. */
 export interface ListingEntry {
