@@ -282,7 +282,7 @@ test('docs/understand/questions.md has the ratios of the benchmark', () => {
 });
 
 /** README.md, SECURITY.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 36_400;
+const MAX_WORDS = 36_280;
 test(`README.md, SECURITY.md and docs/ have at most ${MAX_WORDS} words together`, () => {
   const texts = ['README.md', 'SECURITY.md', ...docs].map(textOf);
   const words = texts.flatMap((text) => text.split(/\s+/).filter((word) => word !== ''));
