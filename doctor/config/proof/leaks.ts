@@ -3,11 +3,20 @@ import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
 import { ANSWERS_OF_COPY, type Copy } from './copy.ts';
-import { absolutesOf } from './folders.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
 import { type Base, basesOf, curlOf } from './reach.ts';
-import { chainOf, directivesOf, encoded, spellingsOf, targetsOf } from './requests.ts';
+import {
+  aliasesOf,
+  beginnings,
+  chainOf,
+  decoded,
+  directivesOf,
+  encoded,
+  segmentsOf,
+  spellingsOf,
+  targetsOf,
+} from './requests.ts';
 import { samplesOf } from './sample.ts';
 import { type Variation, variationsOf } from './variations.ts';
 import { isInner } from './wanted.ts';
@@ -83,28 +92,9 @@ export async function askServers(
       });
     const names = (all: readonly Marked[]) =>
       all.flatMap(({ path }) => [path, ...other(path).slice(0, 6)]);
-    const aliases = [
-      ...new Set(
-        chain
-          .flatMap((one) => one.nested)
-          .flatMap((one) => one.own('alias'))
-          .flatMap(({ args: [text = ''] }) => absolutesOf(text.replace(/\$.*/s, ''), [prefix]))
-          .map((one) => posix.normalize(one)),
-      ),
-    ];
+    const aliases = aliasesOf(chain, prefix);
     const folder = folders[index]?.path ?? '/';
-    const segments = [
-      ...new Set([
-        ...folder.split('/').filter(Boolean),
-        folder,
-        folder.slice(1),
-        ...main.flatMap(({ path }) => [
-          path.slice(folder.length),
-          `../${folder.split('/').at(-2)}/${path.slice(folder.length)}`,
-        ]),
-        `../${folder.split('/').at(-2)}`,
-      ]),
-    ];
+    const segments = segmentsOf(folder, main);
     const variations = variationsOf(http, chain, copy.unknown, segments, ours);
     const whole = chain.flatMap(directivesOf);
     const hasAnswers =
@@ -288,26 +278,6 @@ export async function askServers(
         !isSampled(one.path),
     );
   return { leaks, asked, unreached };
-}
-
-function decoded(target: string): string {
-  try {
-    return decodeURIComponent(target);
-  } catch {
-    return target;
-  }
-}
-
-/** The different beginnings of URLs and of the files for which nginx looked, without their common end. */
-function beginnings(
-  all: ReadonlyArray<readonly [url: string, file: string]>,
-): ReadonlyArray<readonly [url: string, file: string]> {
-  const found = all.map(([url, file]) => {
-    let end = 0;
-    while (end < url.length - 1 && url.at(-1 - end) === file.at(-1 - end)) end += 1;
-    return [url.slice(0, url.length - end), file.slice(0, file.length - end)] as const;
-  });
-  return [...new Map(found.map((one) => [one.join('\0'), one])).values()];
 }
 
 function folderWords(context: Context): string {

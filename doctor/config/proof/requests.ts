@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
 import { ownListen } from '../addresses.ts';
 import type { Directive, Http, Location } from '../context.ts';
+import { absolutesOf } from './folders.ts';
+import type { Marked } from './mirror.ts';
 import { samplesOf } from './sample.ts';
 
 const MAX_TARGETS = 2_500;
@@ -25,6 +27,31 @@ export function chainOf(
       return http.servers.filter((one) => listen !== undefined && one.listens.includes(listen));
     });
   return [server, ...to.flatMap((one) => chainOf(one, http, seen))];
+}
+
+/** The folders of the `alias` lines, up to the first variable. */
+export function aliasesOf(servers: readonly Location[], prefix: string): readonly string[] {
+  const folders = servers
+    .flatMap(({ nested }) => nested)
+    .flatMap((one) => one.own('alias'))
+    .flatMap(({ args: [text = ''] }) => absolutesOf(text.replace(/\$.*/s, ''), [prefix]))
+    .map((one) => posix.normalize(one));
+  return [...new Set(folders)];
+}
+
+/** Values of a variable that can lead to the files of a folder. */
+export function segmentsOf(folder: string, files: readonly Marked[]): readonly string[] {
+  const above = `../${folder.split('/').at(-2)}`;
+  const names = files.map(({ path }) => path.slice(folder.length));
+  return [
+    ...new Set([
+      ...folder.split('/').filter(Boolean),
+      folder,
+      folder.slice(1),
+      ...names.flatMap((name) => [name, `${above}/${name}`]),
+      above,
+    ]),
+  ];
 }
 
 /** The ends of a path: `a.txt`, `files/a.txt`, `srv/files/a.txt`. */
@@ -117,4 +144,24 @@ export function spellingsOf(target: string): readonly string[] {
     posix.join(posix.dirname(target), posix.basename(target).toUpperCase()),
     `${target}?x=1`,
   ];
+}
+
+export function decoded(target: string): string {
+  try {
+    return decodeURIComponent(target);
+  } catch {
+    return target;
+  }
+}
+
+/** The different beginnings of URLs and of the files for which nginx looked, without their common end. */
+export function beginnings(
+  all: ReadonlyArray<readonly [url: string, file: string]>,
+): ReadonlyArray<readonly [url: string, file: string]> {
+  const found = all.map(([url, file]) => {
+    let end = 0;
+    while (end < url.length - 1 && url.at(-1 - end) === file.at(-1 - end)) end += 1;
+    return [url.slice(0, url.length - end), file.slice(0, file.length - end)] as const;
+  });
+  return [...new Map(found.map((one) => [one.join('\0'), one])).values()];
 }
