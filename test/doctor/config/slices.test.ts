@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Nginx } from '../../harness/nginx.ts';
@@ -22,7 +22,8 @@ const conf = (text: string) => `http {\n${text}\n}\n`;
 async function diagnose(text: string, { mode = 0o700, slices = '' } = {}) {
   const dir = await nginxFolder();
   onTestFinished(() => rm(dir, { recursive: true }));
-  await mkdir(join(dir, 'sockets'), { mode });
+  await mkdir(join(dir, 'sockets'));
+  await chmod(join(dir, 'sockets'), mode);
   const main = text.replaceAll('/run/nginx-slices', join(dir, 'sockets'));
   await writeFile(join(dir, 'nginx.conf'), main);
   if (slices) await writeFile(join(dir, 'postern/slices.conf'), slices);
