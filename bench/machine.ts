@@ -9,6 +9,7 @@ export async function machine(): Promise<Record<string, string>> {
   const tools = await ensureTools(['nginx', 'redis-server', 'wrk']);
   const cores = cpus();
   return {
+    date: new Date().toISOString().slice(0, 10),
     cpu: `${cores.length} × ${cores[0]?.model.trim() ?? 'unknown'}`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${type()} ${release()}`,

@@ -29,8 +29,8 @@ export async function writePages(file: string): Promise<void> {
     ...readersTables(results),
     machine: where,
     run: [
-      ['processor', 'nginx', 'Node.js', 'rounds', 'load before'],
-      ['cpu', 'nginx', 'node', 'rounds', 'load'].map(
+      ['date', 'processor', 'nginx', 'Node.js', 'rounds', 'load before'],
+      ['date', 'cpu', 'nginx', 'node', 'rounds', 'load'].map(
         (name) => ({ ...machine, rounds: String(options.rounds) })[name] ?? '–',
       ),
     ],

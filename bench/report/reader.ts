@@ -8,6 +8,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   own: '20 lines of Node.js, auth_request',
   'own-x-accel': '20 lines of Node.js, X-Accel',
   lua: 'Lua and Redis inside nginx',
+  'lua-cache': 'Lua and Redis, lua_shared_dict',
+  njs: 'njs, shared dictionary',
   django: 'Django, X-Accel',
   express: 'Express, which sends the file itself',
 };

@@ -131,7 +131,7 @@ function targetTable(all: readonly Target[]): Table {
 }
 
 /** The ways to run Postern in docs/understand/performance.md, by variant. */
-const STEPS: Readonly<Record<string, string>> = {
+export const STEPS: Readonly<Record<string, string>> = {
   static: 'no gate',
   redis: 'one Redis',
   cache: 'decision cache, each decision reused',

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
+import { VARIANTS } from '../../bench/peers/all.ts';
 import { readersTables } from '../../bench/report/reader.ts';
 import { grantsTable, liveTable } from '../../bench/report/scaling.ts';
-import { report, stepsTable } from '../../bench/report/tables.ts';
+import { report, STEPS, stepsTable } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
 import type { Results } from '../../bench/run.ts';
 import type { Downloaded, Served } from '../../bench/workloads.ts';
+import { textOf } from '../harness/paths.ts';
 
 const EMPTY = { serve: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
 /** The results of a benchmark that measured nothing. */
@@ -91,4 +93,61 @@ test('scaling: many tokens need memory by the largest kind, and traffic by the b
   expect(liveTable([small, counted]).at(-1)).toEqual([
     ...['100,000,000', '10.0', '30.0', '3', '27,778', '27.8'],
   ]);
+});
+
+/** The rows of a table that the benchmark wrote, by their first cell. */
+function written(page: string, name: string): Map<string, readonly string[]> {
+  const text = textOf(page).split(`<!-- bench:${name} -->\n`)[1]?.split('<!-- /bench -->')[0] ?? '';
+  const rows = text.split('\n').filter((line) => line.startsWith('|'));
+  const cells = rows.slice(2).map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  expect(cells.length, `${page}: ${name}`).toBeGreaterThan(0);
+  return new Map(cells.map(([first = '', ...others]) => [first, others]));
+}
+
+test('pages: performance.md and its pictures have the figures of results.md', () => {
+  const [page, results] = ['docs/understand/performance.md', 'bench/results.md'];
+  const machine = written(results, 'machine');
+  const [[date, run] = ['', []]] = [...written(page, 'run')];
+  const of = (name: string) => machine.get(name)?.[0];
+  const [cpu, nginx, node, , load] = run;
+  const expected = ['date', 'cpu', 'nginx', 'node', 'load'].map(of);
+  expect([date, cpu, nginx, node, load]).toEqual(expected);
+  const serve = written(results, 'serve');
+  const steps = written(page, 'steps');
+  for (const [id, title] of Object.entries(STEPS)) {
+    const row = VARIANTS.find((variant) => variant.id === id)?.title ?? '';
+    expect(steps.get(title)?.slice(0, 2), title).toEqual(serve.get(row)?.slice(0, 2));
+  }
+  const downloads = new Map([
+    ...written(results, 'download'),
+    ...written(results, 'downloadWhole'),
+  ]);
+  for (const [picture, rows, column] of [
+    ['small-file.svg', serve, 0],
+    ['fresh-tokens.svg', written(results, 'fresh'), 0],
+    ['downloads-cpu.svg', downloads, 5],
+  ] as const) {
+    const svg = textOf(`docs/pictures/${picture}`);
+    for (const [name, cells] of rows) {
+      if (/\d/.test(cells[column] ?? '')) expect(svg, name).toContain(`>${cells[column]} `);
+    }
+  }
+});
+
+test('pages: questions.md says in words what performance.md has in figures', () => {
+  const words = textOf('docs/understand/questions.md').replace(/\s+/g, ' ');
+  expect(words).toContain('20 lines of your own serve [more requests than Postern]');
+  expect(words).toContain('Lua or njs in nginx several times as many, and Django far fewer');
+  const decide = written('docs/understand/performance.md', 'decide');
+  for (const [name, [requests]] of decide) {
+    const ratio = Number(requests);
+    if (/^20 lines/.test(name)) expect(ratio, name).toBeLessThan(1);
+    if (/^(?:Lua|njs)/.test(name)) expect(ratio, name).toBeLessThan(0.6);
+    if (/^Django/.test(name)) expect(ratio, name).toBeGreaterThan(3);
+  }
 });

@@ -264,23 +264,6 @@ test('test/README.md promises no more tests than there are', () => {
   }
 });
 
-test('docs/understand/questions.md has the ratios of the benchmark', () => {
-  const page = textOf('docs/understand/questions.md');
-  const cell = (text: string, row: string) =>
-    Number(new RegExp(`^\\| ${row} \\| ([\\d.,]+) `, 'm').exec(text)?.[1]?.replace(',', ''));
-  const decided = (row: string) => cell(textOf('docs/understand/performance.md'), row);
-  const later = textOf('bench/results.md').split('Peers that were added later')[1] ?? '';
-  const rate = (row: string) => cell(later, row);
-  const times = (ratio: number) => ratio.toFixed(1);
-  expect(page).toContain(`${times(1 / decided('20 own lines of Node.js'))} times as many requests`);
-  expect(Math.round(1 / decided('Lua and Redis inside nginx'))).toBe(2);
-  expect(Math.round(decided('Django, X-Accel'))).toBe(8);
-  const postern = rate('Postern, Redis');
-  const njs = times(rate('njs inside nginx, shared dictionary') / postern);
-  const lua = times(rate('Lua \\+ Redis, lua_shared_dict') / postern);
-  expect(page.replace(/\s+/g, ' ')).toContain(`njs ${njs} and Lua with a dictionary ${lua} times`);
-});
-
 /** README.md, SECURITY.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
 const MAX_WORDS = 36_280;
 test(`README.md, SECURITY.md and docs/ have at most ${MAX_WORDS} words together`, () => {
