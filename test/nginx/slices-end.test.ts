@@ -3,13 +3,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../harness/paths.ts';
+import { startRedis } from '../harness/redis.ts';
+import { startService, storeReady } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { askApi } from '../support/ask-service.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
-import { forTest } from '../support/for-test.ts';
-import { download, INNER, type Protocol, SLICE, sliced } from '../support/nginx/slices.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
+import { DAY, download, INNER, type Protocol, SLICE, sliced } from '../support/nginx/slices.ts';
 import { hasHttp2 } from '../support/nginx-version.ts';
-import { countAsked, useSite } from '../support/site.ts';
+import { CONFIG, configFile, MOUNT } from '../support/reloading.ts';
+import { countAsked, type SiteOptions, startFront, useSite } from '../support/site.ts';
 
 const MiB = 1_048_576;
 const PATH = '/download/big.bin';
@@ -65,10 +69,11 @@ describe('slices: a revocation ends a running download after at most one more sl
 describe('slices: delivery reports', () => {
   const FILE = randomBytes(SLICE * 4 + 1000);
   const LONG = randomBytes(SLICE * 40);
-  const start = (outer = ''): Promise<ReportingSite> =>
+  const start = (outer = '', around?: SiteOptions['around']): Promise<ReportingSite> =>
     forTest(
       startReportingSite({
         ...sliced({ outer, log: '' }),
+        ...(around && { around }),
         files: { 'big.bin': FILE, 'long.bin': LONG },
       }),
     );
@@ -111,17 +116,26 @@ describe('slices: delivery reports', () => {
     expect(await site.delivered(id, 1)).toMatchObject(sent);
   });
 
-  test('max_bytes ends a running download', async () => {
-    const site = await start('limit_rate 400k;');
+  test('max_bytes ends a running download one slice later, if no report is late', async () => {
     const max = SLICE * 4;
-    const { url, id } = await site.issue({ path: '/download/long.bin', max_bytes: max });
-    const running = download('HTTP/1.1', site.nginx.url(''), url);
-    expect(await running.end).toBe('error');
-    expect(running.received()).toBeGreaterThanOrEqual(max);
-    expect(running.received()).toBeLessThan(LONG.length);
-    const { bytes } = await site.delivered(id, 1);
-    expect(Math.abs(bytes - running.received())).toBeLessThanOrEqual(SLICE);
-    expect((await site.ask('GET', url)).status).toBe(401);
+    let [id, slices] = ['', 0];
+    const site: ReportingSite = await start('', (gate) => async (...asked) => {
+      // The end of a slice reports those before it.
+      const before = (slices - 1) * SLICE;
+      const isReported = async () => {
+        await site.samples();
+        return ((await site.postern.store.delivered(id))?.bytes ?? 0) >= before;
+      };
+      await waitFor(isReported, { what: 'the report of the slice before' });
+      slices += 1;
+      gate(...asked);
+    });
+    const issued = await site.issue({ path: '/download/long.bin', max_bytes: max });
+    id = issued.id;
+    const running = download('HTTP/1.1', site.nginx.url(''), issued.url);
+    expect([await running.end, running.received()]).toEqual(['error', max + SLICE]);
+    expect(await site.delivered(id, 1)).toMatchObject({ bytes: max + SLICE });
+    expect((await site.ask('GET', issued.url)).status).toBe(401);
   });
 });
 
@@ -140,4 +154,49 @@ test('slices: with X-Accel in the inner block, a revocation ends a download too'
   await site.postern.store.revoke(id, 'test');
   expect(await running.end).toBe('error');
   expect(await site.line(id)).toMatchObject({ subject: 'ada', code: 'allow', completion: '' });
+});
+
+describe('slices: a running download ends if what it asks is down, and can be resumed', () => {
+  const FILE = randomBytes(SLICE * 24);
+  test.each([
+    ['Redis', 'SIGKILL'],
+    ['Redis', 'SIGSTOP'],
+    ['Postern', 'SIGKILL'],
+    ['Postern', 'SIGSTOP'],
+  ] as const)('%s by %s', async (what, signal) => {
+    const args = ['--appendonly', 'yes', '--appendfsync', 'always'];
+    const redis = await forTest(startRedis({ args, folder: await folderForTest() }));
+    const mounts = [{ ...MOUNT, download_time: DAY }];
+    const { path } = await configFile({ ...CONFIG, mounts, store: redis.url });
+    const env = { POSTERN_CONFIG: path };
+    const postern = await forTest(startService({ env }));
+    await storeReady(postern);
+    const site = await forTest(
+      startFront({
+        ...sliced({ outer: 'limit_rate 400k;' }),
+        servers: `server 127.0.0.1:${postern.gatePort};`,
+        files: { 'big.bin': FILE },
+      }),
+    );
+    const json = { path: PATH, expires_in: 600 };
+    const { url } = (await askApi(postern, 'POST /tokens', { json })).body;
+    const running = download('HTTP/1.1', site.nginx.url(''), url);
+    await waitFor(() => running.received() > 0, { what: 'the download to begin' });
+    process.kill((what === 'Redis' ? redis : postern).pid, signal);
+    expect(await running.end).toBe('error');
+    const have = running.received();
+    expect(have).toBeLessThan(FILE.length);
+    if (signal === 'SIGSTOP') process.kill((what === 'Redis' ? redis : postern).pid, 'SIGCONT');
+    else if (what === 'Redis') await redis.restart();
+    else {
+      const POSTERN_LISTEN = `127.0.0.1:${postern.gatePort}`;
+      await forTest(startService({ env: { ...env, POSTERN_LISTEN } }));
+    }
+    const resume = async () => {
+      const rest = await fetch(site.nginx.url(url), { headers: { Range: `bytes=${have}-` } });
+      return rest.status === 206 && Buffer.from(await rest.arrayBuffer());
+    };
+    const rest = await waitFor(resume, { what: 'the rest' });
+    expect(rest.equals(FILE.subarray(have))).toBe(true);
+  });
 });

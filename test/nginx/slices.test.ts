@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
 import { download, SLICE, sliced } from '../support/nginx/slices.ts';
 import type { Headers, RawAnswer } from '../support/raw.ts';
-import { countAsked, failWhile, siteForTest, useSite } from '../support/site.ts';
+import { countAsked, siteForTest, useSite } from '../support/site.ts';
 
 const BIG = randomBytes(SLICE * 4 + 1000);
 const NAME = 'we ird%41?#ü.bin';
@@ -183,27 +182,6 @@ describe('slices: a running download', () => {
     await waitFor(isOver, { what: 'the token to end' });
     expect(running.received()).toBeLessThan(LONG.length);
     expect([await running.end, running.received()]).toEqual(['complete', LONG.length]);
-  });
-
-  test.each(['the store', 'Postern'])('ends if %s is down, and can be resumed', async (what) => {
-    const site = await siteForTest(SLOW);
-    let isDown = false;
-    failWhile(site, () => isDown);
-    const { url } = await site.issue({ path: PATH });
-    const running = await begin(site, url);
-    const { server, port } = site.gate;
-    if (what === 'the store') isDown = true;
-    else {
-      server.close();
-      server.closeAllConnections();
-    }
-    expect(await running.end).toBe('error');
-    isDown = false;
-    if (what === 'Postern') await once(server.listen(port, '127.0.0.1'), 'listening');
-    const have = running.received();
-    expect(have).toBeLessThan(LONG.length);
-    const rest = await site.ask('GET', url, { Range: `bytes=${have}-` });
-    expect([rest.status, rest.body.equals(LONG.subarray(have))]).toEqual([206, true]);
   });
 
   test('ends if the file is replaced', async () => {
