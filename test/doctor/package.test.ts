@@ -32,17 +32,15 @@ test('nginx-exposed: the packed doctor runs alone, as its README shows', async (
 
   const readme = textOf('doctor/README.md');
   const [, site = ''] = /```nginx\n([\s\S]*?)```/.exec(readme) ?? [];
-  const [, shown = ''] = /```text\n(.*?)\n/.exec(readme) ?? [];
+  const [, shown = ''] = /```text\n([\s\S]*?)```/.exec(readme) ?? [];
   const config = join(folder, 'nginx.conf');
   await writeFile(config, `events {\n}\n\nhttp {\n${site}}\n`);
   const program = join(folder, 'node_modules', '.bin', 'nginx-exposed');
   const nginx = await findTool('nginx');
   const withNginx = { ...nginx.env, PATH: `${dirname(nginx.path)}:${process.env.PATH}` };
   const { ok, output } = await tryRun(program, ['--config', config, '/srv/www/data'], withNginx);
-  expect([ok, output.split('\n')[0]]).toEqual([
-    false,
-    shown.replace('/etc/nginx/nginx.conf', config),
-  ]);
+  expect(ok).toBe(false);
+  expect(output).toContain(shown.replace('/etc/nginx/nginx.conf', config));
   expect((await tryRun(program, ['--config', config, '/srv/other'], withNginx)).ok).toBe(true);
   const usage = await tryRun(program, ['relative'], {});
   expect([usage.ok, usage.output]).toEqual([

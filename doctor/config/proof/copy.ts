@@ -209,6 +209,9 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
     // Nothing listens there, so nginx itself makes the 502.
     if (one !== '502') put(`server { listen unix:${socket}; return ${one}; }`);
   }
+  put(`server { listen unix:${join(folder, 's')}; root ${folder}; allow all; auth_basic off;`);
+  optional('auth_request off;');
+  put('}');
   for (const at of http.block) {
     const { name, block: inner = [] } = at;
     if (dropped.has(at) || name === 'server' || name === 'upstream') continue;

@@ -239,20 +239,17 @@ export async function askServers(
       const isChosen = [server, ...server.nested].some((one) =>
         one.effective('set_real_ip_from').some(({ args: [range = ''] }) => isForEverybody(range)),
       );
+      const most = Math.max(200, Math.floor(MAX_ASKS / ranges.length));
       for (const range of new Set(ranges)) {
-        const address = range.replace(/\/.*/, '').replace(/^0\.0\.0\.0$/, '1.2.3.4');
+        const address = range.replace(/[-/].*/, '').replace(/^0\.0\.0\.0$/, '1.2.3.4');
         if (!/^[\d.:a-f]+$|^unix:$/i.test(address) && range !== 'localhost') continue;
         const own = range.startsWith('unix') || range === 'localhost' ? '127.0.0.1' : address;
-        if (isForEverybody(range) || isChosen)
-          await send(targets, undefined, answers[0] ?? '502', own, true);
-        else if (LOCAL.test(range) || range.startsWith('::1'))
-          await send(
-            targets,
-            undefined,
-            answers[0] ?? '502',
-            own,
-            `only ${range} gets it, which is also the address of each request that another program on this machine passes on`,
-          );
+        const isHere = LOCAL.test(range) || range.startsWith('::1');
+        const because =
+          isForEverybody(range) || isChosen
+            ? true
+            : `Only ${range} gets it${isHere ? ', which is also the address of each request that another program on this machine passes on' : ''}`;
+        await send(some.slice(0, most), undefined, answers[0] ?? '502', own, because);
         const headers = chain
           .filter((one) => isInner(one, http))
           .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');

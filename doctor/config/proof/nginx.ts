@@ -62,7 +62,7 @@ export function give(path: string): void {
  * doctor, also by SIGKILL. Then it ends nginx, and removes the folder.
  */
 const KEEPER =
-  'folder=$1; shift; own=; if read go; then "$@" </dev/null & own=$!; cat >/dev/null; fi; test -n "$own" && kill -9 $own; rm -rf "$folder"';
+  'folder=$1; shift; own=; if read go; then "$@" </dev/null & own=$!; exec >/dev/null; cat; fi; test -n "$own" && kill -9 $own; rm -rf "$folder"';
 
 /** Why a configuration cannot run: the message of nginx, and its line. */
 export interface Refused {
@@ -96,8 +96,14 @@ export function createKeeper({ path, env }: Binary, folder: string) {
     env: { ...env, PATH: '/usr/bin:/bin' },
     cwd: '/',
     detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
+  // Only nginx has the other end of this pipe.
+  let hasEnded = false;
+  child.stdout?.on('close', () => {
+    hasEnded = true;
+  });
+  child.stdout?.resume();
   const ended = new Promise<void>((resolve) => {
     child.on('exit', () => resolve());
     child.on('error', () => resolve());
@@ -108,7 +114,7 @@ export function createKeeper({ path, env }: Binary, folder: string) {
     async start(sockets: readonly string[]): Promise<boolean> {
       child.stdin?.write('go\n');
       const left = [...sockets];
-      for (let time = START_MS; time > 0; time -= 10) {
+      for (let time = START_MS; time > 0 && !hasEnded; time -= 10) {
         while (left[0] !== undefined && (await isListening(left[0]))) left.shift();
         if (left.length === 0) return true;
         await new Promise((resolve) => setTimeout(resolve, 10));

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemReason } from '../../../common/errors.ts';
 import type { Directive, Http, Location } from '../context.ts';
+import { askAll } from './ask.ts';
 import { ANSWERS_OF_COPY, type Copy, copyOf } from './copy.ts';
 import { askServers, type Options, type Proof } from './leaks.ts';
 import { createMirror } from './mirror.ts';
@@ -41,19 +42,23 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
       if (!options.isDisk) mirror.file(join(path, 'index.html'), '');
     }
     writeFileSync(join(top, 'none'), '');
+    writeFileSync(join(top, 'control'), secret);
     const dropped = new Set<Directive>();
     const copy = writeCopy(http, options, top, dropped);
     if (typeof copy === 'string') return copy;
     // Without it, each `allow` compares the address of a Unix socket, and matches none.
     if ([...dropped].some(({ name }) => name === 'real_ip_header'))
       return 'this nginx has no ngx_http_realip_module';
-    for (const one of ['nginx.conf', 'none']) give(join(top, one));
+    for (const one of ['nginx.conf', 'none', 'control']) give(join(top, one));
     const backends = ANSWERS_OF_COPY.filter((one) => one !== '502').map((one) =>
       join(top, `b${one}`),
     );
-    if (!(await keeper.start([...backends, ...copy.sockets.values()])))
+    const control = join(top, 's');
+    if (!(await keeper.start([control, ...backends, ...copy.sockets.values()])))
       return 'the copy did not start';
+    if (!(await sends(control, secret))) return 'the copy does not send a file that it must send';
     const found = await askServers(http, copy, mirror, secret, options);
+    if (!(await sends(control, secret))) return 'the copy no longer sends a file that it must send';
     const hasFiles = folders.map((_, index) =>
       mirror.marked.some(({ folder, isReal }) => folder === index && isReal),
     );
@@ -65,6 +70,13 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     await keeper.stop();
     removeFolder(top);
   }
+}
+
+/** Whether nginx sends the file of the doctor's own server block. */
+async function sends(socket: string, mark: string): Promise<boolean> {
+  const headers = { Host: 'doctor.example' };
+  const [reply] = await askAll(socket, [{ socket, method: 'GET', target: '/control', headers }]);
+  return reply?.body === mark;
 }
 
 /** Writes the copy without the directives that this nginx rejects. */

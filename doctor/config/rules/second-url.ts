@@ -46,8 +46,16 @@ export async function secondUrl(
     ? 'this machine has no nginx'
     : await prove(http, { binary, prefix, folders, isDisk: disk !== undefined, ours, related });
   if (typeof proof === 'string') {
+    const open = related.flatMap((pair) => unproven(pair, site));
+    // Without an nginx, the doctor relies on its reading. A failure of the copy is never a green.
+    if (binary && open.length === 0)
+      open.push(
+        ...related.map(([at, index]) =>
+          couldServe(at, 'a server block', site.folders[index]?.what ?? ''),
+        ),
+      );
     return {
-      traps: [...related.flatMap((pair) => unproven(pair, site)), ...hidden],
+      traps: [...open, ...hidden],
       requests: 0,
       unseen: [],
       unproven: proof,
@@ -108,13 +116,19 @@ function unproven([server, index]: readonly [Location, number], site: SiteConfig
         !one.isHandled &&
         blocksOf(one).some((block) => canReach(block, path, site.http, site.disk)),
     )
-    .map((one) => ({
-      at: folderLine(one)[0],
-      seen: `${folderLine(one)[0].words} in ${one.words} could serve ${what}`,
-      why: WHY,
-      fix: 'run the doctor where nginx is: it then asks nginx',
-      verdict: 'question' as const,
-    }));
+    .map((one) =>
+      couldServe(folderLine(one)[0], `${folderLine(one)[0].words} in ${one.words}`, what),
+    );
+}
+
+function couldServe(at: Directive, words: string, what: string): Trap {
+  return {
+    at,
+    seen: `${words} could serve ${what}`,
+    why: WHY,
+    fix: 'run the doctor where nginx is: it then asks nginx',
+    verdict: 'question',
+  };
 }
 
 function trapOf(leak: Leak, site: SiteConfig, proof: Proof): Trap {

@@ -172,3 +172,41 @@ test('doctor --config: an nginx that starts slowly proves the same', async () =>
   const { text } = await saidOf('root $top;', nginx);
   expect(text).toMatch(/^ {4}proof: curl /m);
 });
+
+/** A program in place of nginx, which accepts each configuration. The lines answer a request with `end(text)`. */
+async function fakeNginx(answer: string) {
+  const path = join(await folderForTest(), 'nginx');
+  await writeFile(
+    path,
+    `#!${process.execPath}
+if (process.argv.includes('-t')) process.exit();
+const text = require('node:fs').readFileSync(process.argv.at(-1), 'utf8');
+const server = require('node:net').createServer((socket) => {
+  socket.on('error', () => {}).on('data', () => { ${answer} });
+});
+for (const [, path] of text.matchAll(/listen unix:([^; ]+)/g)) require('node:net').createServer(server.listeners('connection')[0]).listen(path);
+`,
+  );
+  await chmod(path, 0o755);
+  await chmod(dirname(path), 0o755);
+  return { path };
+}
+
+test.each([
+  ['never starts', 'none', 'the copy did not start'],
+  ['dies while it is asked', 'process.exit()', ''],
+  [
+    'sends no file at all',
+    "socket.write('HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n')",
+    'the copy does not send a file that it must send',
+  ],
+])('doctor --config: an nginx that %s proves nothing', async (_, answer, reason) => {
+  const nginx =
+    answer === 'none'
+      ? await nginxAfter('case "$*" in *-t*) ;; *) exit 1;; esac')
+      : await fakeNginx(answer);
+  // The reading of the doctor finds no way.
+  const { ok, text } = await saidOf('root $top; return 404;', nginx);
+  expect([ok, text]).toEqual([false, expect.stringMatching(`^not proven: ${reason}`)]);
+  expect(text).toMatch(/^\? .* could serve the files of /m);
+});
