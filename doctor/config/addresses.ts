@@ -2,12 +2,12 @@ import { isIP } from 'node:net';
 import { isLoopback, type Listen } from '../../service/address.ts';
 import { listenAddress } from '../../service/config/values.ts';
 import type { Directive, Http, Location } from './context.ts';
-import { ANY } from './pattern.ts';
+import { WILD } from './values.ts';
 
-/** Where a `proxy_pass` leads, with the addresses of its upstream. The URL can be a pattern. */
+/** Where a `proxy_pass` leads, with the addresses of its upstream. The URL can be a value with variables. */
 export function targetOf(url: string, http: Http) {
-  const [, tls, text = ANY, uri = ''] =
-    /^[\w\uE000]+?(s?):\/\/(unix:[^:]*|[\uE001\uE003]|[^/\uE001\uE003]*):?(.*)$/s.exec(url) ?? [];
+  const [, tls, text = WILD, uri = ''] =
+    /^[\w\uE000]+?(s?):\/\/(unix:[^:]*|\uE001|[^/\uE001]*):?(.*)$/s.exec(url) ?? [];
   // A client can choose this machine.
   const address = text.replace(/^\uE000(?=:|$)/, 'localhost');
   const upstream = http.own('upstream').find(({ args }) => args[0] === address);

@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
 import { UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import { beginningOf } from './regex.ts';
 
 /** A file, with its name in nginx, and a line number from 1. */
 export interface Position {
@@ -217,6 +216,13 @@ export class Http extends Context {
   map(variable: string): Directive | undefined {
     return this.own('map').findLast(({ args }) => args[1] === variable);
   }
+}
+
+/** The constant text with which every match of a regex begins. */
+export function beginningOf(regex: string): string {
+  const outside = regex.replace(/\\./gs, '').replace(/\([^()]*\)/g, '');
+  const [, start = ''] = /^\^((?:[\w/-](?![*+?{]))*)/.exec(regex) ?? [];
+  return outside.includes('|') ? '' : start;
 }
 
 /** Whether a regex could match: it cannot if it begins with other letters. */

@@ -2,11 +2,18 @@ import { basename } from 'node:path';
 import type { Listen } from '../../service/address.ts';
 import type { Mount } from '../../service/paths/mount.ts';
 import { isFrontOf } from './addresses.ts';
-import type { Context, Directive, Http, Location, Position } from './context.ts';
+import {
+  beginningOf,
+  type Context,
+  type Directive,
+  type Http,
+  type Location,
+  type Position,
+} from './context.ts';
 import type { Disk } from './disk.ts';
-import { constantOf } from './pattern.ts';
+import { absolutesOf } from './proof/folders.ts';
 import type { Binary } from './proof/nginx.ts';
-import { blocksOf, createVariables, uriOf } from './variables.ts';
+import { blocksOf, constantOf, folderValues, WILD } from './values.ts';
 import type { Version } from './version.ts';
 
 export const AUTH_REQUEST = '/.postern/auth-request';
@@ -98,12 +105,15 @@ export function siteOf(http: Http, snippets: readonly SnippetFile[], known: Know
 /** The folders whose files an internal location serves. */
 function foldersOf(location: Location, http: Http) {
   if (location.has('proxy_pass')) return [];
-  const uri = uriOf(location);
-  const { rootsOf } = createVariables(http, location.server);
+  const { isPrefix, modifier, path } = location;
   const isAlias = location.inForce('alias') !== undefined && location.own('root').length === 0;
-  const paths = rootsOf({ context: location, uri }).map((folder) => {
-    const fixed = constantOf(isAlias ? folder : folder + constantOf(uri));
-    return location.isPrefix && fixed === folder
+  const uri = isPrefix || modifier === '=' ? path : (modifier === '~' && beginningOf(path)) || '/';
+  const folders = folderValues(location, http)
+    .filter((one) => !one.startsWith(WILD))
+    .flatMap((one) => absolutesOf(one, http.prefixes));
+  const paths = folders.map((folder) => {
+    const fixed = constantOf(isAlias ? folder : folder + uri);
+    return isPrefix && fixed === folder
       ? `${fixed.replace(/\/$/, '')}/`
       : fixed.replace(/[^/]*$/, '');
   });

@@ -1,9 +1,8 @@
 import type { Listen } from '../../../service/address.ts';
 import { isAt, sameListen, targetOf } from '../addresses.ts';
 import type { Directive, Location } from '../context.ts';
-import { ANY } from '../pattern.ts';
 import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
-import { blocksOf, createVariables, uriOf } from '../variables.ts';
+import { blocksOf, valuesOf, WILD } from '../values.ts';
 import { othersOf } from './hidden-ways.ts';
 
 /** The default of POSTERN_API_LISTEN. */
@@ -53,11 +52,10 @@ const PATH_OF = /\$\{?(request_uri|uri|document_uri|is_args)\b.*/s;
 function exposed(location: Location, site: SiteConfig): readonly Trap[] {
   const { http, snippets } = site;
   if (snippets.some(({ file }) => file === location.file)) return [];
-  const { expand } = createVariables(http, location.server);
   return blocksOf(location).flatMap((context) =>
     context.own('proxy_pass').flatMap((at) => {
       const text = at.args[0]?.replace(PATH_OF, '/') ?? '';
-      const urls = expand(text, { context, uri: uriOf(location) });
+      const urls = valuesOf(text, location, http);
       const targets = urls.map((url) => targetOf(url, http));
       // A single URI of the API can be for the pages of an application.
       const isOne = location.modifier === '=' && targets.every(({ uri }) => uri.length > 1);
@@ -79,7 +77,7 @@ function streamed(site: SiteConfig): readonly Trap[] {
       // A client can choose this machine.
       const name = at.args[0]?.replace(/^\$\w+(?=:\d)/, 'localhost') ?? '';
       const values = wordsIn('map', name);
-      const names = name.startsWith('$') && values.length === 0 ? [ANY] : [name, ...values];
+      const names = name.startsWith('$') && values.length === 0 ? [WILD] : [name, ...values];
       const servers = names.flatMap((one) => [one, ...wordsIn('upstream', one)]);
       return published(site, at, server, servers);
     }),
@@ -98,7 +96,7 @@ function published(
   const isGate = servers.some((one) => (listen && isAt(one, listen)) || gates.includes(one));
   const isApi = !isOne && servers.some((one) => isAt(one, apiListen ?? API));
   // The doctor does not know the value of a variable in the address.
-  if (!isGate && !isApi && !/[\uE001\uE003\uE004]/.test(servers.join())) return [];
+  if (!isGate && !isApi && !servers.join().includes(WILD)) return [];
   const what = isGate ? 'publishes the gate' : isApi ? 'publishes the API' : 'can publish both';
   return {
     at,

@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
 import type { Context, Http, Location } from '../context.ts';
-import { constantOf } from '../pattern.ts';
 import { absolutesOf } from '../proof/folders.ts';
 import type { SiteConfig, Trap } from '../site.ts';
-import { blocksOf, createVariables, folderLine, locationOf, uriOf } from '../variables.ts';
+import { blocksOf, constantOf, folderLine, folderValues, WILD } from '../values.ts';
 
 /** The folder for relative paths if no other one is known. */
 export const USUAL_PREFIX = '/etc/nginx';
@@ -25,8 +24,7 @@ export function canReach(
   http: Http,
   disk: SiteConfig['disk'],
 ): boolean {
-  const [{ name, args }, from] = folderLine(context);
-  const text = args[0] ?? '';
+  const [{ name }, from] = folderLine(context);
   const words = context.own('try_files', 'rewrite').flatMap(({ args }) => args);
   const pages = context.effective('index').flatMap(({ args }) => args);
   if ([...words, ...pages].some((word) => word.includes('..'))) return true;
@@ -34,11 +32,9 @@ export function canReach(
   const isOpen =
     name === 'alias' && (from as Location).isPrefix && !(from as Location).path.endsWith('/');
   const prefixes = http.prefixes.length > 0 ? http.prefixes : [USUAL_PREFIX];
-  const { rootsOf } = createVariables(http, locationOf(context).server);
-  const uri = uriOf(locationOf(context));
-  const folders = text.includes('$') ? rootsOf({ context, uri }) : [text];
+  const folders = folderValues(context, http);
   // What a client chooses can lead out of the folder.
-  if (folders.some((one) => /[\uE001-\uE005]/.test(one) || constantOf(one).length < 2)) return true;
+  if (folders.some((one) => one.includes(WILD) || constantOf(one).length < 2)) return true;
   return folders
     .map(constantOf)
     .flatMap((one) => absolutesOf(one, prefixes))
@@ -107,10 +103,9 @@ export function unknownPrefixes(site: SiteConfig): readonly Trap[] {
 /** Internal locations whose folder is unknown: no URL can be found for their files. */
 export function unknownFolders({ internals, http, protect }: SiteConfig): readonly Trap[] {
   return (protect ? [] : internals).flatMap((location): Trap | readonly Trap[] => {
-    const { rootsOf } = createVariables(http, location.server);
     const [at] = folderLine(location);
-    const isKnown = rootsOf({ context: location, uri: uriOf(location) }).every(
-      (one) => constantOf(one).length > 1,
+    const isKnown = folderValues(location, http).every(
+      (one) => constantOf(one).length > 1 && (one.startsWith('/') || http.prefixes.length > 0),
     );
     if (isKnown || location.has('proxy_pass')) return [];
     return {

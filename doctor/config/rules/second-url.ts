@@ -6,7 +6,7 @@ import type { Binary } from '../proof/nginx.ts';
 import { prove } from '../proof/prove.ts';
 import { chainOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
-import { blocksOf, folderLine, locationOf } from '../variables.ts';
+import { blocksOf, folderLine, locationOf } from '../values.ts';
 import {
   canReach,
   hiddenWays,

@@ -1,7 +1,7 @@
 import { behind } from '../addresses.ts';
 import type { Directive } from '../context.ts';
 import type { Rule, SiteConfig, Trap } from '../site.ts';
-import { blocksOf } from '../variables.ts';
+import { blocksOf } from '../values.ts';
 
 /** The directives of nginx that the doctor knows, and of other modules that do not choose a file or a location. */
 const KNOWN =
