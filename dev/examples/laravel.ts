@@ -16,8 +16,8 @@ export function laravel(tokens: 'signed' | 'issued' = 'signed'): Example {
 
     async writeKeys(folder) {
       await install(join(folder, 'app'));
-      const jwks = await artisan({ folder, tokens }, 'postern:issuer', '--jwks');
-      await writeFile(join(folder, 'public.json'), jwks);
+      const printed = await artisan({ folder, tokens }, 'postern:issuer');
+      await writeFile(join(folder, 'public.json'), printed.split('\n')[1] ?? '');
     },
 
     async start({ port, folder, env }) {

@@ -4,21 +4,20 @@ namespace Postern\Laravel;
 
 use Illuminate\Filesystem\FilesystemAdapter;
 use Illuminate\Http\Client\HttpClientException;
-use Illuminate\Http\Client\RequestException;
-use Illuminate\Support\Facades\Auth;
-use Illuminate\Support\Facades\Date;
-use Illuminate\Support\Facades\Log;
+use Illuminate\Support\Arr;
 use InvalidArgumentException;
-use League\Flysystem\FilesystemException;
 use League\Flysystem\WhitespacePathNormalizer;
 
 /** Another disk. nginx serves its files at temporary URLs with Postern's tokens. */
 class PosternAdapter extends FilesystemAdapter
 {
     /** The fields of a token that a disk or a call may set. Any other option is an error, as in Postern. */
-    private const OPTIONS = [
-        'filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', 'size', 'sender', ...Tokens::CACHE,
-    ];
+    private const OPTIONS = ['filename', 'disposition', 'subject', 'max_uses', 'resume_for', 'bind', 'confirm', 'ip', 'limit_rate', 'size', 'sender', ...Tokens::CACHE];
+
+    private const KEYS = ['driver', 'mount', 'site', 'options', 'permanent', 'closed_if_down', 'disk', 'prefix', 'throw', 'report'];
+
+    /** Laravel's keys of a disk with `root`. A disk with `disk` has these of the other one. */
+    private const LOCAL_KEYS = ['root', 'visibility', 'directory_visibility', 'permissions', 'lock', 'links', 'read-only', 'serve', 'url'];
 
     /** Until when `closed_if_down` does not ask again. */
     private int $downUntil = 0;
@@ -27,6 +26,7 @@ class PosternAdapter extends FilesystemAdapter
     public function __construct(FilesystemAdapter $disk, array $config, private readonly Tokens $tokens)
     {
         parent::__construct($disk->getDriver(), $disk->getAdapter(), $config);
+        self::rejectUnknown('key of the disk', $config, [...self::KEYS, ...isset($config['disk']) ? [] : self::LOCAL_KEYS]);
         $mount = $config['mount'] ?? '';
         throw_unless(preg_match('#^/([^/]+/)*$#D', $mount), InvalidArgumentException::class, "mount: expected a public prefix of Postern such as /download/, got [{$mount}]");
         $permanent = $config['permanent'] ?? '/';
@@ -41,16 +41,12 @@ class PosternAdapter extends FilesystemAdapter
      */
     public function url($path)
     {
-        try {
-            $public = $this->publicPath($path);
+        // The address of a name that has no link opens nothing.
+        $public = rescue(fn () => $this->publicPath($path), $this->config['mount'], report: false);
 
-            return isset($this->config['permanent'])
-                ? $this->config['permanent'].Tokens::encode(substr($public, strlen($this->config['mount'])))
-                : $this->tokens->address($public);
-        } catch (InvalidArgumentException|FilesystemException) {
-            // nginx would decode "..%2F", and leave the mount.
-            return $this->tokens->address($this->config['mount']).rawurlencode(preg_replace('#[/.]+#', '_', $path));
-        }
+        return isset($this->config['permanent'])
+            ? $this->config['permanent'].Tokens::encode(substr($public, strlen($this->config['mount'])))
+            : $this->tokens->address($public);
     }
 
     /**
@@ -60,7 +56,7 @@ class PosternAdapter extends FilesystemAdapter
      */
     public function revokeSubject(string|int $subject): array
     {
-        return $this->tokens->revokeSubject((string) $subject);
+        return $this->tokens->call('DELETE', '/tokens?'.http_build_query(['subject' => (string) $subject]));
     }
 
     public function providesTemporaryUrls()
@@ -76,36 +72,22 @@ class PosternAdapter extends FilesystemAdapter
     public function temporaryUrl($path, $expiration, array $options = [])
     {
         // Rounded, because the application has read the clock a moment ago.
-        $expiresIn = (int) round((float) $expiration->format('U.u') - (float) Date::now()->format('U.u'));
+        $expiresIn = (int) round((float) $expiration->format('U.u') - (float) now()->format('U.u'));
         throw_if($expiresIn < 1, InvalidArgumentException::class, "expiration: expected a time in the future, got {$expiration->format('c')}");
-        $closed = fn () => $this->tokens->address($this->publicPath($path));
-        if ($this->downUntil > time()) {
-            return $closed();
-        }
+        $public = $this->publicPath($path);
+        $isClosedIfDown = Arr::pull($options, 'closed_if_down') ?? $this->config['closed_if_down'] ?? false;
         try {
-            return $this->link($path, $expiresIn, $options);
+            return $isClosedIfDown && $this->downUntil > time()
+                ? $this->tokens->address($public)
+                : $this->tokens->url(['path' => $public, ...$this->fields($options)], $expiresIn);
         } catch (HttpClientException $error) {
-            throw_unless($this->config['closed_if_down'] ?? false, $error);
+            throw_unless($isClosedIfDown, $error);
             // While Postern hangs, a page with many links must wait for it only once.
-            if (! $error instanceof RequestException || $error->response->serverError()) {
-                $this->downUntil = time() + Tokens::TIMEOUT_SECONDS;
-            }
-            Log::error("Postern issued no token: {$error->getMessage()}");
+            $this->downUntil = ($error->response ?? null)?->clientError() ? 0 : time() + Tokens::TIMEOUT_SECONDS;
+            logger()->error("Postern issued no token: {$error->getMessage()}");
 
-            return $closed();
+            return $this->tokens->address($public);
         }
-    }
-
-    /**
-     * A link with a token, also with `closed_if_down`.
-     *
-     * @param  array<string, mixed>  $options
-     *
-     * @throws HttpClientException  if Postern does not issue it
-     */
-    public function link(string $path, int $expiresIn, array $options = []): string
-    {
-        return $this->tokens->url(['path' => $this->publicPath($path), ...$this->fields($options)], $expiresIn);
     }
 
     /** The file of this disk with this name below the mount. It changes nothing in the name. */
@@ -113,19 +95,8 @@ class PosternAdapter extends FilesystemAdapter
     {
         $folder = ltrim(trim($this->config['prefix'] ?? '', '/').'/', '/');
         $file = substr($name, strlen($folder));
-        try {
-            return $this->publicPath($file) === $this->config['mount'].$name ? $file : null;
-        } catch (InvalidArgumentException|FilesystemException) {
-            return null;
-        }
-    }
 
-    /** Whether Postern accepts this name to save a file. It counts as JavaScript does. */
-    public static function isFilename(string $name): bool
-    {
-        $units = preg_match('#^[^/\\\\\p{Cc}]+$#uD', $name) ? strlen(mb_convert_encoding($name, 'UTF-16BE', 'UTF-8')) / 2 : 0;
-
-        return $units >= 1 && $units <= 255;
+        return rescue(fn () => $this->publicPath($file), report: false) === $this->config['mount'].$name ? $file : null;
     }
 
     /** The path that nginx and Postern see: of the same file that this disk reads. */
@@ -136,15 +107,11 @@ class PosternAdapter extends FilesystemAdapter
         $file = $normalizer->normalizePath($path);
         $folder = $normalizer->normalizePath($this->config['prefix'] ?? '');
         $public = $this->config['mount'].ltrim("{$folder}/{$file}", '/');
-        $problem = match (true) {
-            $file === '' => 'names a folder',
-            ! mb_check_encoding($public, 'UTF-8') => 'is not valid UTF-8',
-            str_ends_with($public, ' ') => 'ends in a space, which HTTP would drop',
-            strlen($public) > 2048 => 'is longer than 2048 bytes',
-            default => null,
-        };
+        // HTTP would drop a space at the end.
+        $isName = $file !== '' && mb_check_encoding($public, 'UTF-8') && ! str_ends_with($public, ' ') && strlen($public) <= 2048;
+        throw_unless($isName, InvalidArgumentException::class, "A URL for [{$path}] is not possible: expected the name of a file in UTF-8, with at most 2048 bytes and no space at the end.");
 
-        return $problem === null ? $public : throw new InvalidArgumentException("A URL for [{$path}] is not possible: the name {$problem}.");
+        return $public;
     }
 
     /**
@@ -156,15 +123,23 @@ class PosternAdapter extends FilesystemAdapter
     private function fields(array $options): array
     {
         $fields = [...$this->config['options'] ?? [], ...$options];
-        $unknown = implode(', ', array_diff(array_keys($fields), self::OPTIONS));
-        throw_if($unknown !== '', InvalidArgumentException::class, "Postern: unknown option [{$unknown}]. Known: ".implode(', ', self::OPTIONS));
-        $name = $fields['filename'] ?? 'none';
-        // Postern rejects a token with another filename, and a user would see it first.
-        throw_unless(self::isFilename($name), InvalidArgumentException::class, "filename: expected 1 to 255 characters without / \\ and control characters, got [{$name}]");
-        $subject = $fields['subject'] ?? Auth::id();
-        $fields['subject'] = $subject === null ? null : (string) $subject;
-        $fields['site'] = $this->config['site'] ?? null;
+        self::rejectUnknown('option', $fields, self::OPTIONS);
+        if (isset($fields['filename'])) {
+            // Postern rejects a token with another filename, and a user would see it first. A character can take two of the 255 units.
+            $fields['filename'] = preg_replace('#[/\\\\\p{Cc}]#u', '-', mb_substr(mb_scrub($fields['filename'], 'UTF-8'), -127, encoding: 'UTF-8')) ?: 'file';
+        }
+        $subject = $fields['subject'] ?? auth()->id();
 
-        return array_filter($fields, fn ($value) => $value !== null);
+        return Arr::whereNotNull([...$fields, 'subject' => $subject === null ? null : (string) $subject, 'site' => $this->config['site'] ?? null]);
+    }
+
+    /**
+     * @param  array<string, mixed>  $given
+     * @param  array<string>  $known
+     */
+    private static function rejectUnknown(string $kind, array $given, array $known): void
+    {
+        $unknown = implode(', ', array_diff(array_keys($given), $known));
+        throw_if($unknown !== '', InvalidArgumentException::class, "Postern: unknown {$kind} [{$unknown}]. Known: ".implode(', ', $known));
     }
 }

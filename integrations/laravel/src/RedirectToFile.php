@@ -7,10 +7,8 @@ use Illuminate\Auth\Access\AuthorizationException;
 use Illuminate\Database\RecordsNotFoundException;
 use Illuminate\Http\Client\HttpClientException;
 use Illuminate\Http\Request;
-use Illuminate\Support\Facades\Log;
 use Illuminate\Support\Facades\Route;
 use Illuminate\Support\Facades\Storage;
-use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpKernel\Exception\NotFoundHttpException;
 use TypeError;
 
@@ -31,27 +29,30 @@ final class RedirectToFile
     ): \Illuminate\Routing\Route {
         $fields += $download ? ['disposition' => 'attachment'] : [];
 
-        return Route::any(rtrim($prefix, '/').'/{name}', static function (Request $request, string $name) use ($mayRead, $disk, $login, $filename, $expiresIn, $fields) {
-            abort_unless(in_array($request->getRealMethod(), ['GET', 'HEAD'], true), 405, '', ['Allow' => 'GET, HEAD']);
+        return Route::get(rtrim($prefix, '/').'/{name}', static function (Request $request, string $name) use ($mayRead, $disk, $login, $filename, $expiresIn, $fields) {
             $files = Storage::disk($disk);
             // Laravel drops a slash at the end. A rule that allows a/../b must not open b.
             $file = str_ends_with($request->getPathInfo(), '/') ? null : $files->fileOf($name);
             abort_if($file === null, 404);
-            if (! self::isAllowed($mayRead, $request, $name)) {
+            try {
+                $may = $mayRead($request->user(), $name);
+            } catch (AuthorizationException|NotFoundHttpException|RecordsNotFoundException) {
+                $may = false;
+            }
+            // An object that was not meant as an answer must not open a file.
+            throw_unless(is_bool($may), TypeError::class, 'mayRead: expected true or false, got '.get_debug_type($may));
+            if (! $may) {
                 $login ??= Route::has('login') ? route('login') : null;
                 abort_if($request->user() !== null || $login === null, 404);
 
                 return redirect()->guest($login);
             }
-            if ($filename !== null) {
-                $text = $filename($name);
-                $fields += PosternAdapter::isFilename($text) ? ['filename' => $text] : ['disposition' => 'attachment'];
-            }
+            $fields += $filename === null ? [] : ['filename' => $filename($name)];
             try {
-                return redirect()->away($files->link($file, $expiresIn, $fields), 303);
+                return redirect()->away($files->temporaryUrl($file, now()->addSeconds($expiresIn), [...$fields, 'closed_if_down' => false]), 303);
             } catch (HttpClientException $error) {
                 abort_if(collect(($error->response ?? null)?->json('errors'))->contains('pointer', '#/path'), 404);
-                Log::error("Postern issued no token: {$error->getMessage()}");
+                logger()->error("Postern issued no token: {$error->getMessage()}");
 
                 return response('The file is not available.', 503, ['Retry-After' => '5']);
             }
@@ -59,23 +60,8 @@ final class RedirectToFile
     }
 
     /** Everyone who has the link can open the file, so no cache and no other site may get it. Pages for errors have these headers, too. */
-    public function handle(Request $request, Closure $next): Response
+    public function handle(Request $request, Closure $next)
     {
-        $response = $next($request);
-        $response->headers->add(['Cache-Control' => 'no-store', 'Referrer-Policy' => 'no-referrer']);
-
-        return $response;
-    }
-
-    private static function isAllowed(callable $mayRead, Request $request, string $name): bool
-    {
-        try {
-            $may = $mayRead($request->user(), $name);
-        } catch (AuthorizationException|NotFoundHttpException|RecordsNotFoundException) {
-            return false;
-        }
-
-        // An object that was not meant as an answer must not open a file.
-        return is_bool($may) ? $may : throw new TypeError('mayRead: expected true or false, got '.get_debug_type($may));
+        return tap($next($request), fn ($response) => $response->headers->add(['Cache-Control' => 'no-store', 'Referrer-Policy' => 'no-referrer']));
     }
 }

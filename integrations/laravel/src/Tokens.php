@@ -4,9 +4,9 @@ namespace Postern\Laravel;
 
 use Illuminate\Http\Client\ConnectionException;
 use Illuminate\Support\Arr;
-use Illuminate\Support\Facades\Date;
 use Illuminate\Support\Facades\Http;
 use InvalidArgumentException;
+use Lcobucci\JWT\Encoding\JoseEncoder;
 use Lcobucci\JWT\Signer\Ecdsa;
 use Lcobucci\JWT\Signer\Key\InMemory;
 use Lcobucci\JWT\Signer\Rsa;
@@ -23,7 +23,10 @@ final class Tokens
     /** A revocation reaches so many seconds into the future: the longest POSTERN_JWT_LEEWAY, and two roundings. */
     private const REVOKED_AHEAD = 62;
 
-    private ?SigningKey $key = null;
+    private string $pem = '';
+
+    /** @var ?array<string, string> */
+    private ?array $jwk = null;
 
     /** @param  array<string, mixed>  $config  config/postern.php */
     public function __construct(#[\SensitiveParameter] private readonly array $config) {}
@@ -54,15 +57,33 @@ final class Tokens
         return implode('/', array_map(rawurlencode(...), explode('/', $path)));
     }
 
-    /** @return array{revoked: int, signed_before?: int} */
-    public function revokeSubject(string $subject): array
+    /**
+     * The public half of the key for ES256 or RS256.
+     *
+     * @return array<string, string>
+     */
+    public function jwk(): array
     {
-        return $this->call('DELETE', '/tokens?'.http_build_query(['subject' => $subject]));
+        return $this->jwk ??= $this->readKey($this->config['key_file']);
     }
 
-    public function key(): SigningKey
+    /** @return array<string, string> */
+    private function readKey(string $file): array
     {
-        return $this->key ??= SigningKey::read($this->config['key_file']);
+        $this->pem = is_file($file) ? (string) file_get_contents($file) : '';
+        $key = openssl_pkey_get_private($this->pem);
+        $details = $key === false ? [] : openssl_pkey_get_details($key);
+        $encode = (new JoseEncoder)->base64UrlEncode(...);
+        // OpenSSL drops leading zeros, which an EC key must have.
+        $coordinate = fn (string $name) => $encode(str_pad($details['ec'][$name], 32, "\0", STR_PAD_LEFT));
+        // In the order of RFC 7638, because the key ID is a hash of these.
+        $jwk = match (true) {
+            isset($details['rsa']) => ['e' => $encode($details['rsa']['e']), 'kty' => 'RSA', 'n' => $encode($details['rsa']['n'])],
+            ($details['ec']['curve_name'] ?? '') === 'prime256v1' => ['crv' => 'P-256', 'kty' => 'EC', 'x' => $coordinate('x'), 'y' => $coordinate('y')],
+            default => throw new InvalidArgumentException("postern.key_file: expected a private P-256 or RSA key in PEM at [{$file}]. Create one: openssl ecparam -name prime256v1 -genkey -noout -out {$file}"),
+        };
+
+        return [...$jwk, 'kid' => $encode(hash('sha256', json_encode($jwk), true)), 'alg' => $jwk['kty'] === 'RSA' ? 'RS256' : 'ES256', 'use' => 'sig'];
     }
 
     private function absolute(string $url): string
@@ -72,10 +93,12 @@ final class Tokens
     }
 
     /**
+     * A call of Postern's API.
+     *
      * @param  ?array<string, mixed>  $body
      * @return array<string, mixed>
      */
-    private function call(string $method, string $path, ?array $body = null): array
+    public function call(string $method, string $path, ?array $body = null): array
     {
         throw_unless(preg_match('/^[\x21-\x7e]+$/D', $this->config['api_key'] ?? ''), InvalidArgumentException::class, 'postern.api_key: expected one API key in one line, to issue and to revoke tokens');
         try {
@@ -93,9 +116,9 @@ final class Tokens
     /** @param  array<string, mixed>  $grant */
     private function sign(array $grant, int $expiresIn): string
     {
-        $now = Date::now()->getTimestamp();
+        $now = now()->getTimestamp();
         $resumeFor = $grant['resume_for'] ?? 0;
-        $claims = array_filter([
+        $claims = Arr::whereNotNull([
             ...Arr::except($grant, ['subject', ...self::CACHE]),
             'sub' => $grant['subject'] ?? null,
             'iss' => $this->config['issuer'],
@@ -104,15 +127,16 @@ final class Tokens
             'exp' => $now + $expiresIn + $resumeFor,
             // Until when a new requester can start. The others can resume until the token expires.
             'start_by' => $resumeFor > 0 ? $now + $expiresIn : null,
-        ], fn ($value) => $value !== null);
+        ]);
         $claims = $this->repeated($claims, $grant, $now, $expiresIn) ?? [...$claims, 'jti' => bin2hex(random_bytes(16))];
-        ['kid' => $kid, 'alg' => $alg] = $this->key()->jwk;
+        ['kid' => $kid, 'alg' => $alg] = $this->jwk();
         // Without this type, any JWT that this key signs for the same audience would be a download token.
         $parts = [['typ' => 'postern+jwt', 'alg' => $alg, 'kid' => $kid], $claims];
-        $text = implode('.', array_map(fn (array $part) => SigningKey::base64url(json_encode($part, JSON_THROW_ON_ERROR)), $parts));
-        $signature = ($alg === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256)->sign($text, InMemory::plainText($this->key()->pem));
+        $encoder = new JoseEncoder;
+        $text = implode('.', array_map(fn (array $part) => $encoder->base64UrlEncode($encoder->jsonEncode($part)), $parts));
+        $signature = ($alg === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256)->sign($text, InMemory::plainText($this->pem));
 
-        return "{$text}.".SigningKey::base64url($signature);
+        return "{$text}.{$encoder->base64UrlEncode($signature)}";
     }
 
     /**
@@ -132,11 +156,11 @@ final class Tokens
         if ($cacheFor < 1 || $isLimited || $now < $first || (isset($claims['sub']) && $since === null)) {
             return null;
         }
-        throw_if($this->key()->jwk['alg'] !== 'RS256', InvalidArgumentException::class, 'cache_for: expected an RSA key in postern.key_file, because ECDSA never repeats');
+        throw_if($this->jwk()['alg'] !== 'RS256', InvalidArgumentException::class, 'cache_for: expected an RSA key in postern.key_file, because ECDSA never repeats');
         $start = $now - $now % $cacheFor;
         $claims = [...$claims, 'iat' => max($start, $first), 'exp' => $start + $cacheFor + $expiresIn];
         ksort($claims);
 
-        return [...$claims, 'jti' => substr(hash_hmac('sha256', json_encode($claims, JSON_THROW_ON_ERROR), $this->key()->pem), 0, 32)];
+        return [...$claims, 'jti' => substr(hash_hmac('sha256', json_encode($claims, JSON_THROW_ON_ERROR), $this->pem), 0, 32)];
     }
 }
