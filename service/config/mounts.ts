@@ -126,7 +126,7 @@ const mount = mapping(
     download_time: wholeNumber('seconds', 1, 604_800).exactOptional(),
     storage: storage.exactOptional(),
   },
-  ', or in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =',
+  'in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =; in the file ',
 );
 
 export const mountList = listOf('mounts', mount, MISSING).min(1, MISSING);
