@@ -4,8 +4,8 @@ import type { How, LookUp } from '../token/look-up.ts';
 import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
 import { isOpaque, isToken, tokenId } from '../token/token.ts';
 import { identify } from '../token/uses.ts';
-import { createConfirm } from './confirm.ts';
-import type { Deadline } from './decision.ts';
+import { confirm } from './confirm.ts';
+import type { Deadline } from './deadline.ts';
 import { type Allow, type Decision, type Deny, deny, type GateRequest } from './decision.ts';
 import {
   parseRequestUri,
@@ -35,7 +35,6 @@ export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<De
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl, now } = options;
-  const confirm = createConfirm(store);
 
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
@@ -113,7 +112,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     if (grant.confirm) {
       const { confirmation } = request;
-      return confirm(token, allow, resumeCookie, requester, confirmation, deadline, at);
+      return confirm(store, token, allow, resumeCookie, requester, confirmation, deadline, at);
     }
     const counts = request.method === 'GET';
     const redeemed = await store.redeem(id, requester, counts, at);

@@ -2,7 +2,7 @@ import { type Grant, isFolder } from '../token/grant.ts';
 import { type Store, Unacknowledged } from '../token/store.ts';
 import type { Redeemed, Requester } from '../token/uses.ts';
 import { isPinHmac, MAX_PIN_ATTEMPTS, matchesPin } from '../token/uses.ts';
-import type { Deadline } from './decision.ts';
+import type { Deadline } from './deadline.ts';
 import {
   type Allow,
   type Confirmation,
@@ -13,85 +13,88 @@ import {
   deny,
 } from './decision.ts';
 
+type ConfirmStore = Pick<Store, 'find' | 'redeem' | 'countAttempt' | 'revoke'>;
+
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
- * one, but does not send the file.
+ * one, but does not send the file. `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and
+ * HEAD have no `confirmation`. `at`: see `Store.redeem`.
  */
-export function createConfirm(store: Pick<Store, 'find' | 'redeem' | 'countAttempt' | 'revoke'>) {
-  /** `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`. `at`: see `Store.redeem`. */
-  return async function confirm(
-    token: string,
-    allow: Allow,
-    resumeCookie: Cookie,
-    requester: Requester,
-    confirmation: Confirmation | undefined,
-    deadline: Deadline,
-    at: number | undefined,
-  ): Promise<Decision> {
-    const { id, grant, path, tokenCookie } = allow;
-    const { pinHmac } = grant;
-    const redeem = (counts: boolean) => store.redeem(id, requester, counts, at);
-    const facts = { id, path, subject: grant.subject };
-    const refused = () => deny('invalid_token', { ...facts, refused: true });
-    const ask = (code: DenyCode, left?: number) =>
-      deny(code, { ...facts, page: { ...pageOf(grant, path), ...(left && { left }) } });
-    const confirmed = (redeemed: Redeemed | undefined): Decision => {
-      if (redeemed === undefined) return refused();
-      const cookies = {
-        ...(tokenCookie && { tokenCookie }),
-        ...(redeemed === 'new' && { resumeCookie }),
-      };
-      return { allow: false, code: 'confirmed', id, grant, path, redeemed, ...cookies };
+export async function confirm(
+  store: ConfirmStore,
+  token: string,
+  allow: Allow,
+  resumeCookie: Cookie,
+  requester: Requester,
+  confirmation: Confirmation | undefined,
+  deadline: Deadline,
+  at: number | undefined,
+): Promise<Decision> {
+  const { id, grant, path, tokenCookie } = allow;
+  const { pinHmac } = grant;
+  const redeem = (counts: boolean) => store.redeem(id, requester, counts, at);
+  const facts = { id, path, subject: grant.subject };
+  const refused = () => deny('invalid_token', { ...facts, refused: true });
+  const ask = (code: DenyCode, left?: number) =>
+    deny(code, { ...facts, page: { ...pageOf(grant, path), ...(left && { left }) } });
+  const confirmed = (redeemed: Redeemed | undefined): Decision => {
+    if (redeemed === undefined) return refused();
+    const cookies = {
+      ...(tokenCookie && { tokenCookie }),
+      ...(redeemed === 'new' && { resumeCookie }),
     };
-
-    if (confirmation === undefined) {
-      const redeemed = await redeem(false);
-      if (redeemed === undefined) return refused();
-      if (redeemed === 'known') return { ...allow, redeemed };
-      return ask(pinHmac === undefined ? 'confirmation_required' : 'pin_required');
-    }
-
-    if (pinHmac === undefined) return confirmed(await redeem(true));
-    if (!isPinHmac(pinHmac)) return refused();
-    const seen = await redeem(false);
-    if (seen !== 'new') return confirmed(seen);
-    const { pin } = confirmation;
-    // A form that has no PIN is not an attempt.
-    if (pin === undefined || pin === '') return ask('pin_required');
-    const isRight = matchesPin(token, pin, pinHmac);
-    const redeemed = await tryPin(allow, redeem, isRight, deadline);
-    if (redeemed === 'locked') return { ...refused(), locked: grant };
-    return typeof redeemed === 'number' ? ask('pin_wrong', redeemed) : confirmed(redeemed);
+    return { allow: false, code: 'confirmed', id, grant, path, redeemed, ...cookies };
   };
 
-  /**
-   * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
-   * limit. A number: the PIN is wrong, and so many attempts are left. `locked`: no attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
-   * Rejects if replicas do not acknowledge a wrong attempt, so that no failover gives more attempts.
-   */
-  async function tryPin(
-    { id, grant }: Allow,
-    redeem: (counts: boolean) => Promise<Redeemed | undefined>,
-    isRight: boolean,
-    deadline: Deadline,
-  ): Promise<Redeemed | number | 'locked' | undefined> {
-    if (deadline.late) throw deadline.late;
-    // The end takes effect although it is not acknowledged. People must see why the link does not open any more.
-    const orLocked = async (error: Error) => {
-      if (error instanceof Unacknowledged && (await store.find(id)).grant === undefined) return 0;
-      throw error;
-    };
-    const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS, isRight).catch(orLocked);
-    if (attempts === undefined) return undefined;
-    if (attempts === 0) return 'locked';
-    if (isRight) {
-      if (deadline.late) throw deadline.late;
-      return redeem(true);
-    }
-    if (attempts < MAX_PIN_ATTEMPTS) return MAX_PIN_ATTEMPTS - attempts;
-    const revoked = await store.revoke(id, grant.client).catch(orLocked);
-    return revoked === false ? undefined : 'locked';
+  if (confirmation === undefined) {
+    const redeemed = await redeem(false);
+    if (redeemed === undefined) return refused();
+    if (redeemed === 'known') return { ...allow, redeemed };
+    return ask(pinHmac === undefined ? 'confirmation_required' : 'pin_required');
   }
+
+  if (pinHmac === undefined) return confirmed(await redeem(true));
+  if (!isPinHmac(pinHmac)) return refused();
+  const seen = await redeem(false);
+  if (seen !== 'new') return confirmed(seen);
+  const { pin } = confirmation;
+  // A form that has no PIN is not an attempt.
+  if (pin === undefined || pin === '') return ask('pin_required');
+  const isRight = matchesPin(token, pin, pinHmac);
+  const redeemed = await tryPin(store, allow, redeem, isRight, deadline);
+  if (redeemed === 'locked') return { ...refused(), locked: grant };
+  return typeof redeemed === 'number' ? ask('pin_wrong', redeemed) : confirmed(redeemed);
+}
+
+/**
+ * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
+ * limit. A number: the PIN is wrong, and so many attempts are left. `locked`: no attempt is left, and the token is
+ * revoked. Undefined: no use is left, or the token is gone. Rejects if replicas do not acknowledge a wrong attempt, so
+ * that no failover gives more attempts.
+ */
+async function tryPin(
+  store: ConfirmStore,
+  { id, grant }: Allow,
+  redeem: (counts: boolean) => Promise<Redeemed | undefined>,
+  isRight: boolean,
+  deadline: Deadline,
+): Promise<Redeemed | number | 'locked' | undefined> {
+  if (deadline.late) throw deadline.late;
+  // The end takes effect although it is not acknowledged. People must see why the link does not open any more.
+  const orLocked = async (error: Error) => {
+    if (error instanceof Unacknowledged && (await store.find(id)).grant === undefined) return 0;
+    throw error;
+  };
+  const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS, isRight).catch(orLocked);
+  if (attempts === undefined) return undefined;
+  if (attempts === 0) return 'locked';
+  if (isRight) {
+    if (deadline.late) throw deadline.late;
+    return redeem(true);
+  }
+  if (attempts < MAX_PIN_ATTEMPTS) return MAX_PIN_ATTEMPTS - attempts;
+  const revoked = await store.revoke(id, grant.client).catch(orLocked);
+  return revoked === false ? undefined : 'locked';
 }
 
 function pageOf(grant: Grant, path: string): ConfirmPage {

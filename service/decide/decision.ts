@@ -1,7 +1,6 @@
 import type { SignedFile } from '../paths/mount.ts';
 import type { Grant } from '../token/grant.ts';
 import type { Rejection } from '../token/look-up.ts';
-import { Unavailable } from '../token/store.ts';
 import type { Redeemed } from '../token/uses.ts';
 
 /** The requester's request as nginx reports it. Strings hold one character per byte. */
@@ -133,37 +132,4 @@ export function isUsed(decision: Decision): decision is Allow | Confirmed {
 
 export function deny(code: DenyCode, facts: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...facts };
-}
-
-/** nginx waits two seconds, and then counts the gate as failed. */
-const MAX_MS = 1500;
-
-/** The time limit of one decision. */
-export interface Deadline {
-  /** Set after the deadline, when the response was already sent. */
-  readonly late: Unavailable | undefined;
-}
-
-/**
- * Calls `onLate` at the deadline, unless `end` comes first. The decision continues until it checks its deadline. After a
- * pause of this process, replies that have arrived still count, so the sockets are read once more.
- */
-export function startDeadline(onLate: (late: Unavailable) => void, ms = MAX_MS) {
-  let hasEnded = false;
-  const deadline = {
-    late: undefined as Unavailable | undefined,
-    /** False if the deadline has passed. */
-    end(): boolean {
-      hasEnded = true;
-      clearTimeout(timer);
-      return deadline.late === undefined;
-    },
-  };
-  const expire = () => {
-    if (hasEnded) return;
-    deadline.late = new Unavailable(`the decision took longer than ${ms} ms`);
-    onLate(deadline.late);
-  };
-  const timer = setTimeout(() => setImmediate(expire), ms);
-  return deadline satisfies Deadline;
 }

@@ -2,13 +2,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Authorize } from '../decide/authorize.ts';
-import {
-  type Confirmation,
-  type Decision,
-  deny,
-  type Mode,
-  startDeadline,
-} from '../decide/decision.ts';
+import { startDeadline } from '../decide/deadline.ts';
+import { type Confirmation, type Decision, deny, type Mode } from '../decide/decision.ts';
 import type { Emit } from '../events/event.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
 import type { PageRequest, WrittenPage } from '../pages/pages.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { type Deadline, startDeadline } from '../../service/decide/decision.ts';
+import { type Deadline, startDeadline } from '../../service/decide/deadline.ts';
 import {
   KeysUnavailable,
   type Store,

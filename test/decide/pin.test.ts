@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { Deadline } from '../../service/decide/decision.ts';
+import type { Deadline } from '../../service/decide/deadline.ts';
 import { isUsed } from '../../service/decide/decision.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { type Store, Unacknowledged, Unavailable } from '../../service/token/store.ts';

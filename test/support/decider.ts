@@ -1,10 +1,6 @@
 import { createAuthorize } from '../../service/decide/authorize.ts';
-import type {
-  Confirmation,
-  Deadline,
-  Decision,
-  GateRequest,
-} from '../../service/decide/decision.ts';
+import type { Deadline } from '../../service/decide/deadline.ts';
+import type { Confirmation, Decision, GateRequest } from '../../service/decide/decision.ts';
 import { createIssue, type Issued } from '../../service/issue/issue.ts';
 import { createMounts, type Mount } from '../../service/paths/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
