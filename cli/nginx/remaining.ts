@@ -115,7 +115,7 @@ export function remaining(plan: Plan): string[] {
 }
 
 /** The rules of the doctor that compare the files with the rest of the configuration. */
-const EXAMINED = ['second-url', 'log', 'unavailable'];
+const EXAMINED = ['second-url', 'log', 'slices', 'unavailable'];
 
 /** What the doctor finds if the operator adds the includes that `remaining` names. */
 export async function warnings(plan: Plan, env: NodeJS.ProcessEnv): Promise<string[]> {
@@ -126,7 +126,8 @@ export async function warnings(plan: Plan, env: NodeJS.ProcessEnv): Promise<stri
   });
   // The socket of the upstream can be missing: Postern may not have started yet.
   const upstream = resolve(plan.folder, HTTP_FILE);
-  const isFound = ({ rule, at }: Finding) => EXAMINED.includes(rule) && at.file !== upstream;
+  const isFound = ({ rule, at }: Finding) =>
+    EXAMINED.includes(rule) && !(rule === 'unavailable' && at.file === upstream);
   const found = findings.filter(isFound);
   const texts = found.map(
     ({ at, seen, fix }) => `${at.file}:${at.line}: ${seen}. To fix it: ${fix}`,

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { diagnoseText } from '../../doctor/config/diagnose.ts';
@@ -25,7 +25,9 @@ const UPSTREAM = `upstream postern {
 async function diagnosed(example: string): Promise<string[]> {
   const dir = await nginxFolder();
   try {
-    await mkdir(join(dir, 'closed'), { mode: 0o700 });
+    await mkdir(join(dir, 'closed'));
+    const [, mode = '700'] = /nginx-slices (\d+) www-data/.exec(example) ?? [];
+    await chmod(join(dir, 'closed'), Number.parseInt(mode, 8));
     const own = [
       example.includes('include postern/http.conf;') ? '' : 'include postern/http.conf;',
       /access_log (?!off)/.test(example) ? '' : LOG,

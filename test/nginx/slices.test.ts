@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
@@ -14,7 +14,9 @@ const HOSTILE = 'underscores_in_headers on; ignore_invalid_headers off;';
 const PATH = '/download/big.bin';
 
 describe('slices: a request gets what it gets without slices', () => {
-  const site = useSite({ ...sliced({ server: HOSTILE }), server: HOSTILE, files: FILES });
+  const INNER_LOG = 'access_log $dir/inner.log postern;';
+  const cut = sliced({ server: HOSTILE, log: INNER_LOG });
+  const site = useSite({ ...cut, server: HOSTILE, files: FILES });
   const plain = useSite({ mode: 'auth_request', files: FILES });
 
   /** What a requester sees, without what differs between two sites. */
@@ -112,6 +114,10 @@ describe('slices: a request gets what it gets without slices', () => {
     expect(rows[0]).toMatchObject({ subject: 'ada, b', bytes: BIG.length, completion: 'OK' });
     expect(log).not.toContain(token);
     expect(log).not.toContain('unix:');
+    // The inner block usually has no log. One that an operator writes has no token either.
+    const inner = await readFile(join(site.nginx.dir, 'inner.log'), 'utf8');
+    expect(inner).toContain(id);
+    expect(inner).not.toContain(token);
   });
 
   test('no requester can say when its download began, from where it comes, or that a page is the site', async () => {

@@ -91,9 +91,12 @@ describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
       asked.push(request);
       response.writeHead(403, { 'Content-Length': '0' }).end();
     };
-    const watched = await siteForTest({ mode, gate });
+    const watched = await siteForTest({ mode, gate, server });
     const range = { Range: 'bytes=0-1', 'If-None-Match': '*' };
-    const headers = { 'X-Custom': 'x', ...range, Via: 'x', TE: 'x' };
+    // Of the outer block of slices, and of nginx itself.
+    const set = ['Postern-Started', 'Postern-First', 'Postern-Site', 'X-Real-IP', 'X-Original-URI'];
+    const forged = Object.fromEntries(set.flatMap(spellings).map((name) => [name, 'forged']));
+    const headers = { 'X-Custom': 'x', ...range, Via: 'x', TE: 'x', ...forged };
     const body = { 'Content-Length': '3', 'Content-Type': 'text/plain', Expect: 'x' };
     await watched.ask('GET', '/download/a.txt', headers);
     await watched.ask('POST', '/download/a.txt', { ...headers, ...body }, 'abc');
@@ -115,5 +118,8 @@ describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
       ['GET', { ...always, 'x-original-method': 'GET' }],
       ['POST', confirmation],
     ]);
+    await watched.ask('GET', '/download/a.txt', { ...headers, Accept: 'text/html' });
+    expect(asked.at(-1)?.url).toBe('/page');
+    expect(JSON.stringify(asked.map(({ headers: got }) => got))).not.toContain('forged');
   });
 });

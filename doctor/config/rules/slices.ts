@@ -33,9 +33,13 @@ function* reached(inner: Location, { http, disk }: SiteConfig): Iterable<Trap> {
   }
   for (const at of disk ? sockets : []) {
     const folder = dirname(at.args[0]?.slice(5) ?? '');
-    const seen = `${at.words}: each user of this machine can enter ${folder}`;
+    const who = whoEnters(folder);
+    const seen = `${at.words}: ${who} can enter ${folder}`;
     const fix = 'listen in a folder of the user of nginx with mode 0700: docs/guides/slices.md';
-    if (isOpen(folder)) yield { at, seen, why: WHY_OPEN, fix };
+    const accept = 'or, if the group has no other user: # postern-doctor: accept REASON';
+    if (who === EACH) yield { at, seen, why: WHY_OPEN, fix };
+    if (who === GROUP)
+      yield { at, seen, why: WHY_OPEN, fix: `${fix}, ${accept}`, verdict: 'question' };
   }
   const listens = inner.listens.map(sameListen);
   for (const at of http.servers) {
@@ -52,11 +56,15 @@ function* reached(inner: Location, { http, disk }: SiteConfig): Iterable<Trap> {
   }
 }
 
-/** Whether each user can enter a folder that exists. */
-function isOpen(folder: string): boolean {
-  if (folder === '/') return true;
+const EACH = 'each user of this machine';
+const GROUP = 'each user of a group';
+
+/** Who else than its owner can enter a folder that exists. */
+function whoEnters(folder: string): typeof EACH | typeof GROUP | undefined {
+  if (folder === '/') return EACH;
   const { mode = 0 } = tryTo(() => statSync(folder)) ?? {};
-  return (mode & 1) === 1 && isOpen(dirname(folder));
+  const above = (mode & 0o011) === 0 ? undefined : whoEnters(dirname(folder));
+  return (mode & 0o001) === 0 && above === EACH ? GROUP : above;
 }
 
 /** What an outer location sends to its inner block. */

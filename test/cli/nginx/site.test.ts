@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
@@ -144,6 +145,12 @@ describe('nginx: real nginx serves the generated site', () => {
     expect(await cut.end).toBe('error');
     expect(cut.received()).toBeLessThanOrEqual(size * (2 / 3));
     expect([await whole.end, whole.received()]).toEqual(['complete', size]);
+    // One line for each download, and no token.
+    const log = () => readFile(join(site.nginx.dir, 'site.log'), 'utf8');
+    const lines = async () => (await log()).split('/download/slices.bin').length - 1;
+    await waitFor(async () => (await lines()) >= 2, { what: 'two lines', saw: log });
+    expect(await lines()).toBe(2);
+    for (const url of [stays, ends]) expect(await log()).not.toContain(url.split('token=')[1]);
     expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);
   });
 

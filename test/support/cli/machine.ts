@@ -50,7 +50,7 @@ export function inFolder() {
 }
 
 /** A folder such as /etc/nginx, with the folder of the files, and a program `nginx` that uses its log files. */
-export async function machine(sites: string) {
+export async function machine(sites: string, settings: Env = USUAL) {
   const nginx = await findTool('nginx');
   const folder = await nginxFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -62,7 +62,7 @@ export async function machine(sites: string) {
   await write('sites-enabled/shop', shop.replaceAll('$folder', folder));
   await mkdir(join(folder, 'srv', 'files'), { recursive: true });
   await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
-  const env = { ...nginx.env, ...USUAL };
+  const env = { ...nginx.env, ...settings };
   return {
     folder,
     write,
