@@ -1,21 +1,8 @@
 import { join } from 'node:path';
 import { LOCAL, ownListen, sameListen } from '../addresses.ts';
 import { Context, Directive, type Http, type Location } from '../context.ts';
-
-/** Directives that select a location, or send a file. Everything else stays out of the copy. */
-const KEPT =
-  /^(server_name|index|try_files|return|break|rewrite|internal|allow|deny|satisfy|auth_request|auth_request_set|autoindex|random_index|merge_slashes|disable_symlinks|error_page|recursive_error_pages|(map|variables|server_names|referer)_hash_\w+|set|valid_referers|underscores_in_headers|ignore_invalid_headers|add_(before|after)_body|empty_gif|proxy_(intercept_errors|pass_request_headers|set_header|ignore_headers|method)|fastcgi_(split_path_info|index)|open_file_cache_errors|server_name_in_redirect)$/;
-
-/** Handlers of applications and of code: the doctor answers instead. */
-const HANDLER =
-  /^((proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass|content_by_lua\w*|js_content|perl|stub_status|api|mirror_pass)$/;
-
-/** Modules that want a password or a login of their own. */
-const LOGIN = /^auth_(jwt|oidc|ldap|pam|digest|spnego|gss|keycloak)$/;
-
-/** Variables that each nginx has, and that are the same for a request on a Unix socket. */
-const KNOWN_VARIABLES =
-  /^(\d|arg_\w+|args|query_string|is_args|uri|document_uri|request|request_(uri|method|filename|id|body|length|time|completion|body_file)|document_root|realpath_root|http_\w+|cookie_\w+|host|hostname|remote_(addr|user|port)|binary_remote_addr|realip_\w+|server_(name|protocol|addr)|status|body_bytes_sent|bytes_sent|connection(_\w+)?|content_(type|length)|time_\w+|msec|pid|nginx_version|limit_rate|proxy_(host|port|add_x_forwarded_for)|fastcgi_(script_name|path_info)|invalid_referer|upstream_(addr|status|cache_status|response_\w+|connect_time|header_time)|pipe|tcpinfo_\w+|http2|http3|date_\w+|proxy_protocol_\w+)$/i;
+import { chosen, codesOf, type Free, valuesOf } from './free.ts';
+import { HANDLER, KEPT, KNOWN_VARIABLES, LOGIN, variablesOf } from './kept.ts';
 
 /** Status codes that the doctor answers instead of an application. The first one is the usual one. */
 export const ANSWERS_OF_COPY = ['502', '401', '403', '404', '200'] as const;
@@ -40,9 +27,15 @@ interface Options {
   /** Directives that nginx rejected in an earlier copy. */
   readonly dropped: ReadonlySet<Directive>;
   readonly isPrivate: (server: Location) => boolean;
+  /** The server blocks that the doctor asks. */
+  readonly wanted: ReadonlySet<Location>;
+  readonly free: Free;
 }
 
-export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }: Options): Copy {
+export function copyOf(
+  http: Http,
+  { folder, prefix, ours, dropped, isPrivate, wanted, free }: Options,
+): Copy {
   const lines: Array<readonly [text: string, at: Directive | undefined]> = [];
   const blocks: Context[] = [];
   const sockets = new Map<string, string>();
@@ -74,7 +67,7 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
       if (name === 'server_port') return `\${http_doctor_port}`;
       const isAnswer = /^(upstream_(http|cookie)|sent_http)_/.test(name);
       if (defined.has(name) || KNOWN_VARIABLES.test(name)) return all;
-      if (isAnswer && ours.has(at.file)) return all;
+      if ((isAnswer && ours.has(at.file)) || name.startsWith('doctor_')) return all;
       unknown.add(name);
       // Braces only where nginx needs them: the condition of an `if` cannot have any.
       const renamed = `http_doctor_v_${name}`;
@@ -93,8 +86,17 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
     put('add_header Doctor-Root $document_root always;');
   }
 
+  /** The doctor can ask for the page of an error that it cannot cause, such as 413 or 503. */
+  function errors(context: Location): void {
+    const codes = wanted.has(context.server) ? codesOf(context) : [];
+    if (codes.length > 0) put('set $doctor_code "$http_doctor_code$doctor_once";');
+    for (const code of codes)
+      put(`if ($doctor_code = ${code}) { set $doctor_once 1; return ${code}; }`);
+  }
+
   function body(context: Context, location: Location): void {
     let children = 0;
+    if (context === location) errors(location);
     for (const at of context.block) {
       const child =
         at.name === 'location' ? (context as Location).locations[children++] : undefined;
@@ -107,13 +109,18 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
   }
 
   function block(at: Directive, context: Context, location: Location): void {
+    const index = free.ifs.indexOf(at);
     const words = at.name === 'if' ? condition(at.args) : at.args;
-    put(`${[at.name, ...words.map((word) => quote(variable(word, at)))].join(' ')} {`, at);
+    const own = words.map((word) => quote(variable(word, at))).join(' ');
+    put(`${at.name} ${index < 0 ? own : chosenIf(at, index).words} {`, at);
     if (at.name === 'location' || (at.name === 'if' && location !== location.server))
       instrument(context);
     body(context, location);
     put('}');
   }
+
+  const chosenIf = (at: Directive, index: number) =>
+    chosen(at, index, (word) => quote(variable(word, at)));
 
   /** In a test for a file, the path of a variable is not in the mirror. */
   function condition(args: readonly string[]): readonly string[] {
@@ -216,14 +223,23 @@ export function copyOf(http: Http, { folder, prefix, ours, dropped, isPrivate }:
     const { name, block: inner = [] } = at;
     if (dropped.has(at) || name === 'server' || name === 'upstream') continue;
     if (/^(map|geo|split_clients)$/.test(name)) {
-      put(`${[name, ...at.args.map((word) => quote(variable(word, at)))].join(' ')} {`, at);
+      const index = free.maps.indexOf(at);
+      const own = index < 0 ? at.args.at(-1) : `$doctor_own_${index}`;
+      const words = [...at.args.slice(0, -1), own ?? ''].map((word) => quote(variable(word, at)));
+      put(`${[name, ...words].join(' ')} {`, at);
       for (const one of inner) {
         const words = one.args.map((word) => ` ${quote(variable(word, one))}`).join('');
         put(`${quote(one.name)}${words};`, one);
       }
       put('}');
+      if (index < 0) continue;
+      put(`map $http_doctor_map_${index} ${at.args.at(-1)} { volatile; default ${own};`);
+      for (const [number, value] of valuesOf(at).entries())
+        put(`${number} ${quote(variable(value, at))};`, at);
+      put('}');
     } else if (at.block === undefined) line(at, http, http as unknown as Location);
   }
+  for (const [index, at] of free.ifs.entries()) put(chosenIf(at, index).map, at);
   for (const server of http.servers) {
     put('server {', server);
     const listens = new Map<string, boolean>();
@@ -270,20 +286,4 @@ function withPort(address: string): string {
 /** The words of a variable, which nginx expands inside double quotes, too. */
 function quote(word: string): string {
   return `"${word.replace(/["\\]/g, '\\$&')}"`;
-}
-
-/** The variables that the configuration defines itself. */
-function variablesOf(http: Http): ReadonlySet<string> {
-  const names = new Set<string>();
-  const add = (name = '') => void names.add(name.replace(/^\$/, '').toLowerCase());
-  const visit = (at: Directive): void => {
-    if (/^(set|auth_request_set)$/.test(at.name)) add(at.args[0]);
-    if (/^(map|geo|split_clients)$/.test(at.name)) add(at.args.at(-1));
-    for (const word of [at.name, ...at.args]) {
-      for (const [, name] of word.matchAll(/\(\?(?:P?<|')(\w+)[>']/g)) add(name);
-    }
-    for (const one of at.block ?? []) visit(one);
-  };
-  for (const at of http.block) visit(at);
-  return names;
 }

@@ -3,6 +3,7 @@ import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
 import { ANSWERS_OF_COPY, type Copy } from './copy.ts';
+import type { Free } from './free.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
 import { type Base, basesOf, curlOf } from './reach.ts';
@@ -17,8 +18,8 @@ import {
   spellingsOf,
   targetsOf,
 } from './requests.ts';
-import { samplesOf } from './sample.ts';
-import { type Variation, variationsOf } from './variations.ts';
+import { isSampled } from './sample.ts';
+import { choices, type Variation, variationsOf } from './variations.ts';
 import { isInner } from './wanted.ts';
 
 /** A request that got a protected file, or that might get it. */
@@ -70,7 +71,7 @@ export async function askServers(
   copy: Copy,
   mirror: Mirror,
   secret: string,
-  { folders, related, prefix, ours }: Options,
+  { folders, related, prefix, ours, free }: Options & { free: Free },
 ) {
   const leaks: Leak[] = [];
   let asked = 0;
@@ -95,7 +96,10 @@ export async function askServers(
     const aliases = aliasesOf(chain, prefix);
     const folder = folders[index]?.path ?? '/';
     const segments = segmentsOf(folder, main);
-    const variations = variationsOf(http, chain, copy.unknown, segments, ours);
+    const variations = [
+      ...variationsOf(http, chain, copy.unknown, segments, ours),
+      ...choices(free, chain),
+    ];
     const whole = chain.flatMap(directivesOf);
     const hasAnswers =
       whole.some(({ name }) => /_pass$|_by_lua|^js_content$/.test(name)) &&
@@ -170,7 +174,7 @@ export async function askServers(
         isOk !== true
           ? isOk
           : variation?.by === 'unknown'
-            ? `${variation.what} has a value that another program chooses`
+            ? variation.what
             : !isFollowed && folderWords(context).includes('$')
               ? 'a variable in it can be empty'
               : undefined;
@@ -282,16 +286,4 @@ function folderWords(context: Context): string {
     .effective('root', 'alias')
     .map(({ words }) => words)
     .join(' ');
-}
-
-/** Whether JavaScript, which reads most regexes as nginx does, matches one of the texts that the doctor tried. */
-function isSampled(regex: string): boolean {
-  try {
-    const own = new RegExp(regex, 'is');
-    return samplesOf(regex, ['', 'a', 'a.txt', '1']).some(
-      (text) => own.test(text.startsWith('/') ? text : `/${text}`) || own.test(text),
-    );
-  } catch {
-    return false;
-  }
 }

@@ -5,6 +5,7 @@ import { systemReason } from '../../../common/errors.ts';
 import type { Directive, Http, Location } from '../context.ts';
 import { askAll } from './ask.ts';
 import { ANSWERS_OF_COPY, type Copy, copyOf } from './copy.ts';
+import { type Free, freeOf } from './free.ts';
 import { askServers, type Options, type Proof } from './leaks.ts';
 import { createMirror } from './mirror.ts';
 import {
@@ -44,7 +45,8 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     writeFileSync(join(top, 'none'), '');
     writeFileSync(join(top, 'control'), secret);
     const dropped = new Set<Directive>();
-    const copy = writeCopy(http, options, top, dropped);
+    const free = freeOf(http, [...wanted], options.ours);
+    const copy = writeCopy(http, options, { folder: top, dropped, wanted, free });
     if (typeof copy === 'string') return copy;
     // Without it, each `allow` compares the address of a Unix socket, and matches none.
     if ([...dropped].some(({ name }) => name === 'real_ip_header'))
@@ -57,7 +59,7 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     if (!(await keeper.start([control, ...backends, ...copy.sockets.values()])))
       return 'the copy did not start';
     if (!(await sends(control, secret))) return 'the copy does not send a file that it must send';
-    const found = await askServers(http, copy, mirror, secret, options);
+    const found = await askServers(http, copy, mirror, secret, { ...options, free });
     if (!(await sends(control, secret))) return 'the copy no longer sends a file that it must send';
     const hasFiles = folders.map((_, index) =>
       mirror.marked.some(({ folder, isReal }) => folder === index && isReal),
@@ -82,21 +84,15 @@ async function sends(socket: string, mark: string): Promise<boolean> {
 /** Writes the copy without the directives that this nginx rejects. */
 function writeCopy(
   http: Http,
-  options: Options,
-  folder: string,
-  dropped: Set<Directive>,
+  { binary, prefix, ours }: Options,
+  more: { folder: string; dropped: Set<Directive>; wanted: ReadonlySet<Location>; free: Free },
 ): Copy | string {
+  const { folder, dropped } = more;
   const isPrivate = (server: Location) => isInner(server, http);
   for (let left = MAX_REJECTED; ; left -= 1) {
-    const copy = copyOf(http, {
-      folder,
-      prefix: options.prefix,
-      ours: options.ours,
-      dropped,
-      isPrivate,
-    });
+    const copy = copyOf(http, { ...more, prefix, ours, isPrivate });
     writeFileSync(join(folder, 'nginx.conf'), copy.text);
-    const refused = testConfig(options.binary, folder);
+    const refused = testConfig(binary, folder);
     if (refused === undefined) return copy;
     const rejected = rejectedBy(refused, copy);
     if (rejected.length === 0 || left === 0) return refused.reason.replaceAll(folder, '');

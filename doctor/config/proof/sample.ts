@@ -101,3 +101,11 @@ function charactersIn(regex: RegExp): readonly string[] {
   const all = Array.from({ length: 94 }, (_, index) => String.fromCharCode(33 + index));
   return all.filter((one) => regex.test(one)).slice(0, 1);
 }
+
+/** Whether JavaScript, which reads most regexes as nginx does, matches one of the texts that the doctor tried. */
+export function isSampled(regex: string): boolean {
+  const own = tryTo(() => new RegExp(regex, 'is'));
+  return samplesOf(regex, ['', 'a', 'a.txt', '1']).some(
+    (text) => own?.test(text.startsWith('/') ? text : `/${text}`) || own?.test(text),
+  );
+}

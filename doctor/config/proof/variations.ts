@@ -1,4 +1,5 @@
 import type { Http, Location } from '../context.ts';
+import { codesOf, conditionOf, type Free, valuesOf, variablesIn } from './free.ts';
 import { directivesOf } from './requests.ts';
 import { samplesOf } from './sample.ts';
 
@@ -14,8 +15,6 @@ export interface Variation {
 }
 
 const MAX_VARIATIONS = 120;
-
-const CONDITION = /^\( *\$\{?(\w+)\}?(?: +(!?=|!?~\*?) +(.*?))? *\)$/s;
 
 /** Values for each variable on which the configuration decides. */
 export function variationsOf(
@@ -36,8 +35,7 @@ export function variationsOf(
   const lines = servers.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
   const used = new Set<string>();
   const use = (text: string) => {
-    for (const [, a, b] of text.matchAll(/\$(?:\{(\w+)\}|(\w+))/g))
-      used.add((a ?? b ?? '').toLowerCase());
+    for (const one of variablesIn(text)) used.add(one);
   };
   for (const { words } of lines) use(words);
   const maps = http.own('map', 'geo', 'split_clients').filter(({ file }) => !ours.has(file));
@@ -53,12 +51,12 @@ export function variationsOf(
     block = [],
   } of maps) {
     if (name !== 'map' || !used.has(variable.slice(1).toLowerCase())) continue;
-    for (const [, a, b] of text.matchAll(/\$(?:\{(\w+)\}|(\w+))/g)) {
+    for (const one of variablesIn(text)) {
       for (const { name: key } of block) {
         if (/^(default|hostnames|volatile|include)$/.test(key)) continue;
         const isRegex = key.startsWith('~');
         add(
-          a ?? b ?? '',
+          one,
           ...(isRegex
             ? samplesOf(key.replace(/^~\*?/, ''), ['a', ...segments])
             : [key.replace(/^\\/, '')]),
@@ -67,26 +65,19 @@ export function variationsOf(
       }
     }
   }
-  for (const { name, args } of lines) {
-    if (name === 'if') {
-      const [, variable = '', , text = ''] = CONDITION.exec(args.join(' ')) ?? [];
-      const isRegex = /~/.test(args[1] ?? '');
-      if (variable)
-        add(
-          variable,
-          ...(text === ''
-            ? []
-            : isRegex
-              ? samplesOf(text, ['a', ...segments]).slice(0, 12)
-              : [text]),
-          'doctor',
-          '1',
-        );
+  for (const at of lines) {
+    const { name, args } = at;
+    const condition = name === 'if' ? conditionOf(at) : undefined;
+    if (condition) {
+      const { variable, operator, text } = condition;
+      const texts = operator.includes('~')
+        ? samplesOf(text, ['a', ...segments]).slice(0, 12)
+        : [text];
+      add(variable, ...(text === '' ? [] : texts), 'doctor', '1');
     }
-    if (/^(root|alias|try_files|rewrite|index|set)$/.test(name)) {
+    if (/^(root|alias|try_files|rewrite|index|set|error_page|proxy_pass)$/.test(name)) {
       const shown = args.join(' ').replace(/\?.*|\$\{?is_args.*/s, '');
-      for (const [, a, b] of shown.matchAll(/\$(?:\{(\w+)\}|(\w+))/g))
-        add(a ?? b ?? '', ...segments);
+      for (const one of variablesIn(shown)) add(one, ...segments);
     }
   }
   const names = servers.flatMap((one) => one.names);
@@ -137,6 +128,48 @@ const method0 = (method: string): Variation => ({
   what: method,
 });
 
+/** What the doctor chooses: the status of a request, and the results of conditions and maps. */
+export function choices({ ifs, maps }: Free, servers: readonly Location[]): readonly Variation[] {
+  const lines = new Set(servers.flatMap(directivesOf));
+  const codes = new Set(servers.flatMap(({ nested }) => nested).flatMap(codesOf));
+  const by = 'unknown';
+  const own = [...ifs.entries()].filter(([, at]) => lines.has(at));
+  return [
+    ...[...codes].map(
+      (code): Variation => ({
+        headers: { 'Doctor-Code': code },
+        by,
+        what: `A request that gets the status ${code} gets it.`,
+      }),
+    ),
+    ...own.map(
+      ([index, at]): Variation => ({
+        headers: { 'Doctor-If': `${index}` },
+        by,
+        what: `It depends on ${at.titleAt}.`,
+      }),
+    ),
+    ...(own.length === 0
+      ? []
+      : [
+          {
+            headers: { 'Doctor-If': 'none' },
+            by,
+            what: `It depends on ${own.map(([, at]) => at.titleAt).join(' and ')}.`,
+          } as const,
+        ]),
+    ...maps.flatMap((at, index) =>
+      valuesOf(at).map(
+        (_, value): Variation => ({
+          headers: { [`Doctor-Map-${index}`]: `${value}`, 'Doctor-If': 'none' },
+          by,
+          what: `It depends on ${at.titleAt}.`,
+        }),
+      ),
+    ),
+  ];
+}
+
 function merged(all: readonly Variation[]): Variation {
   return {
     headers: Object.assign({}, ...all.map(({ headers }) => headers)),
@@ -177,7 +210,7 @@ function variationOf(
       {
         headers: { [`Doctor-V-${name.replaceAll('_', '-')}`]: value },
         by: 'unknown',
-        what: `$${name}`,
+        what: `$${name} has a value that another program chooses.`,
       },
     ];
   }
@@ -191,11 +224,17 @@ function variationOf(
       },
     ];
   if (kind === 'cookie') return header('Cookie', `${rest}=${value}`);
-  if (name === 'http_host' || name === 'host') return /^[\w.-]+$/.test(value) ? header('Host') : [];
+  if (name === 'http_host' || name === 'host')
+    return /^[\w.-]+(:\d+)?$/.test(value) ? header('Host') : [];
   if (/^http_(connection|upgrade|expect|content_length|transfer_encoding|te)$/.test(name))
     return [];
   if (kind === 'http')
     return header(rest.replaceAll('_', '-').replace(/(^|-)\w/g, (all) => all.toUpperCase()));
+  // Such as the regex `\?preview$`.
+  if (/^request(_uri)?$/.test(name))
+    return value.startsWith('/') && !value.includes('?')
+      ? []
+      : variationOf('args', value.replace(/^.*?\?/, ''), unknown);
   if (name === 'args' || name === 'query_string')
     return [{ headers: {}, query: value.replaceAll(' ', '%20'), by: 'client', what: `?${value}` }];
   if (name === 'request_method')
