@@ -63,23 +63,57 @@ export interface PosternClient {
   /**
    * Issues any number of tokens, in the same order, in batches of at most 100 requests and 128 KiB, one after the other.
    * Each batch is all or none: if one fails, the tokens of the earlier ones exist until they end.
+   *
+   * @example
+   * ```ts
+   * const tokens = await postern.issueMany(names.map((name) => ({ path: `/download/${name}` })));
+   * ```
    */
   issueMany(requests: readonly TokenRequest[], options?: CallOptions): Promise<IssuedToken[]>;
   /** The state of a live token. */
   show(id: string, options?: CallOptions): Promise<TokenState>;
-  /** A page of live tokens, ordered by their end. */
+  /**
+   * A page of live tokens, ordered by their end.
+   *
+   * @example
+   * ```ts
+   * let page = await postern.list({ subject: 'user-42' });
+   * while (page.next_cursor) page = await postern.list({ subject: 'user-42', cursor: page.next_cursor });
+   * ```
+   */
   list(query?: ListQuery, options?: CallOptions): Promise<TokenPage>;
   /** Changes the end of a live token to `expiresIn` seconds from now, earlier or later than before. */
   prolong(id: string, expiresIn: number, options?: CallOptions): Promise<TokenState>;
   /** Revokes a token by its ID. False: this client has no live token with this ID, also if a retry finds it revoked. */
   revoke(id: string, options?: CallOptions): Promise<boolean>;
-  /** Revokes a token by its text, or a JWT of your own back end by its claims. Resolves also without such a token. */
+  /**
+   * Revokes a token by its text, or a JWT of your own back end by its claims. Resolves also without such a token.
+   *
+   * @example
+   * ```ts
+   * await postern.revokeToken({ iss: 'https://shop.example', jti, exp });
+   * ```
+   */
   revokeToken(token: string | SignedTokenName, options?: CallOptions): Promise<void>;
-  /** Revokes all live tokens of a subject. Returns their number; after a retry, the number of the remaining ones. */
+  /**
+   * Revokes all live tokens of a subject. Returns their number; after a retry, the number of the remaining ones.
+   *
+   * @example
+   * ```ts
+   * const count = await postern.revokeSubject('user-42');
+   * ```
+   */
   revokeSubject(subject: string, options?: SubjectOptions): Promise<number>;
   /** Revokes all live tokens of a client, as `revokeSubject`. */
   revokeClient(client: string, options?: CallOptions): Promise<number>;
-  /** The state of a token. Tokens of other clients are inactive. */
+  /**
+   * The state of a token. Tokens of other clients are inactive.
+   *
+   * @example
+   * ```ts
+   * const { active } = await postern.introspect(token);
+   * ```
+   */
   introspect(token: string, options?: CallOptions): Promise<Introspection>;
 }
 

@@ -22,7 +22,6 @@ export interface ApiDependencies
   readonly apiUrl?: string | undefined;
 }
 
-/** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   const api = createListener(deps);
   const paths = { open: {}, withKey: {} };

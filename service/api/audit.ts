@@ -9,7 +9,6 @@ import { type Grant, isFolder } from '../token/grant.ts';
 import { StoreUnavailable, Unacknowledged, Unavailable } from '../token/store.ts';
 import { withoutTokens } from '../token/without-tokens.ts';
 
-/** Set by the listener and the middleware. */
 export interface ApiEnv {
   Bindings: { incoming?: IncomingMessage };
   Variables: {
@@ -17,7 +16,6 @@ export interface ApiEnv {
     requestId: string;
     /** The body of a request to an endpoint of OAuth. */
     form: URLSearchParams;
-    /** The code of an error response. */
     problem?: ProblemCode;
     audit?: AuditFields;
   };

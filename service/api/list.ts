@@ -10,7 +10,6 @@ import { type Operation, ref } from './endpoint.ts';
 import { JSON_TYPE, respond } from './responses.ts';
 import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
 
-/** A query parameter, as the OpenAPI document describes it. */
 const parameter = <N extends string>(name: N, description: string, schema: object) => ({
   ...{ name, in: 'query', description, schema },
 });

@@ -34,7 +34,6 @@ export function scopes(pathOf?: (text: string) => string, missing?: string) {
 
 const target = prefix('an internal prefix, such as /protected/shared/');
 
-/** The limits of an API key or an issuer. */
 export const limits = {
   targets: listOf('internal prefixes', target).default([]),
   max_expires_in: wholeNumber('seconds', 1, A_YEAR).exactOptional(),

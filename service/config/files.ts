@@ -6,7 +6,6 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Returns a file's text, or throws as `node:fs` does. */
 export type ReadFile = (path: string) => string;
 
-/** What the configuration reads. */
 export interface Outside {
   readonly env: Environment;
   readonly readFile: ReadFile;
@@ -25,7 +24,6 @@ const WHY: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 };
 
-/** The text of a file; undefined if it cannot be read. */
 export function readText(path: string, report: Report, { readFile } = outside): string | undefined {
   try {
     return readFile(path);

@@ -32,12 +32,10 @@ import {
   wholeNumber,
 } from './values.ts';
 
-/** The value has the spelling of the cookie's attribute. */
 const sameSite = parsed('lax, strict or none', (text) =>
   (['Lax', 'Strict', 'None'] as const).find((name) => name.toLowerCase() === text.toLowerCase()),
 );
 
-/** A user name or a password for another server. */
 const credential = matching(/^\P{Cc}{1,1024}$/u, '1 to 1024 characters without control characters');
 
 const LINKS = 'a list of texts and URLs, such as Imprint=https://example.com/imprint,Help=/help';
@@ -219,7 +217,6 @@ export interface Checked {
   readonly add: Add;
 }
 
-/** Whether a reload cannot change a setting. */
 export const needsRestart = (name: string) => Boolean(metaAt([name]).restart);
 
 /** What the table says about the field at a path, such as `['mounts', 0, 'storage', 'bucket']`. */
@@ -241,10 +238,8 @@ export function metaAt(path: readonly PropertyKey[]): z.GlobalMeta {
   return meta;
 }
 
-/** Settings that the environment cannot hold. */
 export const FILE_ONLY: readonly string[] = ['issuers'];
 
-/** Every setting that a variable can hold. */
 export const SETTINGS = Object.keys(TABLE).filter((name) => !FILE_ONLY.includes(name));
 
 /** Names the file, so the file cannot contain it. */
@@ -271,7 +266,6 @@ export function documentedSettings() {
   });
 }
 
-/** The settings as `--help` prints them. */
 export function settingsHelp(): string {
   const lines = documentedSettings().map(({ title, meaning, standard }) => {
     const text = `${meaning} (default: ${standard})`.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1');

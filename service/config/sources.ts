@@ -15,7 +15,6 @@ import { suggest } from './values.ts';
 
 export type Path = readonly PropertyKey[];
 
-/** The configured values, and where each of them is. */
 export type Configured = ReturnType<typeof readSources>;
 
 /** Reads the environment, and the YAML file that `POSTERN_CONFIG` names. */

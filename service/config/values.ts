@@ -19,7 +19,6 @@ export const PLACE = { shown: 'place' } as const;
 export const matching = (pattern: RegExp, expected: string) =>
   z.string(expected).regex(pattern, expected);
 
-/** The path of a file or folder. */
 export const FILE_PATH = /^[^\p{Cc}\s-]\P{Cc}*$/u;
 
 /** Returns undefined, so that a function can return the result for an invalid value. */

@@ -26,7 +26,15 @@ interface AuthorizeOptions {
   readonly now: () => number;
 }
 
-/** Rejects after the deadline, without taking a use. */
+/**
+ * Decides on a request for a file. Rejects after the deadline, without taking a use.
+ *
+ * @example
+ * ```ts
+ * const decision = await authorize(gateRequest(headers), deadline);
+ * if (decision.allow) decision.target; // '/protected/a.pdf'
+ * ```
+ */
 export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<Decision>;
 
 /**

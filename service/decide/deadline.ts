@@ -3,7 +3,6 @@ import { Unavailable } from '../token/store.ts';
 /** nginx waits two seconds, and then counts the gate as failed. */
 const MAX_MS = 1500;
 
-/** The time limit of one decision. */
 export interface Deadline {
   /** Set after the deadline, when the response was already sent. */
   readonly late: Unavailable | undefined;

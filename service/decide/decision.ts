@@ -99,7 +99,6 @@ export interface ConfirmPage {
   readonly opens?: 'folder' | 'file';
   /** Bytes. */
   readonly size?: number;
-  /** Who sends the file. */
   readonly sender?: string;
   /** After a wrong PIN: the attempts that are left. */
   readonly left?: number;

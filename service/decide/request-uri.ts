@@ -22,7 +22,6 @@ const MAX_PAIRS = 256;
 /** The longest path, token and passed query fit, all encoded. nginx accepts 8 KiB unless it is configured otherwise. */
 const MAX_URI_LENGTH = 16 * 1024;
 
-/** A parsed request of a requester. */
 export interface Requested {
   readonly site: string;
   readonly mount: Mount | undefined;
@@ -40,7 +39,14 @@ export interface Requested {
   readonly hasUnused: boolean;
 }
 
-/** Parses a request-target (nginx's `$request_uri`). Undefined if it is malformed or has two tokens. */
+/**
+ * Parses a request-target (nginx's `$request_uri`). Undefined if it is malformed or has two tokens.
+ *
+ * @example
+ * ```ts
+ * parseRequestUri(`/download/~${token}/a.pdf`, 'files.example', mounts)?.path; // '/download/a.pdf'
+ * ```
+ */
 export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
   // Neither is valid in a request-target. A space may mean that Node joined two headers of this name.
   if (uri.length > MAX_URI_LENGTH || uri.includes('#') || uri.includes(' ')) return undefined;

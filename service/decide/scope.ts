@@ -6,7 +6,14 @@ import { isSameOrigin } from './confirm.ts';
 import type { GateRequest } from './decision.ts';
 import type { Requested } from './request-uri.ts';
 
-/** The internal URI of a request, or why the grant does not cover the request. */
+/**
+ * The internal URI of a request, or why the grant does not cover the request.
+ *
+ * @example
+ * ```ts
+ * resolveTarget(grant, requested, request, mounts); // 'insufficient_scope', or { mount, target: '/protected/a.pdf' }
+ * ```
+ */
 export function resolveTarget(
   grant: Grant,
   requested: Requested,

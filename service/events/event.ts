@@ -36,7 +36,6 @@ export type Emit = (type: EventType, data: object, limit?: string) => void;
 /** Reported events of an instance with the same limit. */
 export const MAX_PER_SECOND = 10;
 
-/** A receiver of events. */
 export interface Webhook {
   readonly url: string;
   /** The secrets; each signs each request. */

@@ -22,7 +22,6 @@ import { type CookieSettings, gateRequest, pageRequest, requestHeaders } from '.
 interface GateDependencies {
   readonly log: Logger;
   readonly authorize: Authorize;
-  /** Maximum time for a decision in milliseconds. */
   readonly decisionMs?: number | undefined;
   readonly cookies: CookieSettings;
   readonly pageFor: (asked: PageRequest) => WrittenPage | undefined;

@@ -47,7 +47,6 @@ const ownClaims = externalClaims.extend({
 /** `aud` of Postern's own tokens, and by default of those that Django and Rails sign. `iss` chooses the keys. */
 export const OWN_AUDIENCE = 'urn:postern:download';
 
-/** Signs grants with the first key. */
 export function createSigner({ first }: OwnKeys, issuer: string): Signer {
   const sign = createSignPayload(first, JWT_TYPE);
   return {
@@ -113,7 +112,6 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
 /** The result of valid claims, and until when it is valid (milliseconds since the epoch). */
 export type ClaimsRead = { readonly verified: Verified; readonly until: number };
 
-/** Reads the claims of Postern's own token. */
 export function readOwn(payload: JWTPayload, issuer: string, now: number): ClaimsRead | Rejection {
   const { data: claims, error } = ownClaims.safeParse(payload);
   if (claims === undefined) return { reason: schemaReason(error) };

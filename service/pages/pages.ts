@@ -43,7 +43,6 @@ const MINUTE: Intl.DateTimeFormatOptions = {
   ...{ timeZone: 'UTC', timeZoneName: 'short' },
 };
 
-/** A request of nginx for a page. */
 export interface PageRequest {
   /** The code of the denial. */
   readonly code?: string | undefined;

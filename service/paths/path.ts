@@ -64,7 +64,6 @@ function percentDecode(raw: string): string | undefined {
   }
 }
 
-/** Percent-encodes a decoded path, segment by segment. */
 export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }

@@ -11,7 +11,6 @@ import type { LogOutput } from './log.ts';
 const FAILED = 1;
 const MISCONFIGURED = 2;
 
-/** Ends a process that cannot start. */
 export function endAtStart(process: NodeJS.Process, error: unknown): void {
   const misconfigured = error instanceof ConfigError || error instanceof KeyFilesError;
   const known = misconfigured || error instanceof CannotListen;

@@ -232,13 +232,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async check() {
       return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },
-    async close() {
-      held.clear();
-      indexes.clear();
-      revoked.clear();
-      endless.clear();
-      subjects.clear();
-    },
+    async close() {},
   };
 }
 

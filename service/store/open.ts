@@ -132,7 +132,6 @@ export function createStores(
       void opened.connected.then(() => opened === next && onAcceptedLater());
     },
 
-    /** Closes all connections. */
     async close(): Promise<void> {
       await Promise.all([used.store.close(), next?.store.close()]);
     },

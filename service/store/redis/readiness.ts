@@ -33,7 +33,6 @@ end
 return forbidden
 `;
 
-/** The commands that this script calls. */
 const CHECKED_COMMANDS: readonly string[] = [
   ...new Set([...FORBIDDEN.matchAll(/\{'([A-Z]+)'/g)].map(([, name = '']) => name)),
 ];

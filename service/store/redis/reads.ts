@@ -36,7 +36,6 @@ end
 return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
 `;
 
-/** The cursor before all others. */
 const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
@@ -82,21 +81,17 @@ export function createReads(
 
   async function find(id: string, how?: 'timed' | Signed): Promise<Found> {
     try {
-      return await findIn(id, how);
+      if (typeof how === 'object') {
+        const [record, before] = await readSigned({ id, signed: how });
+        return ofSubject(foundOf(id, record), before, how);
+      }
+      if (how === undefined) return foundOf(id, await read(keys.grant(id)));
+      const record = await readTimed(keys.grant(id));
+      const found = foundOf(id, record);
+      return found.grant ? { ...found, leftMs: record[1] - keptMs(found.grant) } : found;
     } catch (error) {
       throw failed(error as Error);
     }
-  }
-
-  async function findIn(id: string, how?: 'timed' | Signed): Promise<Found> {
-    if (typeof how === 'object') {
-      const [record, before] = await readSigned({ id, signed: how });
-      return ofSubject(foundOf(id, record), before, how);
-    }
-    if (how === undefined) return foundOf(id, await read(keys.grant(id)));
-    const record = await readTimed(keys.grant(id));
-    const found = foundOf(id, record);
-    return found.grant ? { ...found, leftMs: record[1] - keptMs(found.grant) } : found;
   }
 
   return {
