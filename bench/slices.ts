@@ -6,8 +6,13 @@ import { temporaryFolder } from '../test/harness/paths.ts';
 import { startService } from '../test/harness/service.ts';
 import { cpuSeconds, peakBytes } from '../test/harness/usage.ts';
 
-/** A file of 1 GB, downloaded so often in each round. */
-const [SIZE, TIMES, ROUNDS] = [1_000_000_000, 2, Number(process.env.ROUNDS ?? 5)];
+const number = (name: string, otherwise: number) => Number(process.env[name] ?? otherwise);
+
+/** A file of 1 GB, downloaded so often in each round, or by so many requesters at once: `PARALLEL=100 SIZE=200000000 TIMES=1`. */
+const SIZE = number('SIZE', 1_000_000_000);
+const TIMES = number('TIMES', 2);
+const PARALLEL = number('PARALLEL', 1);
+const ROUNDS = number('ROUNDS', 5);
 
 /**
  * The ways that are compared, each with other values of directives of slices.conf: `WAYS='slice 4m,slice 2m;proxy_buffers 2 64k'`.
@@ -36,7 +41,7 @@ async function startSite(gatePort: number, way: string | undefined) {
         }`;
       return `
         include postern/http.conf;
-        access_log off; sendfile on;
+        access_log off; sendfile on; send_timeout 1h;
         upstream postern { server 127.0.0.1:${gatePort}; keepalive 16; }
         server {
           listen 127.0.0.1:${port}; server_name files.example;
@@ -59,6 +64,7 @@ async function download(url: string): Promise<void> {
         received += chunk.length;
       });
       response.on('end', () => resolve(received));
+      response.on('error', reject);
     }).on('error', reject);
   });
   if (bytes !== SIZE) throw new Error(`a download ended after ${bytes} bytes`);
@@ -88,8 +94,10 @@ try {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [i, site] of sites.entries()) {
       const before = cpuSeconds(site.pid);
-      for (let time = 0; time < TIMES; time += 1) await download(site.url(url));
-      costs[i]?.push(((cpuSeconds(site.pid) - before) * 1e9) / (SIZE * TIMES));
+      for (let time = 0; time < TIMES; time += 1) {
+        await Promise.all(Array.from({ length: PARALLEL }, () => download(site.url(url))));
+      }
+      costs[i]?.push(((cpuSeconds(site.pid) - before) * 1e9) / (SIZE * PARALLEL * TIMES));
     }
   }
   const median = (values: readonly number[]) =>
@@ -100,7 +108,7 @@ try {
   );
   for (const [i, way] of ways.entries()) {
     const cost = median(costs[i] ?? []);
-    const megabytes = ((peakBytes(sites[i]?.pid ?? 0) - (idle[i] ?? 0)) / SIZE) * 1000;
+    const megabytes = ((peakBytes(sites[i]?.pid ?? 0) - (idle[i] ?? 0)) / (SIZE * PARALLEL)) * 1000;
     const title = way === undefined ? 'without slices' : `slices ${way}`;
     console.log(
       `| ${title} | ${cost.toFixed(2)} | ${(cost / plain).toFixed(1)} | ${megabytes.toFixed(1)} |`,

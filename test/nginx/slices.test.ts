@@ -169,6 +169,21 @@ describe('slices: a request gets what it gets without slices', () => {
   });
 });
 
+test('slices: of 1,000 slow downloads at once, each asks the gate once for each slice', async () => {
+  const cut = sliced({ outer: 'limit_rate 100k;' });
+  // The gate and the requesters are in this process.
+  const gate = (text: string) => text.replace(/(_timeout) \ds;/g, '$1 60s;');
+  const edit = { ...cut.edit, gate };
+  const site = await siteForTest({ ...cut, edit, workers: 2, files: { 'big.bin': BIG } });
+  const asked = countAsked(site);
+  const { url } = await site.issue({ path: PATH });
+  const running = Array.from({ length: 1000 }, () => download('HTTP/1.1', site.nginx.url(''), url));
+  const ends = await Promise.all(running.map(({ end }) => end));
+  expect(new Set(ends)).toEqual(new Set(['complete']));
+  expect(running.every(({ received }) => received() === BIG.length)).toBe(true);
+  expect(asked()).toBe(1000 * 5);
+});
+
 describe('slices: a running download', () => {
   const LONG = randomBytes(SLICE * 24);
   /** The download takes some seconds by its rate. */

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../harness/redis.ts';
-import type { ServiceProcess } from '../harness/service.ts';
+import { type ServiceProcess, storeReady } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { askApi } from '../support/ask-service.ts';
+import { askApi, askGate } from '../support/ask-service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { startInstance, startMonitor } from '../support/racers.ts';
 import { keysOf, tell } from '../support/store/open-redis.ts';
 
@@ -30,6 +31,9 @@ const CHECKED = ['hset', 'hget', 'hmget', 'hgetall', 'hdel', 'del', 'pttl'];
  * it: Redis counts also what a busy machine makes one wait.
  */
 const SLOW = 30_000;
+
+/** The other indexes keep the entries until their end. */
+const OTHERS = /^postern:(ready$|client:|path:)/;
 
 let redis: Redis;
 let instances: ServiceProcess[];
@@ -88,17 +92,62 @@ test('races: 100,000 tokens of one subject are listed and revoked in pieces', as
   const ran = (await tell(redis, 'INFO commandstats')).matchAll(/^cmdstat_([^:|]+)/gm);
   const known = new Set([...BOUNDED, ...BOUNDED_IN_INDEX, ...CHECKED, ...ASIDE]);
   expect([...ran].map(([, name = '']) => name).filter((name) => !known.has(name))).toEqual([]);
-  // The other indexes keep the entries until their end.
-  const others = /^postern:(ready$|client:|path:)/;
-  expect((await keysOf(redis)).filter((key) => !others.test(key))).toEqual([]);
+  expect((await keysOf(redis)).filter((key) => !OTHERS.test(key))).toEqual([]);
+}, 240_000);
+
+test('races: Postern is killed in the midst of 100,000 revocations: a second call revokes the rest', async () => {
+  const args = ['--appendonly', 'yes', '--appendfsync', 'always'];
+  const kept = await forTest(startRedis({ args, folder: await folderForTest() }));
+  instances.push(await startInstance(kept.url), await startInstance(kept.url));
+  const [killed, other] = instances.slice(-2) as [ServiceProcess, ServiceProcess];
+  const urls: string[] = [];
+  while (urls.length < COUNT) {
+    const batches = Array.from({ length: 4 }, () =>
+      api('POST /tokens/batch', Array(PAGE).fill(wanted), 2),
+    );
+    for (const { body } of await Promise.all(batches)) {
+      urls.push(...body.map(({ url }: { url: string }) => url));
+    }
+  }
+  const { body: first } = await api(`GET /tokens?${QUERY}&limit=3`, undefined, 2);
+  const confirmed: string[] = first.tokens.map(({ id }: { id: string }) => id);
+  for (const id of confirmed) {
+    expect((await api(`DELETE /tokens/${id}`, undefined, 2)).status).toBe(204);
+  }
+
+  const records = async () => Number((await tell(kept, 'DBSIZE')).slice(1));
+  const all = await records();
+  const revoking = api(`DELETE /tokens?${QUERY}`, undefined, 2).catch(() => 'no answer');
+  await waitFor(async () => all - (await records()) > MOST, { what: 'some to be revoked' });
+  killed.signal('SIGKILL');
+  expect(await revoking).toBe('no answer');
+  await kept.kill();
+  await kept.restart();
+  await storeReady(other);
+  const left = await records();
+  expect(left).toBeLessThan(all - MOST);
+
+  const { status, body } = await api(`DELETE /tokens?${QUERY}`, undefined, 3);
+  expect([status, body]).toEqual([200, { revoked: expect.any(Number) }]);
+  expect(body.revoked).toBeGreaterThan(MOST);
+  expect(body.revoked).toBeLessThan(COUNT - MOST);
+  expect(await listed(3)).toEqual([]);
+  expect((await keysOf(kept)).filter((key) => !OTHERS.test(key))).toEqual([]);
+  for (const id of confirmed) {
+    expect((await api(`GET /tokens/${id}`, undefined, 3)).status).toBe(404);
+  }
+  const opened = await Promise.all(
+    urls.filter((_, i) => i % 1000 === 0).map(async (url) => (await askGate(other, url)).status),
+  );
+  expect(new Set(opened)).toEqual(new Set([401]));
 }, 240_000);
 
 /** The ids of all pages. */
-async function listed(): Promise<string[]> {
+async function listed(at = 0): Promise<string[]> {
   const ids: string[] = [];
   let after: string | undefined = '';
   while (after !== undefined) {
-    const { body } = await api(`GET /tokens?${QUERY}&limit=${PAGE}${after}`);
+    const { body } = await api(`GET /tokens?${QUERY}&limit=${PAGE}${after}`, undefined, at);
     ids.push(...body.tokens.map(({ id }: { id: string }) => id));
     after = body.next_cursor && `&cursor=${body.next_cursor}`;
   }
