@@ -162,7 +162,7 @@ const FAILURE_COOL_DOWN_MS = 5_000;
 const REFRESH_MS = 540_000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** The keys that were fetched last, by their `jwks_uri`. A reload keeps them, in case that it does not answer. */
+/** The keys that were fetched last, by their `jwks_uri`. A reload keeps them, in case the issuer is down. */
 export type FetchedKeys = Map<string, JwkSet>;
 
 /**

@@ -16,7 +16,7 @@ interface RevokeOptions {
   readonly now: () => number;
 }
 
-/** Revocations by `jti` without an end that a client may have. In Redis, each takes 210 bytes for ever. */
+/** Revocations by `jti` without an end that a client may have. In Redis, each takes 210 bytes indefinitely. */
 const MAX_ENDLESS = 10_000;
 
 const TOO_MANY_ENDLESS = `This client has ${MAX_ENDLESS} revocations without an end. Send the exp of the token, too.`;

@@ -265,7 +265,7 @@ test('test/README.md promises no more tests than there are', () => {
 });
 
 /** README.md, SECURITY.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 36_280;
+const MAX_WORDS = 35_000;
 test(`README.md, SECURITY.md and docs/ have at most ${MAX_WORDS} words together`, () => {
   const texts = ['README.md', 'SECURITY.md', ...docs].map(textOf);
   const words = texts.flatMap((text) => text.split(/\s+/).filter((word) => word !== ''));
