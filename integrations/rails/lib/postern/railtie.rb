@@ -10,13 +10,12 @@ module Postern
 
     WITH_TOKEN = /[?&]token=/
 
-    # Otherwise the line "Redirected to …" in the log contains the token.
-    initializer "postern.filter_redirect" do |app|
+    initializer "postern" do |app|
+      ActionDispatch::Routing::Mapper.include(RedirectToFile)
+      # Otherwise the line "Redirected to …" in the log contains the token.
       app.config.filter_redirect << WITH_TOKEN
-    end
 
-    # Also for the controllers of Active Storage, which do not inherit from those of the application.
-    initializer "postern.subject" do |app|
+      # Also for the controllers of Active Storage, which do not inherit from those of the application.
       %i[action_controller_base action_controller_api].each do |controller|
         ActiveSupport.on_load(controller) do
           before_action do
@@ -28,10 +27,6 @@ module Postern
           after_action { no_store if response.location&.match?(WITH_TOKEN) }
         end
       end
-    end
-
-    initializer "postern.routes" do
-      ActionDispatch::Routing::Mapper.include(RedirectToFile)
     end
 
     rake_tasks { load File.expand_path("issuer.rake", __dir__) }

@@ -13,21 +13,21 @@ module Postern
 
     def show
       may_read, login, options = settings
-      return answer(:method_not_allowed, "Allow" => "GET, HEAD") unless request.get? || request.head?
+      return head(:method_not_allowed, allow: "GET, HEAD") unless request.get? || request.head?
 
       blob = ActiveStorage::Blob.find_signed(params[:signed_id], purpose: RedirectToFile::PURPOSE)
-      return answer(:not_found) unless blob
+      return head(:not_found) unless blob
       return redirect_to blob.url(closed_if_down: false, **options), status: :see_other, allow_other_host: true if allowed?(may_read, blob)
-      return answer(:not_found) if Current.user || login.nil?
+      return head(:not_found) if Current.user || login.nil?
 
       # Two slashes at the start would be the address of another host.
       back = { next: request.path.sub(%r{\A/+}, "/") }.to_query
       redirect_to "#{login}#{login.include?("?") ? "&" : "?"}#{back}", status: :see_other, allow_other_host: true
     rescue Error => error
-      return answer(:not_found) if error.message.include?('"#/path"')
+      return head(:not_found) if error.message.include?('"#/path"')
 
       logger&.error("Postern issued no token: #{error.message}")
-      answer(:service_unavailable, "Retry-After" => "5")
+      head :service_unavailable, retry_after: 5
     end
 
     private
@@ -37,11 +37,6 @@ module Postern
         [true, false].include?(may) ? may : raise(TypeError, "may_read: expected true or false, got #{may.class}")
       rescue ActiveRecord::RecordNotFound
         false
-      end
-
-      def answer(status, headers = {})
-        response.headers.merge!(headers)
-        render plain: Rack::Utils::HTTP_STATUS_CODES[Rack::Utils.status_code(status)], status: status
       end
   end
 end

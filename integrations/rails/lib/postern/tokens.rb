@@ -112,7 +112,7 @@ module Postern
       end
 
       def call(method, path, body = nil)
-        raise ArgumentError, "api_key: expected one API key in one line, to issue and to revoke tokens" unless /\A[\x21-\x7e]+\z/.match?(@api_key.to_s)
+        raise "api_key: expected one API key in one line, to issue and to revoke tokens" unless /\A[\x21-\x7e]+\z/.match?(@api_key.to_s)
 
         uri = URI(@api + path)
         request = method.new(uri, "Authorization" => "Bearer #{@api_key}", "Content-Type" => "application/json")
@@ -123,8 +123,6 @@ module Postern
         raise "Postern's API rejected the call: #{response.code} #{response.body}" unless response.is_a?(Net::HTTPSuccess)
 
         JSON.parse(response.body)
-      rescue ArgumentError
-        raise
       rescue StandardError => error
         raise Error, error.message, cause: nil
       end

@@ -17,19 +17,16 @@ module Postern
       raise ArgumentError, "public: expected false, because a permanent URL has no token" if public
       raise ArgumentError, "mount: expected a prefix such as /download/, got #{mount}" unless mount.to_s.match?(%r{\A/([^/]+/)*\z})
 
-      settings, of_service = others.partition { |name, _| Tokens::SETTINGS.include?(name) }.map(&:to_h)
-      begin
-        super(**of_service)
-      rescue ArgumentError => error
-        raise ArgumentError, "Postern: #{error.message}"
-      end
+      super(**others.except(*Tokens::SETTINGS))
       @mount = mount
       @url = url.to_s.chomp("/")
       @site = site
       @options = options.symbolize_keys
       @closed_if_down = closed_if_down
       @down_until = 0
-      @tokens = Tokens.new(**settings)
+      @tokens = Tokens.new(**others.slice(*Tokens::SETTINGS))
+    rescue ArgumentError => error
+      raise ArgumentError, "Postern: #{error.message}"
     end
 
     # Unlike that of the base class, the event does not contain the URL: the log would show the token.
