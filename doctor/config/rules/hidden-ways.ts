@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Context, Http, Location } from '../context.ts';
+import type { Context, Location } from '../context.ts';
 import { absolutesOf } from '../proof/folders.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, constantOf, folderLine, folderValues, WILD } from '../values.ts';
@@ -17,13 +17,12 @@ export function othersOf({ http, gates, internals, snippets }: SiteConfig): read
   return http.blocks.filter((one) => !ours.has(one) && !files.has(one.file));
 }
 
-/** Whether a block could serve a file of a folder, whatever its conditions decide. */
-export function canReach(
-  context: Context,
-  folder: string,
-  http: Http,
-  disk: SiteConfig['disk'],
-): boolean {
+/** Whether a location could serve a file of a folder, whatever its conditions decide. */
+export function canReach(location: Location, folder: string, site: SiteConfig): boolean {
+  return blocksOf(location).some((block) => canServe(block, folder, site));
+}
+
+function canServe(context: Context, folder: string, { http, disk }: SiteConfig): boolean {
   const [{ name }, from] = folderLine(context);
   const words = context.own('try_files', 'rewrite').flatMap(({ args }) => args);
   const pages = context.effective('index').flatMap(({ args }) => args);
@@ -55,13 +54,11 @@ export function canReach(
 
 /** Ways that only code, a page with SSI or an application knows. */
 export function hiddenWays(site: SiteConfig): readonly Trap[] {
-  const { http, folders, disk, protect } = site;
+  const { folders, protect } = site;
   const others = othersOf(site);
   return others.flatMap((location): Trap | readonly Trap[] => {
     const { server } = location;
-    const folder = folders.find(({ path }) =>
-      blocksOf(location).some((block) => canReach(block, path, http, disk)),
-    );
+    const folder = folders.find(({ path }) => canReach(location, path, site));
     if (folder === undefined || location === server) return [];
     const here = others.filter((one) => one.server === server);
     const isInternal = location.inForce('internal') !== undefined;

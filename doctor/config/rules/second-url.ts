@@ -6,7 +6,7 @@ import type { Binary } from '../proof/nginx.ts';
 import { prove } from '../proof/prove.ts';
 import { chainOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
-import { blocksOf, folderLine, locationOf } from '../values.ts';
+import { folderLine, locationOf } from '../values.ts';
 import {
   canReach,
   hiddenWays,
@@ -90,16 +90,12 @@ function rank({ isProof, file, curl }: Leak): number {
 
 /** The server blocks with a block whose files could be those of a folder, and the folder. */
 function relatedTo(site: SiteConfig): ReadonlyArray<readonly [Location, number]> {
-  const { http, folders, disk } = site;
+  const { http, folders } = site;
   const others = othersOf(site);
-  const reach = folders.map(
-    ({ path }) =>
-      new Set(
-        others
-          .filter((one) => blocksOf(one).some((block) => canReach(block, path, http, disk)))
-          .map(({ server }) => server),
-      ),
-  );
+  const reach = folders.map(({ path }) => {
+    const found = others.filter((one) => canReach(one, path, site));
+    return new Set(found.map(({ server }) => server));
+  });
   return http.servers.flatMap((server) =>
     folders.flatMap((_, index) =>
       chainOf(server, http).some((one) => reach[index]?.has(one)) ? [[server, index] as const] : [],
@@ -110,12 +106,7 @@ function relatedTo(site: SiteConfig): ReadonlyArray<readonly [Location, number]>
 function unproven([server, index]: readonly [Location, number], site: SiteConfig): readonly Trap[] {
   const { path, what } = site.folders[index] ?? { path: '', what: '' };
   return othersOf(site)
-    .filter(
-      (one) =>
-        one.server === server &&
-        !one.isHandled &&
-        blocksOf(one).some((block) => canReach(block, path, site.http, site.disk)),
-    )
+    .filter((one) => one.server === server && !one.isHandled && canReach(one, path, site))
     .map((one) =>
       couldServe(folderLine(one)[0], `${folderLine(one)[0].words} in ${one.words}`, what),
     );
