@@ -19,7 +19,7 @@ const NAMES =
 const NO_VALUE = new Set(['volatile', 'hostnames', 'ranges', 'proxy', 'proxy_recursive', 'delete']);
 
 /** The values that a text with variables can have in a block: those of `set`, `map`, `geo` and `split_clients`. */
-export function valuesOf(text: string, location: Location, http: Http, depth = 0) {
+export function textValues(text: string, location: Location, http: Http, depth = 0) {
   let found: readonly string[] = [''];
   for (const [all, inBraces, word] of text.matchAll(/\$(?:\{(\w+)\}|([1-9]|\w+))|[^$]+|\$/g)) {
     const name = (inBraces ?? word)?.toLowerCase();
@@ -53,7 +53,7 @@ function ofVariable(
   );
   const lines = maps.flatMap(({ block = [] }) => block).filter((one) => !NO_VALUE.has(one.name));
   const values = [...sets, ...lines].flatMap(({ args }) =>
-    valuesOf(args.at(-1) ?? '', location, http, depth),
+    textValues(args.at(-1) ?? '', location, http, depth),
   );
   if (sets.length + maps.length === 0) return [WILD];
   const isSet = sets.length === 0 || isSure;
@@ -63,7 +63,7 @@ function ofVariable(
 /** The values of the `root` or `alias` in force. One that is empty begins with a random byte. */
 export function folderValues(context: Context, http: Http): readonly string[] {
   const [{ args }] = folderLine(context);
-  const values = valuesOf(args[0] ?? '', locationOf(context), http);
+  const values = textValues(args[0] ?? '', locationOf(context), http);
   return values.map((folder) => folder || WILD);
 }
 

@@ -2,7 +2,7 @@ import type { Listen } from '../../../service/address.ts';
 import { isAt, sameListen, targetOf } from '../addresses.ts';
 import type { Directive, Location } from '../context.ts';
 import { ofGate, type Rule, type SiteConfig, type Trap } from '../site.ts';
-import { blocksOf, valuesOf, WILD } from '../values.ts';
+import { blocksOf, textValues, WILD } from '../values.ts';
 import { othersOf } from './hidden-ways.ts';
 
 /** The default of POSTERN_API_LISTEN. */
@@ -55,7 +55,7 @@ function exposed(location: Location, site: SiteConfig): readonly Trap[] {
   return blocksOf(location).flatMap((context) =>
     context.own('proxy_pass').flatMap((at) => {
       const text = at.args[0]?.replace(PATH_OF, '/') ?? '';
-      const urls = valuesOf(text, location, http);
+      const urls = textValues(text, location, http);
       const targets = urls.map((url) => targetOf(url, http));
       // A single URI of the API can be for the pages of an application.
       const isOne = location.modifier === '=' && targets.every(({ uri }) => uri.length > 1);
