@@ -49,7 +49,9 @@ export default defineConfig(({ mode }) => ({
     // Real servers are started, and the machine may be small or busy.
     testTimeout: 240_000,
     hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 60_000, interval: 10 } },
+    // What a wait saw instead can be a log.
+    chaiConfig: { truncateThreshold: 4_000 },
     // Most of the time a test waits for a server.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     projects: [

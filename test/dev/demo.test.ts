@@ -5,7 +5,6 @@ import { findOnPath } from '../harness/find-on-path.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { launch } from '../harness/process.ts';
 import { tryRun } from '../harness/run.ts';
-import { waitFor } from '../harness/wait.ts';
 import { forTest } from '../support/for-test.ts';
 
 const demo = join(projectRoot, 'dist', 'dev', 'demo', 'demo.js');
@@ -44,7 +43,7 @@ test.runIf(built && findOnPath('curl'))(
   async () => {
     const running = await start([]);
     const output = running.stdout;
-    await waitFor(() => output().includes('Ctrl-C'), { what: 'the demo to stay' });
+    await expect.poll(() => output(), { message: 'the demo to stay' }).toContain('Ctrl-C');
     const folder = /files +(\S+)/.exec(output())?.[1] as string;
     expect(existsSync(folder)).toBe(true);
     expect(printed(output()).length).toBeGreaterThan(15);

@@ -18,18 +18,25 @@ function isGone(pid: number): boolean {
   }
 }
 
-test('launch: a missed deadline stops the process and reports the condition', async () => {
-  const program = { name: 'the program', path: '/bin/sleep', args: ['60'], env: process.env };
-  const running = await launch(program);
-  const waiting = running.ready(() => false, {
-    what: 'a miracle',
-    saw: () => 'rain',
-    deadline: 50,
-  });
+test('launch: a missed deadline stops the process and reports what there is', async () => {
+  const args = ['-c', 'echo started; exec sleep 60'];
+  const running = await launch({ name: 'the program', path: '/bin/sh', args, env: process.env });
+  await expect.poll(running.stdout).toBe('started\n');
+  const wait = { what: 'a miracle', deadline: 50 };
+  const source =
+    /Instead: false for .*isGone\(running\.pid\)[\s\S]*the program \(running\) printed: started/;
+  await expect(waitFor(() => isGone(running.pid), wait)).rejects.toThrow(source);
+  const waiting = running.ready(() => false, { ...wait, saw: () => 'rain' });
   await expect(waiting).rejects.toThrow(
     'gave up after 0.05 s of waiting for a miracle. Instead: rain',
   );
   expect(isGone(running.pid)).toBe(true);
+});
+
+test('wait: expect.poll shows what it read last, even if it is a long log', async () => {
+  const log = 'a line of a log, '.repeat(20);
+  const waiting = expect.poll(() => log, { message: 'the start', timeout: 20 }).toContain('ready');
+  await expect(waiting).rejects.toThrow(log);
 });
 
 // Needs a separate process that ends: the built one.

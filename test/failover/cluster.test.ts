@@ -42,7 +42,7 @@ async function started(options: ClusterOptions = {}) {
 }
 
 async function isLost(states: readonly string[]): Promise<void> {
-  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss', saw: () => states });
+  await expect.poll(() => states.at(-1), { message: 'the loss' }).toMatch(/^down/);
 }
 
 /** Grants on all masters. */
@@ -89,9 +89,7 @@ test.each(['is killed', 'hangs'])(
     expect(found.every(({ grant }) => grant?.exhausted)).toBe(true);
     if (what === 'is killed') return;
     first.resume();
-    await waitFor(async () => (await outcomes(store, ids)).failed.length === 0, {
-      what: 'the master to answer again',
-    });
+    await expect.poll(async () => (await outcomes(store, ids)).failed.length).toBe(0);
   },
 );
 
@@ -99,9 +97,7 @@ test.each(['is killed', 'hangs'])('Cluster: if a master %s, its replica answers'
   const { cluster, first, store, states } = await started();
   const ids = await issued(store);
   for (const replica of cluster.replicas) {
-    const isUp = async () =>
-      (await ask(replica.port, 'INFO replication'))?.includes('link_status:up');
-    await waitFor(isUp, { what: 'the replica to follow' });
+    await expect.poll(() => ask(replica.port, 'INFO replication')).toContain('link_status:up');
   }
   await waitFor(
     async () => {
@@ -117,11 +113,7 @@ test.each(['is killed', 'hangs'])('Cluster: if a master %s, its replica answers'
   if (what === 'hangs') first.pause();
   else process.kill(first.pid, 'SIGKILL');
   await isLost(states);
-  await waitFor(() => states.at(-1) === 'up', {
-    what: 'the replica',
-    saw: () => states,
-    deadline: 30_000,
-  });
+  await expect.poll(() => states.at(-1), { message: 'the replica', timeout: 30_000 }).toBe('up');
   expect(await outcomes(store, ids)).toEqual({ found: ids, absent: [], failed: [] });
   for (const id of ids) expect(await store.revoke(id, 'web')).toBe(true);
   if (what === 'hangs') {
@@ -144,8 +136,7 @@ test('Cluster: after a planned failover, the new master is asked without an erro
   await answers(store);
   const ids = (await issued(store)).filter(isOfFirst);
   await tell(replica, 'CLUSTER FAILOVER');
-  const isReplaced = async () => (await ask(first.port, 'ROLE'))?.includes('slave');
-  await waitFor(isReplaced, { what: 'the replica' });
+  await expect.poll(() => ask(first.port, 'ROLE'), { message: 'the replica' }).toContain('slave');
   expect((await outcomes(store, ids)).found).toEqual(ids);
 });
 
@@ -154,10 +145,7 @@ test('Cluster: a master that has lost its replica denies look-ups of its own tok
   const { cluster, store } = await started({ args });
   const ids = await issued(store);
   cluster.replicas[0]?.pause();
-  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), {
-    what: 'the fence',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'the fence' }).toContain('NOREPLICAS');
   const [others, failed] = [ids.filter((id) => !isOfFirst(id)), ids.filter(isOfFirst)];
   expect(await outcomes(store, ids)).toEqual({ found: others, absent: [], failed });
   cluster.replicas[0]?.resume();

@@ -37,10 +37,7 @@ async function throughProxy(redis: Redis, options: Partial<RedisStoreOptions> = 
 }
 
 const isLost = (states: readonly string[]) =>
-  waitFor(() => states.some((state) => state.startsWith('down')), {
-    what: 'the loss',
-    saw: () => states,
-  });
+  expect.poll(() => states, { message: 'the loss' }).toContainEqual(expect.stringMatching(/^down/));
 
 const isFound = async (store: Store, id: string) =>
   (await store.find(id).catch(() => undefined))?.grant !== undefined;
@@ -48,8 +45,7 @@ const isFound = async (store: Store, id: string) =>
 /** From now on, the second server has every key of the first. */
 async function follow(replica: Redis, master: Redis): Promise<void> {
   await tell(replica, `REPLICAOF 127.0.0.1 ${master.port}`);
-  const isUp = async () => (await tell(replica, 'INFO replication')).includes('link_status:up');
-  await waitFor(isUp, { what: 'the replica to follow' });
+  await expect.poll(() => tell(replica, 'INFO replication')).toContain('link_status:up');
 }
 
 /** A master and its replica. */
@@ -73,7 +69,7 @@ test('Redis lost: a silent connection is replaced without any request, at a new 
   proxy.moveTo(other.port);
   proxy.swallow();
   await isLost(states);
-  await waitFor(() => states.at(-1) === 'up', { what: 'the new address', saw: () => states });
+  await expect.poll(() => states.at(-1), { message: 'the new address' }).toBe('up');
   expect(await tell(other, 'EXISTS postern:ready')).toBe(':1');
   await store.check();
   await expectOneReconnection(states, [other]);
@@ -118,9 +114,7 @@ test.each([1000, 3_600_000])(
 test('Redis failover: a master that becomes a replica is not asked, and its successor is found', async () => {
   const [old, successor] = await pair();
   const { proxy, store, states, id } = await throughProxy(old);
-  await waitFor(async () => (await tell(successor, 'DBSIZE')) !== ':0', {
-    what: 'the grant there',
-  });
+  await expect.poll(() => tell(successor, 'DBSIZE'), { message: 'the grant there' }).not.toBe(':0');
   await tell(successor, 'REPLICAOF NO ONE');
   await follow(old, successor);
   // Without a write request, Postern still detects that the server accepts no writes.
@@ -163,7 +157,7 @@ test('Redis: a replica that follows later acknowledges, although the replication
   const isCounted = async () => (await outcome()).startsWith('0 of 1');
   await waitFor(isCounted, { what: 'the second connection' });
   await follow(replica, master);
-  await waitFor(async () => (await outcome()) === 'false', { what: 'the acknowledgment' });
+  await expect.poll(() => outcome(), { message: 'the acknowledgment' }).toBe('false');
   expect((await another.find(id)).grant).toBeUndefined();
 });
 
@@ -178,23 +172,14 @@ test('replicas: a master that has lost its replicas denies look-ups, also if it 
   await answers(store);
   const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
   await tell(master, 'CONFIG SET maxmemory 1');
-  await waitFor(async () => (await whyOf(store)).includes('OOM'), {
-    what: 'no memory',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'no memory' }).toContain('OOM');
   expect((await store.find(id)).grant).toBeDefined();
   replica.pause();
-  await waitFor(async () => (await whyOf(store)).includes('NOREPLICAS'), {
-    what: 'the fence',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'the fence' }).toContain('NOREPLICAS');
   await expect(store.find(id)).rejects.toMatchObject(LACKS);
   await expect(store.find(id, 'timed')).rejects.toMatchObject(LACKS);
   replica.resume();
-  await waitFor(async () => (await whyOf(store)).includes('OOM'), {
-    what: 'the replica',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'the replica' }).toContain('OOM');
   expect((await store.find(id)).grant).toBeDefined();
 });
 
@@ -203,10 +188,7 @@ test.each([0, 1])(
   async (earlier) => {
     const [master, replica] = await pair();
     const { store } = storeAt(master.url, { timeoutMs: 1_000, replicas: 1 });
-    await waitFor(async () => (await whyOf(store)) === 'ok', {
-      what: 'the replica',
-      saw: () => whyOf(store),
-    });
+    await expect.poll(() => whyOf(store), { message: 'the replica' }).toBe('ok');
     const ids = [await issueTo(store), await issueTo(store)];
     if (earlier === 0) await tell(master, 'DEL postern:acknowledged');
     await tell(master, 'CONFIG SET maxmemory 1');
@@ -226,14 +208,10 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   await store.issue(Array.from({ length: 3000 }, () => [newId(), grantAt(Date.now())] as const));
   await tell(redis, 'SAVE');
   await redis.restart();
-  await waitFor(async () => (await whyOf(store)).includes('LOADING'), {
-    what: 'it to be loading',
-    saw: () => whyOf(store),
-  });
-  const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
-  await waitFor(hasLoaded, { what: 'it to have loaded' });
+  await expect.poll(() => whyOf(store), { message: 'loading' }).toContain('LOADING');
+  await expect.poll(() => tell(redis, 'INFO persistence')).toContain('\nloading:0');
   expect((await store.find(id)).grant).toBeDefined();
-  await waitFor(() => states.at(-1) === 'up', { what: 'the next check', saw: () => states });
+  await expect.poll(() => states.at(-1), { message: 'the next check' }).toBe('up');
   await expectOneReconnection(states, [redis]);
 });
 
@@ -264,10 +242,7 @@ test('replicas: without one the service answers 503, and a repetition is acknowl
   replica.resume();
   const isAcknowledged = async () => (await api(`DELETE /tokens/${plain.id}`)).status === 404;
   await waitFor(isAcknowledged, { what: 'the acknowledgment' });
-  await waitFor(async () => (await api('GET /readyz')).status === 200, {
-    what: '/readyz',
-    saw: () => api('GET /readyz'),
-  });
+  await expect.poll(async () => (await api('GET /readyz')).status).toBe(200);
   expect(await download(counted.url, '192.0.2.1')).toBe(204);
   const series = 'postern_store_acknowledgments_total{result="unacknowledged"}';
   expect(await metric(series)).toBeGreaterThan(1);
@@ -276,10 +251,7 @@ test('replicas: without one the service answers 503, and a repetition is acknowl
 test('pin: without replicas, a wrong one counts and gets 503, and the lock is not hidden by a 503', async () => {
   const [master, replica] = await pair();
   const { store } = storeAt(master.url, { timeoutMs: 700, replicas: 1 });
-  await waitFor(async () => (await whyOf(store)) === 'ok', {
-    what: 'the replica',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'the replica' }).toBe('ok');
   const { log, parsed } = keptLog();
   const { api, confirm } = await startGate({ store, log });
   const issue = () => issueToken(api, { path: '/download/a', confirm: true, pin: '4711' });
@@ -295,8 +267,7 @@ test('pin: without replicas, a wrong one counts and gets 503, and the lock is no
   // Its use is what replicas must acknowledge.
   for (let i = 0; i < 11; i += 1) expect(await enter(known.url, '4711')).toBe('unavailable');
   replica.resume();
-  const isOpen = async () => (await enter(known.url, '4711')) === 'confirmed';
-  await waitFor(isOpen, { what: 'the acknowledgment' });
+  await expect.poll(() => enter(known.url, '4711')).toBe('confirmed');
 });
 
 // A requester that gets the file must still be the only one after a failover.
@@ -324,9 +295,7 @@ test.each([
       await expect(store.redeem(id, requester, takes)).rejects.toThrow(Unacknowledged);
     }
     replica.resume();
-    const isKnown = async () =>
-      (await store.redeem(id, again, true).catch(() => undefined)) === 'known';
-    await waitFor(isKnown, { what: 'the replica' });
+    await expect.poll(() => store.redeem(id, again, true).catch(() => undefined)).toBe('known');
     const mark = byCookie ? `wc${first.newCookie}` : `wa${first.address}`;
     const isKept = async () =>
       (await tell(master, `HEXISTS postern:uses:{${id}} ${mark}`)) === ':0';

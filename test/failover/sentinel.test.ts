@@ -43,10 +43,7 @@ test.each([
   const { redis, store, states, warnings } = await started();
   const [old] = redis.servers as [Redis];
   const follows = () =>
-    waitFor(async () => (await ask(old.port, 'ROLE'))?.includes('slave'), {
-      what: 'the old master to follow',
-      deadline: 30_000,
-    });
+    expect.poll(() => ask(old.port, 'ROLE'), { timeout: 30_000 }).toContain('slave');
   await answers(store);
   const id = await issueTo(store, { expiresAt: Date.now() + 600_000 });
   for (const replica of redis.servers.slice(1)) {
@@ -65,16 +62,9 @@ test.each([
   } else {
     if (what === 'is killed') process.kill(old.pid, 'SIGKILL');
     else old.pause();
-    await waitFor(() => states.some((state) => state.startsWith('down')), {
-      what: 'the loss',
-      saw: () => states,
-    });
+    await expect.poll(() => states).toContainEqual(expect.stringMatching(/^down/));
     await expect(store.find(id)).rejects.toThrow();
-    await waitFor(() => states.at(-1) === 'up', {
-      what: 'the successor',
-      saw: () => states,
-      deadline: 30_000,
-    });
+    await expect.poll(() => states.at(-1), { timeout: 30_000 }).toBe('up');
   }
   expect(warnings).toEqual([]);
   expect((await store.find(id)).grant).toBeDefined();
@@ -112,7 +102,7 @@ test('Sentinel: too few sentinels are a warning, in the log and in check', async
   const { store: later } = storeAt(redis.url, { timeoutMs: 250, onWarning });
   await answers(later);
   const expected = /^too few sentinels: 1 instead/;
-  await waitFor(() => warnings.length > 0, { what: 'the warning' });
+  await expect.poll(() => warnings.length, { message: 'the warning' }).toBeGreaterThan(0);
   expect(warnings).toEqual([expect.stringMatching(expected)]);
   expect(await later.check()).toMatchObject({
     store: 'sentinel',
@@ -155,10 +145,7 @@ test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>,
   'Sentinel: %s for the sentinels is reported with this reason',
   async (_, options, access, expected) => {
     const { store, states } = await started(options, access);
-    await waitFor(async () => expected.test(await whyOf(store)), {
-      what: 'the reason',
-      saw: () => whyOf(store),
-    });
+    await expect.poll(() => whyOf(store), { message: 'the reason' }).toMatch(expected);
     expect(states.join('\n')).toMatch(expected);
     expect(states.join('\n')).not.toMatch(/127\.0\.0\.1|pa55word/);
   },
@@ -171,9 +158,7 @@ test('Sentinel: a failover that is reported while the store connects does not en
   onTestFinished(async () => void (await running.stop()));
   const sentinel = { ...master, port };
   const says = (command: string, expected: string) =>
-    waitFor(async () => (await tell(sentinel, command)).includes(expected), {
-      what: `${expected} in the reply to ${command}`,
-    });
+    expect.poll(() => tell(sentinel, command)).toContain(expected);
   await says('INFO sentinel', 'slaves=1');
 
   const proxy = await startHoldingProxy(port);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { guard } from './guard.ts';
-import { type WaitOptions, waitFor } from './wait.ts';
+import { programs, type WaitOptions, waitFor } from './wait.ts';
 
 const GRACE_MS = 5_000;
 
@@ -71,6 +71,9 @@ export async function launch(command: Command): Promise<Running> {
   const output = { stdout: collect(child, 'stdout'), stderr: collect(child, 'stderr') };
 
   let exit: Exit | undefined;
+  const state = () =>
+    `${name} (${exit ? JSON.stringify(exit) : 'running'}) printed: ${output.stderr() || output.stdout()}`;
+  programs.add(state);
   const exited = new Promise<Exit>((resolve) => {
     child.on('exit', () => {
       killGroup(pid);
@@ -89,6 +92,7 @@ export async function launch(command: Command): Promise<Running> {
     const timer = setTimeout(killGroup, GRACE_MS, pid);
     const ended = await exited;
     clearTimeout(timer);
+    programs.delete(state);
     if (folder) await rm(folder, { recursive: true, force: true });
     return ended;
   }

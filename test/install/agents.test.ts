@@ -5,7 +5,6 @@ import { getRequestListener } from '@hono/node-server';
 import { expect, test } from 'vitest';
 import { installPackages, loadPackage } from '../harness/packages.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { waitFor } from '../harness/wait.ts';
 import { startReportingSite } from '../support/delivery.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY, listening } from '../support/postern.ts';
@@ -72,9 +71,7 @@ test('integrations/examples/mcp: a link opens once, shows its delivery, and ends
     get(site.nginx.url(first.url), from, (answer) => resolve(answer.resume().statusCode));
   });
   expect(await fromElsewhere).toBe(401);
-  await waitFor(async () => (await call('was_file_sent', { id: first.id }))[0] === 'yes', {
-    what: 'the delivery of the file',
-  });
+  await expect.poll(async () => (await call('was_file_sent', { id: first.id }))[0]).toBe('yes');
   const other = await site.issue({ path: '/download/a.txt', subject: 'bob' });
   expect((await call('was_file_sent', { id: other.id }))[1]).toBe(true);
   await client.close();

@@ -7,7 +7,6 @@ import { projectRoot, textOf } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { findTool } from '../harness/tools.ts';
-import { waitFor } from '../harness/wait.ts';
 import { askApi } from '../support/ask-service.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { program } from '../support/cli/machine.ts';
@@ -178,9 +177,7 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
       if (command.startsWith('nginx -t')) await edit();
       outputs.push(await shell(command));
       if (command.includes('systemctl reload')) {
-        await waitFor(async () => (await get('/download/hello.txt')).status === 503, {
-          what: 'nginx to reload',
-        });
+        await expect.poll(async () => (await get('/download/hello.txt')).status).toBe(503);
       }
       continue;
     }

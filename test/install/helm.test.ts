@@ -10,7 +10,6 @@ import { projectRoot, textOf } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
 import { tryRun } from '../harness/run.ts';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../harness/s3.ts';
-import { waitFor } from '../harness/wait.ts';
 import { askApi } from '../support/ask-service.ts';
 import { docsBlock } from '../support/docs/blocks.ts';
 import { forTest } from '../support/for-test.ts';
@@ -357,7 +356,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
     const free = await issue({ path: '/download/hello.txt', format: 'jwt', revocable: false });
     const stored = await issue({ path: '/download/hello.txt' });
     await redis.stop();
-    await waitFor(async () => (await readyz()) === 503, { what: 'the alert', saw: readyz });
+    await expect.poll(() => readyz(), { message: 'the alert' }).toBe(503);
     expect(await livez()).toBe(200);
     const [status, text] = await ask(stored, { accept: 'text/html' });
     expect([status, text]).toEqual([503, expect.stringContaining('Example Files')]);

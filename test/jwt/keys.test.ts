@@ -4,7 +4,6 @@ import type { JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import type { TrustedIssuer } from '../../service/jwt/issuers.ts';
 import { KeyFilesError } from '../../service/jwt/jwt.ts';
-import { waitFor } from '../harness/wait.ts';
 import { keptLog } from '../support/ask-api.ts';
 import {
   endpoint,
@@ -124,7 +123,7 @@ test('jwks_uri: after a failed refresh, keys are fetched in the background, and 
     return codeOf(uri(await app.sign({ iat, exp: iat + 100 })));
   };
   const answer = async (status: number, ...keys: JWK[]) => {
-    await waitFor(() => held.length > 0, { what: 'a request for the keys' });
+    await expect.poll(() => held.length, { message: 'a request for the keys' }).toBeGreaterThan(0);
     held.shift()?.writeHead(status).end(JSON.stringify({ keys }));
   };
   const first = signed();
@@ -142,7 +141,7 @@ test('jwks_uri: after a failed refresh, keys are fetched in the background, and 
   // No request waits for a response.
   expect([await signed(), await signed()]).toEqual(['allow', 'allow']);
   await answer(200, publicHalf(await newJwk('EdDSA', 'app 2')));
-  await waitFor(async () => (await signed()) === 'invalid_token', { what: 'the new keys' });
+  await expect.poll(() => signed(), { message: 'the new keys' }).toBe('invalid_token');
   expect(jwks.state.asked).toBe(3);
 });
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { waitFor } from '../harness/wait.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
 import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
@@ -66,7 +65,7 @@ describe.each(modes)('delivery: what nginx reports by %s', (mode) => {
     await range('2000000-3999999');
     const { bytes, whole } = await site.delivered(id, 4);
     expect([bytes >= SIZE + 4, whole]).toEqual([true, true]);
-    await waitFor(() => completions(id).length === 1, { what: 'the log line' });
+    await expect.poll(() => completions(id), { message: 'the log line' }).toHaveLength(1);
   });
 
   test('an empty file is whole after a GET, not after a HEAD', async () => {

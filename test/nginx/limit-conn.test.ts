@@ -54,8 +54,7 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
     expect(await site.nginx.errorLog()).not.toContain(token);
 
     first?.close();
-    const isServed = async () => (await site.ask('GET', url, ONE_BYTE)).status === 206;
-    await waitFor(isServed, { what: 'room for another one' });
+    await expect.poll(async () => (await site.ask('GET', url, ONE_BYTE)).status).toBe(206);
   });
 
   test('other tokens, denials and other locations do not count', async () => {
@@ -123,7 +122,7 @@ test.each(modes)(
     // 300 s for the whole file.
     const { url } = await site.issue({ path, limit_rate: 1000 });
     connection.socket.write(requestBytes('GET', url));
-    await waitFor(() => received > 0, { what: 'the slow download to begin' });
+    await expect.poll(() => received, { message: 'the slow download to begin' }).toBeGreaterThan(0);
     // At the rate of the site it would take 300 s, too.
     const { status, body } = await site.ask('GET', (await site.issue({ path })).url);
     expect([status, body.equals(BIG)]).toEqual([200, true]);

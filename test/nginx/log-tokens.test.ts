@@ -64,8 +64,7 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
       bytes.push(`User-Agent: x/1 ${target}`, '', '');
       await connection.send(Buffer.from(bytes.join('\r\n'), 'latin1'));
     }
-    const areAll = async () => (await lines()).length === before + targets.length;
-    await waitFor(areAll, { what: 'the lines' });
+    await expect.poll(() => lines()).toHaveLength(before + targets.length);
     return (await lines()).slice(before).map((line) => {
       const { request, referer, user_agent: agent } = JSON.parse(line);
       return { request, referer, agent } as Record<'request' | 'referer' | 'agent', string>;
@@ -169,9 +168,7 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
         Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: ${agent}\r\n\r\n`, 'latin1'),
       );
     }
-    await waitFor(async () => (await lines()).length === before + agents.length, {
-      what: 'the lines',
-    });
+    await expect.poll(() => lines(), { message: 'the lines' }).toHaveLength(before + agents.length);
     const found = (await lines()).slice(before).map((line) => JSON.parse(line).user_agent);
     expect(found).toEqual([...agents.slice(0, -1), '[hidden]']);
   });

@@ -106,7 +106,7 @@ describe('slices: delivery reports', () => {
     const { url, id } = await site.issue({ path: '/download/long.bin' });
     const running = download('HTTP/1.1', site.nginx.url(''), url);
     const grows = async () => (await site.postern.store.delivered(id))?.bytes ?? 0;
-    await waitFor(async () => (await grows()) > 0, { what: 'a report while it runs' });
+    await expect.poll(() => grows(), { message: 'a report while it runs' }).toBeGreaterThan(0);
     expect(await site.postern.store.delivered(id)).toMatchObject({ requests: 0, whole: false });
     const sofar = await grows();
     expect(sofar).toBeLessThanOrEqual(running.received() + SLICE);
@@ -150,7 +150,7 @@ test('slices: with X-Accel in the inner block, a revocation ends a download too'
   const asked = countAsked(site);
   const { url, id } = await site.issue({ path: PATH, subject: 'ada' });
   const running = download('HTTP/1.1', site.nginx.url(''), url);
-  await waitFor(() => asked() > 1, { what: 'the second slice' });
+  await expect.poll(() => asked(), { message: 'the second slice' }).toBeGreaterThan(1);
   await site.postern.store.revoke(id, 'test');
   expect(await running.end).toBe('error');
   expect(await site.line(id)).toMatchObject({ subject: 'ada', code: 'allow', completion: '' });
@@ -181,7 +181,7 @@ describe('slices: a running download ends if what it asks is down, and can be re
     const json = { path: PATH, expires_in: 600 };
     const { url } = (await askApi(postern, 'POST /tokens', { json })).body;
     const running = download('HTTP/1.1', site.nginx.url(''), url);
-    await waitFor(() => running.received() > 0, { what: 'the download to begin' });
+    await expect.poll(() => running.received()).toBeGreaterThan(0);
     process.kill((what === 'Redis' ? redis : postern).pid, signal);
     expect(await running.end).toBe('error');
     const have = running.received();

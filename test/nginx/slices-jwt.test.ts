@@ -30,7 +30,7 @@ async function jwtSite() {
   }
   async function begin(url: string) {
     const running = download('HTTP/1.1', site.nginx.url(''), url);
-    await waitFor(() => running.received() > 0, { what: 'the download to begin' });
+    await expect.poll(() => running.received()).toBeGreaterThan(0);
     return running;
   }
   return { site, urlOf, begin };

@@ -191,7 +191,7 @@ describe('slices: a running download', () => {
 
   async function begin(site: Awaited<ReturnType<typeof siteForTest>>, url: string) {
     const running = download('HTTP/1.1', site.nginx.url(''), url);
-    await waitFor(() => running.received() > 0, { what: 'the download to begin' });
+    await expect.poll(() => running.received()).toBeGreaterThan(0);
     return running;
   }
 

@@ -1,6 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../harness/redis.ts';
-import { waitFor } from '../harness/wait.ts';
 import { keptLog } from '../support/ask-api.ts';
 import { bytes, linesOf, unescaped } from '../support/fixtures.ts';
 import { KEY } from '../support/postern.ts';
@@ -90,8 +89,7 @@ describe.each(modes)('smoke: with Redis by %s', (mode) => {
     redis.pause();
     expect(await opened(url)).toEqual([503, 'unavailable']);
     redis.resume();
-    const isBack = async () => (await opened(url))[0] === 200;
-    await waitFor(isBack, { what: 'a file after Redis is back' });
+    await expect.poll(async () => (await opened(url))[0]).toBe(200);
     await site.gate.stop();
     expect(await opened(url)).toEqual([503, 'unavailable']);
   });

@@ -26,15 +26,12 @@ test('SIGTERM: requests in flight are answered, the gate accepts until the API h
     POSTERN_STORE: `redis://127.0.0.1:${proxy.port}`,
     POSTERN_STORE_TIMEOUT_MS: '10000',
   });
-  await waitFor(async () => (await ask(service)).status === 401, {
-    what: 'Redis to answer',
-    saw: async () => (await ask(service)).status,
-  });
+  await expect.poll(async () => (await ask(service)).status).toBe(401);
 
   redis.pause();
   const turns = proxy.turns();
   const issuing = askApi(service, 'POST /tokens', { json: { path: '/download/a' } });
-  await waitFor(() => proxy.turns() > turns, { what: 'the request to begin' });
+  await expect.poll(() => proxy.turns()).toBeGreaterThan(turns);
   service.signal('SIGTERM');
   const refuses = (port: number) =>
     openRaw(port).then(
@@ -52,7 +49,7 @@ test('SIGTERM: requests in flight are answered, the gate accepts until the API h
 test('start: a variable that only commands use is a warning, and its value is not logged', async () => {
   const service = await start({ POSTERN_API_KEY: 'a-key-of-16-and-more' });
   const line = { level: 'warn', variables: ['POSTERN_API_KEY'] };
-  await waitFor(() => service.stdout().includes('"variables"'), { what: 'the warning' });
+  await expect.poll(() => service.stdout(), { message: 'the warning' }).toContain('"variables"');
   const lines = service
     .stdout()
     .trim()
@@ -70,17 +67,11 @@ test('start: a Redis that cannot be reached is logged, and the service recovers 
   const up = async () => (await askMetrics(service)).get('postern_store_up');
   expect(await ready()).toBe(503);
   expect(await up()).toBe(0);
-  await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), {
-    what: 'its address',
-    saw: service.stdout,
-  });
+  await expect.poll(() => service.stdout()).toContain(`127.0.0.1:${port}`);
   await forTest(startRedis({ port }));
   // This must happen before the first request.
-  await waitFor(async () => (await up()) === 1, { what: 'the connection' });
-  await waitFor(async () => (await ask(service)).status === 401, {
-    what: 'the recovery',
-    saw: async () => (await ask(service)).status,
-  });
+  await expect.poll(() => up(), { message: 'the connection' }).toBe(1);
+  await expect.poll(async () => (await ask(service)).status, { message: 'the recovery' }).toBe(401);
   expect(await ready()).toBe(200);
   expect(service.stdout()).not.toContain('a-password');
 });
@@ -123,10 +114,7 @@ test('start: an address in use is reported with its setting, and an invalid head
   expect(failed.stderr).toContain('POSTERN_API_LISTEN');
   const asked = requestBytes('GET', '/auth-request', { Authorization: 'Bearer a\x01' });
   expect(await sendRaw(service.gatePort, asked)).toMatchObject({ status: 403 });
-  await waitFor(() => service.stdout().includes('"invalid_request"'), {
-    what: 'its line',
-    saw: service.stdout,
-  });
+  await expect.poll(() => service.stdout(), { message: 'its line' }).toContain('"invalid_request"');
 });
 
 /** The TCP ports on which a process listens. */
@@ -150,10 +138,7 @@ describe('POSTERN_API_LISTEN=off', () => {
 
   test('needs no API key, the gate serves /livez but not the paths of the API, and SIGINT ends it', async () => {
     const service = await start({ ...OFF, POSTERN_API_KEYS: '' });
-    await waitFor(() => service.stdout().includes('"listening"'), {
-      what: 'its line',
-      saw: service.stdout,
-    });
+    await expect.poll(() => service.stdout(), { message: 'its line' }).toContain('"listening"');
     const line = service.stdout().split('\n')[0] ?? '';
     expect(JSON.parse(line)).toMatchObject({ api: 'off', msg: 'listening' });
     expect((await ask(service)).status).toBe(401);
@@ -167,10 +152,7 @@ describe('POSTERN_API_LISTEN=off', () => {
     }
     service.signal('SIGINT');
     expect(await service.stop()).toEqual({ code: 0, signal: null });
-    await waitFor(() => service.stdout().includes('"stopped"'), {
-      what: 'its last line',
-      saw: service.stdout,
-    });
+    await expect.poll(() => service.stdout(), { message: 'its last line' }).toContain('"stopped"');
   });
 
   test('metrics can have their own listener, also on a Unix socket', async () => {
@@ -209,7 +191,7 @@ test('start: without an API key one is created, shown on the terminal, and works
     child.stdin.write('\x03'); // Ctrl-C
     await gone;
   });
-  await waitFor(() => shown.includes('"listening"'), { what: 'the service' });
+  await expect.poll(() => shown, { message: 'the service' }).toContain('"listening"');
   const key = /^\s+([\w-]{32})\s*$/m.exec(shown)?.[1];
   const asking = { key: key ?? '', json: { path: '/download/a.txt' } };
   expect((await askApi({ apiPort: api }, 'POST /tokens', asking)).status).toBe(201);

@@ -96,7 +96,7 @@ test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets a
 
   // An invalid file keeps everything as it was, and is reported once.
   await secret.replace({ ...secretOf(3), bucket: 'QzNoJson' });
-  await waitFor(() => last()?.level === 'error', { what: 'the report' });
+  await expect.poll(() => last()?.level, { message: 'the report' }).toBe('error');
   expect(last()?.errors).toMatchObject([{ field: 'mounts[0].storage.credentials' }]);
   expect([(await issue(4)).status, await signedBy(2), await kids()]).toEqual([
     401,
@@ -104,17 +104,17 @@ test('rotation: new API keys, bucket credentials, JWT keys and webhook secrets a
     ['key-2'],
   ]);
   await secret.replace(secretOf(4));
-  await waitFor(() => last()?.level === 'info', { what: 'the next reload' });
+  await expect.poll(() => last()?.level, { message: 'the next reload' }).toBe('info');
   expect((await issue(4)).status).toBe(201);
   expect(reloads(service.stdout())).toHaveLength(3);
 
   // A file that cannot be read does not end the watch.
   await file.write('mounts: [');
   await secret.replace(secretOf(5));
-  await waitFor(() => last()?.level === 'error', { what: 'the report of the configuration' });
+  await expect.poll(() => last()?.level).toBe('error');
   await file.write(config);
   await secret.replace(secretOf(6));
-  await waitFor(() => last()?.level === 'info', { what: 'the reload of both' });
+  await expect.poll(() => last()?.level, { message: 'the reload of both' }).toBe('info');
   expect((await issue(6)).status).toBe(201);
   expect(service.stdout() + service.stderr()).not.toMatch(/QzSecretOf|QzNoJson|the-key-of/);
 });
@@ -180,7 +180,7 @@ test('rotation: a new password and certificate of Redis lose no request, and wro
   expect(report).toMatchObject({ level: 'error', reason: expect.stringContaining('WRONGPASS') });
   await admin.config('SET', 'requirepass', 'the-second-password');
   const old = await connections();
-  await waitFor(() => reported(/was reloaded/).length > 1, { what: 'the new connection' });
+  await expect.poll(() => reported(/was reloaded/).length).toBeGreaterThan(1);
   expect(changed()).toEqual(
     expect.arrayContaining(['changed store_password_file', 'changed store_key_file']),
   );

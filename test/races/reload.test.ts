@@ -196,10 +196,7 @@ test('reload: a SIGHUP during the start takes effect after it', async () => {
   );
   await waitFor(() => handlesHangup(service.pid), { what: 'the handler' });
   service.signal('SIGHUP');
-  await waitFor(() => service.stdout().includes('127.0.0.1'), {
-    what: 'the first attempt',
-    saw: service.stdout,
-  });
+  await expect.poll(() => service.stdout()).toContain('127.0.0.1');
   await file.write({ ...CONFIG, expires_in: 20 });
   service.signal('SIGHUP');
   await waitFor(() => reloads(service.stdout()).length > 0, {
@@ -222,10 +219,7 @@ test('reload: requests in flight finish with the old configuration, also if the 
   await service.apply({ ...CONFIG, api_keys: [BATCH] });
   expect((await service.issue({ path: '/download/a' })).status).toBe(401);
   service.signal('SIGTERM');
-  await waitFor(() => service.stdout().includes('"stopping'), {
-    what: 'the end to begin',
-    saw: service.stdout,
-  });
+  await expect.poll(() => service.stdout(), { message: 'the end to begin' }).toContain('"stopping');
   await service.file.write({ ...CONFIG, expires_in: 'invalid' });
   for (let i = 0; i < 5; i += 1) service.signal('SIGHUP');
   const answered = new Promise<string>((resolve) => {

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import type { Grant } from '../../service/token/grant.ts';
-import { waitFor } from '../harness/wait.ts';
 import { type Contracted, from, grantAt, newId } from '../support/store/grants.ts';
 import { sent } from './contract-delivered.ts';
 
@@ -64,8 +63,7 @@ export function foreignContract({ store, now, pass }: Contracted): void {
     await store.saveExternal(id, foreign());
     expect(await store.find(id)).toEqual({ isRevoked: true });
     await pass(3000);
-    const isForgotten = async () => !(await store.find(id)).isRevoked;
-    await waitFor(isForgotten, { what: 'it to be forgotten' });
+    await expect.poll(async () => (await store.find(id)).isRevoked).toBeFalsy();
   });
 
   test.each([undefined, 60_000])(

@@ -5,7 +5,6 @@ import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { startNginx, testNginx } from '../../harness/nginx.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startService } from '../../harness/service.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { placed, printed } from '../../support/cli/machine.ts';
 import { postern } from '../../support/cli/postern.ts';
 import { writeFiles } from '../../support/files.ts';
@@ -140,7 +139,7 @@ describe('nginx: real nginx serves the generated site', () => {
     ];
     const running = [stays, ends].map((url) => download('HTTP/1.1', site.nginx.url(''), url));
     const [whole, cut] = running as [Download, Download];
-    await waitFor(() => cut.received() > 0, { what: 'the download to begin' });
+    await expect.poll(() => cut.received()).toBeGreaterThan(0);
     await site.revoke('ada');
     expect(await cut.end).toBe('error');
     expect(cut.received()).toBeLessThanOrEqual(size * (2 / 3));
@@ -148,7 +147,7 @@ describe('nginx: real nginx serves the generated site', () => {
     // One line for each download, and no token.
     const log = () => readFile(join(site.nginx.dir, 'site.log'), 'utf8');
     const lines = async () => (await log()).split('/download/slices.bin').length - 1;
-    await waitFor(async () => (await lines()) >= 2, { what: 'two lines', saw: log });
+    await expect.poll(lines, { message: 'two lines' }).toBeGreaterThanOrEqual(2);
     expect(await lines()).toBe(2);
     for (const url of [stays, ends]) expect(await log()).not.toContain(url.split('token=')[1]);
     expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);

@@ -75,7 +75,7 @@ test('delivery: two instances on one Redis count together, and one of them repor
   await waitFor(async () => (await other.delivered(id))?.whole, { what: 'the whole file' });
   expect(await one.delivered(id)).toMatchObject({ requests: 2, bytes: 100, size: 100 });
   const logs = () => one.stdout() + other.stdout();
-  await waitFor(() => logs().includes('"msg":"delivered"'), { what: 'the log line' });
+  await expect.poll(() => logs(), { message: 'the log line' }).toContain('"msg":"delivered"');
   await Promise.all([one.stop(), other.stop()]);
   expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
 });
@@ -109,7 +109,7 @@ test('delivery: processes share an inherited socket, and no report is lost while
   const [first] = pids();
   process.kill(first as number, 'SIGTERM');
   await reports(50);
-  await waitFor(() => pids()[0] !== first, { what: 'the next start' });
+  await expect.poll(() => pids()[0], { message: 'the next start' }).not.toBe(first);
   await reports(50);
   // The other process has read all reports, and waits for the next one without blocking.
   for (const host of ['127.0.0.1', '127.0.0.2']) {
@@ -121,7 +121,7 @@ test('delivery: processes share an inherited socket, and no report is lost while
   }
   const requests = async () =>
     (await askApi({ apiPort: api }, `GET /tokens/${id}`)).body?.delivered?.requests;
-  await waitFor(async () => (await requests()) === 150, { what: 'all reports' });
+  await expect.poll(() => requests(), { message: 'all reports' }).toBe(150);
 });
 
 test.each(['is killed and started again', 'hangs'])(
@@ -140,7 +140,7 @@ test.each(['is killed and started again', 'hangs'])(
     else await redis.kill();
     for (const id of ids) await send(port, `<190>x: ${id} 200 60 60 -`);
     const failures = 'postern_store_errors_total{operation="add_delivered"}';
-    await waitFor(async () => (await metric(failures)) > 0, { what: 'the store to fail' });
+    await expect.poll(() => metric(failures), { message: 'the store to fail' }).toBeGreaterThan(0);
     for (const id of ids) await send(port, `<190>x: ${id} 200 60 60 -`);
     if (how === 'hangs') redis.resume();
     else await redis.restart();

@@ -8,7 +8,6 @@ import { findOnPath } from '../../harness/find-on-path.ts';
 import { projectRoot, textOf } from '../../harness/paths.ts';
 import { onFreePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
 import { OTHER_SECRET, SECRET, startInstance } from '../../support/receiver.ts';
 
@@ -70,18 +69,12 @@ test.each(programs)(
 
     const service = await startInstance(url, { POSTERN_STORE: 'memory:' });
     const { id } = await service.issue();
-    await waitFor(() => running.stdout().includes(`token.issued ${id}`), {
-      what: 'the event',
-      saw: running.stdout,
-    });
+    await expect.poll(() => running.stdout()).toContain(`token.issued ${id}`);
     expect(running.stdout().match(/token\.twice a/g)).toHaveLength(1);
 
     const { url: other } = await start(OTHER_SECRET);
     const rejected = await startInstance(other, { POSTERN_STORE: 'memory:' });
     await rejected.issue();
-    await waitFor(() => rejected.stdout().includes('status 401'), {
-      what: 'the rejection',
-      saw: rejected.stdout,
-    });
+    await expect.poll(() => rejected.stdout()).toContain('status 401');
   },
 );

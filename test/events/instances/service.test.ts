@@ -41,7 +41,7 @@ test('webhooks: an instance is killed during deliveries: another one delivers al
   receiver.state.respond = () => {};
   const doomed = await startInstance(receiver.url, { POSTERN_STORE: redis.url });
   const issued = await issueMany(doomed, 30);
-  await waitFor(() => receiver.state.atOnce === 8, { what: 'deliveries to hang' });
+  await expect.poll(() => receiver.state.atOnce, { message: 'deliveries to hang' }).toBe(8);
   process.kill(doomed.pid, 'SIGKILL');
   const inFlight = receiver.received.slice();
   receiver.state.respond = respondWith(204);
@@ -70,14 +70,11 @@ test('webhooks: no event is lost while Redis is killed and started again', async
     answered += 1;
     return issued?.id;
   });
-  await waitFor(() => answered > 20, { what: 'the first tokens' });
+  await expect.poll(() => answered, { message: 'the first tokens' }).toBeGreaterThan(20);
   await redis.kill();
   const issued = (await Promise.all(issuing)).filter((id) => id !== undefined);
   await redis.restart();
-  await waitFor(async () => (await service.api('GET /readyz')).status === 200, {
-    what: 'Redis',
-    saw: () => service.api('GET /readyz'),
-  });
+  await expect.poll(async () => (await service.api('GET /readyz')).status).toBe(200);
   issued.push((await service.issue()).id);
   await receiver.got(issued.length);
   const ids = new Set(receiver.received.map(({ data }) => data.token_id));
@@ -97,21 +94,15 @@ test('webhooks: SIGTERM waits for deliveries, and hands the others over at once'
   const waiting: Array<() => void> = [];
   const first = await startInstance(slow.url, { POSTERN_STORE: redis.url });
   const issued = await issueMany(first, 30);
-  await waitFor(() => slow.state.atOnce === 8, { what: 'deliveries to wait' });
+  await expect.poll(() => slow.state.atOnce, { message: 'deliveries to wait' }).toBe(8);
   first.signal('SIGTERM');
-  await waitFor(() => first.stdout().includes('"stopping'), {
-    what: 'the end to begin',
-    saw: first.stdout,
-  });
+  await expect.poll(() => first.stdout(), { message: 'the end to begin' }).toContain('"stopping');
   const others = issued.length - waiting.length;
   for (const answer of waiting) answer();
   expect(await first.stop()).toEqual({ code: 0, signal: null });
   await startInstance(receiver.url, { POSTERN_STORE: redis.url });
   // Less than the lease of an instance that is gone.
-  await waitFor(() => receiver.received.length === others, {
-    what: 'the others',
-    deadline: 20_000,
-  });
+  await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBe(others);
   const seen = [...slow.received, ...receiver.received].map(({ data }) => data.token_id);
   expect([...new Set(seen)].sort()).toEqual([...issued].sort());
 });
@@ -127,8 +118,7 @@ test('events: two instances deliver each event once to a receiver that verifies 
   expect((await b.api(`DELETE /tokens/${token.id}`)).status).toBe(204);
   await Promise.all(Array.from({ length: 96 }, (_, i) => [a, b][i % 2]?.issue()));
   await receiver.got(100);
-  const emptied = async () => (await a.metric('postern_webhook_oldest_event_seconds')) === 0;
-  await waitFor(emptied, { what: 'the queue to be empty' });
+  await expect.poll(() => a.metric('postern_webhook_oldest_event_seconds')).toBe(0);
   expect(receiver.received).toHaveLength(100);
   const own = receiver.received.filter(({ data }) => data.token_id === token.id);
   expect(own.map(({ type }) => type).sort()).toEqual([
@@ -151,7 +141,7 @@ test('events: a receiver that hangs delays no decision and no request to the API
   receiver.state.respond = () => {};
   const service = await startInstance(receiver.url, { POSTERN_STORE: redis.url });
   await Promise.all(Array.from({ length: 40 }, () => service.issue()));
-  await waitFor(() => receiver.state.atOnce === 8, { what: 'all slots to hang' });
+  await expect.poll(() => receiver.state.atOnce, { message: 'all slots to hang' }).toBe(8);
   for (let i = 0; i < 40; i += 1) {
     const { url } = await service.issue({ path: '/download/a', max_uses: 1 });
     expect(await service.gate(url)).toBe(204);
@@ -201,10 +191,7 @@ test('events: an address that is not allowed is logged without the URL', async (
   const url = receiver.url.replace('/events', '/with-a-secret');
   const service = await startInstance(url, { POSTERN_WEBHOOK_ALLOW: '10.0.0.0/8' });
   await service.issue();
-  await waitFor(() => service.stdout().includes('POSTERN_WEBHOOK_ALLOW'), {
-    what: 'the line',
-    saw: service.stdout,
-  });
+  await expect.poll(() => service.stdout()).toContain('POSTERN_WEBHOOK_ALLOW');
   expect(service.stdout()).not.toContain('with-a-secret');
   expect(receiver.received).toEqual([]);
 });

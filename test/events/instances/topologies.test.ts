@@ -44,8 +44,7 @@ test.each(['Sentinel', 'Cluster'] as const)(
         ? [redis.servers[0], redis.servers.slice(1)]
         : [redis.masters[third], [redis.replicas[third]]];
     for (const replica of replicas) {
-      const has = async () => (await ask(replica?.port ?? 0, 'ROLE'))?.includes('connected');
-      await waitFor(has, { what: 'the replica to follow' });
+      await expect.poll(() => ask(replica?.port ?? 0, 'ROLE')).toContain('connected');
     }
     expect(await ask(master?.port ?? 0, 'XLEN postern:{events}')).toBe(':2\r\n');
     const copied = await ask(master?.port ?? 0, `WAIT ${replicas.length} 10000`, 15_000);

@@ -57,8 +57,7 @@ test('JWT, instances: without Redis or its data, only tokens without a record ar
 
   await redis.restart();
   for (const at of each) {
-    const back = async () => (await at.statusOf(tokens[0] ?? '')) === 401;
-    await waitFor(back, { what: 'Redis to be reached again' });
+    await expect.poll(() => at.statusOf(tokens[0] ?? '')).toBe(401);
     expect(await at.statusesOf(...tokens)).toEqual([401, 401, 401, 204]);
   }
 });

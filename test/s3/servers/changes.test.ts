@@ -9,7 +9,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import { launch } from '../../harness/process.ts';
 import { startS3 } from '../../harness/s3.ts';
 import { findTool } from '../../harness/tools.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { askGate } from '../../support/ask-service.ts';
 import { docsBlock } from '../../support/docs/blocks.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
@@ -67,7 +66,7 @@ test(
     };
     const first = await signer();
     expect(first).toMatch(/^ASIA\d+$/);
-    await waitFor(async () => (await signer()) !== first, { what: 'the next credentials' });
+    await expect.poll(() => signer(), { message: 'the next credentials' }).not.toBe(first);
   },
   START_MS,
 );
@@ -118,12 +117,12 @@ test(
     expect(await ask()).toEqual([200, 'the first storage']);
     dns.address = '127.0.0.2';
     // nginx keeps an answer for its time to live, which is a second.
-    await waitFor(async () => (await ask())[1] === 'the second storage', { what: 'the second' });
+    await expect.poll(async () => (await ask())[1]).toBe('the second storage');
     expect(new Set(asked)).toEqual(new Set([`${HOST}:${s3.port}`]));
     dns.address = undefined;
-    await waitFor(async () => (await ask())[0] === 503, { what: '503' });
+    await expect.poll(async () => (await ask())[0]).toBe(503);
     dns.address = '127.0.0.1';
-    await waitFor(async () => (await ask())[1] === 'the first storage', { what: 'the first' });
+    await expect.poll(async () => (await ask())[1]).toBe('the first storage');
   },
   START_MS,
 );

@@ -172,10 +172,7 @@ describe.each([
     const refused = { path: '/media/a', target: '/s3-other/a', target_args: 'a=b' };
     const reload = 'the configuration was reloaded';
     built.service.signal('SIGHUP');
-    await waitFor(() => built.service.stdout().includes(reload), {
-      what: 'the reload',
-      saw: built.service.stdout,
-    });
+    await expect.poll(() => built.service.stdout(), { message: 'the reload' }).toContain(reload);
     const commands = (await monitor.stop()).flat().join('\n');
     const seen = [
       built.service.stdout(),

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { AwsClient } from 'aws4fetch';
 import { expect, test } from 'vitest';
 import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { forTest } from '../../support/for-test.ts';
 import { DAY, download, SLICE, sliced } from '../../support/nginx/slices.ts';
 import { mount } from '../../support/postern.ts';
@@ -54,7 +53,7 @@ test(
     await site.line(id);
 
     const running = download('HTTP/1.1', site.nginx.url(''), url);
-    await waitFor(() => running.received() > 0, { what: 'the download to begin' });
+    await expect.poll(() => running.received()).toBeGreaterThan(0);
     const aws = new AwsClient({
       ...{ accessKeyId: S3_ACCESS_KEY, secretAccessKey: S3_SECRET_KEY },
       ...{ region: S3_REGION, service: 's3' },

@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { jwtId } from '../../../service/token/token.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { keptLog } from '../../support/ask-api.ts';
 import { type GateReply, startGate } from '../../support/ask-gate.ts';
 import { endpoint, foreigner, publicHalf, uri } from '../../support/jwt/issuers.ts';
@@ -68,9 +67,9 @@ test('deadline: keys that arrive after it serve the next request', async () => {
   const { codeOf } = await signedGate({ issuers: [app.issuer], decisionMs: 50 });
   const token = await app.sign();
   expect(await codeOf(uri(token))).toBe('unavailable');
-  await waitFor(() => jwks.state.asked === 1, { what: 'the keys to be asked for' });
+  await expect.poll(() => jwks.state.asked, { message: 'the keys to be asked for' }).toBe(1);
   arrive();
-  await waitFor(async () => (await codeOf(uri(token))) === 'allow', { what: 'the keys' });
+  await expect.poll(() => codeOf(uri(token)), { message: 'the keys' }).toBe('allow');
   expect(jwks.state.asked).toBe(1);
 });
 

@@ -70,7 +70,7 @@ test('Redis down: while Redis is gone no call waits, and the store reconnects', 
   expect(states).toContain('down');
   await redis.restart();
   await answers(store);
-  await waitFor(() => states.at(-1) === 'up', { what: 'the store to say so', saw: () => states });
+  await expect.poll(() => states.at(-1), { message: 'the store to say so' }).toBe('up');
   expect((await store.find(id)).grant).toBeUndefined();
   expect((await store.find(await issueTo(store))).grant).toBeDefined();
 });
@@ -129,9 +129,9 @@ test('store: a connect, a disconnect and each check of Redis are reported withou
   // A failed request does not count until the next report.
   await waitFor(() => told.filter((up) => up).length > 2, { what: 'several checks' });
   await redis.stop();
-  await waitFor(() => told.at(-1) === false, { what: 'its loss' });
+  await expect.poll(() => told.at(-1), { message: 'its loss' }).toBe(false);
   await redis.restart();
-  await waitFor(() => told.at(-1) === true, { what: 'its return' });
+  await expect.poll(() => told.at(-1), { message: 'its return' }).toBe(true);
 });
 
 test('Unix socket: the store connects with a password, and again after a restart of Redis', async () => {
@@ -147,11 +147,8 @@ test('Unix socket: the store connects with a password, and again after a restart
   await redis.stop();
   // Until the first attempt to connect again, the reason is the lost connection.
   const reason = () => store.find(id).then(String, ({ message }: Error) => message);
-  await waitFor(async () => (await reason()).includes('connect ENOENT'), { what: 'the reason' });
+  await expect.poll(() => reason(), { message: 'the reason' }).toContain('connect ENOENT');
   await redis.restart();
-  await waitFor(() => states.at(-1) === 'up', {
-    what: 'the store to connect again',
-    saw: () => states,
-  });
+  await expect.poll(() => states.at(-1), { message: 'the store to connect again' }).toBe('up');
   expect((await store.find(await issueTo(store))).grant).toBeDefined();
 });

@@ -102,14 +102,14 @@ test.each(topologies)(
     expect(await metric('postern_store_evicting')).toBe(1);
 
     await set('noeviction');
-    await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the new policy' });
+    await expect.poll(() => logged(/Redis answers/)).not.toHaveLength(0);
     await answers(store);
     expect((await store.find(await issueTo(store))).grant).toBeDefined();
     expect(await metric('postern_store_evicting')).toBe(0);
 
     await set('volatile-ttl');
     const warned = /^maxmemory-policy is volatile-ttl/;
-    await waitFor(() => logged(warned).length > 0, { what: 'the warning' });
+    await expect.poll(() => logged(warned), { message: 'the warning' }).not.toHaveLength(0);
     expect(logged(warned)).toEqual([expect.objectContaining({ level: 40 })]);
     expect(await metric('postern_store_evicting')).toBe(1);
     const { status, warning } = await readyz();
@@ -119,8 +119,7 @@ test.each(topologies)(
     expect((await store.find(await issueTo(store))).grant).toBeDefined();
 
     await set('noeviction');
-    const isFixed = async () => (await metric('postern_store_evicting')) === 0;
-    await waitFor(isFixed, { what: 'the change' });
+    await expect.poll(() => metric('postern_store_evicting'), { message: 'the change' }).toBe(0);
     expect((await readyz()).warning).toBe('');
     expect(logged(warned)).toHaveLength(1);
   },

@@ -7,7 +7,6 @@ import {
   ServerConnector,
   streamOf,
 } from '../../../service/store/connection/ioredis.ts';
-import { waitFor } from '../../harness/wait.ts';
 import {
   type FakeRedis,
   startFakeCluster,
@@ -78,7 +77,7 @@ test('ioredis: a sentinel that is lost is not reported on standard error', async
   const { connections } = sentinel.state;
   sentinel.state.answer = () => 'x';
   sentinel.cut();
-  await waitFor(() => sentinel.state.connections > connections, { what: 'another connection' });
+  await expect.poll(() => sentinel.state.connections).toBeGreaterThan(connections);
   await answers(store);
   expect(printed).not.toHaveBeenCalled();
 });

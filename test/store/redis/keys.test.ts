@@ -1,7 +1,6 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { slotOf } from '../../../service/store/connection/ioredis.ts';
 import type { Cursor } from '../../../service/token/store.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
 import { from, grantAt, issueTo, newId } from '../../support/store/grants.ts';
 import { keysOf, openRedis, startStore, tell } from '../../support/store/open-redis.ts';
@@ -111,11 +110,9 @@ test('Redis keys: a revoked grant is removed from its indexes', async () => {
     await issueTo(store, { subject: 'u' }),
   ];
   await store.revoke(id, 'web');
-  await waitFor(async () => (await tell(redis, 'ZCARD postern:subject:{web:u}')) === ':1', {
-    what: 'the entry to go',
-  });
+  await expect.poll(() => tell(redis, 'ZCARD postern:subject:{web:u}')).toBe(':1');
   await store.revoke(other, 'web');
-  await waitFor(async () => (await keysOf(redis)).length === 0, { what: 'the entries to go' });
+  await expect.poll(() => keysOf(redis), { message: 'the entries to go' }).toHaveLength(0);
 });
 
 test.each([
@@ -225,5 +222,5 @@ test('delivery: what was sent lives as long as the grant, also if that is prolon
   for (const id of [plain, counted]) expect(await keysFor(id)).toEqual([]);
   const short = await issueTo(store, { expiresAt: Date.now() + 1000 });
   await store.addDelivered([[short, sent([0, 1])]]);
-  await waitFor(async () => (await keysFor(short)).length === 0, { what: 'both keys to expire' });
+  await expect.poll(() => keysFor(short), { message: 'both keys to expire' }).toHaveLength(0);
 });

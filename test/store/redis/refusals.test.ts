@@ -45,8 +45,7 @@ async function nodeWithoutSlots(): Promise<string> {
   const [redis, other] = [await started(...enabled), await started(...enabled)];
   await tell(other, 'CLUSTER ADDSLOTSRANGE 0 16383');
   await tell(redis, `CLUSTER MEET 127.0.0.1 ${other.port}`);
-  const isOk = async () => (await tell(redis, 'CLUSTER INFO')).includes('cluster_state:ok');
-  await waitFor(isOk, { what: 'the cluster' });
+  await expect.poll(() => tell(redis, 'CLUSTER INFO')).toContain('cluster_state:ok');
   return redis.url;
 }
 
@@ -140,7 +139,7 @@ test('Redis errors: a permission that a script lacks, and a script of another pr
 
   await tell(shared, 'CONFIG SET busy-reply-threshold 1');
   const busy = tell(shared, 'EVAL "while true do end" 0');
-  await waitFor(async () => (await whyOf(own)).includes('SCRIPT KILL'), { what: 'BUSY' });
+  await expect.poll(() => whyOf(own), { message: 'BUSY' }).toContain('SCRIPT KILL');
   await tell(shared, 'SCRIPT KILL');
   await busy;
 });
@@ -167,7 +166,7 @@ test.each([0, 1])(
     const all = database === 0 ? rights : `${rights} ${other}`;
     const url = await withUser(all.replaceAll(/\s+/g, ' ').trim());
     const { store, readyz } = storeOfService(url.replace(/0$/, String(database)));
-    await waitFor(async () => (await readyz()).status === 200, { what: 'Redis', saw: readyz });
+    await expect.poll(async () => (await readyz()).status, { message: 'Redis' }).toBe(200);
     const counts = { masters: 1, answering: 1, replicas: 0, wanted: 0 };
     expect(await store.check()).toEqual({ store: 'server', ...counts });
     expect((await store.find(await issueTo(store, { subject: 'u' }))).grant).toBeDefined();
@@ -197,15 +196,12 @@ test.each([
   });
   expect(states).toContainEqual(refusal);
   expect(states).not.toContain('up');
-  await waitFor(async () => (await whyOf(store)).includes('too old'), {
-    what: 'the reason',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'the reason' }).toContain('too old');
 });
 
 test.each(['7.0.0', '10.00'])('Redis %s is used', async (version) => {
   for (const start of [startFakeServer, startFakeCluster]) {
     const { states } = await reporting(version, start);
-    await waitFor(() => states.includes('up'), { what: 'the connection', saw: () => states });
+    await expect.poll(() => states, { message: 'the connection' }).toContain('up');
   }
 });

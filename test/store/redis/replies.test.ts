@@ -44,7 +44,7 @@ test.each([
       .stdout()
       .split('\n')
       .filter((line) => line.includes('"fatal"'));
-  await waitFor(() => lines().length > 0, { what: 'the line' });
+  await expect.poll(() => lines(), { message: 'the line' }).not.toHaveLength(0);
   await service.stop();
   expect(lines().map((line) => JSON.parse(line))).toEqual([
     expect.objectContaining({ reason: expect.stringContaining(reason), at: expect.any(String) }),
@@ -74,7 +74,7 @@ test.each(['*2\r\n$-1\r\n$-1\r\n', ':1000\r\n', '+OK\r\n', '*1\r\n:1\r\n'])(
     const restore = overridden(fake, ([name]) => (name === 'mget' ? raw : undefined));
     await expect(store.find(newId())).rejects.toThrow('unexpected reply');
     restore();
-    await waitFor(() => fake.state.connections > before, { what: 'a new connection' });
+    await expect.poll(() => fake.state.connections).toBeGreaterThan(before);
     await answers(store);
     expect((await store.find(ID)).grant).toBeDefined();
   },
@@ -97,7 +97,7 @@ test.each<[string, (store: Store, id: string) => Promise<unknown>]>([
   await waitFor(proxy.hasLost, { what: 'the reply to be lost' });
   ask(store, other).catch(() => {});
   await asked;
-  await waitFor(() => proxy.connections() > before, { what: 'a new connection' });
+  await expect.poll(() => proxy.connections()).toBeGreaterThan(before);
   await answers(store);
   expect((await store.find(other)).grant).toBeDefined();
 });
@@ -116,10 +116,10 @@ test('Redis replies: a sentinel that refuses to be subscribed to again does not 
   });
   const { store } = storeAt(url);
   await answers(store);
-  await waitFor(() => times > 0, { what: 'SUBSCRIBE' });
+  await expect.poll(() => times, { message: 'SUBSCRIBE' }).toBeGreaterThan(0);
   refuses = true;
   sentinel.cut();
-  await waitFor(() => refused > 0, { what: 'SUBSCRIBE on the new connection' });
+  await expect.poll(() => refused).toBeGreaterThan(0);
   await answers(store);
   expect(errors).toEqual([]);
 });
@@ -136,7 +136,7 @@ test.each(['*0\r\n', list(bulk('127.0.0.1'), bulk('99999'))])(
       return raw;
     });
     const { store } = storeAt(url);
-    await waitFor(() => asked > 1, { what: 'another question' });
+    await expect.poll(() => asked, { message: 'another question' }).toBeGreaterThan(1);
     await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
     restore();
     await answers(store);

@@ -65,7 +65,7 @@ test('reset: on the new connection, the write of the check comes before the look
     return answer(command);
   };
   redis.cut();
-  await waitFor(() => calls.length > 0, { what: 'the loss' });
+  await expect.poll(() => calls.length, { message: 'the loss' }).toBeGreaterThan(0);
   await Promise.all(calls);
   const first = names.filter((name) => !['hello', 'client'].includes(name));
   expect(first[0]).toBe('set');

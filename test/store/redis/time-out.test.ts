@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect, test, vi } from 'vitest';
-import { waitFor } from '../../harness/wait.ts';
 import { grantAt, issueTo, newId } from '../../support/store/grants.ts';
 import {
   answers,
@@ -69,7 +68,7 @@ test('late: a reply that does not arrive in time fails the look-up, and the metr
   proxy.hold(/mget/i);
   const unhandled = vi.fn();
   const found = store.find(id).catch(unhandled);
-  await waitFor(() => late.length > 0, { what: 'the time limit' });
+  await expect.poll(() => late.length, { message: 'the time limit' }).toBeGreaterThan(0);
   await found;
   expect(unhandled).toHaveBeenCalledOnce();
   expect(late).toContain('store');
@@ -98,7 +97,7 @@ async function many(timeoutMs: number) {
   proxy.hold(new RegExp(`unlink[^]*${second[0]?.[0]}`, 'i'));
   const revoking = store.revokeAll('web', { subject: 'u' });
   revoking.catch(() => {});
-  await waitFor(() => late.length > 0, { what: 'the time limit' });
+  await expect.poll(() => late.length, { message: 'the time limit' }).toBeGreaterThan(0);
   return { proxy, patient, revoking, ids: issued.map(([id]) => id) };
 }
 

@@ -6,7 +6,6 @@ import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
-import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { issueTo, newId } from '../../support/store/grants.ts';
 import { answers, storeAt, tell, whyOf } from '../../support/store/open-redis.ts';
@@ -65,10 +64,7 @@ test.each<[string, (tls: Tls) => Tls, RegExp]>([
   ],
 ])('TLS: %s is reported', async (_, change, expected) => {
   const store = opened(url, change(tls));
-  await waitFor(async () => expected.test(await whyOf(store)), {
-    what: 'the reason',
-    saw: () => whyOf(store),
-  });
+  await expect.poll(() => whyOf(store), { message: 'the reason' }).toMatch(expected);
 });
 
 test('TLS: Postern uses it for the sentinels, too', async () => {
@@ -82,10 +78,7 @@ test('TLS: Postern uses it for the sentinels, too', async () => {
   onTestFinished(async () => void (await sentinel.running.stop()));
   await answers(opened(`rediss+sentinel://127.0.0.1:${tlsPort}/main`, tls));
   const plain = opened(`rediss+sentinel://127.0.0.1:${sentinel.port}/main`, tls);
-  await waitFor(async () => /sentinel/.test(await whyOf(plain)), {
-    what: 'the reason',
-    saw: () => whyOf(plain),
-  });
+  await expect.poll(() => whyOf(plain), { message: 'the reason' }).toMatch(/sentinel/);
 });
 
 test('TLS: Postern uses it for the nodes of a cluster', async () => {
@@ -98,8 +91,7 @@ test('TLS: Postern uses it for the nodes of a cluster', async () => {
   for (let i = 0; i < 8; i += 1) {
     const other = { ...tls, serverName: 'b.example' };
     const store = opened(`rediss+cluster://127.0.0.1:${tlsPort}`, other);
-    const isNamed = async () => /TLS to Redis fails/.test(await whyOf(store));
-    await waitFor(isNamed, { what: 'the reason' });
+    await expect.poll(() => whyOf(store), { message: 'the reason' }).toMatch(/TLS to Redis fails/);
   }
 });
 
@@ -124,7 +116,7 @@ test('TLS: after a proxy lost a reply, no look-up gets the reply to another one'
   isLosing = true;
   // No token has this ID.
   const unknown = store.find(newId()).catch(() => ({ grant: undefined }));
-  await waitFor(() => lost === 1, { what: 'the loss' });
+  await expect.poll(() => lost, { message: 'the loss' }).toBe(1);
   store.find(id).catch(() => {});
   expect((await unknown).grant).toBeUndefined();
   await answers(store);
