@@ -2,7 +2,7 @@ import type { Directive, Http } from '../context.ts';
 
 /** Directives that select a location, or send a file. Everything else stays out of the copy. */
 export const KEPT =
-  /^(server_name|index|try_files|return|break|rewrite|internal|allow|deny|satisfy|auth_request|auth_request_set|autoindex|random_index|merge_slashes|disable_symlinks|error_page|recursive_error_pages|(map|variables|server_names|referer)_hash_\w+|set|valid_referers|underscores_in_headers|ignore_invalid_headers|add_(before|after)_body|empty_gif|proxy_(intercept_errors|pass_request_headers|set_header|ignore_headers|method)|fastcgi_(split_path_info|index)|open_file_cache_errors|server_name_in_redirect)$/;
+  /^(server_name|index|try_files|return|break|rewrite|internal|allow|deny|satisfy|auth_request|auth_request_set|autoindex|random_index|merge_slashes|disable_symlinks|gzip_static|error_page|recursive_error_pages|(map|variables|server_names|referer)_hash_\w+|set|valid_referers|underscores_in_headers|ignore_invalid_headers|add_(before|after)_body|empty_gif|proxy_(intercept_errors|pass_request_headers|set_header|ignore_headers|method)|fastcgi_(split_path_info|index)|open_file_cache_errors|server_name_in_redirect)$/;
 
 /** Handlers of applications and of code: the doctor answers instead. */
 export const HANDLER =

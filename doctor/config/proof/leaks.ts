@@ -92,10 +92,13 @@ export async function askServers(
         return [own, ...(depth < 2 ? other(own, depth + 1) : [])];
       });
     const names = (all: readonly Marked[]) =>
-      all.flatMap(({ path }) => [path, ...other(path).slice(0, 6)]);
+      all
+        .flatMap(({ path }) => [path, ...other(path).slice(0, 6)])
+        // With gzip_static, the URL lacks this end.
+        .flatMap((one) => (one.endsWith('.gz') ? [one, one.slice(0, -3)] : one));
     const aliases = aliasesOf(chain, prefix);
     const folder = folders[index]?.path ?? '/';
-    const segments = segmentsOf(folder, main);
+    const segments = segmentsOf(folder, main, chain);
     const variations = [
       ...variationsOf(http, chain, copy.unknown, segments, ours),
       ...choices(free, chain),

@@ -40,9 +40,15 @@ export function aliasesOf(servers: readonly Location[], prefix: string): readonl
 }
 
 /** Values of a variable that can lead to the files of a folder. */
-export function segmentsOf(folder: string, files: readonly Marked[]): readonly string[] {
+export function segmentsOf(
+  folder: string,
+  files: readonly Marked[],
+  servers: readonly Location[],
+): readonly string[] {
   const above = `../${folder.split('/').at(-2)}`;
   const names = files.map(({ path }) => path.slice(folder.length));
+  const inner = servers.flatMap(({ nested }) => nested).filter((one) => one.has('internal'));
+  const starts = [...new Set(inner.map(({ path }) => path.replace(/\/?$/, '/')))].slice(0, 4);
   return [
     ...new Set([
       ...folder.split('/').filter(Boolean),
@@ -50,6 +56,7 @@ export function segmentsOf(folder: string, files: readonly Marked[]): readonly s
       folder.slice(1),
       ...names.flatMap((name) => [name, `${above}/${name}`]),
       above,
+      ...starts.flatMap((start) => names.flatMap((name) => [start + name, start.slice(1) + name])),
     ]),
   ];
 }

@@ -104,6 +104,8 @@ function charactersIn(regex: RegExp): readonly string[] {
 
 /** Whether JavaScript, which reads most regexes as nginx does, matches one of the texts that the doctor tried. */
 export function isSampled(regex: string): boolean {
+  // Such as \p and \A, which JavaScript reads as a letter.
+  if (/\\(?![bdswnrtfx])[a-z]/i.test(regex.replace(/\\[BDSW\\]/g, ''))) return false;
   const own = tryTo(() => new RegExp(regex, 'is'));
   return samplesOf(regex, ['', 'a', 'a.txt', '1']).some(
     (text) => own?.test(text.startsWith('/') ? text : `/${text}`) || own?.test(text),

@@ -80,6 +80,8 @@ export function variationsOf(
       for (const one of variablesIn(shown)) add(one, ...segments);
     }
   }
+  for (const { args } of lines.filter(({ words }) => /^add_header x-accel-/i.test(words)))
+    for (const one of variablesIn(args.join(' '))) add(one, ...segments);
   const names = servers.flatMap((one) => one.names);
   for (const name of servers.flatMap((one) => one.own('server_name')).flatMap(({ args }) => args)) {
     if (name.startsWith('~')) add('host', ...samplesOf(name.slice(1), ['a', ...segments]));
@@ -97,6 +99,10 @@ export function variationsOf(
             what: `Referer: ${value}`,
           })),
         );
+  if (lines.some(({ name }) => name === 'gzip_static')) {
+    const headers = { 'Accept-Encoding': 'gzip' };
+    found.push({ headers, by: 'client', what: 'Accept-Encoding: gzip' });
+  }
   if (
     lines.some(({ name, words }) => name === 'limit_except' || /^error_page .*\b405\b/.test(words))
   ) {

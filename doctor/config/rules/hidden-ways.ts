@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
-import type { Context, Location } from '../context.ts';
+import type { Context, Directive, Location } from '../context.ts';
 import { absolutesOf } from '../proof/folders.ts';
+import { variablesIn } from '../proof/free.ts';
+import { chainOf, directivesOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, constantOf, folderLine, folderValues, WILD } from '../values.ts';
 
@@ -9,6 +11,9 @@ export const USUAL_PREFIX = '/etc/nginx';
 
 const WHY_INTERNAL =
   'No client can request this location, but a page with SSI, an X-Accel-Redirect of an application, or code leads to it.';
+
+/** The server blocks that can lead to a folder, and the index of the folder. */
+export type Related = ReadonlyArray<readonly [Location, number]>;
 
 /** The blocks besides the public and internal locations, those in them, and the snippets. */
 export function othersOf({ http, gates, internals, snippets }: SiteConfig): readonly Location[] {
@@ -133,4 +138,49 @@ function runsCode(location: Location): boolean {
 /** Whether nginx puts other pages of the site into a response, without any check of access. */
 function includesPages(block: Context): boolean {
   return !/^(off|)$/.test(block.firstWord('ssi') ?? '');
+}
+
+/** Locations in which a client can copy files to other URLs. */
+export function copied(related: Related, site: SiteConfig): readonly Trap[] {
+  return related.flatMap(([server, index]) =>
+    server.nested
+      .filter(
+        (one) =>
+          /\b(COPY|MOVE)\b/.test(one.inForce('dav_methods')?.words ?? '') &&
+          (!one.turnedOn('auth_basic') || one.firstWord('satisfy') === 'any') &&
+          !one.turnedOn('auth_request') &&
+          canReach(one, site.folders[index]?.path ?? '', site),
+      )
+      .map((one) =>
+        perhaps(
+          one.inForce('dav_methods') ?? one,
+          `${one.inForce('dav_methods')?.words} in ${one.words}`,
+          'A client can copy the files to another URL.',
+        ),
+      ),
+  );
+}
+
+/** Paths with parts that a client chooses: the doctor tries the values of one part at a time. */
+export function severalChoices(related: Related, { http, snippets }: SiteConfig): readonly Trap[] {
+  const ours = snippets.map(({ file }) => file);
+  const lines = related.flatMap(([server]) => chainOf(server, http)).flatMap(directivesOf);
+  return [...new Set(lines)]
+    .filter(({ name, args, file }) => {
+      const isPath = /^(root|alias|try_files|rewrite|index|error_page)$/.test(name);
+      const several = args.some(
+        (one) =>
+          variablesIn(one.replace(/\?.*/s, '')).filter((name) =>
+            /^(arg|cookie|http)_(?!host$)/.test(name),
+          ).length > 1,
+      );
+      return isPath && several && !ours.includes(file);
+    })
+    .map((at) => perhaps(at, at.words, 'A client chooses several parts of the path.'));
+}
+
+function perhaps(at: Directive, seen: string, why: string): Trap {
+  const fix =
+    'find out whether it does; if not, write at this line: # postern-doctor: accept REASON';
+  return { at, seen: `${seen} can lead to the files`, why, fix, verdict: 'question' };
 }

@@ -9,8 +9,11 @@ import type { SiteConfig, Trap } from '../site.ts';
 import { folderLine, locationOf } from '../values.ts';
 import {
   canReach,
+  copied,
   hiddenWays,
   othersOf,
+  type Related,
+  severalChoices,
   USUAL_PREFIX,
   unknownFolders,
   unknownPrefixes,
@@ -77,6 +80,8 @@ export async function secondUrl(
       ...hidden.filter(({ at }) => traps.every((one) => one.at !== at)),
       ...unreachedTraps(proof),
       ...rejectedTraps(related, http, proof),
+      ...copied(related, site),
+      ...severalChoices(related, site).filter(({ at }) => traps.every((one) => one.at !== at)),
     ],
     requests: proof.asked,
     unseen: [...proof.unseen],
@@ -89,7 +94,7 @@ function rank({ isProof, file, curl }: Leak): number {
 }
 
 /** The server blocks with a block whose files could be those of a folder, and the folder. */
-function relatedTo(site: SiteConfig): ReadonlyArray<readonly [Location, number]> {
+function relatedTo(site: SiteConfig): Related {
   const { http, folders } = site;
   const others = othersOf(site);
   const reach = folders.map(({ path }) => {
@@ -176,6 +181,7 @@ function unknownGuard(context: Context, { dropped }: Proof): Directive | undefin
       (one) =>
         guard.test(one.name) ||
         dropped.has(one) ||
+        one.words === 'ssl_verify_client on' ||
         (one.name === 'auth_basic_user_file' && one.words.includes('$')),
     );
     if (found !== undefined) return found;
@@ -195,7 +201,7 @@ function unreachedTraps({ unreached }: Proof): readonly Trap[] {
 
 /** Lines that this nginx rejects, so the copy does not have them. Sizes of hash tables lead nowhere. */
 function rejectedTraps(
-  related: ReadonlyArray<readonly [Location, number]>,
+  related: Related,
   http: Http,
   { dropped, unreached }: Proof,
 ): readonly Trap[] {
