@@ -218,7 +218,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
       };
       await waitFor(areFound, { what: 'the failover', deadline: 30_000 });
       expect(found).toEqual(ids.map(() => soon));
-      await expect.poll(() => states.at(-1), { message: 'the successor' }).toBe('up');
+      await context.expect.poll(() => states.at(-1), { message: 'the successor' }).toBe('up');
       expect(states.filter((state) => state === 'up')).toHaveLength(2);
     },
   );
