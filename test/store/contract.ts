@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Grant } from '../../service/token/grant.ts';
 import type { Entry, Store } from '../../service/token/store.ts';
 import { MAX_PIN_ATTEMPTS as MAX } from '../../service/token/uses.ts';
+import { waitFor } from '../harness/wait.ts';
 import {
   type Contracted,
   from,
@@ -45,7 +46,7 @@ export function storeContract(
 
     async function expire(id: string, ms: number): Promise<void> {
       await pass(ms);
-      await expect.poll(async () => (await store.find(id)).grant).toBe(undefined);
+      await waitFor(async () => (await store.find(id)).grant === undefined, { what: 'its end' });
     }
 
     test('issue: an issued grant is found with every field', async () => {
