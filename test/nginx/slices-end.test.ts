@@ -10,7 +10,15 @@ import { askApi } from '../support/ask-service.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
 import { folderForTest, forTest } from '../support/for-test.ts';
-import { DAY, download, INNER, type Protocol, SLICE, sliced } from '../support/nginx/slices.ts';
+import {
+  DAY,
+  download,
+  hasHttp3,
+  INNER,
+  type Protocol,
+  SLICE,
+  sliced,
+} from '../support/nginx/slices.ts';
 import { hasHttp2 } from '../support/nginx-version.ts';
 import { CONFIG, configFile, MOUNT } from '../support/reloading.ts';
 import { countAsked, type SiteOptions, startFront, useSite } from '../support/site.ts';
@@ -23,6 +31,7 @@ describe('slices: a revocation ends a running download after at most one more sl
     'HTTP/1.1',
     'TLS',
     ...(hasHttp2 ? ['HTTP/2' as const] : []),
+    ...(hasHttp3 ? ['HTTP/3' as const] : []),
   ];
   const FILE = Buffer.alloc(40 * MiB, 'x');
   const site = useSite(async () => {
@@ -35,6 +44,7 @@ describe('slices: a revocation ends a running download after at most one more sl
       ...sliced({ size: undefined, outer: 'limit_rate 4m;' }),
       files: { 'big.bin': FILE },
       server: `listen 127.0.0.1:$front ssl; ${hasHttp2 ? 'http2 on;' : ''}
+        ${hasHttp3 ? 'listen 127.0.0.1:$front quic;' : ''}
         ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;`,
     };
   });

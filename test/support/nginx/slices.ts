@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
 import { get as getHttp } from 'node:http';
 import { connect } from 'node:http2';
 import { get as getHttps } from 'node:https';
+import { tryRun } from '../../harness/run.ts';
+import { findTool } from '../../harness/tools.ts';
 import { mount } from '../postern.ts';
 import type { SiteOptions } from '../site.ts';
 
@@ -53,7 +56,17 @@ export function sliced(options: Sliced = {}) {
   } satisfies SiteOptions;
 }
 
-export type Protocol = 'HTTP/1.1' | 'TLS' | 'HTTP/2';
+export type Protocol = 'HTTP/1.1' | 'TLS' | 'HTTP/2' | 'HTTP/3';
+
+/** Absent: the curl or the nginx of the tests has no HTTP/3. */
+const http3 = await (async () => {
+  const [curl, nginx] = [await findTool('curl'), await findTool('nginx')];
+  const { output: features } = await tryRun(curl.path, ['-V'], curl.env);
+  const { output: modules } = await tryRun(nginx.path, ['-V'], nginx.env);
+  return features.includes('HTTP3') && modules.includes('http_v3_module') ? curl : undefined;
+})();
+
+export const hasHttp3 = http3 !== undefined;
 
 export interface Download {
   /** Bytes of the body that have come. */
@@ -69,6 +82,19 @@ export function download(protocol: Protocol, origin: string, url: string): Downl
     received += chunk.length;
   };
   const end = new Promise<'complete' | 'error'>((resolve, reject) => {
+    if (protocol === 'HTTP/3') {
+      const { port } = new URL(origin);
+      const to = ['--connect-to', `files.example:${port}:127.0.0.1:${port}`];
+      const target = `https://files.example:${port}${url}`;
+      const program = spawn(http3?.path ?? 'curl', ['-sk', '--http3-only', ...to, target], {
+        env: { ...process.env, ...http3?.env },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      program.stdout.on('data', count);
+      program.on('error', reject);
+      program.on('close', (code) => resolve(code === 0 ? 'complete' : 'error'));
+      return;
+    }
     if (protocol === 'HTTP/2') {
       const session = connect(origin, { rejectUnauthorized: false });
       session.on('error', () => resolve('error'));
