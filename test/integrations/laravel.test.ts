@@ -248,7 +248,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
     const response = await fetch(new URL(link?.url ?? '', site.origin));
     expect(await response.text()).toBe('written through the other disk');
     const [locked] = await php([{ disk: 'locked', method: 'put', arguments: ['locked.txt', '1'] }]);
-    // Only the other disk can be read-only.
+    // `read-only` is a key of the disk that holds the files.
     expect(locked?.error).toContain(
       'Postern: unknown key of the disk [read-only]. Known: driver, ',
     );

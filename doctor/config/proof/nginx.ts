@@ -98,7 +98,7 @@ export function createKeeper({ path, env }: Binary, folder: string) {
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],
   });
-  // Only nginx has the other end of this pipe.
+  // nginx alone has the other end of this pipe, so the pipe ends when nginx does.
   let hasEnded = false;
   child.stdout?.on('close', () => {
     hasEnded = true;

@@ -50,7 +50,7 @@ export async function secondUrl(
     : await prove(http, { binary, prefix, folders, isDisk: disk !== undefined, ours, related });
   if (typeof proof === 'string') {
     const open = related.flatMap((pair) => unproven(pair, site));
-    // Without an nginx, the doctor relies on its reading. A failure of the copy is never a green.
+    // If no nginx is installed, the doctor relies on its reading. If the copy fails, it reports at least a question.
     if (binary && open.length === 0)
       open.push(
         ...related.map(([at, index]) =>
