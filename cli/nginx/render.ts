@@ -86,7 +86,8 @@ export function renderSite(plan: Plan, site: ServerPlan, include: Include): stri
 /** The server block that the outer one asks for each slice. Both have the same first name. */
 function innerServer(plan: Plan, site: ServerPlan, include: Include): string {
   return block('server', [
-    `listen ${slicesSocket(site, plan.slices ?? '')};`,
+    // A full queue is an error 502, and nginx's default is 511 connections.
+    `listen ${slicesSocket(site, plan.slices ?? '')} backlog=4096;`,
     `server_name ${site.names.join(' ')};`,
     'access_log off;',
     include('inner.conf'),

@@ -180,7 +180,7 @@ test('slices: of 1,000 slow downloads at once, each asks the gate once for each 
   const running = Array.from({ length: 1000 }, () => download('HTTP/1.1', site.nginx.url(''), url));
   const ends = await Promise.all(running.map(({ end }) => end));
   expect(new Set(ends)).toEqual(new Set(['complete']));
-  expect(running.every(({ received }) => received() === BIG.length)).toBe(true);
+  expect(new Set(running.map(({ received }) => received()))).toEqual(new Set([BIG.length]));
   expect(asked()).toBe(1000 * 5);
 });
 

@@ -27,7 +27,8 @@ function* reached(inner: Location, { http, disk }: SiteConfig): Iterable<Trap> {
   const sockets = lines.filter(isSocket);
   for (const at of lines.length > 0 ? lines : [inner]) {
     const place = at === inner ? `in ${inner.titleAt}` : 'instead of this line';
-    const fix = sockets.length > 0 ? 'delete this line' : `${place}: listen ${socketOf(inner)};`;
+    const fix =
+      sockets.length > 0 ? 'delete this line' : `${place}: listen ${socketOf(inner)} backlog=4096;`;
     const seen = `${at.words}: not only nginx can connect to the inner ${inner.titleAt}`;
     if (!isSocket(at)) yield { at, seen, why: WHY_OPEN, fix };
   }
@@ -47,7 +48,7 @@ function* reached(inner: Location, { http, disk }: SiteConfig): Iterable<Trap> {
     const seen = `${at.titleAt} has the same listen as the inner ${inner.titleAt}`;
     const why =
       'The Host that a requester sends selects one of them, past the outer block of the other.';
-    yield { at, seen, why, fix: `write another listen, such as ${socketOf(at)}` };
+    yield { at, seen, why, fix: `write another listen, such as ${socketOf(at)} backlog=4096` };
   }
   for (const at of http.main.own('stream').flatMap(directivesOf)) {
     const seen = `${at.words} in stream leads to the inner ${inner.titleAt}`;

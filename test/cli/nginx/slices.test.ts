@@ -41,7 +41,7 @@ test('nginx --slices: without the folder of the sockets writes nothing, and name
   // The operator's header stays in the outer block, and so is not sent twice.
   expect(await read(SITE)).toContain('include postern/slices.conf;');
   for (const file of [SITE, HTTP]) expect(await read(file)).not.toContain('Strict-Transport');
-  expect(await read(HTTP)).toContain(`listen unix:${sockets}/files.example.sock;`);
+  expect(await read(HTTP)).toContain(`listen unix:${sockets}/files.example.sock backlog=4096;`);
 });
 
 test.each([

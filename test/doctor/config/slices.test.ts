@@ -12,7 +12,7 @@ import { mount } from '../../support/postern.ts';
 const EXAMPLE = textOf('nginx/examples/slices.conf');
 const LOCATION = 'location ^~ /download/ {\n        include postern/slices.conf;';
 const PASS = 'proxy_pass http://unix:/run/nginx-slices/files.sock;';
-const LISTEN = 'listen unix:/run/nginx-slices/files.sock;';
+const LISTEN = 'listen unix:/run/nginx-slices/files.sock backlog=4096;';
 const INNER = `${LISTEN}\n    server_name files.example;`;
 const KNOWN = { mounts: [mount('/download/', '/protected/')] };
 

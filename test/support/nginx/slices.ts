@@ -46,7 +46,7 @@ export function sliced(options: Sliced = {}) {
       }`,
     http: `
       server {
-        listen unix:$dir/inner.sock;
+        listen unix:$dir/inner.sock backlog=4096;
         server_name files.example;
         ${log} ${server}
         include postern/inner.conf;
