@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import { createHealth } from './api/api.ts';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
+import { takeInherited } from './config/inherited.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { API_VARIABLES, CONFIG_VARIABLE } from './config/settings.ts';
 import { createCollector } from './delivery/collect.ts';
@@ -14,7 +15,6 @@ import type { FetchedKeys } from './jwt/keys.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { createMounts, type Mount } from './paths/mount.ts';
 import { endAtStart, endOnError, endOnSignal } from './process/end.ts';
-import { takeInherited } from './process/inherited.ts';
 import { listen, listenLimited, listenUdp } from './process/listen.ts';
 import { createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened, watchHangup } from './process/reload.ts';
@@ -85,7 +85,7 @@ async function main(): Promise<void> {
     log,
   });
   const metricsText = sharedText(metrics.text, () => performance.now());
-  // A reload keeps these.
+  // A reload keeps what follows, until `open`.
   const { emit, stopSending } = events;
   const countsBytes = config.deliveryListen !== undefined;
   // A process that shares the API with others cannot say whose metrics the next request gets.
@@ -123,7 +123,7 @@ async function main(): Promise<void> {
     recordReload: metrics.recordReload,
   });
 
-  // The first requests would get 503 if the store was not connected. After CONNECT_MS, Postern listens anyway.
+  // The first requests would get 503 if the store was not connected. After CONNECT_MS of store/open.ts, Postern listens anyway.
   await stores.started();
   // The only files that the process creates are sockets.
   process.umask(0o777 & ~config.socketMode);

@@ -17,7 +17,7 @@ import { MAX_SHOWN_REQUESTERS, type Requesters, type StoreReads } from '../token
 export const MAX_BATCH = 100;
 export const MAX_PAGE = 100;
 
-/** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. service/token/ checks the rest. */
+/** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. service/issue/ checks the rest. */
 export const grantRequest = z.strictObject(
   fieldSchemas(),
   'must be an object; send an array of requests to /tokens/batch',

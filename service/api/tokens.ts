@@ -135,7 +135,7 @@ const batchOf = (name: Parameters<typeof ref>[0], description: string) => ({
   items: ref(name),
 });
 
-/** issue/fields.ts checks types and bounds, issue/request.ts the mounts and the limits of the client. */
+/** issue/fields.ts checks types and bounds, issue/rules.ts the mounts and the limits of the client. */
 function issueOne({ issue, publicUrl }: TokensDependencies): Operation {
   return {
     id: 'issueToken',

@@ -1,17 +1,12 @@
 import type { z } from 'zod';
 import { EVENT_TYPES, type EventType } from '../events/event.ts';
 import type { PageSettings } from '../pages/pages.ts';
-import {
-  addressesOf,
-  contradictions,
-  type InheritedSocket,
-  socketError,
-} from '../process/inherited.ts';
 import type { ApiKey } from '../token/client.ts';
 import { checkSettings, requireKeys } from './checks.ts';
 import { checkApiKeys } from './clients.ts';
 import { ConfigError, ConfigErrors, mayBeSecret, quote, type Source } from './errors.ts';
 import { type Environment, type Outside, type ReadFile, readFrom } from './files.ts';
+import { addressesOf, contradictions, type InheritedSocket, socketError } from './inherited.ts';
 import { checkIssuers, DEFAULT_ISSUER } from './issuers.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { type Settings, TABLE } from './settings.ts';

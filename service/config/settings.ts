@@ -55,8 +55,9 @@ const pageFolder = parsed(PAGE_FOLDER, (folder, report) =>
 );
 
 /**
- * Every setting: what its value must be, the default, and its meaning in docs/reference/configuration.md and `--help`. `absent`
- * says what applies without a value, `restart` that a reload does not change it. A variable has the name of its setting in upper case, after `POSTERN_`.
+ * Every setting: what its value must be, the default, and its meaning in docs/reference/configuration.md and `--help`.
+ * `absent` says what applies without a value, `restart` that a reload does not change it. A variable has the name of its
+ * setting in upper case, after `POSTERN_`.
  */
 export const TABLE = {
   listen: listenAddress
@@ -88,7 +89,7 @@ export const TABLE = {
     description: 'where tokens are stored: see [Redis](../operate/redis.md)',
     restart: true,
   }),
-  // No braces, which would determine the slot of a key in a cluster, and no characters of a pattern.
+  // No braces, which would determine the slot of a key in a cluster, and no characters of Redis' patterns.
   store_prefix: matching(
     /^[A-Za-z0-9:._/-]{1,64}$/,
     '1 to 64 letters, digits or : . _ / -, such as postern:',

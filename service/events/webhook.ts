@@ -110,6 +110,7 @@ export function delayAfter(attempt: number, random = Math.random): number {
   const delay = Math.min(FIRST_DELAY_MS * 3 ** (attempt - 1), MAX_DELAY_MS);
   return Math.round(delay * (0.8 + 0.4 * random()));
 }
+
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
 export type Send = (event: Pick<Event, 'id' | 'body'>) => Promise<void>;
 

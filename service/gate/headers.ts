@@ -5,8 +5,8 @@ import type { PageRequest } from '../pages/pages.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 
 /**
- * Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. The snippets pass no header of
- * the requester under these names.
+ * Headers that the gate reads besides Authorization and Cookie, in lower case, as Node provides them. nginx/snippets/ set each
+ * of them: from a requester come only the values that browsers send, such as Origin.
  */
 export const requestHeaders = {
   uri: 'x-original-uri',

@@ -14,7 +14,7 @@ import {
   type PreparedGrant,
   prepareGrant,
   type Requestable,
-} from './request.ts';
+} from './rules.ts';
 
 export interface IssueOptions extends Defaults, Requestable {
   readonly mounts: Mounts;

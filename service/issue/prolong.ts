@@ -4,7 +4,7 @@ import type { Grant } from '../token/grant.ts';
 import { FieldErrors, RequestError } from '../token/request-error.ts';
 import type { IssueOptions } from './issue.ts';
 import { checkReach } from './reach.ts';
-import { maxError } from './request.ts';
+import { maxError } from './rules.ts';
 
 /**
  * Changes the end of a client's live grant, within the client's limits and what was signed.

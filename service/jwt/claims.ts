@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import type { JWTPayload } from 'jose';
 import { z } from 'zod';
 import { fieldSchemas, text } from '../issue/fields.ts';
-import { prepareGrant } from '../issue/request.ts';
+import { prepareGrant } from '../issue/rules.ts';
 import type { Mounts } from '../paths/mount.ts';
 import type { Client } from '../token/client.ts';
 import { type Grant, isFolder, KEPT_FIELDS, keptFieldsOf } from '../token/grant.ts';

@@ -92,7 +92,7 @@ export function createPages(
   return function pageFor(asked: PageRequest): WrittenPage | undefined {
     const { code = '', requestId = '' } = asked;
     const form = FORM_OF.get(code);
-    // Another code is `denied`, so a page never shows a text of the request but the name.
+    // Another code is `denied`, so a page never shows a text of the request but the name of the file.
     const page = form === 'pin_wrong' ? 'pin_required' : code;
     const name = SHOWN.find((one) => one === page) ?? 'denied';
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;

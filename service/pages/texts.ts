@@ -14,7 +14,7 @@ export const ENGLISH: Texts = en;
 /** The names of the texts that are pages. */
 export type PageName = { [K in keyof Texts]: Texts[K] extends string ? never : K }[keyof Texts];
 
-/** A listing, which nginx writes, and other texts of confirmation_required. */
+/** A listing, which nginx writes, and texts that replace those of confirmation_required for a file or a folder that opens. */
 const OTHERS: readonly string[] = ['listing', 'open_file', 'open_folder'];
 
 /** The names of the pages that a file of the operator can replace. */

@@ -7,7 +7,7 @@ import { CannotListen } from './listen.ts';
 import type { LogOutput } from './log.ts';
 
 // What ends the process, and its exit status: 0 after SIGTERM or SIGINT, 1 after an error, 2 if the configuration or a
-// file of keys is invalid.
+// file of keys is invalid. SIGKILL ends a process whose last lines nobody reads.
 const FAILED = 1;
 const MISCONFIGURED = 2;
 
@@ -82,7 +82,7 @@ const LAST_MS = 500;
 
 /**
  * Ends servers, within `maxMs` each, when the requests in flight are answered. The first one, the gate, listens until all
- * others and `before` have ended: without it, each download waits for the next process.
+ * others and `before` have ended: without a gate, each download waits for the next process.
  */
 export async function drain(servers: readonly Server[], maxMs: number, before?: Promise<void>) {
   for (const server of servers) {

@@ -7,7 +7,7 @@ import { projectRoot, textOf } from '../harness/paths.ts';
 /**
  * A part of the project, the parts and packages that it may import besides itself, and why. For a file, the longest entry
  * that its path starts with applies. `node:` stands for each module of Node.js. Imports go one way: cli → main →
- * gate | api → decide → token → paths; store | jwt → token; cli → doctor → common.
+ * gate → decide → token → paths; api | jwt → issue → token; store → token; cli → doctor → common.
  */
 const BOUNDARIES = `
 service/paths/:
@@ -32,9 +32,7 @@ service/metrics/: service/issue/ service/token/ service/decide/ prom-client
   Only metrics have labels. They wrap other functions to measure them.
 service/pages/folder.ts: service/pages/texts.ts zod node:
   The files of an operator's folder become texts and pages. They know no setting.
-service/process/inherited.ts: service/address.ts node:
-  Sockets that a supervisor opened are compared with values, not with settings.
-service/config/: service/s3/ service/process/inherited.ts service/paths/ service/address.ts service/token/ service/events/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
+service/config/: service/s3/ service/paths/ service/address.ts service/token/ service/events/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
   The configuration is only read and checked. It starts no server and no connection.
 service/gate/: service/paths/ service/token/ service/decide/ service/events/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
   The gate gets the decision as an argument. It imports neither a store nor the API.

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { type InheritedSocket, takeInherited } from '../../service/process/inherited.ts';
+import { type InheritedSocket, takeInherited } from '../../service/config/inherited.ts';
 import { startOnSockets } from '../harness/on-sockets.ts';
 import { onFreePorts } from '../harness/ports.ts';
 import { ExitedEarly } from '../harness/process.ts';

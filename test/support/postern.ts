@@ -6,7 +6,7 @@ import { createApp } from '../../service/app.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { type Emit, EVENT_TYPES } from '../../service/events/event.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
-import type { Format } from '../../service/issue/request.ts';
+import type { Format } from '../../service/issue/rules.ts';
 import type { Jwt } from '../../service/jwt/jwt.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import type { PageSettings } from '../../service/pages/pages.ts';

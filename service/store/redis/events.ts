@@ -9,7 +9,7 @@ import {
 } from '../../events/event.ts';
 import { connect } from '../connection/server.ts';
 import type { StoreAccess } from '../connection/url.ts';
-import { NOW } from './scripts.ts';
+import { NOW } from './script-parts.ts';
 
 /** No request waits for these commands. */
 const TIMEOUT_MS = 5000;

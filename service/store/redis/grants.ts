@@ -4,7 +4,7 @@ import type { Entry, Store } from '../../token/store.ts';
 import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
-import { ALLOW_OOM, GRANT, NOW, OWN } from './scripts.ts';
+import { ALLOW_OOM, GRANT, NOW, OWN } from './script-parts.ts';
 
 /** How many ended entries a script removes at most: they take a quarter of a millisecond. */
 const MAX_REMOVED = 1000;

@@ -4,7 +4,7 @@ import { type Store, StoreUnavailable, Unacknowledged } from '../../token/store.
 import { isRefusal } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { REVOKED } from './record.ts';
-import { ALLOW_OOM, NOW, OWN } from './scripts.ts';
+import { ALLOW_OOM, NOW, OWN } from './script-parts.ts';
 
 /**
  * KEYS: the grant and its requesters. Returns what names its indexes: its path, and its subject if it has
@@ -91,8 +91,8 @@ export function createRevocations({
   const { redis } = connection;
 
   /**
-   * Ends some of the grants that an index names; false if it names none. `from`: how many before them are not
-   * acknowledged, and stay in the index. Then these stay, too.
+   * Ends some of the grants that an index names, and removes their names from it; false if it names none. `from`: how many
+   * names to skip, because no replica has acknowledged their end. Then the names of these grants stay in the index, too.
    */
   async function endPiece(
     index: string,

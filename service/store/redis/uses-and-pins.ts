@@ -4,7 +4,7 @@ import { MAX_SHOWN_REQUESTERS, type Store } from '../../token/store.ts';
 import { unexpected } from '../connection/failure.ts';
 import type { Commands } from './commands.ts';
 import { encodeRecord } from './record.ts';
-import { GRANT, NOW } from './scripts.ts';
+import { GRANT, NOW } from './script-parts.ts';
 
 /**
  * redeem() of token/uses.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it also
