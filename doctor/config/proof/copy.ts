@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { LOCAL, ownListen, sameListen } from '../addresses.ts';
 import { Context, Directive, type Http, type Location } from '../context.ts';
-import { chosen, codesOf, type Free, valuesOf } from './free.ts';
+import { chosen, codesOf, type Free, fileTestOf, valuesOf } from './free.ts';
 import { HANDLER, KEPT, KNOWN_VARIABLES, LOGIN, variablesOf } from './kept.ts';
 
 /** Status codes that the doctor answers instead of an application. The first one is the usual one. */
@@ -110,7 +110,7 @@ export function copyOf(
 
   function block(at: Directive, context: Context, location: Location): void {
     const index = free.ifs.indexOf(at);
-    const words = at.name === 'if' ? condition(at.args) : at.args;
+    const words = at.name === 'if' ? condition(at) : at.args;
     const own = words.map((word) => quote(variable(word, at))).join(' ');
     put(`${at.name} ${index < 0 ? own : chosenIf(at, index).words} {`, at);
     if (at.name === 'location' || (at.name === 'if' && location !== location.server))
@@ -120,18 +120,19 @@ export function copyOf(
   }
 
   const chosenIf = (at: Directive, index: number) =>
-    chosen(at, index, (word) => quote(variable(word, at)));
+    chosen(at, index, {
+      folder,
+      write: (word) => quote(variable(word, at)),
+      mirrored: tested,
+    });
 
-  /** In a test for a file, the path of a variable is not in the mirror. */
-  function condition(args: readonly string[]): readonly string[] {
-    const at = args.findIndex((word) => /^\(?!?-[fdex]$/.test(word));
-    return args.map((word, index) =>
-      index === at + 1 &&
-      at >= 0 &&
-      !/\$\{?(request_filename|document_root|realpath_root)/.test(word)
-        ? mirrored(word)
-        : word,
-    );
+  /** The path of a test for a file. Those of some variables are in the mirror already. */
+  const tested = (path: string) =>
+    /\$\{?(request_filename|document_root|realpath_root)/.test(path) ? path : mirrored(path);
+
+  function condition(at: Directive): readonly string[] {
+    const { test, path } = fileTestOf(at) ?? {};
+    return test === undefined ? at.args : [`(${test}`, `${tested(path ?? '')})`];
   }
 
   function line(at: Directive, context: Context, location: Location): unknown {

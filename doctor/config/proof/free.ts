@@ -27,13 +27,25 @@ export function conditionOf({ args }: Directive) {
   return all === undefined ? undefined : { variable: variable.toLowerCase(), operator, text };
 }
 
+/** The operator and the path of the condition of an `if` that tests a file, such as `!-f $request_filename`. */
+export function fileTestOf({ args }: Pick<Directive, 'args'>) {
+  const [, test, path = ''] = /^\( *(!?-[fdex]) +(.*?) *\)$/s.exec(args.join(' ')) ?? [];
+  return test === undefined ? undefined : { test, path };
+}
+
 /** The conditions and maps of which the doctor chooses the result, by their number. */
 export interface Free {
   readonly ifs: readonly Directive[];
   readonly maps: readonly Directive[];
 }
 
-export function freeOf(http: Http, servers: readonly Location[], ours: ReadonlySet<string>): Free {
+/** Without `isSeen`, the mirror lacks files of the disk. */
+export function freeOf(
+  http: Http,
+  servers: readonly Location[],
+  ours: ReadonlySet<string>,
+  isSeen: boolean,
+): Free {
   const lines = servers.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
   const maps = http.own('map', 'geo', 'split_clients').filter(({ file }) => !ours.has(file));
   const free = new Set<string>();
@@ -44,8 +56,11 @@ export function freeOf(http: Http, servers: readonly Location[], ours: ReadonlyS
   };
   const isFree = (text: string) =>
     variablesIn(text).some((one) => free.has(one) || !(defined.has(one) || DECIDED.test(one)));
-  const isFreeIf = (at: Directive) =>
-    at.name === 'if' && isFree(`$${conditionOf(at)?.variable ?? 'uri'}`);
+  const isFreeIf = (at: Directive) => {
+    const path = fileTestOf(at)?.path;
+    const isUnseen = path !== undefined && !isSeen;
+    return at.name === 'if' && (isUnseen || isFree(path ?? `$${conditionOf(at)?.variable}`));
+  };
   for (const { words } of [...lines, ...maps])
     for (const [, name] of words.matchAll(/\(\?P?[<'](\w+)[>']/g)) define(`$${name}`);
   for (const { name, args } of lines) if (name === 'set') define(args[0]);
@@ -74,19 +89,34 @@ export function freeOf(http: Http, servers: readonly Location[], ours: ReadonlyS
   };
 }
 
+interface ChosenOptions {
+  readonly folder: string;
+  /** A word as the copy has it. */
+  readonly write: (word: string) => string;
+  readonly mirrored: (path: string) => string;
+}
+
 /** The condition of an `if` as the doctor chooses it, and the map for it. */
-export function chosen(at: Directive, index: number, write: (word: string) => string) {
+export function chosen(at: Directive, index: number, { folder, write, mirrored }: ChosenOptions) {
+  const name = `$doctor_if_${index}`;
+  const mapOf = (own: string, yes: string, no: string) =>
+    `map $http_doctor_if ${name} { volatile; "" ${write(own)}; ${index} ${write(yes)}; default ${write(no)}; }`;
+  const { test, path } = fileTestOf(at) ?? {};
+  if (test !== undefined && path !== undefined) {
+    const both = [test.endsWith('f') ? `${folder}/control` : folder, `${folder}/no`] as const;
+    const [yes, no] = test.startsWith('!') ? both.toReversed() : both;
+    return { words: `(${test} ${name})`, map: mapOf(mirrored(path), yes ?? '', no ?? '') };
+  }
   const { variable, operator, text } = conditionOf(at) ?? { variable: '', operator: '', text: '' };
   const isRegex = operator.includes('~');
   const regex = tryTo(() => new RegExp(text, 'i'));
   const other = ['doctor-no', '', '0', '~'].find((one) => !(isRegex && regex?.test(one))) ?? '';
   const same = isRegex ? 'doctor-yes' : operator === '' ? '1' : text;
   const [yes, no] = operator.startsWith('!') ? [other, same] : [same, operator === '' ? '' : other];
-  const name = `$doctor_if_${index}`;
   const tested = isRegex ? `(?:${text})|^doctor-yes$` : text;
   return {
     words: operator === '' ? `(${name})` : `(${name} ${operator} ${write(tested)})`,
-    map: `map $http_doctor_if ${name} { volatile; "" ${write(`$${variable}`)}; ${index} ${write(yes)}; default ${write(no)}; }`,
+    map: mapOf(`$${variable}`, yes, no),
   };
 }
 

@@ -178,9 +178,11 @@ export async function askServers(
           ? isOk
           : variation?.by === 'unknown'
             ? variation.what
-            : !isFollowed && folderWords(context).includes('$')
-              ? 'a variable in it can be empty'
-              : undefined;
+            : reply.body.includes(`${secret}:${index}:?`)
+              ? 'The doctor cannot see whether the folder has a file of this name.'
+              : !isFollowed && folderWords(context).includes('$')
+                ? 'a variable in it can be empty'
+                : undefined;
       leaks.push({
         context,
         server,

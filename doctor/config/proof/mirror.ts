@@ -127,7 +127,12 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
   }
 
   /** A protected folder, with its files and with more names, which have the extensions. */
-  function protect({ path }: Folder, index: number, extensions: readonly string[]): void {
+  function protect(
+    { path }: Folder,
+    index: number,
+    extensions: readonly string[],
+    named: readonly string[],
+  ): void {
     const text = () => `${mark}:${index}:`;
     if (!path.endsWith('/')) {
       folder(dirname(path));
@@ -152,6 +157,7 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
       file(name, text());
       add(marked, name, false);
     }
+    for (const name of real.length > 0 ? [] : named) file(path + name, `${text()}?`);
     const below = [...seen].filter((one) => one.startsWith(path) && one !== path);
     for (const one of below.slice(0, MAX_OTHERS)) {
       const name = join(one, 'postern-doctor.txt');

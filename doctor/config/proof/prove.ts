@@ -17,7 +17,7 @@ import {
   testConfig,
 } from './nginx.ts';
 import { chainOf } from './requests.ts';
-import { extensionsOf, isInner, rootsOf } from './wanted.ts';
+import { extensionsOf, isInner, namesIn, rootsOf } from './wanted.ts';
 
 const MAX_REJECTED = 60;
 
@@ -33,9 +33,10 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     mkdirSync(join(top, 'm'));
     give(join(top, 'm'));
     const extensions = extensionsOf(http);
-    for (const [index, one] of folders.entries()) mirror.protect(one, index, extensions);
     const wanted = new Set(related.flatMap(([server]) => chainOf(server, http)));
-    for (const [path, isFile] of rootsOf(http, wanted, options.prefix)) {
+    const named = namesIn([...wanted]);
+    for (const [index, one] of folders.entries()) mirror.protect(one, index, extensions, named);
+    for (const [path, isFile] of rootsOf(http, wanted, options.prefix, options.isDisk)) {
       if (isFile && !options.isDisk) {
         mirror.folder(path.replace(/\/[^/]*$/, ''));
         mirror.file(path, '');
@@ -45,7 +46,8 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     writeFileSync(join(top, 'none'), '');
     writeFileSync(join(top, 'control'), secret);
     const dropped = new Set<Directive>();
-    const free = freeOf(http, [...wanted], options.ours);
+    const isSeen = options.isDisk && mirror.unseen.size === 0;
+    const free = freeOf(http, [...wanted], options.ours, isSeen);
     const copy = writeCopy(http, options, { folder: top, dropped, wanted, free });
     if (typeof copy === 'string') return copy;
     // Without this module, nginx compares each `allow` with the address of a Unix socket, so no `allow` matches.

@@ -74,7 +74,9 @@ export function targetsOf(
   aliases: readonly string[],
   ours: ReadonlySet<string>,
 ): readonly string[] {
-  const ends = [...new Set(paths.flatMap(endsOf))];
+  // A folder can lead to a file, too.
+  const folders = paths.map((path) => path.replace(/[^/]*$/, ''));
+  const ends = [...new Set([...paths, ...folders].flatMap(endsOf))];
   const lines = servers.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
   const starts = new Set(['/']);
   const found = new Set<string>();

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { isFrontOf, LOCAL } from '../addresses.ts';
 import type { Context, Http, Location } from '../context.ts';
 import { absolutesOf } from './folders.ts';
+import { fileTestOf } from './free.ts';
+import { directivesOf } from './requests.ts';
 
 const inner = new WeakMap<Location, boolean>();
 
@@ -24,6 +26,7 @@ export function rootsOf(
   http: Http,
   servers: ReadonlySet<Location>,
   prefix: string,
+  isDisk: boolean,
 ): ReadonlyMap<string, boolean> {
   const found = new Map<string, boolean>();
   const contexts = [http as Context, ...[...servers].flatMap((one) => one.nested)];
@@ -32,6 +35,11 @@ export function rootsOf(
       ...context.own('root', 'alias'),
       ...context.own('if').flatMap((one) => one.own('root', 'alias')),
     ];
+    for (const at of isDisk ? context.own('if') : []) {
+      const [constant = ''] = fileTestOf(at)?.path.split('$') ?? [];
+      if (constant.length > 1)
+        for (const path of absolutesOf(constant, [prefix])) found.set(path, false);
+    }
     if (context.name === 'server' && context.effective('root').length === 0)
       found.set(join(prefix, 'html'), false);
     for (const {
@@ -57,6 +65,19 @@ export function rootsOf(
     } of block)
       if (/^\/(srv|var|home|usr|opt|data)\/[\w./-]+$/.test(value)) found.set(value, false);
   return found;
+}
+
+/** The names of files, such as `a.txt`, to which lines lead: a folder whose names are unknown may have them. */
+export function namesIn(servers: readonly Location[]): readonly string[] {
+  const words = servers
+    .flatMap(directivesOf)
+    .filter(({ name }) => /^(rewrite|try_files|error_page|alias)$/.test(name))
+    .flatMap(({ args }) => args.map((one) => one.replace(/\?.*/s, '')));
+  return [
+    ...new Set(
+      words.flatMap((one) => /[\w-][\w.-]*\.\w+$/.exec(one.replace(/\$\d/, '/'))?.[0] ?? []),
+    ),
+  ];
 }
 
 const USUAL = ['txt', 'html', 'jpg', 'pdf', 'php'];

@@ -142,6 +142,19 @@ test('doctor --config: a line that this nginx rejects is unknown, whatever the c
   ]);
 });
 
+test('doctor --config: a file that a line names is unknown where the doctor cannot look', async () => {
+  const { ok, text } = await saidOf(
+    'location = /x { rewrite ^ /k/a.txt last; } location /k/ { internal; alias $top/files/; }',
+    await findTool('nginx'),
+  );
+  expect([ok, text]).toEqual([
+    false,
+    expect.stringMatching(
+      /\? .* at \/x\n.* cannot see whether the folder has a file of this name/s,
+    ),
+  ]);
+});
+
 /** A shell script that runs nginx, after these lines. `$conf` is the configuration. */
 async function nginxAfter(lines: string) {
   const { path, env } = await findTool('nginx');
