@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { LOCAL, ownListen, sameListen } from '../addresses.ts';
 import { Context, Directive, type Http, type Location } from '../context.ts';
-import { chosen, codesOf, type Free, fileTestOf, valuesOf } from './free.ts';
+import { chosen, codesOf, conditionOf, type Free, valuesOf } from './free.ts';
 import { HANDLER, KEPT, KNOWN_VARIABLES, LOGIN, variablesOf } from './kept.ts';
 
 /** Status codes that the doctor answers instead of an application. The first one is the usual one. */
@@ -131,8 +131,8 @@ export function copyOf(
     /\$\{?(request_filename|document_root|realpath_root)/.test(path) ? path : mirrored(path);
 
   function condition(at: Directive): readonly string[] {
-    const { test, path } = fileTestOf(at) ?? {};
-    return test === undefined ? at.args : [`(${test}`, `${tested(path ?? '')})`];
+    const { variable, operator, text } = conditionOf(at) ?? {};
+    return variable === '' ? [`(${operator}`, `${tested(text ?? '')})`] : at.args;
   }
 
   function line(at: Directive, context: Context, location: Location): unknown {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { tryTo } from '../../../common/errors.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { directivesOf } from './requests.ts';
@@ -9,7 +10,7 @@ import { directivesOf } from './requests.ts';
 const DECIDED =
   /^(\d|uri|document_uri|request_uri|request_filename|document_root|realpath_root|host|http_host|server_name|server_port|scheme|https)$/;
 
-const CONDITION = /^\( *\$\{?(\w+)\}?(?: +(!?=|!?~\*?) +(.*?))? *\)$/s;
+const CONDITION = /^\( *(?:\$\{?(\w+)\}?(?: +(!?=|!?~\*?) +(.*?))?|(!?-[fdex]) +(.*?)) *\)$/s;
 
 /** Lines in which a variable chooses a file, or who gets it. */
 const CHOOSES =
@@ -21,16 +22,12 @@ export function variablesIn(text: string): readonly string[] {
   return [...found].map(([, inBraces, plain = '']) => (inBraces ?? plain).toLowerCase());
 }
 
-/** The variable, the operator and the text of the condition of an `if`. Undefined: it tests a file. */
+/** The variable, the operator and the text of the condition of an `if`. A test for a file has no variable. */
 export function conditionOf({ args }: Directive) {
-  const [all, variable = '', operator = '', text = ''] = CONDITION.exec(args.join(' ')) ?? [];
-  return all === undefined ? undefined : { variable: variable.toLowerCase(), operator, text };
-}
-
-/** The operator and the path of the condition of an `if` that tests a file, such as `!-f $request_filename`. */
-export function fileTestOf({ args }: Pick<Directive, 'args'>) {
-  const [, test, path = ''] = /^\( *(!?-[fdex]) +(.*?) *\)$/s.exec(args.join(' ')) ?? [];
-  return test === undefined ? undefined : { test, path };
+  const [all, variable = '', operator = '', text = '', test = operator, path = text] =
+    CONDITION.exec(args.join(' ')) ?? [];
+  if (all === undefined) return undefined;
+  return { variable: variable.toLowerCase(), operator: test, text: path };
 }
 
 /** The conditions and maps of which the doctor chooses the result, by their number. */
@@ -57,9 +54,10 @@ export function freeOf(
   const isFree = (text: string) =>
     variablesIn(text).some((one) => free.has(one) || !(defined.has(one) || DECIDED.test(one)));
   const isFreeIf = (at: Directive) => {
-    const path = fileTestOf(at)?.path;
-    const isUnseen = path !== undefined && !isSeen;
-    return at.name === 'if' && (isUnseen || isFree(path ?? `$${conditionOf(at)?.variable}`));
+    const { variable, text } = (at.name === 'if' && conditionOf(at)) || {};
+    return variable === ''
+      ? !isSeen || isFree(text ?? '')
+      : variable !== undefined && isFree(`$${variable}`);
   };
   for (const { words } of [...lines, ...maps])
     for (const [, name] of words.matchAll(/\(\?P?[<'](\w+)[>']/g)) define(`$${name}`);
@@ -89,35 +87,30 @@ export function freeOf(
   };
 }
 
-interface ChosenOptions {
-  readonly folder: string;
-  /** A word as the copy has it. */
-  readonly write: (word: string) => string;
-  readonly mirrored: (path: string) => string;
-}
-
 /** The condition of an `if` as the doctor chooses it, and the map for it. */
 export function chosen(at: Directive, index: number, { folder, write, mirrored }: ChosenOptions) {
-  const name = `$doctor_if_${index}`;
-  const mapOf = (own: string, yes: string, no: string) =>
-    `map $http_doctor_if ${name} { volatile; "" ${write(own)}; ${index} ${write(yes)}; default ${write(no)}; }`;
-  const { test, path } = fileTestOf(at) ?? {};
-  if (test !== undefined && path !== undefined) {
-    const both = [test.endsWith('f') ? `${folder}/control` : folder, `${folder}/no`] as const;
-    const [yes, no] = test.startsWith('!') ? both.toReversed() : both;
-    return { words: `(${test} ${name})`, map: mapOf(mirrored(path), yes ?? '', no ?? '') };
-  }
-  const { variable, operator, text } = conditionOf(at) ?? { variable: '', operator: '', text: '' };
+  const { variable = '', operator = '', text: own = '' } = conditionOf(at) ?? {};
+  const isFile = variable === '';
+  const text = isFile ? join(folder, operator.endsWith('f') ? 'control' : '') : own;
   const isRegex = operator.includes('~');
   const regex = tryTo(() => new RegExp(text, 'i'));
   const other = ['doctor-no', '', '0', '~'].find((one) => !(isRegex && regex?.test(one))) ?? '';
   const same = isRegex ? 'doctor-yes' : operator === '' ? '1' : text;
   const [yes, no] = operator.startsWith('!') ? [other, same] : [same, operator === '' ? '' : other];
-  const tested = isRegex ? `(?:${text})|^doctor-yes$` : text;
+  const name = `$doctor_if_${index}`;
+  const tested = write(isRegex ? `(?:${text})|^doctor-yes$` : text);
+  const value = write(isFile ? mirrored(own) : `$${variable}`);
   return {
-    words: operator === '' ? `(${name})` : `(${name} ${operator} ${write(tested)})`,
-    map: mapOf(`$${variable}`, yes, no),
+    words: `(${isFile ? `${operator} ${name}` : operator === '' ? name : `${name} ${operator} ${tested}`})`,
+    map: `map $http_doctor_if ${name} { volatile; "" ${value}; ${index} ${write(yes)}; default ${write(no)}; }`,
   };
+}
+
+interface ChosenOptions {
+  readonly folder: string;
+  /** A word as the copy has it. */
+  readonly write: (word: string) => string;
+  readonly mirrored: (path: string) => string;
 }
 
 /** The values of a map that the doctor can choose. */

@@ -68,7 +68,7 @@ export function variationsOf(
   for (const at of lines) {
     const { name, args } = at;
     const condition = name === 'if' ? conditionOf(at) : undefined;
-    if (condition) {
+    if (condition?.variable) {
       const { variable, operator, text } = condition;
       const texts = operator.includes('~')
         ? samplesOf(text, ['a', ...segments]).slice(0, 12)

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isFrontOf, LOCAL } from '../addresses.ts';
 import type { Context, Http, Location } from '../context.ts';
 import { absolutesOf } from './folders.ts';
-import { fileTestOf } from './free.ts';
+import { conditionOf } from './free.ts';
 import { directivesOf } from './requests.ts';
 
 const inner = new WeakMap<Location, boolean>();
@@ -36,8 +36,9 @@ export function rootsOf(
       ...context.own('if').flatMap((one) => one.own('root', 'alias')),
     ];
     for (const at of isDisk ? context.own('if') : []) {
-      const [constant = ''] = fileTestOf(at)?.path.split('$') ?? [];
-      if (constant.length > 1)
+      const { variable, text = '' } = conditionOf(at) ?? {};
+      const constant = text.replace(/\$.*/s, '');
+      if (variable === '' && constant.length > 1)
         for (const path of absolutesOf(constant, [prefix])) found.set(path, false);
     }
     if (context.name === 'server' && context.effective('root').length === 0)
