@@ -3,6 +3,7 @@ import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
 import { ANSWERS_OF_COPY, type Copy } from './copy.ts';
+import { edgesOf } from './edges.ts';
 import type { Free } from './free.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
@@ -249,27 +250,26 @@ export async function askServers(
         one.effective('set_real_ip_from').some(({ args: [range = ''] }) => isForEverybody(range)),
       );
       const most = Math.max(200, Math.floor(MAX_ASKS / ranges.length));
+      const headers = chain
+        .filter((one) => isInner(one, http))
+        .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');
       for (const range of new Set(ranges)) {
-        const address = range.replace(/[-/].*/, '').replace(/^0\.0\.0\.0$/, '1.2.3.4');
-        if (!/^[\d.:a-f]+$|^unix:$/i.test(address) && range !== 'localhost') continue;
-        const own = range.startsWith('unix') || range === 'localhost' ? '127.0.0.1' : address;
         const isHere = LOCAL.test(range) || range.startsWith('::1');
-        const because =
-          isForEverybody(range) || isChosen
-            ? true
-            : `Only ${range} gets it${isHere ? ', which is also the address of each request that another program on this machine passes on' : ''}`;
-        await send(some.slice(0, most), undefined, answers[0] ?? '502', own, because);
-        const headers = chain
-          .filter((one) => isInner(one, http))
-          .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');
-        for (const header of new Set(headers)) {
-          await send(
-            targets,
-            { headers: { [header]: own }, by: 'client', what: `${header}: ${own}` },
-            answers[0] ?? '502',
-            STRANGERS[0],
-            true,
-          );
+        for (const [at, own] of edgesOf(range).entries()) {
+          const only = at === 0 ? range : `an address such as ${own}`;
+          const because =
+            isForEverybody(range) || isChosen
+              ? true
+              : `Only ${only} gets it${isHere ? ', which is also the address of each request that another program on this machine passes on' : ''}`;
+          await send(some.slice(0, most), undefined, answers[0] ?? '502', own, because);
+          for (const header of new Set(headers))
+            await send(
+              targets,
+              { headers: { [header]: own }, by: 'client', what: `${header}: ${own}` },
+              answers[0] ?? '502',
+              STRANGERS[0],
+              true,
+            );
         }
       }
     }
