@@ -47,8 +47,12 @@ export interface Proof {
   /** The folders of which the doctor knows files. */
   readonly hasFiles: readonly boolean[];
   readonly unseen: ReadonlySet<string>;
+  /** Whether protected files may have a name that brotli_static or zstd_static sends without its end. */
+  readonly hasCompressed: boolean;
   /** Regex locations over the folder for which the doctor found no URL. */
   readonly unreached: readonly Location[];
+  /** Server blocks with more URLs or values than the doctor asks for. */
+  readonly cut: ReadonlyArray<readonly [server: Location, folder: number]>;
   /** Directives that nginx rejected in the copy. */
   readonly dropped: ReadonlySet<Directive>;
 }
@@ -66,6 +70,8 @@ export interface Options {
 /** An address that no configuration has in a list of trusted ones (RFC 5737), and one in the other half of all addresses. */
 const STRANGERS = ['203.0.113.77', '45.9.8.7'] as const;
 const MAX_ASKS = 12_000;
+const MAX_TARGETS = 5_000;
+const MAX_VARIATIONS = 120;
 
 export async function askServers(
   http: Http,
@@ -77,6 +83,7 @@ export async function askServers(
   const leaks: Leak[] = [];
   let asked = 0;
   const reached = new Set<number>();
+  const cut: Array<readonly [server: Location, folder: number]> = [];
   for (const [server, index] of related) {
     if (isInner(server, http)) continue;
     const chain = chainOf(server, http);
@@ -100,10 +107,6 @@ export async function askServers(
     const aliases = aliasesOf(chain, prefix);
     const folder = folders[index]?.path ?? '/';
     const segments = segmentsOf(folder, main, chain);
-    const variations = [
-      ...variationsOf(http, chain, copy.unknown, segments, ours),
-      ...choices(free, chain),
-    ];
     const whole = chain.flatMap(directivesOf);
     const hasAnswers =
       whole.some(({ name }) => /_pass$|_by_lua|^js_content$/.test(name)) &&
@@ -196,10 +199,20 @@ export async function askServers(
         curl: curlOf(ask, base, variation),
       });
     };
-    const first = targetsOf(chain, names(main), aliases, ours).map(encoded);
+    const limited = <T>(every: readonly T[], most: number): readonly T[] => {
+      if (every.length > most) cut.push([server, index]);
+      return every.slice(0, most);
+    };
+    const targetsFor = (from: readonly Location[], paths: readonly string[]) =>
+      limited(targetsOf(from, paths, aliases, ours), MAX_TARGETS).map(encoded);
+    const variations = [
+      ...limited(variationsOf(http, chain, copy.unknown, segments, ours), MAX_VARIATIONS),
+      ...choices(free, chain),
+    ];
+    const first = targetsFor(chain, names(main));
     const real = names(files.filter(({ isReal }) => isReal));
-    const each = targetsOf([server], real, aliases, ours).map(encoded);
-    const all = targetsOf([server], names(files), aliases, ours).map(encoded);
+    const each = targetsFor([server], real);
+    const all = targetsFor([server], names(files));
     const targets = [
       ...new Set([
         ...first,
@@ -283,7 +296,7 @@ export async function askServers(
         !copy.blocks.some((context, id) => context === one && reached.has(id)) &&
         !isSampled(one.path),
     );
-  return { leaks, asked, unreached };
+  return { leaks, asked, unreached, cut };
 }
 
 function folderWords(context: Context): string {

@@ -44,6 +44,7 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
   /** Other paths of protected files: symbolic links that lead to them. */
   const links: Array<{ path: string; to: string }> = [];
   let left = MAX_NAMES;
+  let hasCompressed = false;
 
   const at = (path: string) => join(top, path);
   /** nobody owns the folders, so that the shell that ends nginx can remove them. */
@@ -146,6 +147,7 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
       const kind = `${extname(one)}/${one.split('/').length}`;
       if (!kinds.has(kind)) kinds.set(kind, one);
     }
+    hasCompressed ||= [...kinds.keys()].some((kind) => /^\.(br|zst)\//.test(kind));
     const add = (to: Marked[], path: string, isReal: boolean) =>
       void to.push({ path, folder: index, isReal });
     const first = [...kinds.values()].slice(0, MAX_FILES);
@@ -166,5 +168,6 @@ export function createMirror(top: string, mark: string, isDisk: boolean) {
     }
   }
 
-  return { at, names, protect, file, folder, marked, others, links, unseen };
+  const isCompressed = () => hasCompressed;
+  return { at, names, protect, file, folder, marked, others, links, unseen, isCompressed };
 }

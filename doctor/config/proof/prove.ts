@@ -66,7 +66,9 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     const hasFiles = folders.map((_, index) =>
       mirror.marked.some(({ folder, isReal }) => folder === index && isReal),
     );
-    return { ...found, unseen: mirror.unseen, dropped, hasFiles };
+    const hasCompressed =
+      !isSeen || mirror.isCompressed() || mirror.links.some(({ path }) => /\.(br|zst)$/.test(path));
+    return { ...found, unseen: mirror.unseen, dropped, hasFiles, hasCompressed };
   } catch (error) {
     return systemReason(error);
   } finally {

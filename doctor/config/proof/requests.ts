@@ -5,8 +5,6 @@ import { absolutesOf } from './folders.ts';
 import type { Marked } from './mirror.ts';
 import { samplesOf } from './sample.ts';
 
-const MAX_TARGETS = 2_500;
-
 /** All directives of a server block, with those in its locations. */
 export function directivesOf(at: Directive): readonly Directive[] {
   return [at, ...(at.block ?? []).flatMap(directivesOf)];
@@ -130,7 +128,7 @@ export function targetsOf(
         for (const start of [...starts].slice(0, 20)) found.add(start.replace(/\/$/, '') + path);
     }
   }
-  return [...found].slice(0, MAX_TARGETS);
+  return [...found];
 }
 
 /** A path as the request line has it. */

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Context, Directive, Location } from '../context.ts';
+import type { Context, Directive, Http, Location } from '../context.ts';
 import { absolutesOf } from '../proof/folders.ts';
 import { variablesIn } from '../proof/free.ts';
 import { chainOf, directivesOf } from '../proof/requests.ts';
@@ -179,8 +179,19 @@ export function severalChoices(related: Related, { http, snippets }: SiteConfig)
     .map((at) => perhaps(at, at.words, 'A client chooses several parts of the path.'));
 }
 
+/** Lines of modules that send `a.txt.br` for the URL of `a.txt`. The copy does not load modules. */
+export function compressed(related: Related, http: Http): readonly Trap[] {
+  const lines = related.flatMap(([server]) => chainOf(server, http)).flatMap(directivesOf);
+  return [...new Set([...lines, ...http.block])]
+    .filter(({ words }) => /^(brotli|zstd)_static (?!off)/.test(words))
+    .map((at) =>
+      perhaps(at, at.words, 'The doctor does not ask for files that end in .br or .zst.'),
+    );
+}
+
+export const ACCEPT =
+  'find out whether it does; if not, write at this line: # postern-doctor: accept REASON';
+
 function perhaps(at: Directive, seen: string, why: string): Trap {
-  const fix =
-    'find out whether it does; if not, write at this line: # postern-doctor: accept REASON';
-  return { at, seen: `${seen} can lead to the files`, why, fix, verdict: 'question' };
+  return { at, seen: `${seen} can lead to the files`, why, fix: ACCEPT, verdict: 'question' };
 }

@@ -8,7 +8,9 @@ import { chainOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { folderLine, locationOf } from '../values.ts';
 import {
+  ACCEPT,
   canReach,
+  compressed,
   copied,
   hiddenWays,
   othersOf,
@@ -80,6 +82,12 @@ export async function secondUrl(
       ...hidden.filter(({ at }) => traps.every((one) => one.at !== at)),
       ...unreachedTraps(proof),
       ...rejectedTraps(related, http, proof),
+      ...proof.cut.map(([at, index]) => ({
+        ...couldServe(at, 'a server block', site.folders[index]?.what ?? ''),
+        why: 'It has more URLs and values than the doctor asks for.',
+        fix: ACCEPT,
+      })),
+      ...(proof.hasCompressed ? compressed(related, http) : []),
       ...copied(related, site),
       ...severalChoices(related, site).filter(({ at }) => traps.every((one) => one.at !== at)),
     ],
