@@ -54,14 +54,14 @@ function startsWith(address: Address, bytes: Address): boolean {
   return bytes.every((byte, i) => byte === address[i]);
 }
 
-interface Range {
+export interface Range {
   readonly first: Address;
   /** Length of the prefix in bits. */
   readonly length: number;
 }
 
 /** An address, or a range in CIDR notation (RFC 4632, RFC 4291). */
-function parseRange(text: string): Range | undefined {
+export function parseRange(text: string): Range | undefined {
   const [, start = '', prefixLength] = /^([^/]*)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
   const first = parseAddress(start);
   if (first === undefined) return undefined;

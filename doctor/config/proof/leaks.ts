@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
-import { isForEverybody, LOCAL } from '../addresses.ts';
+import { isForEverybody } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
 import { ANSWERS_OF_COPY, type Copy } from './copy.ts';
-import { edgesOf } from './edges.ts';
 import type { Free } from './free.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
+import { clientsOf, rangesIn } from './ranges.ts';
 import { type Base, basesOf, curlOf } from './reach.ts';
 import {
   aliasesOf,
@@ -52,7 +52,7 @@ export interface Proof {
   /** Regex locations over the folder for which the doctor found no URL. */
   readonly unreached: readonly Location[];
   /** Server blocks with more URLs or values than the doctor asks for. */
-  readonly cut: ReadonlyArray<readonly [server: Location, folder: number]>;
+  readonly cut: ReadonlySet<Options['related'][number]>;
   /** Directives that nginx rejected in the copy. */
   readonly dropped: ReadonlySet<Directive>;
 }
@@ -83,8 +83,9 @@ export async function askServers(
   const leaks: Leak[] = [];
   let asked = 0;
   const reached = new Set<number>();
-  const cut: Array<readonly [server: Location, folder: number]> = [];
-  for (const [server, index] of related) {
+  const cut = new Set<Options['related'][number]>();
+  for (const pair of related) {
+    const [server, index] = pair;
     if (isInner(server, http)) continue;
     const chain = chainOf(server, http);
     const lines = chain.flatMap(directivesOf).filter(({ file }) => !ours.has(file));
@@ -200,7 +201,7 @@ export async function askServers(
       });
     };
     const limited = <T>(every: readonly T[], most: number): readonly T[] => {
-      if (every.length > most) cut.push([server, index]);
+      if (every.length > most) cut.add(pair);
       return every.slice(0, most);
     };
     const targetsFor = (from: readonly Location[], paths: readonly string[]) =>
@@ -245,13 +246,8 @@ export async function askServers(
     for (const one of variations)
       for (const answer of answers.slice(0, 1)) await send(some, one, answer, STRANGERS[0], true);
     // Addresses.
-    const context = [server, ...chain];
-    const ranges = context
-      .flatMap((one) => one.nested)
-      .flatMap((one) => one.effective('allow', 'deny'))
-      .concat(http.own('geo').flatMap(({ block = [] }) => block))
-      .map((one) => (one.name === 'allow' || one.name === 'deny' ? (one.args[0] ?? '') : one.name));
-    if (ranges.length > 0) {
+    const ranges = rangesIn([server, ...chain], http);
+    if (ranges.size > 0) {
       await send(
         close.length > 0 ? close : targets,
         undefined,
@@ -262,19 +258,13 @@ export async function askServers(
       const isChosen = [server, ...server.nested].some((one) =>
         one.effective('set_real_ip_from').some(({ args: [range = ''] }) => isForEverybody(range)),
       );
-      const most = Math.max(200, Math.floor(MAX_ASKS / ranges.length));
+      const most = Math.max(200, Math.floor(MAX_ASKS / ranges.size));
       const headers = chain
         .filter((one) => isInner(one, http))
         .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');
-      for (const range of new Set(ranges)) {
-        const isHere = LOCAL.test(range) || range.startsWith('::1');
-        for (const [at, own] of edgesOf(range).entries()) {
-          const only = at === 0 ? range : `an address such as ${own}`;
-          const because =
-            isForEverybody(range) || isChosen
-              ? true
-              : `Only ${only} gets it${isHere ? ', which is also the address of each request that another program on this machine passes on' : ''}`;
-          await send(some.slice(0, most), undefined, answers[0] ?? '502', own, because);
+      for (const range of ranges) {
+        for (const [own, who] of clientsOf(range, isChosen)) {
+          await send(some.slice(0, most), undefined, answers[0] ?? '502', own, who);
           for (const header of new Set(headers))
             await send(
               targets,

@@ -52,7 +52,7 @@ export async function secondUrl(
     : await prove(http, { binary, prefix, folders, isDisk: disk !== undefined, ours, related });
   if (typeof proof === 'string') {
     const open = related.flatMap((pair) => unproven(pair, site));
-    // If no nginx is installed, the doctor relies on its reading. If the copy fails, it reports at least a question.
+    // If no nginx is installed, the doctor relies on its reading. If the copy fails, the doctor reports at least a question.
     if (binary && open.length === 0)
       open.push(
         ...related.map(([at, index]) =>
@@ -82,7 +82,7 @@ export async function secondUrl(
       ...hidden.filter(({ at }) => traps.every((one) => one.at !== at)),
       ...unreachedTraps(proof),
       ...rejectedTraps(related, http, proof),
-      ...proof.cut.map(([at, index]) => ({
+      ...[...proof.cut].map(([at, index]) => ({
         ...couldServe(at, 'a server block', site.folders[index]?.what ?? ''),
         why: 'It has more URLs and values than the doctor asks for.',
         fix: ACCEPT,
