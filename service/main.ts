@@ -123,7 +123,7 @@ async function main(): Promise<void> {
     recordReload: metrics.recordReload,
   });
 
-  // The first requests would get 503 if the store was not connected. After CONNECT_MS of store/open.ts, Postern listens anyway.
+  // The first requests would get 503 if the store was not connected. Postern waits for CONNECT_MS of store/open.ts at most.
   await stores.started();
   // The only files that the process creates are sockets.
   process.umask(0o777 & ~config.socketMode);

@@ -86,7 +86,7 @@ export function renderSite(plan: Plan, site: ServerPlan, include: Include): stri
 /** The server block that the outer one asks for each slice. Both have the same first name. */
 function innerServer(plan: Plan, site: ServerPlan, include: Include): string {
   return block('server', [
-    // A full queue is an error 502, and nginx's default is 511 connections.
+    // If the queue of connections is full, nginx answers 502. Its default length is 511.
     `listen ${slicesSocket(site, plan.slices ?? '')} backlog=4096;`,
     `server_name ${site.names.join(' ')};`,
     'access_log off;',

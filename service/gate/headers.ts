@@ -5,8 +5,8 @@ import type { PageRequest } from '../pages/pages.ts';
 import { type Grant, isFolder } from '../token/grant.ts';
 
 /**
- * Headers that the gate reads besides Authorization and Cookie, in lower case, as Node provides them. nginx/snippets/ set each
- * of them: from a requester come only the values that browsers send, such as Origin.
+ * Headers that the gate reads, in lower case, as Node provides them. It also reads Authorization and Cookie. The snippets of
+ * nginx set each of them. From the requester, they take only headers that browsers send, such as Origin.
  */
 export const requestHeaders = {
   uri: 'x-original-uri',

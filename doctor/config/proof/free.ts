@@ -36,7 +36,7 @@ export interface Free {
   readonly maps: readonly Directive[];
 }
 
-/** Without `isSeen`, the mirror lacks files of the disk. */
+/** `isSeen` says whether the mirror has all files of the disk. If not, the doctor chooses the result of each test for a file. */
 export function freeOf(
   http: Http,
   servers: readonly Location[],

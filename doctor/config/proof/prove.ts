@@ -50,7 +50,7 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     const free = freeOf(http, [...wanted], options.ours, isSeen);
     const copy = writeCopy(http, options, { folder: top, dropped, wanted, free });
     if (typeof copy === 'string') return copy;
-    // Without this module, nginx compares each `allow` with the address of a Unix socket, so no `allow` matches.
+    // An nginx without this module compares each `allow` with the address of a Unix socket, and none matches.
     if ([...dropped].some(({ name }) => name === 'real_ip_header'))
       return 'this nginx has no ngx_http_realip_module';
     for (const one of ['nginx.conf', 'none', 'control']) give(join(top, one));

@@ -91,8 +91,8 @@ export function createRevocations({
   const { redis } = connection;
 
   /**
-   * Ends some of the grants that an index names, and removes their names from it; false if it names none. `from`: how many
-   * names to skip, because no replica has acknowledged their end. Then the names of these grants stay in the index, too.
+   * Ends some of the grants that an index names, and removes their names from it; false if it names none. With `from`, it
+   * skips so many names, whose end no replica has acknowledged, and removes no name.
    */
   async function endPiece(
     index: string,
