@@ -107,7 +107,7 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
       for (const link of links) for (const each of [link.clients, link.bus]) each.heal();
     },
     planned: { name: '`CLUSTER FAILOVER`' },
-    plan: ([replica]) => say(replica as Redis, 'CLUSTER FAILOVER'),
+    plan: (_, [replica]) => say(replica as Redis, 'CLUSTER FAILOVER'),
   });
   const ofShards: Scenario[] = [
     {

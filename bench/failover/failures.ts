@@ -28,7 +28,7 @@ export interface Failing {
   /** Makes a replica of an old master that runs again. */
   follow?(old: Redis): Promise<unknown>;
   readonly planned: Pick<Scenario, 'name' | 'loses'>;
-  plan(replicas: readonly Redis[]): Promise<unknown>;
+  plan(old: Redis, replicas: readonly Redis[]): Promise<unknown>;
 }
 
 export function failuresOf(failing: Failing) {
@@ -76,7 +76,7 @@ export function failuresOf(failing: Failing) {
       ...failing.planned,
       kind: 'planned',
       async run(load) {
-        await replace((_, replicas) => failing.plan(replicas));
+        await replace(failing.plan);
         await restored(load);
       },
     },

@@ -89,10 +89,12 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
       await say(old, 'CONFIG REWRITE');
     },
     planned: { name: '`SENTINEL FAILOVER`', loses: 'maybe' },
-    plan: () =>
-      until('the sentinel to begin', async () => {
-        const reply = await say(sentinels[0] ?? { port: 0 }, 'SENTINEL FAILOVER main');
-        return reply.startsWith('+OK');
+    // Asked again, because the first sentinel gives up if another one undoes the promotion.
+    plan: (old) =>
+      until('the sentinel to name another master', async () => {
+        if ((await master()) !== old) return true;
+        await say(sentinels[0] ?? { port: 0 }, 'SENTINEL FAILOVER main');
+        return false;
       }),
   });
   const ofSentinels: Scenario[] = [
