@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
 import { createHealth } from './api/api.ts';
-import { createApp } from './app.ts';
+import { type App, createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { takeInherited } from './config/inherited.ts';
 import type { MountSettings } from './config/mounts.ts';
@@ -95,7 +95,7 @@ async function main(): Promise<void> {
 
   const fetchedKeys: FetchedKeys = new Map();
 
-  async function open(config: Config): Promise<Opened> {
+  async function open(config: Config): Promise<Opened & { readonly app: App }> {
     const files = new Map<string, Buffer>();
     const mounts = createMounts(config.mounts.map(withSign));
     const jwt = await openJwt(config, {

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { EVENT_TYPES, type EventType } from '../events/event.ts';
-import type { PageSettings } from '../pages/pages.ts';
 import type { ApiKey } from '../token/client.ts';
 import { checkSettings, requireKeys } from './checks.ts';
 import { checkApiKeys } from './clients.ts';
@@ -147,7 +146,7 @@ function toConfig(values: Settings) {
     },
   );
   const { folder, ...page } = camelCased(values, 'page_');
-  const pages: PageSettings = { ...page, texts: {}, files: {}, ...folder };
+  const pages = { ...page, texts: {}, files: {}, ...folder };
   const { issuer = values.public_url, keysFile: jwtKeys, leeway } = camelCased(values, 'jwt_');
   const { samesite: sameSite, secure, partitioned } = camelCased(values, 'cookie_');
   return {

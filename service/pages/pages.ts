@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
 import { sizeText } from './browser/names.ts';
 import { readFileHeader } from './postern-file.ts';
-import { denialPage, errorText, listingHead, lookOf, type Shown, type Site } from './template.ts';
+import { errorText, listingHead, lookOf, messagePage, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,
   LANGUAGES,
@@ -115,7 +115,7 @@ export function createPages(
     }
     const write = own.get(`${name}.${language}`) ?? own.get(name);
     if (write !== undefined) return write(shown, settings);
-    return { headers: headersOf(form, nonce), body: denialPage(shown, look) };
+    return { headers: headersOf(form, nonce), body: messagePage(shown, look) };
   };
 }
 

@@ -104,7 +104,7 @@ ${style}
 }
 
 /** A page that replaces a denial, or asks for a confirmation. */
-export function denialPage(shown: Shown, look: Look): string {
+export function messagePage(shown: Shown, look: Look): string {
   const { page, texts, form, opens, nonce, file, size, sender, unkept } = shown;
   const [title = '', ...paragraphs] = page;
   const wrong = errorText(shown);

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { App } from '../app.ts';
 import { coalesce } from '../coalesce.ts';
 import { changesBetween, type Files } from '../config/changes.ts';
 import type { Config } from '../config/config.ts';
@@ -36,22 +35,24 @@ export function watchHangup(process: NodeJS.Process) {
   };
 }
 
-/** A configuration, and the gate and the API that were created from it. */
+/** A configuration. What was opened with it, such as the app, is replaced with it. */
 export interface Opened {
   readonly config: Config;
   /** The key files that were read. */
   readonly files: Files;
-  readonly app: App;
 }
 
-interface ReloadDependencies {
-  readonly open: () => Promise<Opened>;
+interface ReloadDependencies<O extends Opened> {
+  readonly open: () => Promise<O>;
   readonly log: Logger;
   readonly recordReload: (isSuccessful: boolean) => void;
 }
 
-/** The current app. A reload replaces it in one assignment, so that no request uses parts of both. */
-export function createCurrent(started: Opened, { open, log, recordReload }: ReloadDependencies) {
+/** What is open now. A reload replaces it in one assignment, so that no request uses parts of both. */
+export function createCurrent<O extends Opened>(
+  started: O,
+  { open, log, recordReload }: ReloadDependencies<O>,
+) {
   let current = started;
 
   /** Keeps the current app if the new configuration is invalid. Never rejects. */

@@ -32,8 +32,8 @@ service/metrics/: service/issue/ service/token/ service/decide/ prom-client
   Only metrics have labels. They wrap other functions to measure them.
 service/pages/folder.ts: service/pages/texts.ts zod node:
   The files of an operator's folder become texts and pages. They know no setting.
-service/config/: service/s3/ service/paths/ service/address.ts service/token/ service/events/event.ts service/store/connection/url.ts service/pages/ leven yaml zod node:
-  The configuration is only read and checked. It starts no server and no connection.
+service/config/: service/s3/ service/paths/ service/address.ts service/token/ service/events/event.ts service/store/connection/url.ts service/pages/folder.ts leven yaml zod node:
+  The configuration is only read and checked, by the parsers of the other parts. It starts no server and no connection.
 service/gate/: service/paths/ service/token/ service/decide/ service/events/event.ts service/problem.ts service/pages/ service/metrics/ pino content-disposition node:
   The gate gets the decision as an argument. It imports neither a store nor the API.
 service/pages/: service/rate-limit.ts hono node:crypto

@@ -22,12 +22,14 @@ const answers = [issued, state, requester, delivered, page, revoked, health, pro
 const answerFields = [...answers, ...schemas.introspection.options].flatMap(({ shape }) =>
   Object.keys(shape),
 );
-const snippets = readAll('nginx/snippets');
+const slices = textOf('nginx/snippets/slices.conf');
+const SENT = /(?:^ *|; )proxy_set_header ((?:X|Postern)-\S+) /gm;
 const keys = matches(readAll('service/store/redis'), /\$\{(?:options\.)?prefix\}([^`]+)`/g);
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   setting: [...SETTINGS, ...FILE_ONLY],
-  'header to the gate': matches(snippets, /(?:^ *|; )proxy_set_header ((?:X|Postern)-\S+) /gm),
+  'header to the gate': matches(readAll('nginx/snippets').replace(slices, ''), SENT),
+  'header to the inner block': matches(slices, SENT),
   'header of the gate': Object.values(responseHeaders),
   'field of a request': Object.keys(GRANT_FIELDS),
   'field of a response': answerFields,

@@ -3,13 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../service/app.ts';
-import { loadConfig } from '../../service/config/config.ts';
+import { type Config, loadConfig } from '../../service/config/config.ts';
 import { type Emit, EVENT_TYPES } from '../../service/events/event.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
 import type { Format } from '../../service/issue/rules.ts';
 import type { Jwt } from '../../service/jwt/jwt.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
-import type { PageSettings } from '../../service/pages/pages.ts';
 import { createMounts, type Mount, mountId } from '../../service/paths/mount.ts';
 import { LIMITS } from '../../service/process/listen.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
@@ -55,7 +54,7 @@ export interface PosternOptions {
   /** Whether the API has `/metrics`. */
   readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
-  readonly pages?: PageSettings;
+  readonly pages?: Partial<Config['pages']>;
   /** The script of a listing. */
   readonly listingScript?: string;
   /** Absent: no events. */
@@ -87,7 +86,7 @@ export function createPostern(options: PosternOptions = {}) {
   const urls = { publicUrl, ...(apiUrl !== undefined && { apiUrl }) };
   const settings = { apiKeys, cookies, decisionTtl, events, ...urls, format };
   const app = createApp(
-    { ...DEFAULTS, ...settings, pages: options.pages ?? {} },
+    { ...DEFAULTS, ...settings, pages: { texts: {}, files: {}, ...options.pages } },
     {
       mounts: createMounts(options.mounts ?? [mount('/download/', '/protected/')]),
       store,
