@@ -16,10 +16,7 @@ function parseAddress(text: string): Address | undefined {
 
 const [COLON, NINE] = [0x3a, 0x39];
 
-/**
- * The bytes of a valid IPv6 address. A request may have 64 addresses: to split each one and parse its groups as numbers
- * would take three times as long.
- */
+/** Bytes of a valid IPv6 address. A request may have 64: splitting and parsing groups would take three times as long. */
 function bytesOfGroups(text: string): number[] {
   // The last group may have the dotted form of IPv4.
   const dot = text.indexOf('.');
@@ -119,10 +116,7 @@ const TRANSLATED = [
   [0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0],
 ];
 
-/**
- * The network that identifies a requester: an IPv4 address, or the /64 of an IPv6 address, which belongs
- * to one subscriber. Undefined if it is not an IP address: nginx reports `unix:` for a Unix socket.
- */
+/** What identifies a requester: an IPv4 address, or the /64 of an IPv6 subscriber; undefined for `unix:` and the like. */
 export function networkOf(address: string): string | undefined {
   const parsed = parseAddress(address);
   if (parsed === undefined) return undefined;

@@ -34,10 +34,7 @@ export function statusOf(code: ProblemCode): number {
   return STATUS[code];
 }
 
-/**
- * A problem document (RFC 9457). The code says more than its type, and its title is the phrase of the status.
- * `errors` names fields by JSON pointer, as in section 3. `more` are extension members, as in section 3.2.
- */
+/** A problem document (RFC 9457). `errors` names fields by JSON pointer (section 3), `more` are extension members. */
 export function problemBody(
   code: ProblemCode,
   detail?: string,

@@ -154,10 +154,7 @@ const identify = createMiddleware<ApiEnv>((c, next) => {
 
 const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN";
 
-/**
- * The gate's routes on the API's listener: nginx uses the wrong address. They need no key, because nginx would
- * pass a 401 on to the client as a denial of its token.
- */
+/** nginx asks the wrong listener. No key is needed: nginx would pass a 401 on as a denial of the requester's token. */
 function wrongListenerHandler({ log }: ApiDependencies) {
   // nginx sends such a request for each download.
   const warn = perMinute((path) =>

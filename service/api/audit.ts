@@ -49,9 +49,8 @@ export interface AuditDependencies {
 }
 
 /**
- * Logs a line for each request to the endpoints that need a key, with the fields that its handler noted, or the
- * code of the problem. docs/operate/monitoring.md lists the fields, which are stable. Issued and revoked tokens are also
- * emitted as events with these fields.
+ * Logs a line for each request that needs a key: what its handler noted, or the code of the problem. The fields, in
+ * docs/operate/monitoring.md, are stable. Issued and revoked tokens are also emitted as events with them.
  */
 export function createAudit({ log, emit }: AuditDependencies): MiddlewareHandler<ApiEnv> {
   return async function audit(c, next) {

@@ -51,9 +51,8 @@ const CREDENTIAL = /^client_(?:id|secret)(?:=|$)/;
 const MAX_CREDENTIAL_LENGTH = 1024;
 
 /**
- * For the endpoints of OAuth: also by an ID and an API key in HTTP Basic or in the form (RFC 6749, section 2.3.1). The
- * body must already be limited. Until the client is known, nothing else in the form is decoded: 6 KB would take longer
- * than the rest of the request.
+ * For OAuth: also by an ID and an API key in HTTP Basic or in the form (RFC 6749, section 2.3.1). The body must be limited.
+ * Until the client is known, nothing else in the form is decoded: 6 KB would take longer than the rest of the request.
  */
 export async function byForm(c: Context, credentials: KnownClients): Promise<Sender> {
   const fields = await readForm(c);

@@ -35,10 +35,8 @@ export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> 
 }
 
 /**
- * Splits an array into its elements without parsing them, and bounds the work of JSON.parse and the schema for each:
- * brackets or unknown fields would block the event loop for milliseconds. The text, in UTF-8, is valid JSON if and only
- * if each of the elements is. It is split as far as the caller asks for elements.
- *
+ * Splits an array without parsing it, and bounds the work for each element: brackets alone could block for milliseconds.
+ * The text, in UTF-8, is valid JSON if and only if each element is. It is split as far as the caller asks for elements.
  * @throws RequestError for another text, for more than `maxElements`, or an element with too many bytes, levels or fields
  */
 export function* splitArray(text: Uint8Array, maxElements: number): Generator<Uint8Array> {

@@ -138,10 +138,8 @@ const FULL = `All batches in work may have ${MAX_BODIES_BYTES} bytes.`;
 const LATER = { headers: { 'Retry-After': '1' } };
 
 /**
- * Limits the requests that can take more than a turn of the event loop. It comes before the body is read, so that a
- * request waits in its client. The limits are for each process.
- *
- * @param maxBytes the limit of the body, which one counts that does not announce its length
+ * Limits the requests that can take more than a turn of the event loop, for each process. It comes before the body is read,
+ * so that a request waits in its client. A body without Content-Length counts as `maxBytes`.
  */
 function createHeavy() {
   const inWork = new Map<string, number>();
@@ -222,10 +220,7 @@ function components(): object {
   return { TokenRequest, ...Object.fromEntries(entries) };
 }
 
-/**
- * The API in OpenAPI 3.1, with the schemas that check requests. `paths`: what the endpoints say about themselves.
- * https://spec.openapis.org/oas/v3.1.1.html
- */
+/** The API in OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html). `paths`: what the endpoints say of themselves. */
 export function openapi(version: string, paths: object) {
   return {
     openapi: '3.1.1',

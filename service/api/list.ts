@@ -109,10 +109,7 @@ async function listInPieces(read: Read, limit: number, after: Cursor | undefined
   return { body: `{"tokens":[${pieces.join()}${end}`, count, next: cursor };
 }
 
-/**
- * The values of query parameters, each at most once. An unknown one may be a misspelt limit, and ignoring
- * it would list or revoke too much.
- */
+/** The values of query parameters, each at most once. Ignoring an unknown one could list or revoke too much. */
 export function queryValues<N extends string>(
   c: Context,
   parameters: ReadonlyArray<{ readonly name: N }>,

@@ -6,10 +6,7 @@ import { StoreUnavailable, Unacknowledged, Unavailable } from '../token/store.ts
 
 export const JSON_TYPE = 'application/json';
 
-/**
- * Makes every response of the API, from a plain object of headers. Each function of Hono's context that sets a header
- * would make a Headers of undici: 2 µs more for each response.
- */
+/** Makes every response. A function of Hono's context that sets a header would make a Headers of undici: 2 µs more. */
 export function respond(
   c: Context,
   body: string | Uint8Array<ArrayBuffer> | null,

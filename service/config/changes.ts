@@ -6,10 +6,7 @@ import { needsRestart } from './settings.ts';
 /** The hash of each file, by its path. */
 export type Files = ReadonlyMap<string, unknown>;
 
-/**
- * Names what differs between two configurations, without values: some are secrets. `made` has texts such as
- * `changed log_level` and `removed mounts /media/`; `needRestart` has names. `files` are the key files of each.
- */
+/** Names what differs, without values, which can be secrets: `changed log_level`, and in `needRestart` only names. */
 export function changesBetween(
   before: Config,
   after: Config,

@@ -22,10 +22,7 @@ interface Started {
 }
 
 /**
- * Reads and checks the configuration: the environment, and the YAML file that `POSTERN_CONFIG` names.
- *
- * @param readFile returns a file's text, or throws as `node:fs` does
- * @returns the configuration, deeply frozen
+ * Reads and checks the environment, and the YAML file that `POSTERN_CONFIG` names. The result is deeply frozen.
  * @throws ConfigError with every issue
  */
 export function loadConfig(

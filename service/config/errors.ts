@@ -58,9 +58,8 @@ export function quote(text: string): string {
 }
 
 /**
- * A secret can be in the wrong setting: `POSTERN_LISTEN=web:<key>`. Each generated key or token has a run of 12
- * letters and digits, or letters of both cases side by side. A password follows a colon, or is in front of an @.
- * After a colon, only a port, a path and IPv6 are shown.
+ * A secret can be in the wrong setting: `POSTERN_LISTEN=web:<key>`. A key or token has 12 letters and digits in a row, or
+ * both cases side by side. A password precedes @, or follows a colon, after which only ports, paths and IPv6 are shown.
  */
 const MAY_BE_SECRET = /[A-Za-z0-9]{12}|[a-z0-9][A-Z]|[A-Z][a-z0-9]|:\d*[^\d/:\],\s]|[@?]/;
 

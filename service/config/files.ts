@@ -33,10 +33,7 @@ export function readText(path: string, report: Report, { readFile } = outside): 
   }
 }
 
-/**
- * The path of a file. The value is what `parse` returns for its text. The file is invalid if `parse` returns undefined
- * or throws.
- */
+/** The value is what `parse` returns for the text of a file. If it returns undefined or throws, the file is invalid. */
 export function file<T>(expected: string, parse: (text: string) => T | undefined) {
   return parsed(expected, (path, report) => {
     const text = FILE_PATH.test(path) ? readText(path, report) : undefined;

@@ -18,10 +18,7 @@ export interface InheritedSocket {
 /** The first descriptor: SD_LISTEN_FDS_START. */
 const FIRST_DESCRIPTOR = 3;
 
-/**
- * The sockets that the supervisor opened for this process: sd_listen_fds(3). Removes the variables, so that a child
- * does not take the descriptors for its own.
- */
+/** The supervisor's sockets for this process: sd_listen_fds(3). Removes the variables, so that no child takes them. */
 export function takeInherited(env: NodeJS.ProcessEnv, pid: number): readonly InheritedSocket[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = env;
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];

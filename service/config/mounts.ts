@@ -203,10 +203,7 @@ function checkArguments(entry: ValidEntry, add: Add): void {
   }
 }
 
-/**
- * An internal prefix must neither be under a public prefix nor contain one: nginx would send its internal
- * redirect to the gate, which would redirect again.
- */
+/** An internal prefix must not overlap a public one: nginx would send its redirect to the gate, which redirects again. */
 function loop({ internal }: Complete, { public: prefix }: Complete): string | undefined {
   const how = relation(internal, prefix);
   return (
@@ -238,10 +235,7 @@ function nested(inner: Complete, outer: Complete): string | undefined {
   );
 }
 
-/**
- * No other mount may share the internal prefix of an object store: `target` names files by their internal URI,
- * and a token of another mount must not open an object.
- */
+/** `target` names files by their internal URI, and a token of another mount must not open an object of the store. */
 function sharedStorage(mount: Complete, other: Complete): string | undefined {
   if (mount.storage === undefined || mount === other) return undefined;
   if (relation(mount.internal, other.internal) === undefined) return undefined;

@@ -59,10 +59,7 @@ export function readSources(outside: Outside, errors: ConfigErrors) {
   };
 }
 
-/**
- * What Kubernetes injects into every pod for a service whose name begins with `postern`, and Docker
- * for a link of that name. `POSTERN_PORT` then holds a URL; a plain number is a mistake.
- */
+/** Kubernetes and Docker set these for a service named `postern…`. `POSTERN_PORT` is a URL: a plain number is a mistake. */
 const INJECTED = /^POSTERN_(\w+_)?(SERVICE_\w+|PORT_\w+)$/;
 const INJECTED_URL = /^POSTERN_(\w+_)?PORT$/;
 

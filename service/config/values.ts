@@ -238,10 +238,7 @@ export type Valid<T> = {
 /** Reports what is expected at a path, such as `['mounts', 0, 'public']`. */
 export type Add = (path: readonly PropertyKey[], expected: string) => void;
 
-/**
- * Adds checks that compare values. They run even if some values are invalid, and get only the others, so that each
- * error is reported at once, and only once.
- */
+/** Adds checks that compare values. They get the valid ones only, so each error is reported at once, and only once. */
 export function withChecks<S extends z.ZodObject>(
   schema: S,
   check: (valid: Valid<z.output<S>>, add: Add) => void,

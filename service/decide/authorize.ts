@@ -37,10 +37,7 @@ interface AuthorizeOptions {
  */
 export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<Decision>;
 
-/**
- * Decides on requests for files. Each token that is tried (up to four from cookies) costs one round
- * trip to the store, two if requesters are counted, and none if the store does not keep it.
- */
+/** Each token that it tries costs one round trip to the store, two if requesters are counted, none if it is not stored. */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl, now } = options;
 
@@ -176,10 +173,7 @@ const MAX_COOKIES = 4;
 /** Values that are read to find them: each can be the beginning of a JWT, which must be decoded. */
 const MAX_VALUES = 40;
 
-/**
- * The tokens to try: the one in the URL, else the one in Authorization, else those in cookies. A
- * credential of another application is ignored.
- */
+/** The tokens to try: in the URL, else in Authorization, else in cookies. Other applications' credentials are ignored. */
 export function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
   const token = inUrl ?? bearerToken(request.authorization);
   if (token !== undefined) return [token];

@@ -16,9 +16,8 @@ import {
 type ConfirmStore = Pick<Store, 'find' | 'redeem' | 'countAttempt' | 'revoke'>;
 
 /**
- * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
- * one, but does not send the file. `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and
- * HEAD have no `confirmation`. `at`: see `Store.redeem`.
+ * With `confirm`, GET and HEAD never take a use, because link scanners send them. A POST takes one, and gets no file.
+ * `allow` is for a requester that has confirmed, `resumeCookie` for a new one. GET and HEAD have no `confirmation`.
  */
 export async function confirm(
   store: ConfirmStore,
@@ -67,10 +66,9 @@ export async function confirm(
 }
 
 /**
- * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have the same
- * limit. A number: the PIN is wrong, and so many attempts are left. `locked`: no attempt is left, and the token is
- * revoked. Undefined: no use is left, or the token is gone. Rejects if replicas do not acknowledge a wrong attempt, so
- * that no failover gives more attempts.
+ * Redeems the token if the PIN is right. The store counts each attempt first, so that simultaneous ones have one limit.
+ * A number: the PIN is wrong, and so many attempts are left. `locked`: none is left, and the token is revoked. Undefined:
+ * no use is left, or it is gone. Rejects if replicas do not acknowledge a wrong attempt: a failover would give more.
  */
 async function tryPin(
   store: ConfirmStore,
@@ -106,10 +104,7 @@ function pageOf(grant: Grant, path: string): ConfirmPage {
   return disposition === 'inline' ? { ...page, opens: 'file' } : page;
 }
 
-/**
- * Whether a POST comes from a page of the site itself, or from a program, which sends neither header.
- * nginx behind a load balancer does not know the scheme, so only the hosts are compared.
- */
+/** Whether a POST comes from the site itself, or from a program without these headers. nginx may not know the scheme. */
 export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin';
   // If there is no host, nginx does not use the snippets, and may drop Origin too.

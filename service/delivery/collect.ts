@@ -35,10 +35,7 @@ export interface CollectOptions {
   readonly now: () => number;
 }
 
-/**
- * Collects the deliveries that nginx sends over UDP, a line for each response, and adds them to the store
- * together. A delivery only changes counters. A forged one gives no access to a file, and gets no response.
- */
+/** Collects the deliveries that nginx sends over UDP. They only change counters: a forged one opens no file. */
 export function createCollector({ from, deliver, countDeliveries, log, now }: CollectOptions) {
   let pending = new Map<string, Delivery>();
   let timer: NodeJS.Timeout | undefined;

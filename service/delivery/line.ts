@@ -1,18 +1,12 @@
 import type { Delivery } from '../token/delivery.ts';
 
-/**
- * A response that nginx has sent, or a part of one. It has no range if nothing was sent, or if the response has several
- * ranges, which nginx does not report.
- */
+/** A response, or a part of one, that nginx sent. It has no range if it is empty or has several, which nginx omits. */
 type SentLine = Omit<Delivery, 'first' | 'last'> & { readonly id: string };
 
 /** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
 export const MAX_LINE_BYTES = 512;
 
-/**
- * The format `postern_delivery` of http.conf: the token ID, the status, the bytes of the body that were
- * sent, Content-Length and Content-Range. All numbers are below 10^15, and so are exact.
- */
+/** The format `postern_delivery` of http.conf: ID, status, bytes, Content-Length, Content-Range. 15 digits are exact. */
 const LINE =
   /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))(?: (?:bytes=(\d{1,15})-(\d{1,15}))? (?:bytes=(\d{1,15})-\d{1,15})?)?$/;
 
@@ -47,10 +41,7 @@ function parseSlice(text: string): SentLine | undefined {
   return { id, requests: 0, bytes, ranges: [] };
 }
 
-/**
- * What the lines of its slices have counted of a response, from the first slice to the last one. In a complete response,
- * the last one has its last byte: `until`.
- */
+/** What the lines of slices have counted of a response. In a complete one, the last slice has its last byte: `until`. */
 function bytesOfSlices(
   [first, end, last]: readonly (string | undefined)[],
   until: number | undefined,

@@ -11,10 +11,7 @@ export const EVENT_TYPES = [
 
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/**
- * Who causes an event, the more important first. Anybody with a link can cause any number of events of requesters, so
- * each kind has its own queue, and events of requesters never displace one of the application.
- */
+/** Who causes an event, the more important first. Each has its own queue, because anybody with a link can flood one. */
 export const CAUSES = ['application', 'requesters'] as const;
 
 export type Cause = (typeof CAUSES)[number];
@@ -25,11 +22,8 @@ export function causeOf(type: EventType): Cause {
 }
 
 /**
- * Reports what happened. It returns immediately and never throws. No field of `data` is for a
- * token, a key or a PIN. Tokens are removed from the texts of clients, such as a path.
- *
- * @param limit for an event that clients can cause any number of times: at most MAX_PER_SECOND events with the
- * same limit are reported in a second
+ * Reports what happened, at once, and never throws. No field of `data` is for a token, a key or a PIN. Tokens are removed
+ * from the texts of clients, such as a path. Of events with the same `limit`, MAX_PER_SECOND are reported in a second.
  */
 export type Emit = (type: EventType, data: object, limit?: string) => void;
 
@@ -107,10 +101,7 @@ export type Outcome =
 export interface EventStore {
   /** Adds events, and returns how many of the oldest were dropped. If it rejects, some may be added. */
   add(events: readonly Event[]): Promise<number>;
-  /**
-   * Takes up to `max` events that are due, those of the application first. No other call gets them before
-   * LEASE_MS have passed.
-   */
+  /** Takes up to `max` events that are due, those of the application first. LEASE_MS later, they are due again. */
   take(max: number): Promise<{
     readonly events: readonly TakenEvent[];
     /** How long the oldest event waits. Never negative. */

@@ -34,9 +34,8 @@ interface Queued {
 }
 
 /**
- * Records events, and delivers them to the webhook. Events first enter queues of limited length, so that no
- * request waits for the store. One command at a time adds events of the queues to the store, and only then
- * removes them from the queues.
+ * Records events, and delivers them to the webhook. They first enter queues of limited length, so that no request waits
+ * for the store. One command at a time adds events to the store, and only then removes them from the queues.
  */
 export function createEvents(options: EventOptions) {
   const { settings, open, metrics, log, now } = options;

@@ -114,11 +114,7 @@ export function delayAfter(attempt: number, random = Math.random): number {
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
 export type Send = (event: Pick<Event, 'id' | 'body'>) => Promise<void>;
 
-/**
- * Does not follow redirects: they could name any address.
- *
- * @param resolve `dns.lookup`, and in tests a double of it
- */
+/** Does not follow redirects: they could name any address. `resolve` is `dns.lookup`, and in tests a double of it. */
 export function createWebhookSend(
   { url, secrets, allow }: Webhook,
   { resolve = dnsLookup as LookupFunction, timeoutMs = TIMEOUT_MS } = {},
@@ -203,10 +199,7 @@ export class AddressRefused extends Error {
   override readonly message = 'its address is not public: add it to POSTERN_WEBHOOK_ALLOW';
 }
 
-/**
- * A look-up that finds only allowed addresses. The connection uses the address that was checked, so a DNS server
- * cannot return another address after the check.
- */
+/** Finds only allowed addresses. The connection uses the one that was checked, so DNS cannot change it afterwards. */
 function allowedLookup(
   isAllowed: (address: string) => boolean,
   resolve: LookupFunction,

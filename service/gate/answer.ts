@@ -99,9 +99,8 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings, uri: string):
 }
 
 /**
- * The response to a POST that nginx passes on: 303 to the same URL, or a denial as for auth_request,
- * which nginx replaces by a page or a problem document. It never allows the request. A browser drops a `Secure` cookie
- * of a page without HTTPS: the marker lets the next page explain this.
+ * The response to a POST: 303 to the same URL, or a denial as for auth_request. It never allows the request. A browser
+ * drops a `Secure` cookie of a page without HTTPS: the marker lets the next page explain this.
  */
 function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
   if (decision.allow) return subrequestDenial(deny('invalid_request'));

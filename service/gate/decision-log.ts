@@ -7,10 +7,7 @@ import { Unavailable } from '../token/store.ts';
 import { loggedGrant, withoutTokens } from '../token/without-tokens.ts';
 import { requestHeaders } from './headers.ts';
 
-/**
- * The level of a decision's line. nginx logs each download, so an allowed one that takes no use is only for debugging.
- * A requester gets a resume cookie only if it took a use.
- */
+/** nginx logs each download, so an allowed one is only for debugging, unless it took a use and gets a resume cookie. */
 function levelOf(decision: Decision): 'debug' | 'info' | 'error' {
   if (decision.allow) return decision.resumeCookie === undefined ? 'debug' : 'info';
   return decision.code === 'unavailable' ? 'error' : 'info';

@@ -40,10 +40,7 @@ const LIVE = bodyAnswer(200, LIVE_HEADERS, '{"status":"ok"}');
 const UNKEPT =
   'a browser confirmed and did not keep the cookie, for example because it is Secure and the page came without HTTPS';
 
-/**
- * The listener to which nginx sends a request for each download. It uses plain node:http: it has five routes, and
- * a router with its Request and Response objects costs more than the decision.
- */
+/** The listener for nginx, with five routes. A router with its Request and Response costs more than the decision. */
 export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, decisionMs, cookies, pageFor, recordDecision, emit, log } = deps;
   let hasWarned = false;
@@ -159,9 +156,8 @@ const NO_PAGE =
 const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`, 'im');
 
 /**
- * Denies a request that Node's parser rejects, such as control characters in header values, which nginx
- * passes on. Node's own 400 would be a 503 for the requester. The connection is closed, so the following
- * data cannot be read as another request.
+ * Denies a request that Node's parser rejects, such as control characters, which nginx passes on. Node's own 400 would be
+ * a 503 for the requester. The connection is closed, so that the rest cannot be read as another request.
  */
 export function createDenyUnreadable(deps: Pick<GateDependencies, 'recordDecision' | 'log'>) {
   const { recordDecision, log } = deps;

@@ -118,10 +118,7 @@ export function printable(value: string): string {
     : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
 }
 
-/**
- * RFC 6266, in ASCII: other names use `filename*` (RFC 8187), with a readable ASCII name for old programs. A file with
- * `confirm` is saved, because the button of its page says so.
- */
+/** RFC 6266, in ASCII, with `filename*` (RFC 8187) for other names. With `confirm`, a file is saved, as its button says. */
 export function dispositionOf(grant: Grant): string | undefined {
   const { filename, disposition, confirm, covers } = grant;
   const type =

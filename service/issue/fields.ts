@@ -24,7 +24,7 @@ export const whole = (max: number, min = 1) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-/** A schema for each grant field. request.ts and reach.ts check fields of the type `checked`. */
+/** A schema for each grant field. rules.ts and reach.ts check fields of the type `checked`. */
 const FIELDS = Object.entries<GrantField>(GRANT_FIELDS).map(([name, field]) => {
   const { example } = field;
   const description =

@@ -142,9 +142,8 @@ function refuse({ malformed, forbidden, all }: FieldErrors): void {
 }
 
 /**
- * The path and query of the URL for a token. The URL of a file has the token in the query. The URL of a folder has it
- * as a path segment, so that relative links inherit it. If the mount reads the path from an argument, that argument
- * comes last, and the client appends the rest of the path to it.
+ * The path and query of a token's URL. For a file, the token is in the query, for a folder in a path segment, which
+ * relative links inherit. An argument with the path comes last, so that the client can append the rest.
  */
 function urlFor(mount: Mount, covers: string, token: string): string {
   const { prefix, pathArgument } = mount;

@@ -6,11 +6,7 @@ import type { IssueOptions } from './issue.ts';
 import { checkReach } from './reach.ts';
 import { maxError } from './rules.ts';
 
-/**
- * Changes the end of a client's live grant, within the client's limits and what was signed.
- *
- * @param expiresIn seconds from now
- */
+/** Changes the end of a client's live grant to `expiresIn` seconds from now, within its limits and what was signed. */
 export async function prolong(
   { mounts, store, now }: Pick<IssueOptions, 'mounts' | 'store' | 'now'>,
   client: Client,

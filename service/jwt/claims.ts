@@ -19,10 +19,7 @@ export const MAX_DATE = 1e11;
 /** Seconds since the epoch (RFC 7519, NumericDate), with or without a fraction. */
 const date = z.number().min(0).max(MAX_DATE);
 
-/**
- * Claims of an external token. Strict: an unknown claim may be a misspelt limit, and ignoring it would
- * allow too much.
- */
+/** Claims of an external token. Strict: an unknown claim may be a misspelt limit, which must not be ignored. */
 const externalClaims = z.strictObject({
   iss: z.string(),
   aud: z.union([z.string(), z.array(z.string())]),
@@ -126,10 +123,7 @@ export function readOwn(payload: JWTPayload, issuer: string, now: number): Claim
     : { verified: { id, recorded: 'never', grant }, until };
 }
 
-/**
- * The grant of a token that the store does not keep; undefined if the claims are inconsistent. It must
- * not have uses, which only the store can count.
- */
+/** The grant of a token that is not stored; undefined if the claims are inconsistent, or need the store to count uses. */
 function unstoredGrant(claims: z.infer<typeof ownClaims>): Grant | undefined {
   const { path, prefix, nbf = 0, iat, exp } = claims;
   const covers = path ?? prefix;
@@ -147,10 +141,7 @@ function unstoredGrant(claims: z.infer<typeof ownClaims>): Grant | undefined {
   };
 }
 
-/**
- * Reads the claims of an external token. They must pass all checks of a request for a token, with the
- * issuer's limits, which are those of `client`.
- */
+/** The claims of an external token must pass all checks of a request for a token, with the limits of `client`. */
 export function readExternal(
   payload: JWTPayload,
   client: Client,

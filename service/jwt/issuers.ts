@@ -44,10 +44,7 @@ const MAX_CLIENT_JWT_LENGTH = 16_000;
 /** OpenID Connect Core, section 2. */
 const SUB = text(255);
 
-/**
- * Identifies clients by JWTs of an identity provider, such as OAuth 2.0 access tokens (RFC 9068). Its users
- * may issue tokens for the paths that their claims allow.
- */
+/** Identifies clients by JWTs of an identity provider (RFC 9068). Its users may issue for the paths in their claims. */
 export function createClientOf(
   issuers: readonly OpenIssuer[],
   leeway: number,

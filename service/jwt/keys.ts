@@ -36,11 +36,7 @@ const keySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string().min(1).max(256), alg: z.string() })).min(1),
 });
 
-/**
- * Reads a JWKS file (RFC 7517). Each key must have a `kid` and an `alg`.
- *
- * @throws Error whose message says why the file cannot be used
- */
+/** Reads a JWKS file (RFC 7517), each key with a `kid` and an `alg`. @throws Error whose message says what is wrong */
 async function readKeys(
   text: string,
   algorithms: readonly string[],
@@ -109,10 +105,7 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key | unde
   return { ...pair, sign: KeyObject.from(sign) };
 }
 
-/**
- * Finds an issuer's key, and the only algorithm of this key; undefined if it has no such key. Rejects with
- * `KeysUnavailable` if the keys cannot be read.
- */
+/** Finds an issuer's key, and its only algorithm. Rejects with `KeysUnavailable` if the keys cannot be read. */
 export type KeySource = (
   header: JWTHeaderParameters,
 ) => Promise<Pick<Key, 'verify' | 'alg'> | undefined>;
@@ -165,10 +158,7 @@ const LONGEST_PAUSE_MS = 60_000;
 /** The keys that were fetched last, by their `jwks_uri`. A reload keeps them, in case the issuer is down. */
 export type FetchedKeys = Map<string, JwkSet>;
 
-/**
- * The keys of a `jwks_uri`. Postern keeps known keys if it cannot fetch them again. It fetches them for an unknown
- * `kid`, and when they are old.
- */
+/** Postern keeps known keys if it cannot fetch them again. It fetches them for an unknown `kid`, and when they are old. */
 export function remoteKeys(
   uri: string,
   algorithms: readonly string[],

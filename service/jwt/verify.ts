@@ -39,10 +39,7 @@ const NO_OWN_KEYS =
 
 const NOT_CHECKED = 'signature: is not checked, because another cookie has a JWT that is not valid';
 
-/**
- * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. A reload creates a new
- * cache with the new keys.
- */
+/** Verifies download tokens of Postern and of trusted issuers, and caches the valid ones until the next reload. */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
   const byIssuer = new Map<unknown, Trusted<ClaimsRead>>();
@@ -92,9 +89,8 @@ export function unverifiedClaims(token: string): JWTPayload {
 }
 
 /**
- * The time for which a token that is to be revoked is verified: the time nearest to now at which it is valid.
- * Another instance, with another clock, may accept it now, a token that begins later will be valid, and a download that
- * began before the end may still run.
+ * The time for which a token that is to be revoked is verified: the nearest to now at which it is valid. Another instance's
+ * clock may accept it now, it may begin later, and a download that began before its end may still run.
  */
 function nearest(now: number, { iat, nbf, exp }: JWTPayload, downloadMs: number): number {
   const begins = Math.max(now, millisecondsOf(iat), millisecondsOf(nbf));
@@ -128,9 +124,8 @@ interface CheckOptions {
 }
 
 /**
- * Checks a JWT's signature, issuer, audience and times (RFC 8725), and reads its claims, or returns the reason
- * for a rejection. The key determines the algorithm. The header's `jku`, `x5u` and `jwk` are ignored, and
- * `crit` is rejected.
+ * Checks a JWT's signature, issuer, audience and times (RFC 8725), and reads its claims. The key determines the algorithm.
+ * The header's `jku`, `x5u` and `jwk` are ignored, and `crit` is rejected.
  */
 export async function checkJwt<T extends object>(
   token: string,
@@ -202,10 +197,7 @@ const MAX_ENTRIES = 10_000;
 /** A key may be withdrawn after the verification. */
 const MAX_AGE_MS = 300_000;
 
-/**
- * Caches the latest results by the hash of their token: verifying a signature costs more than the rest
- * of a decision.
- */
+/** Caches the latest results by the hash of their token: a signature costs more than the rest of a decision. */
 export function createCache<T>(now: () => number) {
   const results = new Map<string, { readonly value: T; readonly until: number }>();
   return {

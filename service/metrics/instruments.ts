@@ -10,10 +10,8 @@ type Labels = Readonly<Record<string, string>>;
 export type Instruments = ReturnType<typeof createInstruments>;
 
 /**
- * Counters, histograms and gauges of a registry. A request only adds to numbers here, and prom-client gets them when
- * Prometheus scrapes. At each call, prom-client looks a child up by its labels: 0.7 µs for the three calls of a
- * request, 2.1 % of the service's CPU time. Each child starts at 0: Prometheus sees no increase in a series that first
- * appears at 1.
+ * A request only adds to numbers, and prom-client gets them when Prometheus scrapes. prom-client's own metrics look each
+ * child up by its labels: 2.1 % of the CPU time. Each child starts at 0: from 1, Prometheus would see no increase.
  */
 export function createInstruments(registry: Registry) {
   /** Returns a function that makes the child of a metric for a value of each label. */

@@ -9,10 +9,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 /** How often the delay of the event loop is sampled. A sample costs some microseconds. */
 const SAMPLE_MS = 20;
 
-/**
- * The metrics for Prometheus. All values of all labels are fixed here, or are names of the configuration.
- * None comes from a request, so a label cannot hold a secret, and the number of series is bounded.
- */
+/** Each value of a label is fixed here, or a name of the configuration. So none is a secret, and the number is bounded. */
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
   const instruments = createInstruments(registry);
@@ -151,10 +148,7 @@ function eventMetrics({ counts, countsBy, gauge }: Instruments) {
 /** Prometheus scrapes about every 15 s. */
 const SHARED_MS = 1000;
 
-/**
- * Caches a text for a second. Every client that reaches the API may request the metrics, and the gate does not
- * answer during the milliseconds in which the text is made.
- */
+/** Caches a text for a second: every client may request the metrics, and the gate waits while the text is made. */
 export function sharedText(make: () => Promise<string>, now: () => number): () => Promise<string> {
   let text: Promise<string> | undefined;
   let made = 0;

@@ -78,10 +78,7 @@ export function readPageFolder(folder: string, report: Report): PageFiles | unde
   return pages;
 }
 
-/**
- * The text of a file in a folder. It may be a link to another file below the folder, as in a ConfigMap of Kubernetes.
- * A page is for everyone, so a link to a private key would publish it.
- */
+/** The text of a file. A link may lead below the folder, as in a ConfigMap, but not out of it: pages are for everyone. */
 function readBelow(folder: string, name: string, report: Report): string | undefined {
   const path = join(folder, name);
   let file: number | undefined;

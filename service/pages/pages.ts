@@ -68,10 +68,7 @@ interface Language {
 /** nginx's `$request_id`. Nobody who uploads a file or makes a link can know it, so it can be the nonce of a script. */
 const NONCE = /^[0-9a-f]{32}$/;
 
-/**
- * Returns the function that writes the page of a request of nginx; undefined if there are too many. `script` is that of
- * a listing.
- */
+/** Returns the function that writes a page; undefined if there are too many. `script` is that of a listing. */
 export function createPages(
   settings: PageSettings = {},
   script = '',
@@ -132,9 +129,8 @@ function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): st
 }
 
 /**
- * The headers of a page. Only its own styles and a script with the nonce apply, and nothing is loaded from another
- * origin. A form needs the origin of its page: with `no-referrer`, a browser would send `Origin: null`, and the gate
- * would refuse the form.
+ * Only the page's own styles and a script with the nonce apply. With `no-referrer`, a browser would send `Origin: null`
+ * with a form, and the gate would refuse it.
  */
 function pageHeaders(page: string) {
   const styles = [...page.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, css = '']) => {

@@ -8,10 +8,7 @@ import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import type { Listen, UdpAddress } from '../address.ts';
 
-/**
- * Longer than nginx keeps an idle upstream connection (60 s by default), so that nginx closes it and never
- * sends a request into a connection that is being closed.
- */
+/** Longer than nginx's 60 s, so that nginx closes an idle connection, and never sends a request into a closing one. */
 const KEEP_ALIVE_MS = 75_000;
 
 /**
@@ -22,19 +19,13 @@ const MAX_HEADER_BYTES = 64 * 1024;
 
 export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
 
-/**
- * For the API and the metrics: the longest JWT of a client (jwt/jwt.ts) fits with the URL and the usual headers, or the
- * longest path and subject of a list with a shorter one. Node.js answers 431 to more.
- */
+/** For the API and the metrics: the longest JWT of a client (jwt/issuers.ts) fits with a URL and the usual headers. */
 const MAX_REQUEST_HEADER_BYTES = 20 * 1024;
 
 /** Node.js would ignore the headers above its own limit, and with them perhaps Authorization. */
 const MAX_HEADERS = 100;
 
-/**
- * Maximum number of connections that wait to be accepted, within the system's limit (net.core.somaxconn). If a Unix
- * socket has no place, nginx gets EAGAIN, and the client 503 at once. With Node's default of 511, a burst would do it.
- */
+/** Up to net.core.somaxconn. If the queue of a Unix socket is full, nginx answers 503: a burst would fill Node's 511. */
 const BACKLOG = 16_384;
 
 /** Within this time, a request must arrive completely. A batch of 128 KiB needs 4.4 kB per second. */
@@ -54,10 +45,7 @@ export class CannotListen extends Error {
   }
 }
 
-/**
- * Starts a server. `field` is the setting of the address, for the error. The process' umask sets the mode
- * of a Unix socket: a chmod after it listens would be too late.
- */
+/** Starts a server. `field` is the setting, for the error. The umask sets a socket's mode: a chmod would be too late. */
 export async function listen(
   handler: RequestListener,
   where: Listen,
@@ -83,9 +71,8 @@ export async function listen(
 const MAX_AHEAD = 16;
 
 /**
- * Starts the server of the API or of the metrics. It answers 431 to too many headers, and closes a connection whose
- * client sends too many requests before it gets the responses (pipelining): Node.js would handle all of them before the
- * gate gets a turn, and keep all responses that the client does not read.
+ * Starts the server of the API or of the metrics. It answers 431 to too many headers, and closes a connection with too many
+ * unanswered requests (pipelining): Node.js would handle all of them before the gate gets a turn, and keep their responses.
  */
 export async function listenLimited(
   handler: RequestListener,
@@ -119,10 +106,7 @@ function limitRequests(handler: RequestListener): RequestListener {
   };
 }
 
-/**
- * Holds the datagrams that arrive while the event loop is busy. The kernel may grant less, and drops those that
- * do not fit.
- */
+/** For datagrams that arrive while the event loop is busy. The kernel may grant less, and drops those that do not fit. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /** Receives datagrams. `field` is the setting of the address, for the error. */

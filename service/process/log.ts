@@ -34,10 +34,7 @@ const RETRY_MS = 200;
 
 export type LogOutput = ReturnType<typeof createLogOutput>;
 
-/**
- * A destination for pino. It writes lines to a file descriptor without blocking the event loop. pino's own destination
- * ends the process on an error such as ENOSPC, or tries to write indefinitely.
- */
+/** A destination for pino that never blocks. pino's own ends the process on ENOSPC, or tries to write indefinitely. */
 export function createLogOutput(fd: number, onLost: () => void) {
   let gathered = '';
   /** The data of the current or last write. */

@@ -55,7 +55,7 @@ export function createCurrent<O extends Opened>(
 ) {
   let current = started;
 
-  /** Keeps the current app if the new configuration is invalid. Never rejects. */
+  /** Keeps what is open if the new configuration is invalid. Never rejects. */
   async function reload(): Promise<void> {
     try {
       const before = current;

@@ -10,9 +10,8 @@ const stateOf = (path: string, { ino, size, mtimeMs }: Stats) => [path, ino, siz
 const NONE = 'none';
 
 /**
- * Calls `changed` once a file differs from what was read. It polls, because inotify reports no change on network file
- * systems, and a link only in its own folder. It waits until two looks see the same, so that no half-written file is
- * read.
+ * Calls `changed` once a file differs from what was read, and two looks see the same. It polls, because inotify reports no
+ * change on network file systems, and a link only in its own folder.
  */
 export function watchFiles(changed: () => void) {
   const read = new Map<string, string>();

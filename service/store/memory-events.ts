@@ -11,11 +11,7 @@ interface Waiting extends TakenEvent {
   readonly dueAt: number;
 }
 
-/**
- * Events in the memory of this process: lost when it ends.
- *
- * @param now does not depend on the clock of the machine, which can be set back
- */
+/** Events are lost when the process ends. `now` does not depend on the machine's clock, which can be set back. */
 export function createMemoryEvents({ now = () => performance.now() } = {}): EventStore {
   /** The events by entry, oldest first. */
   const waiting = {

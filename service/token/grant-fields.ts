@@ -50,10 +50,8 @@ export type GrantField = Common &
   );
 
 /**
- * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's
- * responses, the OpenAPI document and the options of `postern token issue` come from this table. The rules of
- * a field are in issue/: fields.ts has the schemas of the types and bounds, request.ts and reach.ts the other checks.
- *
+ * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's responses, the
+ * OpenAPI document and the options of `postern token issue` come from this table. The rules of a field are in issue/.
  * Never use a `record` key again for another field: stored records may contain it.
  */
 export const GRANT_FIELDS = {

@@ -57,10 +57,9 @@ export interface Requesters {
 }
 
 /**
- * Keeps grants, each under its token ID until it ends. One contract suite tests every implementation.
- * A store that cannot answer in time rejects with {@link StoreUnavailable}; it never answers "not
- * found" instead. An external token is one that another issuer signed. Long operations wait for a
- * turn of the event loop before each piece.
+ * Keeps grants, each under its token ID until it ends. One contract suite tests every implementation. If it cannot answer
+ * in time, it rejects with {@link StoreUnavailable}, and never answers "not found". An external token is one that another
+ * issuer signed. Long operations wait for a turn of the event loop before each piece.
  */
 export interface Store {
   /** Saves all grants or none. One round trip. */
@@ -68,9 +67,8 @@ export interface Store {
   /** The live grant of a token ID. `timed`: with `leftMs`. `Signed`: for an external token with a subject. One round trip. */
   find(id: string, how?: 'timed' | Signed): Promise<Found>;
   /**
-   * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it may not, or if
-   * the grant is gone. Without `count`, the store only checks whether a use is left. `at`: judges the end at this time
-   * instead of now. One round trip.
+   * Lets a requester use a grant with `uses`, atomically and by the store's clock, or as if it was `at`. Undefined if it
+   * may not, or if the grant is gone. Without `count`, the store only checks whether a use is left. One round trip.
    */
   redeem(
     id: string,

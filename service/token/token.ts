@@ -32,10 +32,7 @@ export function isDownloadJwt(credential: string): boolean {
 /** A header with a chain of three certificates (`x5c`) has 7,000 characters, and one without has 250. */
 const MAX_HEADER_LENGTH = 8000;
 
-/**
- * Maximum number of colons, brackets and braces in a header. Usual ones have ten. JSON.parse takes longer for a member
- * than for a thousand characters.
- */
+/** Colons, brackets and braces; usual headers have ten. To JSON.parse, a member costs more than 1,000 characters. */
 const MAX_HEADER_MARKS = 64;
 
 /**

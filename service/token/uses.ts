@@ -66,10 +66,7 @@ function isSame(uses: Uses, known: KnownRequester, { cookies, address }: Request
 /** Maximum number of wrong PINs. After that, decide/confirm.ts revokes the token. */
 export const MAX_PIN_ATTEMPTS = 10;
 
-/**
- * What a grant keeps of a PIN: HMAC-SHA-256 in base64url. The key is the text of the token, which the store does not
- * have, so nobody can try PINs with a copy of the store.
- */
+/** HMAC-SHA-256 with the token's text as the key. The store lacks it, so nobody can try PINs with a copy of the store. */
 export function pinHmac(token: string, pin: string): string {
   // Spaces are for reading. Some keyboards type full-width digits.
   const normalized = pin.normalize('NFKC').replace(/\s/g, '');

@@ -14,10 +14,7 @@ export interface ListingEntry {
 /** What nginx writes after a link: `29-Nov-2026 10:00   3456`, in UTC. */
 const DETAILS = /(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d) +(-|\d+)/;
 
-/**
- * The entry of a link with this `href`. nginx shortens the name that it shows, but not the link. Undefined: the link
- * leads anywhere but to a file or folder directly in this folder.
- */
+/** The entry of a link, whose text nginx shortens. Undefined if it is not a file or folder directly in this folder. */
 export function entryOf(
   href: string,
   shown: string,

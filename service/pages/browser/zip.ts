@@ -10,10 +10,7 @@ const MAX_DEPTH = 20;
 /** Above this size, the page warns about a ZIP in the memory of the browser. */
 const LARGE = 1e9;
 
-/**
- * Files that are fetched while another one is saved. With it, they use five of the six connections that a browser opens
- * to a site with HTTP/1.1.
- */
+/** With the file that is saved, they use five of the six connections that a browser opens to a site with HTTP/1.1. */
 const MAX_AHEAD = 4;
 
 /** What each of them may keep in memory. A larger file starts when its turn comes: nginx closes a connection that waits. */
@@ -84,11 +81,7 @@ async function start(): Promise<void> {
   setBusy(false);
 }
 
-/**
- * Never rejects: it shows an error.
- *
- * @param handle where the browser writes the ZIP while it downloads; absent: it keeps the ZIP in memory
- */
+/** Never rejects: it shows an error. Without `handle`, the browser keeps the ZIP in memory until it is complete. */
 async function save(
   name: string,
   handle: FileSystemFileHandle | undefined,
@@ -183,10 +176,7 @@ async function findFiles(root: URL, missing: string[], signal: AbortSignal) {
   return { files, bytes };
 }
 
-/**
- * The files of the ZIP, in order, with small ones fetched ahead. `begun` gets each name, and `missing` the names of files
- * that do not open.
- */
+/** The files of the ZIP, with small ones fetched ahead. `begun` gets each name, `missing` those that do not open. */
 async function* contents(
   files: readonly ZipFile[],
   begun: string[],

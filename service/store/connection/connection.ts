@@ -109,11 +109,8 @@ interface Connected extends Pick<Connection, 'failureOf'> {
 }
 
 /**
- * Whether the store can be used. The first command on a connection is a write, followed by one write per
- * second. This detects a lost host, which sends nothing, and a master that became a replica, which keeps its
- * clients: a replica's reply may be older than a revocation.
- *
- * @param write rejects if Redis does not accept a write
+ * The first command on a connection is a write, followed by one per second. This detects a lost host, which sends
+ * nothing, and a master that became a replica, whose reply may be older than a revocation. `write` rejects then.
  */
 export function createState(
   options: ConnectOptions,
@@ -196,11 +193,8 @@ const MAX_RECONNECT_MS = 250;
 const MAX_WAITING = 1000;
 
 /**
- * The first attempt to connect, at the start or after the loss of a connection. Commands wait for it, so that one
- * reset of a connection fails no request. After it has failed or takes too long, commands fail immediately: a store
- * that is gone must not delay each request.
- *
- * @param timeoutMs of a command
+ * The first attempt to connect, at the start or after a loss. Commands wait for it, so that one reset of a connection fails
+ * no request. After it fails or takes too long, they fail immediately: a store that is gone must not delay each request.
  */
 export function createAttempt(timeoutMs: number) {
   let ended: Promise<void> | undefined;

@@ -169,10 +169,7 @@ const SENTINEL_MEANINGS: Meanings = [
 const SYSTEM_CODE =
   /\b(ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)\b/;
 
-/**
- * Why no sentinel named a master; undefined for any other error. ioredis reports the cause as another
- * error, and keeps only its text, which may quote the password of the sentinels.
- */
+/** Why no sentinel named a master. ioredis keeps only the text of the cause, which may quote the sentinels' password. */
 export function sentinelFailure(
   error: Error,
   { message }: Error = error,

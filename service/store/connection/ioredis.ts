@@ -52,18 +52,12 @@ export function tlsOptions({ ca, cert, key, serverName: servername }: StoreAcces
 
 export const SLOTS = 16_384;
 
-/**
- * The slot of a key in a cluster. If the key has braces, the text in the first pair determines it. The package is wrong
- * for keys with `{}`, which Postern does not have: neither a prefix nor the ID of a client contains a brace.
- */
+/** The first pair of braces determines it. The package is wrong for `{}`, which no prefix and no client's ID has. */
 export const slotOf: (key: string) => number = calculateSlot;
 
 const ignore = () => {};
 
-/**
- * Connects to one server. A TLS socket can emit a second error, and ioredis listens only for the first: the second one
- * would end the process.
- */
+/** A TLS socket can emit a second error, which would end the process, because ioredis listens only for the first one. */
 export class ServerConnector extends AbstractConnector {
   readonly #options: Partial<Address> & { readonly path?: string; readonly tls?: object };
 
@@ -150,10 +144,7 @@ export function streamOf(redis: Redis): Socket | undefined {
 /** The time from the end of a connection until the next attempt. */
 const AGAIN_MS = 200;
 
-/**
- * Connects again whenever the library gives up, which it does if a failover is reported during an attempt, or if a
- * sentinel names no valid address. Returns a function that closes the connection.
- */
+/** Connects again if the library gives up: after a failover during an attempt, or without a valid address. Returns `close`. */
 export function keepConnecting(redis: Redis): () => void {
   let isClosed = false;
   redis.on('end', () => {
@@ -168,10 +159,7 @@ export function keepConnecting(redis: Redis): () => void {
   };
 }
 
-/**
- * A reply without a command, after which each reply could belong to another command. The library only reports it. This
- * ends the process. It never quotes the reply.
- */
+/** After a reply without a command, each one could belong to another command. This ends the process, without a quote. */
 export function assertInStep({ message }: Error): void {
   if (message.startsWith('Command queue state error'))
     throw failure('Redis sent a reply to no command');
@@ -185,10 +173,7 @@ export function refreshSlots(cluster: Cluster): Promise<void> {
 /** Why a reply is late: the event loop of this process was late, or Redis. */
 export type LateCause = 'loop' | 'store';
 
-/**
- * Rejects if the reply takes longer. Node.js runs timers before it reads sockets: after a pause of this process, each
- * limit has passed, although the replies have arrived. So this rejects only after the sockets were read.
- */
+/** Node.js runs timers before it reads sockets. After a pause, replies may have arrived, so the sockets are read first. */
 export function timed<T>(
   reply: Promise<T>,
   ms: number,

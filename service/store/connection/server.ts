@@ -40,10 +40,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   return (url.kind === 'cluster' ? connectCluster : connectServer)(url, options, write);
 }
 
-/**
- * A connection to one server, or to the master that the sentinels name. Commands wait for the first attempt to
- * connect; after that they fail at once until it has reconnected.
- */
+/** One server, or the master that sentinels name. After the first attempt to connect, commands fail until it is back. */
 function connectServer(
   url: StoreUrl,
   options: ConnectOptions,

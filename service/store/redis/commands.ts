@@ -21,10 +21,7 @@ type Run = (
 
 export type Commands = ReturnType<typeof openCommands>;
 
-/**
- * The commands of the parts of a Redis store, on one connection. No reply of a Redis counts that must not be used.
- * `replicas` is absent if no replicas have to acknowledge.
- */
+/** The commands of a Redis store, on one connection. Replies from a Redis that failed its checks are ignored. */
 export function openCommands(options: RedisStoreOptions) {
   const { prefix, now = Date.now } = options;
   const connection = connect(options, async () => {

@@ -9,7 +9,7 @@ import type { Grant } from '../../token/grant.ts';
 import type { Commands } from './commands.ts';
 import { decodeRecord } from './record.ts';
 
-/** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
+/** The field in the hash of a grant's requesters (script-parts.ts) that has what nginx sent. */
 export const DELIVERED_FIELD = 'd';
 
 /** Tokens in one batch: about 0.1 ms of Redis, and at most 30 ms if each has a hundred ranges. */
@@ -110,9 +110,8 @@ export function createAddDelivered(
   }
 
   /**
-   * Adds the deliveries of one master: a batch at a time, so that decisions need not wait for all of them. Another
-   * write comes first: if Redis does not accept it, the deliveries can be added later. If there is no reply to a
-   * batch, Redis may have added it.
+   * Adds the deliveries of one master, a batch at a time, so that decisions need not wait for all. Another write comes
+   * first: if Redis rejects it, the deliveries can be added later. If there is no reply to a batch, Redis may have it.
    */
   async function addTo(master: string, entries: readonly DeliveryEntry[]): Promise<Added> {
     const added: AddedDelivery[] = [];

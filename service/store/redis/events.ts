@@ -17,9 +17,8 @@ const TIMEOUT_MS = 5000;
 const GROUP = 'postern';
 
 /**
- * KEYS: the streams; ARGV: their maximum length, then the number of the stream, the ID and the body of each
- * event. Returns how many of the oldest were dropped. One command adds all events, because a command costs
- * more than an event.
+ * KEYS: the streams; ARGV: their maximum length, then for each event the number of its stream, its ID and its body. Returns
+ * how many of the oldest were dropped. One command adds all events, because a command costs more than an event.
  */
 const ADD = `
 for i = 2, #ARGV, 3 do

@@ -10,9 +10,8 @@ import { ALLOW_OOM, GRANT, NOW, OWN } from './script-parts.ts';
 const MAX_REMOVED = 1000;
 
 /**
- * Adds token IDs to an index, each with how long it may stay, after the removal of ended entries. An entry stays a
- * minute longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
- * changes its end.
+ * Adds token IDs to an index, each with how long it may stay, and removes ended ones. An entry stays a minute longer than
+ * its grant, the index half a minute longer than its longest grant, so that not every entry changes its end.
  */
 const ENTER = `
 local slack, removable = 60000, ${MAX_REMOVED}
@@ -200,9 +199,8 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
   }
 
   /**
-   * An earlier end takes rights away, so it is acknowledged like a revocation. A grant that is gone may have ended by an
-   * earlier end that replicas do not have yet, so that is acknowledged, too. A later end is not acknowledged: if it is lost,
-   * the token ends earlier.
+   * An earlier end is acknowledged like a revocation. A grant that is gone may have ended by one that replicas do not have
+   * yet, so that is acknowledged, too. A later end is not: if it is lost, the token ends earlier.
    */
   async function prolong(id: string, client: string, expiresAt: number) {
     const key = keys.grant(id);

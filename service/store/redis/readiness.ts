@@ -49,13 +49,9 @@ const UNREADABLE =
   'Postern cannot read maxmemory-policy: allow INFO (+info) to the Redis user of POSTERN_STORE';
 
 /**
- * Checks all servers, and finds what an operator should change. Refuses an old Redis, which accepts some commands and
- * rejects others, and a Redis that may evict keys: a used or revoked token would open again. Grants have a lifetime, so
- * the policies `volatile-…` evict them, too. Without `maxmemory`, Redis evicts nothing, but a later `maxmemory` would
- * start the eviction, so the policy alone decides.
- *
- * The first policy decides. If it changes later, a refusal would stop every download, so that is a warning.
- *
+ * Checks all servers, and finds what an operator should change. Refuses an old Redis, and one that may evict keys: a used
+ * or revoked token would open again. Policies `volatile-…` evict grants, too, and a later `maxmemory` would start the
+ * eviction, so the first policy decides. A later change is only a warning: a refusal would stop every download.
  * @param writeAll writes to each master
  */
 export function createStoreHealth(
@@ -114,10 +110,8 @@ export function createStoreHealth(
   }
 
   /**
-   * Accepts the masters if the version and the policy of each are known and safe. Returns what an operator should
-   * change, and reports it once. Throws if the masters must not be used.
-   *
-   * @param infos INFO of each connected master; empty: unknown
+   * Accepts masters whose version and policy are known and safe. Throws if they must not be used. Returns what an operator
+   * should change, and reports it once. `infos` is empty if nothing is known.
    */
   function judge(infos: readonly string[]): string | undefined {
     for (const info of infos) {

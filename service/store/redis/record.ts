@@ -42,10 +42,7 @@ export function createKeys(prefix: string) {
 /** Version of the layout. Raise it when another version of Postern could misread a record. */
 const VERSION = 1;
 
-/**
- * Keys of one letter, because there may be millions of records. The keys of the fields that a grant
- * keeps as requested are in token/grant-fields.ts.
- */
+/** There may be millions of records. token/grant-fields.ts has the keys of the fields that a grant keeps as requested. */
 interface Fields {
   v: number;
   /** The start of the token ID. */

@@ -8,9 +8,8 @@ import { createRevocations } from './revocations.ts';
 import { createUses } from './uses-and-pins.ts';
 
 /**
- * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
- * are in a hash, `<prefix>uses:{<id>}`. Its indexes may name grants that have ended: only the key of a grant shows
- * whether it exists.
+ * Each grant is a record under `<prefix>grant:{<id>}`, its requesters are a hash, `<prefix>uses:{<id>}`. Its indexes may
+ * name grants that have ended: only the key of a grant shows whether it exists.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const commands = openCommands(options);

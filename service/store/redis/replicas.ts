@@ -103,10 +103,7 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
   };
 }
 
-/**
- * The second connection to a master, only for WAIT: it delays all later commands on its connection.
- * The replication ID identifies a master: it is new when a replica is promoted.
- */
+/** Only for WAIT, which delays all later commands on its connection. A promoted replica has a new replication ID. */
 function createLine(
   main: Redis,
   key: () => string,

@@ -7,9 +7,8 @@ import { REVOKED } from './record.ts';
 import { ALLOW_OOM, NOW, OWN } from './script-parts.ts';
 
 /**
- * KEYS: the grant and its requesters. Returns what names its indexes: its path, and its subject if it has
- * one; nil if there was no grant. An external token is in no index. It is remembered as revoked (ARGV[2]);
- * without that it would be valid again.
+ * KEYS: the grant and its requesters. Returns its path, and its subject if it has one; nil if there was no grant. An
+ * external token, which is in no index, is remembered as revoked (ARGV[2]): otherwise it would be valid again.
  */
 const REVOKE = `${ALLOW_OOM}${OWN}
 redis.call('DEL', KEYS[2])
@@ -61,10 +60,7 @@ redis.call('SET', KEYS[1], before, 'PX', left)
 return before
 `;
 
-/**
- * Separates existing grants from later ones. KEYS: an index, and the key to which it is moved. Returns 1 if that
- * key exists: a revocation is running or was interrupted.
- */
+/** KEYS: an index, and the key to which it is moved. Returns 1 if that exists: a revocation runs, or was interrupted. */
 const START_ENDING = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
@@ -146,10 +142,7 @@ export function createRevocations({
       return Number(before) / 1000;
     },
 
-    /**
-     * What has ended stays ended, and a repetition ends the rest. So a late or lost reply in the middle does not fail
-     * the request: it repeats itself.
-     */
+    /** What has ended stays ended, so after a late or lost reply the revocation repeats itself instead of failing. */
     async revokeAll(client, selection) {
       const index = keys.index(client, selection);
       const ending = keys.ending(index);
