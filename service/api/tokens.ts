@@ -77,10 +77,7 @@ export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void
       async handle(c) {
         const id = idOf(c);
         note(c, { action: 'token.shown', token_id: id });
-        const grant = await find(c.get('client'), id);
-        if (grant === undefined) throw noSuchToken();
-        note(c, grantFields(grant));
-        return json(c, await wholeStateOf(store, id, grant));
+        return show(c, id, await find(c.get('client'), id));
       },
     },
     patch: {
@@ -94,10 +91,7 @@ export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void
         const { expires_in: expiresIn } = await readJson(c, prolongRequest);
         const id = idOf(c);
         note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
-        const grant = await prolong(c.get('client'), id, expiresIn);
-        if (grant === undefined) throw noSuchToken();
-        note(c, grantFields(grant));
-        return json(c, await wholeStateOf(store, id, grant));
+        return show(c, id, await prolong(c.get('client'), id, expiresIn));
       },
     },
     delete: {
@@ -114,6 +108,12 @@ export function addTokens(endpoint: AddEndpoint, deps: TokensDependencies): void
       },
     },
   });
+
+  async function show(c: Context<ApiEnv>, id: string, grant: Grant | undefined) {
+    if (grant === undefined) throw noSuchToken();
+    note(c, grantFields(grant));
+    return json(c, await wholeStateOf(store, id, grant));
+  }
 }
 
 function idOf(c: Context<ApiEnv>): string {
@@ -176,8 +176,8 @@ function issueBatch({ issue, publicUrl }: TokensDependencies): Operation {
       note(c, { action: 'token.issued', count: requests.length });
       const issued = await issue(c.get('client'), requests);
       note(c, { token_ids: issued.map(({ id }) => id) });
-      const body = JSON.stringify(issued.map((one) => answerOf(one, publicUrl)));
-      return respond(c, body, { 'Content-Type': JSON_TYPE }, 201);
+      const answers = issued.map((one) => answerOf(one, publicUrl));
+      return json(c, answers, 201);
     },
   };
 }

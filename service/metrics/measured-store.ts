@@ -5,57 +5,20 @@ import type { Instruments } from './instruments.ts';
 
 /** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
 export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
-  const issued = countsBy('postern_tokens_issued_total', 'Tokens issued, by format.', 'format', [
-    'opaque',
-    'jwt',
-  ]);
-  const redeemed = counts(
-    'postern_tokens_redeemed_total',
-    'First uses of tokens with max_uses or resume_for.',
-  )();
-  const revoked = counts(
-    'postern_tokens_revoked_total',
-    'Tokens revoked, individually or all tokens of a subject or a client.',
-  )();
-  const secondsOf = times(
-    'postern_store_operation_seconds',
-    'Duration of store operations in seconds, including failed ones.',
-    ['operation'],
-  );
-  const errorsOf = counts(
-    'postern_store_errors_total',
-    'Store operations that failed.',
-    'operation',
-  );
-  const acknowledgments = countsBy(
-    'postern_store_acknowledgments_total',
-    'Changes that replicas had to acknowledge, by result.',
-    'result',
-    ['acknowledged', 'unacknowledged'],
-  );
-  const redirections = counts(
-    'postern_store_redirections_total',
-    'Commands that a cluster sent to another master.',
-  )();
-  const late = countsBy(
-    'postern_store_late_replies_total',
-    'Commands without a reply in time, by the cause: the event loop of this process, or the store.',
-    'cause',
-    ['loop', 'store'],
-  );
+  const issued = countsBy('postern_tokens_issued_total', 'format', 'opaque', 'jwt');
+  const redeemed = counts('postern_tokens_redeemed_total')();
+  const revoked = counts('postern_tokens_revoked_total')();
+  const secondsOf = times('postern_store_operation_seconds', 'operation');
+  const errorsOf = counts('postern_store_errors_total', 'operation');
+  const [yes, no] = ['acknowledged', 'unacknowledged'] as const;
+  const acknowledgments = countsBy('postern_store_acknowledgments_total', 'result', yes, no);
+  const redirections = counts('postern_store_redirections_total')();
+  const late = countsBy('postern_store_late_replies_total', 'cause', 'loop', 'store');
   // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
-  gauge(
-    'postern_store_up',
-    '1 if the store answered the last operation, 0 if it did not or if there is no connection.',
-    () => up,
-  );
+  gauge('postern_store_up', () => up);
   let evicting = 0;
-  gauge(
-    'postern_store_evicting',
-    '1 if a master of Redis has another maxmemory-policy than noeviction.',
-    () => evicting,
-  );
+  gauge('postern_store_evicting', () => evicting);
 
   /** `count` gets the result and the arguments. */
   function timed<Args extends unknown[], T>(
@@ -88,8 +51,7 @@ export function storeMetrics({ counts, countsBy, times, gauge }: Instruments) {
       connected(isConnected: boolean): void {
         up = Number(isConnected);
       },
-      acknowledged: (isAcknowledged: boolean) =>
-        acknowledgments[isAcknowledged ? 'acknowledged' : 'unacknowledged'].inc(),
+      acknowledged: (isAcknowledged: boolean) => acknowledgments[isAcknowledged ? yes : no].inc(),
       evicts(isEvicting: boolean): void {
         evicting = Number(isEvicting);
       },

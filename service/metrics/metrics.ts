@@ -13,12 +13,8 @@ const SAMPLE_MS = 20;
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
   const instruments = createInstruments(registry);
-  const help = 'Always 1. The labels are the versions.';
-  instruments.gauge('postern_build_info', help, () => 1, versions);
-  const lostLines = instruments.counts(
-    'postern_log_lines_dropped_total',
-    'Log lines dropped because the log could not be written.',
-  )();
+  instruments.gauge('postern_build_info', () => 1, versions);
+  const lostLines = instruments.counts('postern_log_lines_dropped_total')();
   return {
     recordDecision: decisionRecorder(instruments),
     ...storeMetrics(instruments),
@@ -37,16 +33,8 @@ export function createMetrics(versions: { readonly version: string; readonly nod
 function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void {
   let successful = 1;
   let at = Date.now() / 1000;
-  gauge(
-    'postern_config_last_reload_successful',
-    '1 if the last reload of the configuration was successful.',
-    () => successful,
-  );
-  gauge(
-    'postern_config_last_reload_success_timestamp_seconds',
-    'Time of the last successful reload, or of the start, in seconds since 1970.',
-    () => at,
-  );
+  gauge('postern_config_last_reload_successful', () => successful);
+  gauge('postern_config_last_reload_success_timestamp_seconds', () => at);
   return (isSuccessful) => {
     successful = Number(isSuccessful);
     if (isSuccessful) at = Date.now() / 1000;
@@ -59,17 +47,8 @@ const CODES = ['allow', 'confirmed', ...DENY_CODES] as const;
 
 /** Counts and times the gate's decisions. Only their code becomes a label. */
 function decisionRecorder({ counts, times }: Instruments): RecordDecision {
-  const total = counts(
-    'postern_decisions_total',
-    'Decisions of the gate, by mode and code.',
-    'mode',
-    'code',
-  );
-  const secondsOf = times(
-    'postern_decision_seconds',
-    'Duration of decisions in seconds, including the store.',
-    ['mode'],
-  );
+  const total = counts('postern_decisions_total', 'mode', 'code');
+  const secondsOf = times('postern_decision_seconds', 'mode');
   // Created in advance, so that a request only looks them up.
   const childrenOf = (mode: Mode) => ({
     seconds: secondsOf(mode),
@@ -92,18 +71,9 @@ function decisionRecorder({ counts, times }: Instruments): RecordDecision {
 const OTHER = 'other';
 
 function deliveryMetrics({ counts, countsBy }: Instruments) {
-  const lines = countsBy(
-    'postern_deliveries_total',
-    'Deliveries that nginx reported, by result.',
-    'result',
-    ['added', 'unknown', 'invalid', 'dropped'],
-  );
-  const bytesOf = counts(
-    'postern_delivered_bytes_total',
-    'Bytes of files that nginx sent, by client and mount.',
-    'client',
-    'mount',
-  );
+  const results = ['added', 'unknown', 'invalid', 'dropped'] as const;
+  const lines = countsBy('postern_deliveries_total', 'result', ...results);
+  const bytesOf = counts('postern_delivered_bytes_total', 'client', 'mount');
   return {
     countDeliveries: (result: keyof typeof lines, count = 1) => lines[result].inc(count),
     /** The names that may become labels. The users of an issuer count as the issuer. */
@@ -117,31 +87,15 @@ function deliveryMetrics({ counts, countsBy }: Instruments) {
 }
 
 function eventMetrics({ counts, countsBy, gauge }: Instruments) {
+  const reasons = ['queue_full', 'store_full', 'too_many', 'shutdown'] as const;
   const events = {
-    attempts: countsBy(
-      'postern_webhook_attempts_total',
-      'Requests to the webhook, by result.',
-      'result',
-      ['delivered', 'failed'],
-    ),
-    dead: counts(
-      'postern_webhook_dead_events_total',
-      'Events that were given up after the last attempt.',
-    )(),
-    dropped: countsBy(
-      'postern_events_dropped_total',
-      'Events that were dropped, by reason.',
-      'reason',
-      ['queue_full', 'store_full', 'too_many', 'shutdown'],
-    ),
+    attempts: countsBy('postern_webhook_attempts_total', 'result', 'delivered', 'failed'),
+    dead: counts('postern_webhook_dead_events_total')(),
+    dropped: countsBy('postern_events_dropped_total', 'reason', ...reasons),
     /** Age of the oldest event that is not delivered. */
     oldestMs: 0,
   };
-  gauge(
-    'postern_webhook_oldest_event_seconds',
-    'Age of the oldest event that is not delivered; 0 without one.',
-    () => events.oldestMs / 1000,
-  );
+  gauge('postern_webhook_oldest_event_seconds', () => events.oldestMs / 1000);
   return events;
 }
 

@@ -189,16 +189,17 @@ test('metrics: an error is not cached', async () => {
 
 test('metrics: a bucket is cumulative and includes its bound, and a scrape changes no value', async () => {
   const registry = new Registry();
-  const childOf = createInstruments(registry).times('a_seconds', 'How long.', ['by']);
+  const childOf = createInstruments(registry).times('postern_decision_seconds', 'by');
   const [one] = [childOf('one'), childOf('other')];
   for (const seconds of [0, 0.0001, 0.00011, 0.25, 0.2500001, 2, 2.1, 60]) {
     one.observe(seconds);
   }
   const text = await registry.metrics();
   expect(await registry.metrics()).toBe(text);
-  expect(metricsOf(text)).toEqual(new Map([['a_seconds', 'histogram']]));
+  expect(metricsOf(text)).toEqual(new Map([['postern_decision_seconds', 'histogram']]));
   const samples = samplesOf(text);
-  const upTo = (le: string, by = 'one') => samples.get(`a_seconds_bucket{le="${le}",by="${by}"}`);
+  const upTo = (le: string, by = 'one') =>
+    samples.get(`postern_decision_seconds_bucket{le="${le}",by="${by}"}`);
   expect(upTo('0.0001')).toBe(2);
   expect(upTo('0.00025')).toBe(3);
   expect(upTo('0.1')).toBe(3);
@@ -206,8 +207,8 @@ test('metrics: a bucket is cumulative and includes its bound, and a scrape chang
   expect(upTo('0.5')).toBe(5);
   expect(upTo('2')).toBe(6);
   expect(upTo('+Inf')).toBe(8);
-  expect(samples.get('a_seconds_count{by="one"}')).toBe(8);
-  expect(samples.get('a_seconds_sum{by="one"}')).toBeCloseTo(64.6002101, 6);
+  expect(samples.get('postern_decision_seconds_count{by="one"}')).toBe(8);
+  expect(samples.get('postern_decision_seconds_sum{by="one"}')).toBeCloseTo(64.6002101, 6);
   expect(upTo('+Inf', 'other')).toBe(0);
 });
 
