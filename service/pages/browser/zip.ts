@@ -10,7 +10,7 @@ const MAX_DEPTH = 20;
 /** Above this size, the page warns about a ZIP in the memory of the browser. */
 const LARGE = 1e9;
 
-/** With the file that is saved, they use five of the six connections that a browser opens to a site with HTTP/1.1. */
+/** Files that are fetched ahead. With the one that is saved, they use five of the six connections of HTTP/1.1. */
 const MAX_AHEAD = 4;
 
 /** What each of them may keep in memory. A larger file starts when its turn comes: nginx closes a connection that waits. */

@@ -42,7 +42,7 @@ export function createKeys(prefix: string) {
 /** Version of the layout. Raise it when another version of Postern could misread a record. */
 const VERSION = 1;
 
-/** There may be millions of records. token/grant-fields.ts has the keys of the fields that a grant keeps as requested. */
+/** Keys have one letter: there may be millions of records. grant-fields.ts has those of fields kept as requested. */
 interface Fields {
   v: number;
   /** The start of the token ID. */

@@ -103,7 +103,7 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
   };
 }
 
-/** Only for WAIT, which delays all later commands on its connection. A promoted replica has a new replication ID. */
+/** A connection only for WAIT, which delays all later commands. A promoted replica has a new replication ID. */
 function createLine(
   main: Redis,
   key: () => string,
