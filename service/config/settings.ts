@@ -125,12 +125,11 @@ export const TABLE = {
     .optional()
     .meta({ description: 'password for the sentinels', restart: true }),
 
-  mounts: mountList
-    .meta({
-      description: 'public and internal prefixes',
-      absent: 'required',
-    })
-    .meta(PLACE),
+  mounts: mountList.meta({
+    description: 'public and internal prefixes',
+    absent: 'required',
+    ...PLACE,
+  }),
   api_keys: apiKeyList.optional().describe('clients that may issue tokens'),
 
   expires_in: wholeNumber('seconds', 1, A_YEAR)

@@ -89,9 +89,7 @@ export interface Confirmed extends Used {
   readonly code: 'confirmed';
 }
 
-/** Texts of the page on which a person confirms. */
 export interface ConfirmPage {
-  /** The name of the file or folder. */
   readonly file: string;
   /** Until when a new requester is admitted: milliseconds since the epoch. */
   readonly until: number;

@@ -14,7 +14,6 @@ import type { Event, EventOptions, Outcome, TakenEvent, Webhook } from './event.
 /** Maximum number of simultaneous requests and connections of an instance. */
 export const MAX_CONCURRENT = 8;
 
-/** The time for a request and its response. */
 const TIMEOUT_MS = 10_000;
 
 /** Maximum length of a response. Its content is not used. */
@@ -35,7 +34,6 @@ export const MAX_ATTEMPTS = 30;
 /** How long the end of the process waits for attempts, and then for the store. */
 export const CLOSE_MS = 1000;
 
-/** Delivers the events of the store, a few at a time. */
 export function createDelivery({ settings, open, metrics, log }: EventOptions) {
   const attempts = new Map<TakenEvent, Promise<void>>();
   let isClosed = false;
@@ -90,7 +88,6 @@ export function createDelivery({ settings, open, metrics, log }: EventOptions) {
   timer.unref();
 
   return {
-    /** Call this when events were added. Never rejects. */
     take,
     /** Waits for the attempts in progress. Another instance repeats those that take too long. */
     async close(): Promise<void> {

@@ -52,7 +52,6 @@ export const nginxHeaders = {
   limitRate: 'X-Accel-Limit-Rate',
 } as const;
 
-/** What nginx asks for a page. */
 export function pageRequest(headers: IncomingHttpHeaders) {
   return {
     code: one(headers[requestHeaders.page]),

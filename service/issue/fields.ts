@@ -40,7 +40,6 @@ const FIELDS = Object.entries<GrantField>(GRANT_FIELDS).map(([name, field]) => {
 
 type FieldSchema<N extends FieldName> = z.ZodType<Exclude<GrantRequest[N], undefined>>;
 
-/** Schemas of the grant fields that `wanted` selects. */
 export function fieldSchemas<N extends FieldName = FieldName>(
   wanted: (field: GrantField) => boolean = () => true,
 ) {

@@ -23,7 +23,6 @@ export interface Defaults {
 
 export type Format = 'opaque' | 'jwt';
 
-/** What else a client may request. */
 export interface Requestable {
   /** The value for requests that name none. */
   readonly format: Format;

@@ -7,7 +7,6 @@ import { JWT_TYPE, typeOf } from '../token/token.ts';
 import type { KeySource } from './keys.ts';
 import { checkJwt, type Trusted, unverifiedClaims } from './verify.ts';
 
-/** An issuer of JWTs that Postern trusts. */
 export interface TrustedIssuer extends Omit<Client, 'subject' | 'admin'> {
   /** Exactly the `iss` claim. */
   readonly issuer: string;
@@ -23,7 +22,6 @@ export interface TrustedIssuer extends Omit<Client, 'subject' | 'admin'> {
   readonly client?: string;
 }
 
-/** An issuer whose keys are ready. */
 export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor'> & {
   readonly keys: KeySource;
 };

@@ -44,7 +44,6 @@ const MINUTE: Intl.DateTimeFormatOptions = {
 };
 
 export interface PageRequest {
-  /** The code of the denial. */
   readonly code?: string | undefined;
   /** What the gate said that the page shows. */
   readonly file?: string | undefined;

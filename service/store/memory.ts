@@ -26,7 +26,6 @@ interface Held {
   grant: Grant;
   /** Oldest first. */
   readonly requesters: KnownRequester[];
-  /** The number of attempts to enter the PIN. */
   attempts: number;
   delivery?: Delivery & { readonly whole: boolean };
 }

@@ -130,7 +130,6 @@ export interface Rejection {
 /** Verifies a JWT with the type of a download token. Rejects with `KeysUnavailable` if its key is not available. */
 export type Verify = (token: string, how?: How, at?: number) => Promise<Verified | Rejection>;
 
-/** Signs Postern's own tokens. */
 export interface Signer {
   /** `iss`; part of the token IDs. */
   readonly issuer: string;

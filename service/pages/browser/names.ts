@@ -1,7 +1,6 @@
 // Pure functions on the names, addresses and sizes of a listing. Uploaders choose the names of their files, so no name
 // is trusted.
 
-/** A file or folder of a listing. */
 export interface ListingEntry {
   readonly url: URL;
   readonly name: string;

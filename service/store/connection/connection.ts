@@ -51,7 +51,6 @@ export interface Connection {
   read(keys: readonly string[], withEnds: boolean): Promise<readonly Value[]>;
   /** Removes keys. `counted` gets how many there were, even if the reply is late. */
   unlink(keys: readonly string[], counted?: (count: number) => void): Promise<unknown>;
-  /** The connected masters, by name. */
   masters(): ReadonlyMap<string, Redis>;
   masterNames(): readonly string[];
   masterOf(key: string): string;
@@ -102,7 +101,6 @@ export function commandsOf(send: SendTo): Connection['redis'] {
   return Object.fromEntries(commands);
 }
 
-/** What a connection provides for its state. */
 interface Connected extends Pick<Connection, 'failureOf'> {
   /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */
   isKnown(error: Error): boolean;

@@ -59,7 +59,6 @@ export function codeOf({ message }: ReplyError): string {
   return CODES.has(word) ? word : 'ERR';
 }
 
-/** Why a command or the connection failed. */
 export function failureOf(error: Error): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
   if (!isReply(error)) {

@@ -84,7 +84,6 @@ interface Internals {
   connectToSentinel(address: unknown, options?: { readonly lazyConnect?: boolean }): Redis;
 }
 
-/** Connects to the master that the sentinels name. */
 export class MasterConnector extends SentinelConnector {
   /** Number of sentinels, as the last one reported it, including itself. */
   sentinels: number | undefined;

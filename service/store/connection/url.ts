@@ -21,7 +21,6 @@ export interface StoreUrl {
   readonly database: number;
 }
 
-/** The address of the store, and the credentials. */
 export interface StoreAccess {
   /** The value of POSTERN_STORE. It may contain a password: never log it. */
   readonly url: string;

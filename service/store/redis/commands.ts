@@ -12,7 +12,6 @@ import { createStoreHealth } from './readiness.ts';
 import { createKeys } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 
-/** Runs a script. */
 type Run = (
   script: string,
   keys: readonly string[],

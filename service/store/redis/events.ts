@@ -104,7 +104,6 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 `;
 
 export interface RedisEventsOptions extends StoreAccess {
-  /** Prefix of every key. */
   readonly prefix: string;
 }
 
