@@ -118,12 +118,13 @@ function inOrder({ issues }: ConfigErrors) {
   return [...issues].sort((a, b) => lineOf(a.where) - lineOf(b.where));
 }
 
-/** The settings whose names begin like this are together under one name. */
-const GROUPED = /^(?:store|page|cookie|webhook|jwt)_/;
-type Grouped = `${'store' | 'page' | 'cookie' | 'webhook' | 'jwt'}_${string}`;
+/** The settings whose names begin with one of these are together under one name. */
+const GROUPS = ['store_', 'page_', 'cookie_', 'webhook_', 'jwt_'] as const;
+type Grouped = `${(typeof GROUPS)[number]}${string}`;
 
 function toConfig(values: Settings) {
-  const single = Object.entries(values).filter(([name]) => !GROUPED.test(name));
+  const isGrouped = (name: string) => GROUPS.some((group) => name.startsWith(group));
+  const single = Object.entries(values).filter(([name]) => !isGrouped(name));
   const general = camelCased(Object.fromEntries(single) as Omit<Settings, Grouped>);
   const mounts: readonly MountSettings[] = values.mounts.map(toMount);
   /** The general limits are the defaults of those of a client. */
