@@ -83,13 +83,10 @@ test('check: without an API key a configuration is invalid, as for a service wit
 
 const NONE: Secret = { text: '', hidden: '' };
 
-/** A secret of another kind for each setting and turn, in a setting that it does not belong to. */
-function misplaced(turn: number): readonly (readonly [setting: string, secret: Secret])[] {
+/** A secret for each setting, in turn of each kind, so that most settings have one of another kind. */
+function misplaced(): readonly (readonly [setting: string, secret: Secret])[] {
   const kinds = Object.values(SECRETS);
-  return SETTINGS.map((setting, at) => {
-    const secret = kinds[(at + turn) % kinds.length]?.(randomBytes(64));
-    return [setting, secret ?? NONE];
-  });
+  return SETTINGS.map((name, at) => [name, kinds[at % kinds.length]?.(randomBytes(64)) ?? NONE]);
 }
 
 function expectHidden(output: string, secrets: readonly Secret[]): void {
@@ -101,16 +98,11 @@ function expectHidden(output: string, secrets: readonly Secret[]): void {
   }
 }
 
-/** A file that configures these settings, beside valid ones. */
-const fileWith = (secrets: readonly (readonly [setting: string, secret: Secret])[]) => ({
-  ...CONFIG,
-  ...Object.fromEntries(secrets.map(([setting, { text }]) => [setting, text])),
-});
-
 // test/config/secrets.property.test.ts has each secret in each setting.
 test('check and start: no output shows a secret that is in the wrong setting', async () => {
-  const secrets = misplaced(0);
-  const { path, folder } = await configFile(fileWith(secrets));
+  const secrets = misplaced();
+  const texts = Object.fromEntries(secrets.map(([setting, { text }]) => [setting, text]));
+  const { path, folder } = await configFile({ ...CONFIG, ...texts });
   const variables = secrets.map(([name, { text }]) => [variableOf(name), text] as const);
   for (const env of [Object.fromEntries(variables), { POSTERN_CONFIG: path }]) {
     for (const words of [['check'], ['check', '--json'], ['serve']]) {

@@ -51,13 +51,8 @@ test('config: one report lists every error: of the environment, then of the file
   const error = errorOf(() => loadFile(YAML, env));
   expect(error.issues.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
     ...[' POSTERN_LIMIT', ' POSTERN_LISTEN', ' POSTERN_DECISION_TTL', ' POSTERN_COOKIE_SECURE'],
-    ...[
-      ' POSTERN_JWT_LEEWAY',
-      ' POSTERN_EXPIRES_IN',
-      ' POSTERN_RESUME_FOR',
-      'postern.yaml:1 store',
-    ],
-    ...['postern.yaml:2 log_level', 'postern.yaml:3 cookie_samesite'],
+    ...[' POSTERN_JWT_LEEWAY', ' POSTERN_EXPIRES_IN', ' POSTERN_RESUME_FOR'],
+    ...['postern.yaml:1 store', 'postern.yaml:2 log_level', 'postern.yaml:3 cookie_samesite'],
     ...['postern.yaml:5 mounts[0].public', 'postern.yaml:8 mounts[1].internal'],
     ...['postern.yaml:9 mounts[1].colour', 'postern.yaml:12 api_keys[0].key'],
     ...['postern.yaml:13 api_keys[0].paths[0]', 'postern.yaml:14 api_keys[0].max_expires_in'],

@@ -70,15 +70,8 @@ describe('config: no error shows a secret in the wrong place', () => {
 /** A report shows no value of these: each is a secret, the path of one, a name beside one, or a URL. */
 const HIDDEN = [
   ...['store', 'store_prefix', 'store_password_file', 'store_key_file', 'store_server_name'],
-  ...[
-    'store_sentinel_username',
-    'store_sentinel_password',
-    'api_keys',
-    'issuers',
-    'issuer',
-    'jwt_issuer',
-    'jwt_keys_file',
-  ],
+  ...['store_sentinel_username', 'store_sentinel_password', 'api_keys', 'issuers', 'issuer'],
+  ...['jwt_issuer', 'jwt_keys_file'],
   ...['public_url', 'api_url', 'webhook_url', 'webhook_secret_file', 'page_name', 'page_links'],
   ...['storage', 'endpoint', 'region', 'bucket', 'credentials', 'id', 'key'],
   ...['key_file', 'jwks_uri', 'audience', 'client'],

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -22,7 +22,8 @@ import {
   parseDockerfile,
   readCopy,
 } from '../support/docs/dockerfile.ts';
-import { forTest } from '../support/for-test.ts';
+import { writeFiles } from '../support/files.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { needRoot } from '../support/need-root.ts';
 
 interface Service {
@@ -216,35 +217,36 @@ describe('Docker: the image, started as in compose.yaml', () => {
 
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {
     const store = await forTest(startRedis({ engine: 'valkey' }));
-    const gate = join(folder, 'gate.sock');
+    const key = 'a-key-of-24-characters-00';
+    const site = textOf('nginx/examples/compose.conf');
+    const { container, nginx, socket } = await serves({ POSTERN_STORE: store.url }, site, key);
+    expect((await stat(socket)).mode & 0o777).toBe(0o660);
+    expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
+    expect(await container.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  /** The container and nginx with this site serve a file only with a token. */
+  async function serves(env: Env, site: string, key: string) {
+    const own = await folderForTest();
+    const socket = join(own, 'gate.sock');
     const [port = 0] = await freePorts(1);
     const container = await start({
-      POSTERN_LISTEN: `unix:${gate}`,
-      POSTERN_API_LISTEN: `0.0.0.0:${port}`,
-      POSTERN_STORE: store.url,
+      ...{ ...env, POSTERN_LISTEN: `unix:${socket}`, POSTERN_API_LISTEN: `0.0.0.0:${port}` },
     });
-    expect((await stat(gate)).mode & 0o777).toBe(0o660);
-
-    const files = join(folder, 'files');
-    await mkdir(files);
-    await writeFile(join(files, 'hello.txt'), 'hello');
-    const site = textOf('nginx/examples/compose.conf');
-    const config: Config = ({ port: own, dir }) =>
+    await writeFiles(own, { 'files/hello.txt': 'hello' });
+    const config: Config = (context) =>
       site
-        .replace('/run/postern/gate.sock', gate)
-        .replace('listen 80;', `listen 127.0.0.1:${own};`)
-        .replace('/var/log/nginx/', `${dir}/`)
-        .replace('/srv/files/', `${files}/`);
+        .replace('/run/postern/gate.sock', socket)
+        .replace('listen 80;', `listen 127.0.0.1:${context.port};`)
+        .replace('/var/log/nginx/', `${context.dir}/`)
+        .replace('/srv/files/', `${own}/files/`);
     const nginx = await forTest(startNginx({ config }));
-
-    const asked = { json: { path: '/download/hello.txt' }, key: 'a-key-of-24-characters-00' };
+    const asked = { json: { path: '/download/hello.txt' }, key };
     const { url } = (await askApi({ apiPort: port }, 'POST /tokens', asked)).body;
     expect(await (await fetch(nginx.url(url))).text()).toBe('hello');
     expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
-    expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
-
-    expect(await container.stop()).toEqual({ code: 0, signal: null });
-  });
+    return { container, nginx, socket };
+  }
 
   test('README.md: its compose file serves a file, with the image and the snippets in it', async () => {
     const { services, configs, volumes } = parse(
@@ -265,35 +267,10 @@ describe('Docker: the image, started as in compose.yaml', () => {
     const listens = Object.values(services).flatMap(({ ports = [] }) => ports);
     expect(listens.map((port) => port.split(':')[0])).toEqual(['127.0.0.1', '127.0.0.1']);
 
-    const [port = 0] = await freePorts(1);
-    await start({
-      ...services.postern.environment,
-      POSTERN_LISTEN: gate('readme'),
-      POSTERN_API_LISTEN: `0.0.0.0:${port}`,
-    });
-    const files = join(folder, 'readme');
-    await mkdir(files);
-    await writeFile(join(files, 'hello.txt'), 'hello');
-    const config: Config = ({ port: own, dir }) =>
-      configs.site.content
-        .replace('unix:/run/postern/gate.sock', gate('readme'))
-        .replace('listen 80;', `listen 127.0.0.1:${own};`)
-        .replace('/var/log/nginx/', `${dir}/`)
-        .replace('/srv/files/', `${files}/`);
-    const nginx = await forTest(startNginx({ config }));
-    const asked = { json: { path: '/download/hello.txt' }, key: 'at-least-16-characters' };
-    const { url } = (await askApi({ apiPort: port }, 'POST /tokens', asked)).body;
-    expect(await (await fetch(nginx.url(url))).text()).toBe('hello');
-    expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
-  });
-
-  const gate = (name: string) => `unix:${join(folder, `${name}.sock`)}`;
-
-  test('takes addresses and store from a file that is mounted', async () => {
-    const file = join(folder, 'own.yaml');
-    const settings = { listen: gate('own'), api_listen: 'off', store: 'memory:' };
-    await writeFile(file, JSON.stringify(settings));
-    await start({ POSTERN_CONFIG: file });
-    expect((await stat(join(folder, 'own.sock'))).isSocket()).toBe(true);
+    await serves(
+      services.postern.environment ?? {},
+      configs.site.content,
+      'at-least-16-characters',
+    );
   });
 });

@@ -86,64 +86,36 @@ test('perMinute: writes the first of each minute', () => {
   expect(written).toEqual(['a', 'c']);
 });
 
-/** Reloads that end when the test says so. */
-function watched() {
+test('reload: signals before the start, or during a reload, cause one reload after it, and none after stop', async () => {
   const process = new EventEmitter();
   const ends: Array<() => void> = [];
   const hangup = watchHangup(process as NodeJS.Process);
-  const reload = () => new Promise<void>((resolve) => ends.push(resolve));
-  return {
-    signal: () => process.emit('SIGHUP'),
-    start: () => hangup.start(reload),
-    stop: hangup.stop,
-    /** Ends the reload that runs, and waits for the next one to begin. */
-    async end() {
-      ends.at(-1)?.();
-      await new Promise(setImmediate);
-    },
-    async begun() {
-      await new Promise(setImmediate);
-      return ends.length;
-    },
+  const begun = async () => {
+    await turn();
+    return ends.length;
   };
-}
-
-test('reload: signals before the start cause one reload after it', async () => {
-  const { signal, start, begun, end } = watched();
-  for (let i = 0; i < 3; i += 1) signal();
+  const signals = () => {
+    for (let i = 0; i < 3; i += 1) process.emit('SIGHUP');
+  };
+  const reload = () => new Promise<void>((resolve) => ends.push(resolve));
+  watchHangup(new EventEmitter() as NodeJS.Process).start(reload);
+  signals();
   expect(await begun()).toBe(0);
-  start();
+  hangup.start(reload);
   expect(await begun()).toBe(1);
-  await end();
+  signals();
   expect(await begun()).toBe(1);
-});
-
-test('reload: reloads run one at a time, and signals during one cause one more', async () => {
-  const { signal, start, begun, end } = watched();
-  start();
-  expect(await begun()).toBe(0);
-  signal();
-  expect(await begun()).toBe(1);
-  for (let i = 0; i < 5; i += 1) signal();
-  expect(await begun()).toBe(1);
-  await end();
+  ends[0]?.();
   expect(await begun()).toBe(2);
-  await end();
+  ends[1]?.();
   expect(await begun()).toBe(2);
-  signal();
+  signals();
   expect(await begun()).toBe(3);
-});
-
-test('reload: after stop no reload begins', async () => {
-  const { signal, start, stop, begun, end } = watched();
-  start();
-  signal();
-  expect(await begun()).toBe(1);
-  signal();
-  stop();
-  await end();
-  signal();
-  expect(await begun()).toBe(1);
+  signals();
+  hangup.stop();
+  ends[2]?.();
+  signals();
+  expect(await begun()).toBe(3);
 });
 
 test('together: the items of one turn are handled in calls of at most `max`, each with its own result', async () => {

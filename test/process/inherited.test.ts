@@ -90,11 +90,8 @@ test('inherited sockets: all errors are reported together with exit code 2', asy
   const { exit, stderr } = failed as ExitedEarly;
   expect(exit.code).toBe(2);
   const expected = [
-    ...[
-      'Postern cannot start: 4 errors',
-      '"web"',
-      'descriptor 3 a TCP or Unix socket that listens',
-    ],
+    ...['Postern cannot start: 4 errors', '"web"'],
+    'descriptor 3 a TCP or Unix socket that listens',
     ...['which the socket unit of "api" has opened', 'POSTERN_EXPIRES_IN'],
   ];
   for (const text of expected) expect(stderr).toContain(text);

@@ -59,23 +59,14 @@ describe.each(modes)('object store: objects by %s', (mode) => {
     }
   });
 
+  // test/nginx/internal-proxy.test.ts has the other conditions.
   test('ranges and conditions are answered by the storage', async () => {
     const { url } = await site.issue({ path: '/media/a.txt' });
-    const etag = (await site.ask('GET', url)).header('etag') ?? '';
-    const ask = async (headers: Record<string, string>) => {
-      const { status, text } = await site.ask('GET', url, headers);
-      return [status, text];
-    };
     const Range = 'bytes=5-9';
-    expect(await ask({ Range })).toEqual([206, TEXT.slice(5, 10)]);
-    expect(await ask({ Range: 'bytes=-5' })).toEqual([206, TEXT.slice(-5)]);
-    expect(await ask({ Range, 'If-Range': etag })).toEqual([206, TEXT.slice(5, 10)]);
-    // Swift ignores If-Range. test/nginx/internal-proxy.test.ts shows that nginx passes it on.
-    expect(await ask({ 'If-None-Match': etag })).toEqual([304, '']);
-    expect(await ask({ 'If-None-Match': '"other"' })).toEqual([200, TEXT]);
-    expect((await ask({ Range: 'bytes=999999-' }))[0]).toBe(416);
-    const head = await site.ask('HEAD', url);
-    expect([head.status, head.header('content-length')]).toEqual([200, String(TEXT.length)]);
+    const part = await site.ask('GET', url, { Range });
+    expect([part.status, part.text]).toEqual([206, TEXT.slice(5, 10)]);
+    const same = { 'If-None-Match': part.header('etag') ?? '' };
+    expect((await site.ask('GET', url, same)).status).toBe(304);
   });
 
   test.each(NAMES.map((name) => [name.slice(0, 40), name]))(
