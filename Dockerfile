@@ -1,7 +1,7 @@
-# syntax=docker/dockerfile:1
+# The images of this file and of compose.yaml are those of the digest; the tag says which one that was.
 
 # JavaScript runs on each platform, so this stage runs on the machine that builds.
-FROM --platform=$BUILDPLATFORM node:26-slim AS build
+FROM --platform=$BUILDPLATFORM node:26-slim@sha256:c0753125a3789977aefe869cbebccf70e3cfd7ea84ca48547458f02e4f1d7146 AS build
 WORKDIR /app
 COPY package.json package-lock.json LICENSE ./
 RUN npm ci
@@ -18,7 +18,7 @@ RUN npm run build
 RUN install -d /rootfs/run && install -d -o 65532 -g 101 -m 2750 /rootfs/run/postern
 
 # Node.js without a shell and a package manager.
-FROM gcr.io/distroless/nodejs26-debian13:nonroot
+FROM gcr.io/distroless/nodejs26-debian13:nonroot@sha256:10ec8cb93ef461563da50d4eb8dfac7d048783826825bf5b07510c2f34c14315
 WORKDIR /app
 ENV NODE_ENV=production \
     POSTERN_CONFIG=/etc/postern/postern.yaml

@@ -68,7 +68,7 @@ describe('the Dockerfile', () => {
   test('needs no shell, and runs nothing on a platform that it does not build on', () => {
     const last = dockerfile.findLastIndex(({ name }) => name === 'FROM');
     const [, ...instructions] = dockerfile.slice(last);
-    expect(dockerfile[last]?.text).toMatch(/^gcr\.io\/distroless\/nodejs\d+-debian13:nonroot$/);
+    expect(dockerfile[last]?.text).toMatch(/^gcr\.io\/distroless\/nodejs\d+-debian13:nonroot@/);
     expect(instructions.map(({ name }) => name)).not.toContain('RUN');
     for (const name of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK']) {
       expect(execForm(only(instructions, name)).length, name).toBeGreaterThan(0);
@@ -76,6 +76,16 @@ describe('the Dockerfile', () => {
     for (const { name, text } of dockerfile.slice(0, last)) {
       if (name === 'FROM') expect(text).toContain('--platform=$BUILDPLATFORM ');
     }
+  });
+
+  test('every image that is pulled is named with its digest, as in compose.yaml', () => {
+    const services: { image?: string }[] = Object.values(parse(textOf('compose.yaml')).services);
+    const pulled = [
+      ...dockerfile.filter(({ name }) => name === 'FROM').map(({ text }) => text),
+      ...services.flatMap(({ image }) => image ?? []),
+    ];
+    expect(pulled.length).toBe(4);
+    for (const image of pulled) expect(image).toMatch(/:[^@ ]+@sha256:[\da-f]{64}( AS \w+)?$/);
   });
 
   test('sets no variable that would replace a setting of the file', () => {
@@ -262,7 +272,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
     const shared = ['gate:/run/postern:ro', 'snippets:/etc/nginx/postern:ro'];
     expect(services.nginx.volumes).toEqual([...shared, './files:/srv/files:ro']);
     expect(services.nginx).toMatchObject({
-      image: parse(textOf('compose.yaml')).services.nginx.image,
+      image: parse(textOf('compose.yaml')).services.nginx.image.split('@')[0],
     });
     const listens = Object.values(services).flatMap(({ ports = [] }) => ports);
     expect(listens.map((port) => port.split(':')[0])).toEqual(['127.0.0.1', '127.0.0.1']);
