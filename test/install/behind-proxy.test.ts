@@ -117,21 +117,17 @@ describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
     expect(await shown.json()).toMatchObject({ requesters: [{ address: CLIENT }] });
   });
 
-  test('ranges, HEAD and validators are those of nginx, without compression', async (context) => {
+  // The doctor asks for ranges, HEAD and gzip, too.
+  test('validators are those of nginx, and no compression changes the file', async (context) => {
     const { ask } = await behind(name, context);
     const { url } = await issue({});
-    const head = await ask(url, { method: 'HEAD', headers: { 'Accept-Encoding': 'gzip' } });
-    const size = String(TEXT.length);
-    expect([head.status, head.header('content-length')]).toEqual([200, size]);
     const whole = await ask(url, { headers: { 'Accept-Encoding': 'gzip, br, zstd' } });
     expect(whole.header('content-encoding')).toBeUndefined();
-    expect([whole.header('content-length'), whole.text === TEXT]).toEqual([size, true]);
+    expect(whole.text).toBe(TEXT);
     const etag = whole.header('etag') ?? '';
     const part = await ask(url, { headers: { Range: 'bytes=5-14', 'If-Range': etag } });
     expect(part).toMatchObject({ status: 206, text: TEXT.slice(5, 15) });
-    expect(part.header('content-range')).toBe(`bytes 5-14/${size}`);
-    expect((await ask(url, range(`${size}-`))).status).toBe(416);
-    expect((await ask(url, range('0-0,9-9'))).header('content-type')).toContain('byteranges');
+    expect(part.header('content-range')).toBe(`bytes 5-14/${TEXT.length}`);
     expect((await ask(url, { headers: { 'If-None-Match': etag } })).status).toBe(304);
   });
 
