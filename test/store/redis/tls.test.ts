@@ -7,9 +7,7 @@ import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { issueTo, newId } from '../../support/store/grants.ts';
 import { answers, storeAt, tell, whyOf } from '../../support/store/open-redis.ts';
-import { startProxy } from '../../support/store/proxies.ts';
 
 const NAME = 'redis.example';
 
@@ -93,32 +91,4 @@ test('TLS: Postern uses it for the nodes of a cluster', async () => {
     const store = opened(`rediss+cluster://127.0.0.1:${tlsPort}`, other);
     await expect.poll(() => whyOf(store), { message: 'the reason' }).toMatch(/TLS to Redis fails/);
   }
-});
-
-// Without TLS, the reply to the next command would follow, which may be the record of another token.
-test('TLS: after a proxy lost a reply, no look-up gets the reply to another one', async () => {
-  let [isLosing, lost] = [false, 0];
-  const proxy = await startProxy(
-    () => server.tlsPort,
-    (one, other) => {
-      one.pipe(other);
-      other.on('data', (data) => {
-        if (!isLosing) return void one.write(data);
-        isLosing = false;
-        lost += 1;
-      });
-    },
-  );
-  onTestFinished(proxy.close);
-  const store = opened(`rediss://127.0.0.1:${proxy.port}`, tls);
-  await answers(store);
-  const id = await issueTo(store);
-  isLosing = true;
-  // No token has this ID.
-  const unknown = store.find(newId()).catch(() => ({ grant: undefined }));
-  await expect.poll(() => lost, { message: 'the loss' }).toBe(1);
-  store.find(id).catch(() => {});
-  expect((await unknown).grant).toBeUndefined();
-  await answers(store);
-  expect((await store.find(id)).grant).toBeDefined();
 });
