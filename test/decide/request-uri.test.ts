@@ -74,10 +74,12 @@ test('request URI: the passed arguments have a maximum length', () => {
   expect(read(padded(700))).toBeUndefined();
 });
 
-test('request URI: it has at most 16 KiB', () => {
+test('request URI: it has at most 16 KiB, and 256 arguments', () => {
   const padded = (length: number) => '/download/a?x='.padEnd(length, 'x');
-  expect(read(padded(16_384))).toMatchObject({ path: '/download/a' });
-  expect(read(padded(16_385))).toBeUndefined();
+  const pairs = (count: number) => `/download/a?x${'&x'.repeat(count - 1)}`;
+  for (const uri of [padded(16_384), pairs(256)])
+    expect(read(uri)).toMatchObject({ path: '/download/a' });
+  for (const uri of [padded(16_385), pairs(257)]) expect(read(uri)).toBeUndefined();
 });
 
 test('request URI: a token segment before a nested mount is malformed', () => {
