@@ -6,7 +6,7 @@ import type { LookUpResult } from '../../service/token/look-up.ts';
 import { createRevoke } from '../../service/token/revoke.ts';
 import { type Store, StoreUnavailable, Unacknowledged } from '../../service/token/store.ts';
 import { refusal } from '../support/decider.ts';
-import { apiKey, KEY } from '../support/postern.ts';
+import { apiKey, KEY, mount } from '../support/postern.ts';
 import { grantAt } from '../support/store/grants.ts';
 
 describe('revoke', () => {
@@ -77,6 +77,29 @@ describe('revoke', () => {
   });
 
   const START = 1_800_000_000;
+  test("revoke: another issuer's tokens stay revoked while a download that they began can run", async () => {
+    /** When each of the revocations ends. */
+    async function endsWith(downloadTime: number): Promise<number[]> {
+      const ends: number[] = [];
+      const store: Store = {
+        ...createMemoryStore(),
+        revokeExternal: async (_, until) => ends.push(Number(until)) > 0,
+        revokeSigned: async (_, __, keptMs) => ends.push(keptMs),
+      };
+      const lookUp = async () => ({ id: 'i', recorded: 'optional', grant }) as const;
+      const mounts = createMounts([mount('/download/', '/protected/', { downloadTime })]);
+      const clock = { now: () => START * 1000 };
+      const revoke = createRevoke({ store, lookUp, ...usual, mounts, ...clock });
+      await revoke.all(client.id, 'u');
+      await revoke.jti(client, 'https://app.example', 'j', START + 60);
+      await revoke.token(client, JWT);
+      return ends;
+    }
+    const plain = await endsWith(0);
+    expect(await endsWith(100)).toEqual(plain.map((end) => end + 100_000));
+    expect(plain).toHaveLength(3);
+  });
+
   test.each<[string, number | undefined, boolean]>([
     ['no exp', undefined, false],
     ['an exp within the limits of the issuer', START + 60, true],
