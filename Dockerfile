@@ -1,4 +1,4 @@
-# The images of this file and of compose.yaml are those of the digest; the tag says which one that was.
+# A digest names each image exactly, here and in compose.yaml. The tag is for readers and for Dependabot.
 
 # JavaScript runs on each platform, so this stage runs on the machine that builds.
 FROM --platform=$BUILDPLATFORM node:26-slim@sha256:c0753125a3789977aefe869cbebccf70e3cfd7ea84ca48547458f02e4f1d7146 AS build

@@ -16,7 +16,10 @@ function parseAddress(text: string): Address | undefined {
 
 const [COLON, NINE] = [0x3a, 0x39];
 
-/** Bytes of a valid IPv6 address. A request may have 64: splitting and parsing groups would take three times as long. */
+/**
+ * Returns the bytes of a valid IPv6 address. A request may have 64 addresses: to split each and parse its groups would take
+ * three times as long.
+ */
 function bytesOfGroups(text: string): number[] {
   // The last group may have the dotted form of IPv4.
   const dot = text.indexOf('.');

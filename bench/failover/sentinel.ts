@@ -89,7 +89,7 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
       await say(old, 'CONFIG REWRITE');
     },
     planned: { name: '`SENTINEL FAILOVER`', loses: 'maybe' },
-    // Asked again, because the first sentinel gives up if another one undoes the promotion.
+    // This asks again, because the first sentinel gives up if another one undoes the promotion.
     plan: (old) =>
       until('the sentinel to name another master', async () => {
         if ((await master()) !== old) return true;

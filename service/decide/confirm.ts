@@ -104,7 +104,10 @@ function pageOf(grant: Grant, path: string): ConfirmPage {
   return disposition === 'inline' ? { ...page, opens: 'file' } : page;
 }
 
-/** Whether a POST comes from the site itself, or from a program without these headers. nginx may not know the scheme. */
+/**
+ * Whether a POST comes from a page of the site itself, or from a program, which sends neither header. nginx may not know
+ * the scheme, so only the hosts are compared.
+ */
 export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin';
   // If there is no host, nginx does not use the snippets, and may drop Origin too.

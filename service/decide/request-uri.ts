@@ -10,7 +10,10 @@ import { type Grant, isFolder } from '../token/grant.ts';
 import { isToken, tokenSegment } from '../token/token.ts';
 import { holdsToken, MAX_TEXT_LENGTH } from '../token/without-tokens.ts';
 
-/** Of the passed query, encoded. It fits with the longest path, subject and file name into the 32k of the snippets. */
+/**
+ * Maximum length of the passed query, encoded. With the longest path, subject and file name, the response still fits the
+ * snippets' buffer of 32k.
+ */
 const MAX_ARGS_LENGTH = 2048;
 
 /** Arguments that are read. */

@@ -128,8 +128,8 @@ function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): st
 }
 
 /**
- * Only the page's own styles and a script with the nonce apply. With `no-referrer`, a browser would send `Origin: null`
- * with a form, and the gate would refuse it.
+ * The headers of a page. The browser applies only the page's own styles and a script with the nonce. With `no-referrer`, it
+ * would send `Origin: null` with a form, and the gate would refuse the form.
  */
 function pageHeaders(page: string) {
   const styles = [...page.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, css = '']) => {

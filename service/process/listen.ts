@@ -8,7 +8,10 @@ import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import type { Listen, UdpAddress } from '../address.ts';
 
-/** Longer than nginx's 60 s, so that nginx closes an idle connection, and never sends a request into a closing one. */
+/**
+ * Longer than the 60 s for which nginx keeps an idle connection by default, so that nginx closes it, and never sends a
+ * request into a connection that is being closed.
+ */
 const KEEP_ALIVE_MS = 75_000;
 
 /**
@@ -25,7 +28,10 @@ const MAX_REQUEST_HEADER_BYTES = 20 * 1024;
 /** Node.js would ignore the headers above its own limit, and with them perhaps Authorization. */
 const MAX_HEADERS = 100;
 
-/** Up to net.core.somaxconn. If the queue of a Unix socket is full, nginx answers 503: a burst would fill Node's 511. */
+/**
+ * How many connections may wait to be accepted, at most net.core.somaxconn. If the queue of a Unix socket is full, nginx
+ * gets EAGAIN and answers 503. A burst fills Node's default of 511.
+ */
 const BACKLOG = 16_384;
 
 /** Within this time, a request must arrive completely. A batch of 128 KiB needs 4.4 kB per second. */
@@ -45,7 +51,10 @@ export class CannotListen extends Error {
   }
 }
 
-/** Starts a server. `field` is the setting, for the error. The umask sets a socket's mode: a chmod would be too late. */
+/**
+ * Starts a server. `field` is the setting that an error names. The umask sets the mode of a Unix socket, because a chmod
+ * after it listens would be too late.
+ */
 export async function listen(
   handler: RequestListener,
   where: Listen,
@@ -106,7 +115,7 @@ function limitRequests(handler: RequestListener): RequestListener {
   };
 }
 
-/** For datagrams that arrive while the event loop is busy. The kernel may grant less, and drops those that do not fit. */
+/** Holds the datagrams that arrive while the event loop is busy. The kernel may grant less, and drops what does not fit. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /** Receives datagrams. `field` is the setting of the address, for the error. */

@@ -52,7 +52,10 @@ export function bucketHostError(bucket = '', endpoint = ''): string | undefined 
     : undefined;
 }
 
-/** AWS Signature Version 4 in the query: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+/**
+ * Signs a GET for an object: AWS Signature Version 4 in the query, for the header `host` only.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+ */
 export function createSign(
   location: StorageLocation,
   credentials: Credentials,

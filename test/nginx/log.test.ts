@@ -138,7 +138,7 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   });
 
   test('the line names the file although the gate does not answer', async () => {
-    // Not a gate that was stopped: another one could get its port.
+    // If a gate were stopped instead, another test's gate could get its port.
     const down = await siteForTest({ mode, servers: 'server unix:$dir/no-gate.sock;' });
     await down.ask('GET', `/download/~${token}/film/part%201.ts`, { 'User-Agent': 'down' });
     expect(await down.line('down')).toMatchObject({

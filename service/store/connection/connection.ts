@@ -191,8 +191,8 @@ const MAX_RECONNECT_MS = 250;
 const MAX_WAITING = 1000;
 
 /**
- * The first attempt to connect, at the start or after a loss. Commands wait for it, so that one reset of a connection fails
- * no request. After it fails or takes too long, they fail immediately: a store that is gone must not delay each request.
+ * The first attempt to connect, at the start or after a connection was lost. Commands wait for it, so one lost connection
+ * fails no request. If it fails or takes too long, commands fail at once: a store that is gone must not delay each request.
  */
 export function createAttempt(timeoutMs: number) {
   let ended: Promise<void> | undefined;

@@ -52,7 +52,10 @@ export function tlsOptions({ ca, cert, key, serverName: servername }: StoreAcces
 
 export const SLOTS = 16_384;
 
-/** The first pair of braces determines it. The package is wrong for `{}`, which no prefix and no client's ID has. */
+/**
+ * The slot of a key in a cluster: the text in the first pair of braces determines it. The package is wrong for `{}`, which
+ * no prefix and no ID of a client contains.
+ */
 export const slotOf: (key: string) => number = calculateSlot;
 
 const ignore = () => {};
@@ -158,7 +161,7 @@ export function keepConnecting(redis: Redis): () => void {
   };
 }
 
-/** After a reply without a command, each one could belong to another command. This ends the process, without a quote. */
+/** After a reply without a command, each reply could belong to another one. This ends the process, and never quotes it. */
 export function assertInStep({ message }: Error): void {
   if (message.startsWith('Command queue state error'))
     throw failure('Redis sent a reply to no command');
@@ -172,7 +175,10 @@ export function refreshSlots(cluster: Cluster): Promise<void> {
 /** Why a reply is late: the event loop of this process was late, or Redis. */
 export type LateCause = 'loop' | 'store';
 
-/** Node.js runs timers before it reads sockets. After a pause, replies may have arrived, so the sockets are read first. */
+/**
+ * Rejects if the reply takes longer. Node.js runs timers before it reads sockets: after a pause, replies may have arrived,
+ * so this rejects only after the sockets were read.
+ */
 export function timed<T>(
   reply: Promise<T>,
   ms: number,
