@@ -31,15 +31,3 @@ export function jsonLine(value: unknown): string {
   const json = JSON.stringify(value).replace(UNPRINTABLE, (all) => all.replace(/[\s\S]/g, escaped));
   return `${json}\n`;
 }
-
-/** Shows a text on a terminal, in one line that is rewritten; without a text, clears the line. */
-export type Progress = ReturnType<typeof createProgress>;
-
-const CLEAR_LINE = '\r\u001b[K';
-
-/** Prints nothing if the stream is not a terminal. */
-export function createProgress(stream: { isTTY?: boolean; write(text: string): unknown }) {
-  return (text = '') => {
-    if (stream.isTTY) stream.write(CLEAR_LINE + text);
-  };
-}

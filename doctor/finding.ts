@@ -9,6 +9,12 @@ export function escaped(text: string): string {
   return escapeControls(withoutTokens(text));
 }
 
+/** A report as a line of JSON, with each text escaped. A field whose value is undefined is left out. */
+export function reportLine(report: object): string {
+  const each = (_: string, value: unknown) => (typeof value === 'string' ? escaped(value) : value);
+  return `${JSON.stringify(report, each)}\n`;
+}
+
 /** A finding, for people: what the doctor saw, the id of its rule, the reason and the fix. */
 export function formatFinding(
   id: string,

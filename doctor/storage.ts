@@ -1,9 +1,9 @@
 import { serviceConfig } from '../common/config.ts';
 import { UsageError } from '../common/errors.ts';
-import { escapeControls, jsonLine } from '../common/terminal.ts';
+import { escapeControls } from '../common/terminal.ts';
 import type { StorageSettings } from '../service/config/mounts.ts';
 import { createSign, storageUrl } from '../service/s3/sign.ts';
-import { formatFinding } from './finding.ts';
+import { formatFinding, reportLine } from './finding.ts';
 
 /** Checks the object stores, and returns the text to print. `object` is the name of an object below the prefix of the mount. */
 export async function diagnoseStorages(
@@ -25,7 +25,7 @@ export async function diagnoseStorages(
     })),
   );
   const ok = results.every(({ findings }) => findings.length === 0);
-  if (json) return { ok, text: jsonLine({ storages: results }) };
+  if (json) return { ok, text: reportLine({ storages: results }) };
   const nothing =
     object === undefined
       ? '– nothing found, but not tested: public access. Pass the name of an object.'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemReason, tryTo, UsageError } from '../../common/errors.ts';
 import { count, escapeControls } from '../../common/terminal.ts';
-import { escaped, formatFinding } from '../finding.ts';
+import { escaped, formatFinding, reportLine } from '../finding.ts';
 import { createDisk } from './disk.ts';
 import { examine, type Finding } from './examine.ts';
 import { diskFiles, dumpedFiles, readRegular, withoutMessages } from './load.ts';
@@ -84,13 +84,8 @@ export async function diagnoseText(
     requests: asked.requests,
   };
   if (json) {
-    const report = {
-      ...(unproven && { unproven }),
-      findings: findings.map(asJson),
-      not_checked: unchecked,
-      ...counts,
-    };
-    return { ok, text: `${JSON.stringify(report)}\n` };
+    const report = { unproven, findings: findings.map(asJson), not_checked: unchecked, ...counts };
+    return { ok, text: reportLine(report) };
   }
   const numbers = [
     count(counts.files, 'file'),
@@ -118,14 +113,7 @@ function asText({ verdict, rule, at, seen, accepted, ...texts }: Finding): strin
 }
 
 function asJson({ verdict, rule, at: { file, line }, seen, why, fix, proof, accepted }: Finding) {
-  const texts = { file: escaped(file), line, seen: escaped(seen), why, fix: escaped(fix) };
-  return {
-    verdict,
-    rule,
-    ...texts,
-    ...(proof && { proof: escaped(proof) }),
-    ...(accepted && { accepted: escaped(accepted) }),
-  };
+  return { verdict, rule, file, line, seen, why, fix, proof, accepted };
 }
 
 const NEVER =

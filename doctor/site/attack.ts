@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../common/api-client.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
-import { createProgress, escapeControls, type Progress, print } from '../../common/terminal.ts';
-import { escaped, formatFinding } from '../finding.ts';
+import { escapeControls, print } from '../../common/terminal.ts';
+import { escaped, formatFinding, reportLine } from '../finding.ts';
 import { type CheckResult, untested, type Verdict } from './attempts.ts';
 import { cacheChecks, deliveryChecks, frontChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
@@ -53,9 +53,8 @@ export async function attackSite(
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   for (const signal of SIGNALS) process.once(signal, stop);
-  const progress = createProgress(process.stderr);
   try {
-    const report = await attack(url, await open(), options, progress, stopping.signal);
+    const report = await attack(url, await open(), options, stopping.signal);
     progress();
     await print(options.json ? formatReportJson(report) : formatReport(report));
     const verdicts = report.rows.map(({ verdict }) => verdict);
@@ -73,11 +72,15 @@ export async function attackSite(
   }
 }
 
+/** Shows a text on a terminal, in one line that is rewritten; without a text, clears the line. */
+function progress(text = ''): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
 async function attack(
   url: string,
   client: ApiClient,
   options: DoctorSiteOptions,
-  progress: Progress,
   signal: AbortSignal,
 ) {
   const { path, connect, only } = options;
@@ -189,5 +192,5 @@ function formatReportJson({ rows, ...rest }: Report): string {
   const checks = rows.map(({ id, verdict, saw, why, fix }) =>
     verdict === 'failed' ? { id, verdict, saw, why, fix } : { id, verdict, saw },
   );
-  return `${JSON.stringify({ ...rest, checks })}\n`;
+  return reportLine({ ...rest, checks });
 }

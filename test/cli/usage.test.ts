@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createProgress } from '../../common/terminal.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { projectRoot, textOf } from '../harness/paths.ts';
 import { postern, program } from '../support/cli/postern.ts';
@@ -73,18 +72,3 @@ test.each(COMMANDS)(
       expect(page).toContain(option);
   },
 );
-
-function terminal(isTTY: boolean) {
-  const written: string[] = [];
-  return { isTTY, written, write: (text: string) => written.push(text) };
-}
-
-test('progress: rewrites one line of a terminal, clears it, and writes nothing elsewhere', () => {
-  const [tty, file] = [terminal(true), terminal(false)];
-  for (const stream of [tty, file]) {
-    const progress = createProgress(stream);
-    progress('1 issued');
-    progress();
-  }
-  expect([tty.written, file.written]).toEqual([['\r\u001b[K1 issued', '\r\u001b[K'], []]);
-});
