@@ -5,6 +5,8 @@ import { Failure } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import { Http } from '../../doctor/config/context.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../doctor/config/load.ts';
+import { nginxOf } from '../../doctor/config/proof/nginx.ts';
+import { versionIn } from '../../doctor/config/version.ts';
 
 const MAX_OUTPUT_BYTES = 256 << 20;
 
@@ -20,15 +22,13 @@ export type Existing = ReturnType<Nginx['read']>;
 export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
   const main = join(folder, 'nginx.conf');
   if (!existsSync(main)) return undefined;
-  // nginx is often not on the PATH of a user. An empty entry would be the current folder.
-  const path = [...(env.PATH ? [env.PATH] : []), '/usr/local/sbin', '/usr/sbin'].join(':');
-  const options = { env: { ...env, PATH: path }, maxBuffer: MAX_OUTPUT_BYTES };
-  const run = (...args: string[]) => spawnSync('nginx', args, { ...options, encoding: 'utf8' });
-  // Without nginx, there is no output.
-  const [, numbers] = /version: \S+?\/([\d.]+)/.exec(run('-v').stderr ?? '') ?? [];
+  const program = nginxOf('', env);
+  const run = (...args: string[]) =>
+    spawnSync(program?.path ?? '', args, { env, maxBuffer: MAX_OUTPUT_BYTES, encoding: 'utf8' });
+  const version = program && versionIn(run('-V').stderr)?.numbers;
   let earlier = '';
   function sources(names: readonly string[]): Sources {
-    if (numbers === undefined) return diskFiles(main, readFileSync(main, 'utf8'));
+    if (version === undefined) return diskFiles(main, readFileSync(main, 'utf8'));
     const { status, stdout, stderr } = run('-T', '-c', main);
     // nginx only warns, and ignores the name in the second block.
     const conflicts = names.map((name) => `conflicting server name "${name}"`);
@@ -40,7 +40,7 @@ export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
   }
   return {
     /** Undefined: nginx is not installed here, so nothing can be tested. */
-    version: numbers?.split('.').map(Number),
+    version,
     /**
      * Reads and tests the whole configuration. Fails also if, since the last call, two server blocks have one of the names.
      * @throws Failure, with this headline and nginx's message
