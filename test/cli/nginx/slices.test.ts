@@ -44,13 +44,12 @@ test('nginx --slices: without the folder of the sockets writes nothing, and name
   expect(await read(HTTP)).toContain(`listen unix:${sockets}/files.example.sock backlog=4096;`);
 });
 
-test.each([
-  [0o755, 'each user of this machine'],
-  [0o750, 'each user of a group'],
-])('nginx --slices: says who can enter a folder of mode %o', async (mode, who) => {
+test('nginx --slices: says who can enter the folder', async () => {
   const { folder, sockets, make } = await sliced();
   await mkdir(sockets);
-  await chmod(sockets, mode);
+  await chmod(sockets, 0o750);
   await chmod(folder, 0o755);
-  expect(notes(await make())[0]).toContain(`: ${who} can enter ${sockets}. To fix it: `);
+  expect(notes(await make())[0]).toContain(
+    `: each user of a group can enter ${sockets}. To fix it: `,
+  );
 });

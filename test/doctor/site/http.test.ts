@@ -1,11 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  type Endpoint,
-  headerOf,
-  type Request,
-  type SiteResponse,
-  sendRequest,
-} from '../../../doctor/site/http.ts';
+import { type Endpoint, type Request, sendRequest } from '../../../doctor/site/http.ts';
 import { tcpForTest } from '../../support/for-test.ts';
 
 /** What a server receives, and the response or the reason why there is none. */
@@ -57,17 +51,6 @@ test('sendRequest: reads responses that a strict parser rejects', async () => {
   expect(await seen(`${both}2\r\nab\r\n0\r\n\r\n`)).toEqual([200, 'ab']);
   const long = `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\nContent-Length: 2\r\n\r\nab`;
   expect(await seen(long)).toEqual([200, 'ab']);
-});
-
-test('sendRequest: keeps duplicate headers, with names in lower case', async () => {
-  const text = 'HTTP/1.1 204 x\r\nSet-Cookie: a=1\r\nSET-COOKIE:b=2\r\nX: y:z \r\n\r\n';
-  const answer = (await exchange({ target: '/' }, text)).result as SiteResponse;
-  expect(answer.headers).toEqual([
-    ['set-cookie', 'a=1'],
-    ['set-cookie', 'b=2'],
-    ['x', 'y:z'],
-  ]);
-  expect(headerOf(answer, 'x')).toBe('y:z');
 });
 
 test('sendRequest: sends the target unchanged', async () => {
