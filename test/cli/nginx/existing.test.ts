@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
+import { chmod, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -227,13 +227,6 @@ describe('nginx --out: warns, and writes', () => {
     const seen = `${folder}/sites-enabled/shop:4: root ${folder}/srv in the server block: `;
     expect(note).toMatch(new RegExp(`^${seen}.* are at /files/`));
     expect([done.code, more]).toEqual([0, [expect.stringContaining('add this line')]]);
-  });
-
-  test('not about the URL that the include protects', async () => {
-    const { folder, run } = await machine(named('root $folder/srv;'));
-    await mkdir(join(folder, 'srv', 'download'));
-    const done = await run([...WORDS.slice(2), '--files', '/srv/download']);
-    expect(notes(done)).toEqual([expect.stringContaining('add this line')]);
   });
 
   test('the folder does not exist', async () => {
