@@ -78,17 +78,14 @@ export class Problem extends Failure {
   }
 }
 
-/** What to do about a problem, by its code. */
+/** What to do about a problem, by its code, if the response does not say it. */
 const ADVICE: Readonly<Record<string, string>> = {
   invalid_client:
     'The service has no such API key: compare POSTERN_API_KEY or --key-file with its POSTERN_API_KEYS.',
-  invalid_request: 'Correct the command line or the input line.',
   insufficient_scope:
     'The API key does not allow this: see `paths`, `targets`, the maxima and `admin` of its entry in the configuration.',
   not_found:
     'This client has no live token with that ID: it has expired, was revoked, or another API key issued it.',
-  content_too_large: 'Request fewer tokens at once.',
-  too_many_requests: 'Send fewer batches, lists and revocations of many tokens at the same time.',
   unavailable:
     'The store, or the key server of an issuer, does not answer: see /readyz and the log of the service.',
   internal_error: 'See the log of the service.',

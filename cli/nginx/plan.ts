@@ -2,6 +2,7 @@ import { addressOf, given } from '../../common/config.ts';
 import { flagOf } from '../../common/options.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
+import { wholeNumber } from '../../service/config/values.ts';
 import type { Existing } from './installed.ts';
 import { planSites, readFileSources, type ServerPlan, slicesSocket, storagesOf } from './sites.ts';
 import * as values from './values.ts';
@@ -32,8 +33,8 @@ const MAX_SOCKET_LENGTH = 112;
 /** First in its folder: a log format must be defined before the access_log lines that use it. */
 export const HTTP_FILE = 'conf.d/00-postern.conf';
 
-/** nginx stores the number of --limit-conn in 16 bits. */
-const MAX_LIMIT_CONN = 65_535;
+/** nginx stores the number in 16 bits. */
+const limitConn = wholeNumber('simultaneous downloads', 1, 65_535);
 
 /** Everything that the configuration contains. All values are checked, and safe to write. */
 export type Plan = ReturnType<typeof planOf> & {
@@ -48,7 +49,7 @@ export function planOf(
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
   errors: ConfigErrors,
 ) {
-  const one = (name: string, text: string | undefined, schema: values.Schema<string>) =>
+  const one = <T>(name: string, text: string | undefined, schema: values.Schema<T>) =>
     text === undefined ? undefined : values.read(given(name, text), schema, errors);
   const each = (name: string, texts: readonly string[] = [], schema: values.Schema<string>) =>
     texts.flatMap((text) => one(name, text, schema) ?? []);
@@ -113,7 +114,7 @@ export function planOf(
     /** The folder of the inner sockets, without a slash at its end. Undefined: no slices. */
     slices,
     cache: one('--cache', cacheFolder, values.pathOf(`a folder, such as ${CACHE_FOLDER}`)),
-    limitConn: one('--limit-conn', options.limitConn, values.countTo(MAX_LIMIT_CONN, 8)),
+    limitConn: one('--limit-conn', options.limitConn, limitConn),
     sources: readFileSources({ files, proxyTarget }, sites, storages, errors),
     /** One for each upstream block. */
     storages: resolvers.length > 0 ? [] : storages.all,

@@ -15,7 +15,7 @@ export function renderHttp(plan: Plan, include: Include): string {
   const { limitConn, cache, origins, login } = plan;
   return present(
     include('http.conf'),
-    limitConn && `limit_conn postern_connections ${limitConn};`,
+    limitConn !== undefined && `limit_conn postern_connections ${limitConn};`,
     cache && `${cachePath(cache)}\n\n${include('cache.conf')}`,
     origins.length > 0 &&
       block('map $http_origin $postern_cors_origin', ['default "";', ...origins.map(origin)]),

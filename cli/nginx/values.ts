@@ -122,9 +122,3 @@ export const targetUrl = parsed<FileSource>(
     return { url: url.endsWith('/') ? url : `${url}/` };
   },
 );
-
-export const countTo = (max: number, example: number) =>
-  valid(
-    `a whole number from 1 to ${max}, such as ${example}`,
-    (text) => /^[1-9]\d{0,8}$/.test(text) && Number(text) <= max,
-  );

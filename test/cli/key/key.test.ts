@@ -49,20 +49,12 @@ test.each(Object.entries(SHAPES))('key generate: a key for %s signs tokens', asy
   await expect(jwtVerify(jwt, await importJWK(half))).resolves.toBeDefined();
 });
 
-test('key generate: each key is different, and the default is EdDSA', async () => {
-  const [a, b] = (await Promise.all([run('key generate'), run('key generate --json')])).map(
-    ({ stdout }) => keysOf(stdout)[0],
-  );
-  expect(a?.alg).toBe('EdDSA');
-  expect(a?.kid).not.toBe(b?.kid);
-  expect(a?.d).not.toBe(b?.d);
-});
-
 test('key generate --out: only the owner can read the file, and no temporary file is left', async () => {
   const { stdout } = await done('key generate --out keys.json');
   const [key] = keysOf(await text('keys.json'));
   expect(await mode('keys.json')).toBe(0o600);
   expect(await readdir(folder)).toEqual(['keys.json']);
+  expect(key?.alg).toBe('EdDSA');
   expect(stdout).toContain(key?.kid);
   expect(stdout).not.toContain(key?.d);
   expect(stdout).toMatch(/^To let Postern sign with this key, set POSTERN_JWT_KEYS_FILE/m);

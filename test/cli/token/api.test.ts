@@ -90,8 +90,6 @@ describe('API errors: the response is not from Postern', () => {
   // test/client/retries.test.ts has the other answers.
   test.each([
     ['a page', 200, 'text/html', '<h1>\u001b[2Jhello</h1>'],
-    ['another API', 200, 'application/json', '"hello"'],
-    ['an error page', 502, 'text/html', 'Bad gateway'],
     [
       'a problem that a terminal would obey',
       400,
