@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { TABLE } from '../../service/config/settings.ts';
 import { DIGITS } from '../../service/config/values.ts';
-import { projectRoot, textOf } from '../../test/harness/paths.ts';
+import { textOf } from '../../test/harness/paths.ts';
 
-const PATH = 'deploy/helm/postern/values.schema.json';
+export const CHART_SCHEMA = 'deploy/helm/postern/values.schema.json';
 
 /** What the chart sets itself, or restricts. */
 const OF_CHART: Readonly<Record<string, unknown>> = {
@@ -33,19 +32,14 @@ function settingSchema(setting: z.ZodType): unknown {
   return schema;
 }
 
-/** The schema of the chart's values, with each setting by its name and type. */
-export function chartSchema(): { properties: { config: object } } {
-  const schema = JSON.parse(textOf(PATH));
-  const settings = Object.entries(TABLE).map(([name, setting]) => [
-    name,
-    OF_CHART[name] ?? settingSchema(setting),
-  ]);
-  schema.properties.config.additionalProperties = false;
-  schema.properties.config.properties = Object.fromEntries(settings);
-  return schema;
-}
-
-if (import.meta.filename === process.argv[1]) {
-  writeFileSync(`${projectRoot}/${PATH}`, `${JSON.stringify(chartSchema(), null, 2)}\n`);
-  process.stdout.write(`wrote ${PATH}; format it: npm run format\n`);
+/** The schema of the chart's values, with each setting by its name and type, on a line. */
+export function chartSchema(): string {
+  const schema = JSON.parse(textOf(CHART_SCHEMA));
+  const settings = Object.entries(TABLE).map(
+    ([name, setting]) =>
+      `          "${name}": ${JSON.stringify(OF_CHART[name] ?? settingSchema(setting))}`,
+  );
+  schema.properties.config.properties = 'HERE';
+  const lines = `{\n${settings.join(',\n')}\n        }`;
+  return `${JSON.stringify(schema, null, 2).replace('"HERE"', () => lines)}\n`;
 }

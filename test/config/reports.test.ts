@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CHART_SCHEMA, chartSchema } from '../../dev/build/chart-schema.ts';
 import { ConfigError } from '../../service/config/errors.ts';
 import { documentedSettings, SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { projectRoot } from '../harness/paths.ts';
 import {
   errorOf,
   FIELDS,
@@ -204,21 +207,22 @@ test('docs/reference/configuration.md: the error report is a real one', () => {
   expect(block('text', 'When something is wrong').trim()).toBe(message);
 });
 
-// `npx vitest run test/config/reports.test.ts --update=all` writes the rows.
-test('docs/reference/configuration.md: the row of each setting is that of the table in settings.ts', async () => {
-  const rows = new Map(
-    documentedSettings().map(({ title, meaning, value, standard }) => [
-      title,
-      `| \`${title}\` | ${meaning} | ${value} | ${standard} |`,
-    ]),
-  );
-  const named: string[] = [];
-  const written = page.replace(/^\| `([A-Za-z_]+)` \|.*\|.*\|.*\|$/gm, (row, title: string) => {
-    if (rows.has(title)) named.push(title);
-    return rows.get(title) ?? row;
+describe('the table in settings.ts; `npx vitest run test/config/reports.test.ts --update=all` writes', () => {
+  test('its rows in docs/reference/configuration.md', async () => {
+    let [written, above] = [page, ''];
+    for (const { title, meaning, value, standard } of documentedSettings()) {
+      const row = `| \`${title}\` | ${meaning} | ${value} | ${standard} |`;
+      const own = written.match(new RegExp(`^\\| \`${title}\` \\|.*$`, 'm'))?.[0];
+      // A new one is below that of the setting before it.
+      written = written.replace(own ?? above, () => (own ? row : `${above}\n${row}`));
+      above = row;
+    }
+    await expect(written).toMatchFileSnapshot(fileURLToPath(PATH));
   });
-  expect(named.sort()).toEqual([...rows.keys()].sort());
-  await expect(written).toMatchFileSnapshot(fileURLToPath(PATH));
+
+  test('its types in deploy/helm/postern/values.schema.json', async () => {
+    await expect(chartSchema()).toMatchFileSnapshot(join(projectRoot, CHART_SCHEMA));
+  });
 });
 
 test.each([

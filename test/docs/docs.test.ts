@@ -128,6 +128,13 @@ describe('docs/reference/nginx.md', () => {
     for (const name of INTERNAL) expect(all, 'a variable that no snippet has').toContain(name);
   });
 
+  test('has each code of a denial that nginx itself writes', () => {
+    const codes = textOf('nginx/snippets/denials.conf').matchAll(
+      /set \$postern_(?:page|reason) ([a-z_]+);/g,
+    );
+    for (const [, code] of codes) expect(text).toMatch(`| \`${code}\` |`);
+  });
+
   test('has each location of the snippets', () => {
     const all = snippets.map(textOf).join('\n');
     const locations = [...all.matchAll(/^ *location (?:= |\^~ )?([/@]\S+) \{/gm)].map(

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { chartSchema } from '../../dev/build/chart-schema.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { findHelm } from '../harness/helm.ts';
 import { projectRoot, textOf } from '../harness/paths.ts';
@@ -81,10 +80,6 @@ test.each<[string, object, string]>([
   const { ok, text } = await template({ ...REQUIRED, ...values });
   expect(ok).toBe(false);
   expect(text).toContain(name);
-});
-
-test('Helm: values.schema.json knows each setting (node dist/dev/build/chart-schema.js writes it)', () => {
-  expect(JSON.parse(textOf('deploy/helm/postern/values.schema.json'))).toEqual(chartSchema());
 });
 
 test('Helm: each setting and each field of a mount can be deployed', async () => {
