@@ -93,7 +93,7 @@ export function planOf(
     // These directives would apply to each slice, or to a response that the outer block does not read.
     for (const name of ['errorPages', 'limitConn'] as const) {
       if (options[name] !== undefined) {
-        errors.add({ field: flagOf(name) }, 'not given with --slices');
+        errors.add({ field: flagOf(name) }, 'no value: it does not work with --slices');
       }
     }
   }

@@ -47,7 +47,7 @@ export function parse(text: string, file: string): readonly Directive[] {
     if (mark === undefined) continue;
     if (mark === '}') {
       if (words.length > 0) fail(`an unexpected "}" after ${words[0]}`);
-      if (stack.pop() === undefined) fail('a "}" too many');
+      if (stack.pop() === undefined) fail('a "}" without a "{"');
       continue;
     }
     const [name, ...args] = words;

@@ -133,8 +133,8 @@ const MAX_OF_CLIENT = 8;
 /** What the bodies of all clients may have together. In memory, a batch takes about four times its length. */
 const MAX_BODIES_BYTES = 32 * 1024 * 1024;
 
-const BUSY = `A client may have ${MAX_OF_CLIENT} batches, lists and revocations of many tokens in work.`;
-const FULL = `All batches in work may have ${MAX_BODIES_BYTES} bytes.`;
+const BUSY = `This client has ${MAX_OF_CLIENT} batches, lists and revocations in progress: try again later.`;
+const FULL = `All batches in progress together may have ${MAX_BODIES_BYTES} bytes: try again later.`;
 const LATER = { headers: { 'Retry-After': '1' } };
 
 /**

@@ -46,7 +46,7 @@ export function problem(c: Context, code: ProblemCode, detail?: string, more: Mo
 
 const LATER = { headers: { 'Retry-After': '5' } };
 
-const UNACKNOWLEDGED = 'Applied, not yet acknowledged: repeat the request.';
+const UNACKNOWLEDGED = 'Applied, but replicas have not acknowledged it: repeat the request.';
 
 function detailOf(error: Unavailable): string {
   if (error instanceof Unacknowledged) return UNACKNOWLEDGED;

@@ -105,7 +105,7 @@ export function checkApiKeys({ valid, add }: Checked): void {
     if (!isNewId(key?.id)) report(['id'], 'an id that no earlier API key has');
     const [name = 'key', other] = ['key', 'key_file'].filter((one) => one in (key ?? {}));
     if (key !== undefined && name === 'key' && !('key' in key)) report(['key'], KEY);
-    if (other !== undefined) report([other], 'no value, or no key');
+    if (other !== undefined) report([other], 'key or key_file, not both');
     const isNew = [key?.key, ...(key?.key_file ?? [])].every((one) =>
       isNewKey(one?.toString('hex')),
     );

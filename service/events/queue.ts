@@ -58,7 +58,7 @@ export function createEvents(options: EventOptions) {
   const logDropped = {
     queue_full: perMinute(lost),
     store_full: perMinute(lost),
-    too_many: perMinute((reason) => log.warn({ reason }, 'events were left out')),
+    too_many: perMinute((reason) => log.warn({ reason }, 'too many events: some were dropped')),
     shutdown: lost,
   };
 

@@ -80,7 +80,10 @@ export function createDelivery({ settings, open, metrics, log }: EventOptions) {
     logRefused(reason);
     if (attempt < MAX_ATTEMPTS) return { kind: 'later', afterMs: delayAfter(attempt) };
     metrics.dead.inc();
-    log.error({ event: id, attempts: attempt, reason }, 'an event was given up');
+    log.error(
+      { event: id, attempts: attempt, reason },
+      'Postern stopped sending an event: it is among the dead events',
+    );
     return { kind: 'dead', reason };
   }
 

@@ -38,7 +38,7 @@ const LIVE_HEADERS = ['Cache-Control', 'no-store', 'Content-Type', 'application/
 const LIVE = bodyAnswer(200, LIVE_HEADERS, '{"status":"ok"}');
 
 const UNKEPT =
-  'a browser confirmed and did not keep the cookie, for example because it is Secure and the page came without HTTPS';
+  'a browser did not keep the cookie after a confirmation: serve the page over HTTPS, or check POSTERN_COOKIE_SECURE';
 
 /** The listener for nginx, with five routes. A router with its Request and Response costs more than the decision. */
 export function createGate(deps: GateDependencies): RequestListener {

@@ -80,7 +80,7 @@ function lifetimeOf(
   errors.add('expires_in', maxError(expiresIn, client.maxExpiresIn));
   errors.add('resume_for', maxError(resumeFor, client.maxResumeFor));
   if (max === undefined && resumeFor === 0 && !request.confirm) {
-    const why = 'needs max_uses, resume_for or confirm: requesters are not counted without';
+    const why = 'needs max_uses, resume_for or confirm: otherwise requesters are not counted';
     errors.add('bind', bind && why);
     return { expiresIn };
   }
@@ -106,10 +106,7 @@ function checkFolder(
 ): void {
   for (const name of ['cookie', 'listing', 'index'] as const) {
     if (!request[name]) continue;
-    if (!isFolder(covers)) {
-      const why = name === 'cookie' ? 'the cookie is for a folder' : 'a file has no list of files';
-      errors.add(name, `needs a prefix: ${why}`);
-    }
+    if (!isFolder(covers)) errors.add(name, 'needs a prefix: it is only for folders');
     if (mount.pathArgument !== undefined) {
       errors.add(name, 'needs a mount that takes paths from the URL, not from an argument');
     }
@@ -122,7 +119,7 @@ function checkFolder(
     errors.add('listing', 'needs a folder on a disk: nginx cannot list an object store');
   }
   if (request.listing && request.index) {
-    const why = 'a folder is listed, or its index.html opened';
+    const why = 'the folder shows its list or its index.html';
     errors.add('index', `must not be true with listing: ${why}`);
   }
 }

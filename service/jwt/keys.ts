@@ -78,7 +78,7 @@ async function readKey(jwk: JWK, algorithms: readonly string[], publicOnly: bool
     throw error('has private members: write only its public half, see docs/reference/jwt.md');
   }
   const key = await importKey(jwk, kid, alg).catch((cause) => {
-    throw error('cannot be read', { cause });
+    throw error(`must be a valid JWK for ${alg} (RFC 7517)`, { cause });
   });
   if (key === undefined) throw error('is shorter than 32 bytes');
   return key;

@@ -33,7 +33,7 @@ const HELP = {
   postern_delivered_bytes_total: 'Bytes of files that nginx sent, by client and mount.',
   postern_events_dropped_total: 'Events that were dropped, by reason.',
   postern_webhook_attempts_total: 'Requests to the webhook, by result.',
-  postern_webhook_dead_events_total: 'Events that were given up after the last attempt.',
+  postern_webhook_dead_events_total: 'Events that failed all attempts.',
   postern_webhook_oldest_event_seconds:
     'Age of the oldest event that is not delivered; 0 without one.',
 } as const;

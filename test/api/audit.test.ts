@@ -164,7 +164,7 @@ test('audit: a change that replicas did not acknowledge gets 503 with advice, an
   const error = new Unacknowledged('0 of 1 replicas acknowledged in time');
   const { linesOf } = audited({ store: brokenStore(error) });
   const failed = { action: 'request.failed', code: 'unavailable', reason: error.message };
-  const detail = 'Applied, not yet acknowledged: repeat the request.';
+  const detail = 'Applied, but replicas have not acknowledged it: repeat the request.';
   const form = { token: newToken() };
   for (const [line, asking] of [
     [`DELETE /tokens/${ID}`, {}],

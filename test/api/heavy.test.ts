@@ -18,7 +18,7 @@ function createSlow() {
   return { ...createAsked({ store: { ...store, revokeAll } }), release };
 }
 
-test('limits: a client has eight heavy requests in work, and another client is not affected', async () => {
+test('limits: a client has eight heavy requests in progress, and another client is not affected', async () => {
   const { ask, release } = createSlow();
   const begun = Array.from({ length: 8 }, () => ask('DELETE /tokens?subject=u', {}));
   const refused = { status: 429, body: { code: 'too_many_requests' } };

@@ -17,7 +17,7 @@ const ROWS: ReadonlyArray<readonly [row: string, ...Array<readonly [string, stri
   ['time for a request to arrive', ['process/listen', 'RECEIVE_MS', 1000]],
   ['requests without a response', ['process/listen', 'MAX_AHEAD']],
   ['batches, lists and revocations', ['api/endpoint', 'MAX_OF_CLIENT']],
-  ['batches in work in a process', ['api/endpoint', 'MAX_BODIES_BYTES', 1 << 20]],
+  ['batches in progress in a process', ['api/endpoint', 'MAX_BODIES_BYTES', 1 << 20]],
   ['tokens on a page', ['api/schema', 'MAX_PAGE']],
   ['requesters of a token in a response', ['token/store', 'MAX_SHOWN_REQUESTERS']],
   ['revocations by `jti`', ['token/revoke', 'MAX_ENDLESS']],

@@ -230,7 +230,7 @@ test('replicas: without one the service answers 503, and a repetition is acknowl
 
   replica.pause();
   expect(await download(plain.url, '192.0.2.1')).toBe(204);
-  const applied = { detail: 'Applied, not yet acknowledged: repeat the request.' };
+  const applied = { detail: 'Applied, but replicas have not acknowledged it: repeat the request.' };
   expect(await api(`DELETE /tokens/${plain.id}`)).toMatchObject({ status: 503, body: applied });
   expect(await download(plain.url, '192.0.2.1')).toBe(401);
   // The use is taken, but opens nothing before it is acknowledged.

@@ -75,7 +75,7 @@ describe('confirm: POST /confirm', () => {
     // A wrong PIN has its own text.
     const wrong = await confirm(`${url}&${MARKER}`);
     expect(String(wrong.headers['postern-file'])).not.toContain('unkept');
-    const msg = expect.stringMatching(/^a browser confirmed and did not keep the cookie/);
+    const msg = expect.stringMatching(/^a browser did not keep the cookie/);
     expect(parsed()).toMatchObject([{ msg }]);
     expect(lines.join('')).not.toMatch(/ps_|47114711|\/download\//);
   });

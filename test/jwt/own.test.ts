@@ -124,7 +124,7 @@ describe('JWT keys: invalid', () => {
     const [a, b] = [await newJwk(alg, 'a'), await newJwk(alg, 'b')];
     const { x, y } = b;
     const mixed = JSON.stringify({ keys: [{ ...a, x, ...(y !== undefined && { y }) }] });
-    await expect(createOwnKeys(mixed)).rejects.toThrow('cannot be read');
+    await expect(createOwnKeys(mixed)).rejects.toThrow('must be a valid JWK');
   });
 
   test('a key for encryption cannot sign', async () => {

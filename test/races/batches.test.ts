@@ -10,7 +10,7 @@ import { jwksText } from '../support/jwt/issuers.ts';
 import { KEY } from '../support/postern.ts';
 import { startInstance } from '../support/racers.ts';
 
-/** More than may be in work. */
+/** More than may be in progress. */
 const AT_ONCE = 32;
 const POSTS_EACH = 20;
 const BATCH = 100;

@@ -112,7 +112,7 @@ export function unknownFolders({ internals, http, protect }: SiteConfig): readon
     if (isKnown || location.has('proxy_pass')) return [];
     return {
       at,
-      seen: `files below ${at.titleAt}, of which the doctor does not know the folder`,
+      seen: `files below ${at.titleAt}, whose folder the doctor does not know`,
       why: 'A variable in it has a value that the client or a program chooses.',
       fix: 'write a constant folder, or variables that are constant by set or map',
       verdict: 'question',

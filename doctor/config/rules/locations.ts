@@ -51,7 +51,7 @@ function withoutCaret(location: Location): Trap | readonly Trap[] {
   return {
     at: location,
     seen: `${location.words}${isInside ? ` is inside ${level.words}, which` : ''} has no ^~${prefers && `: nginx prefers ${prefers}`}`,
-    why: 'nginx prefers a regex location to a prefix location without ^~, and of regex locations the first: any of the server block bypasses the gate, and `internal`.',
+    why: 'nginx prefers a regex location to a prefix location without ^~, and takes the first regex that matches: one of the server block can bypass both the gate and `internal`.',
     fix:
       isInside || !isPrefix ? `in the server block: ${line} … }` : `instead of this line: ${line}`,
   };

@@ -15,7 +15,7 @@ import { keepConnecting, streamOf, timed } from '../connection/ioredis.ts';
 /** How long the key of the acknowledgments stays. */
 const KEPT_MS = 86_400_000;
 
-const RECONNECTED = 'The connection to Redis was lost in between';
+const RECONNECTED = 'The connection to Redis was lost before the replicas acknowledged';
 
 export type Replicas = ReturnType<typeof createReplicas>;
 
@@ -70,7 +70,7 @@ export function createReplicas(connection: Connection, options: RedisStoreOption
       run: () => Promise<T>,
       isNeeded: (result: T) => boolean = () => true,
     ): Promise<T> {
-      // Otherwise the operation could wait, and be sent to another master than the one of now.
+      // Otherwise the operation could wait, and be sent to another master than the current master.
       await connection.connected();
       const acknowledge = begin(key);
       try {
@@ -159,7 +159,7 @@ function createLine(
       const began = (stream && ids.get(stream)) ?? learn();
       return async (): Promise<void> => {
         const id = await began;
-        if (id === undefined) throw new Unacknowledged('The master of Redis is not known');
+        if (id === undefined) throw new Unacknowledged('Redis did not report that it is a master');
         if (streamOf(main) !== stream) throw new Unacknowledged(RECONNECTED);
         const reached = await barrier().catch((error: Error) => {
           throw new Unacknowledged(`The replicas could not acknowledge: ${failureOf(error).shown}`);

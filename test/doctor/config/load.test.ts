@@ -51,7 +51,7 @@ test.each([
   ['a file that the dump lacks', 'a;\ninclude none.conf;', ':2: /etc/nginx/none.conf'],
   ['a file that includes itself', '\ninclude nginx.conf;', ':2: nginx.conf includes itself'],
   ['a block that goes over files', 'http {', ':1: this block is not closed'],
-  ['a brace too many', 'a { }\n}', ':2: a "}" too many'],
+  ['a brace too many', 'a { }\n}', ':2: a "}" without a "{"'],
   ['a quote that is not closed', '\nadd_header a "b;\n', ':2: a quote that is not closed'],
   ['more after a quote', '\nadd_header "a"b;', ':2: an unexpected "b" after a quote'],
   ['no semicolon', 'a b', ':1: a ends without ";"'],
