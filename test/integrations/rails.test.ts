@@ -214,6 +214,9 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails: %s', (token
     expect(await build('mount: "/a/", public: true')).toContain('public: expected false');
     expect(await build('mount: "a"')).toContain('mount: expected a prefix such as /download/');
     expect(await build('mount: "/a/", tokens: "issued"')).toContain('tokens: issued needs api_key');
+    expect(await build('mount: "/a/", tokens: "issued", api_key: "a", sight: "b"')).toContain(
+      'Postern: unknown keyword: :sight',
+    );
   });
 
   test('a long name, with control characters, becomes a legal one', async () => {

@@ -24,7 +24,8 @@ module Postern
       @options = options.symbolize_keys
       @closed_if_down = closed_if_down
       @down_until = 0
-      @tokens = Tokens.new(**others.slice(*Tokens::SETTINGS))
+      # The disk service ignores a key that it does not know. The client of S3 rejects it.
+      @tokens = Tokens.new(**(respond_to?(:root) ? others.except(:root) : others.slice(*Tokens::SETTINGS)))
     rescue ArgumentError => error
       raise ArgumentError, "Postern: #{error.message}"
     end
