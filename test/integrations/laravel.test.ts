@@ -141,7 +141,8 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel: %s', (t
       'x'.repeat(2048),
     ];
     const paths = [...names, Buffer.from('\xff.txt', 'latin1')];
-    for (const error of await linksOf(...paths.map((path) => ({ path })))) {
+    const ofAnotherDisk = { path: 'download/x', config: { mount: '/' } };
+    for (const error of await linksOf(...paths.map((path) => ({ path })), ofAnotherDisk)) {
       expect(error).toMatch(/^(Path traversal|Corrupted path|A URL for)/);
     }
   });

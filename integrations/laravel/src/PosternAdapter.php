@@ -107,9 +107,12 @@ class PosternAdapter extends FilesystemAdapter
         $file = $normalizer->normalizePath($path);
         $folder = $normalizer->normalizePath($this->config['prefix'] ?? '');
         $public = $this->config['mount'].ltrim("{$folder}/{$file}", '/');
+        // A link would open a file of that disk, which the rule of this one does not know.
+        $isOfAnother = collect(config('filesystems.disks'))->where('driver', 'postern')->where('site', $this->config['site'] ?? null)
+            ->contains(fn (array $disk) => strlen($disk['mount'] ?? '') > strlen($this->config['mount']) && str_starts_with($public, $disk['mount']));
         // HTTP would drop a space at the end.
-        $isName = $file !== '' && mb_check_encoding($public, 'UTF-8') && ! str_ends_with($public, ' ') && strlen($public) <= 2048;
-        throw_unless($isName, InvalidArgumentException::class, "A URL for [{$path}] is not possible: expected the name of a file in UTF-8, with at most 2048 bytes and no space at the end.");
+        $isName = $file !== '' && ! $isOfAnother && mb_check_encoding($public, 'UTF-8') && ! str_ends_with($public, ' ') && strlen($public) <= 2048;
+        throw_unless($isName, InvalidArgumentException::class, "A URL for [{$path}] is not possible: expected the name of a file in UTF-8, with at most 2048 bytes and no space at the end, outside the mounts of other disks.");
 
         return $public;
     }
