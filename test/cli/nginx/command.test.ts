@@ -1,4 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot, textOf } from '../../harness/paths.ts';
@@ -12,7 +11,7 @@ import {
   USUAL,
 } from '../../support/cli/machine.ts';
 
-const { at: inside, done, refused } = inFolder();
+const { done, refused } = inFolder();
 
 /** The server blocks, by their name: the locations with what is in them. */
 async function sites(words: readonly string[], env: Env = USUAL) {
@@ -133,21 +132,6 @@ describe('nginx: standard output', () => {
     expect(text).toContain('default "/sign-in?to=$postern_return";');
   });
 
-  test('--json prints the files of --out', async () => {
-    const { files } = JSON.parse(await done([...FILES, '--cors', 'https://app.example', '--json']));
-    const generated = files['conf.d/00-postern.conf'] + files['postern/sites/_.conf'];
-    const all = Object.values(files).join('\n');
-    const included = [...all.matchAll(/^ *include (postern\/\S+);/gm)];
-    const snippets = Object.keys(files).filter((name) => /^postern\/[^/]+$/.test(name));
-    expect(new Set(included.map(([, name]) => name))).toEqual(new Set(snippets));
-    expect(generated).toContain('\n    "https://app.example" $http_origin;\n');
-    for (const name of snippets) {
-      const folder = name === 'postern/local.conf' ? '' : 'snippets';
-      const path = join(projectRoot, 'nginx', folder, name.replace('postern/', ''));
-      expect(files[name]).toBe(await readFile(path, 'utf8'));
-    }
-  });
-
   test('the upstream is POSTERN_LISTEN, or the gates of --upstream', async () => {
     const upstreams = async (words: readonly string[], env: Env) => {
       const [upstream] = directives(parseNginx(await done(words, env)), 'upstream');
@@ -180,12 +164,5 @@ describe('nginx: standard output', () => {
       ...['proxy_ssl_verify on', 'proxy_ssl_verify_depth 4'],
       'proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt',
     ]);
-  });
-
-  test('reads mounts from POSTERN_CONFIG', async () => {
-    const yaml = 'mounts:\n  - public: "/d #;{$x}/"\n    internal: /protected/\n';
-    await writeFile(inside('postern.yaml'), yaml);
-    const all = await sites(FILES, { POSTERN_CONFIG: 'postern.yaml' });
-    expect(all[0]?.[1]).toHaveProperty(['/d #;{$x}/']);
   });
 });

@@ -121,16 +121,9 @@ describe('nginx --out: a site that exists', () => {
     expect(await snapshot(folder)).toEqual(before);
   });
 
-  const TWICE = 'server { listen unix:a.sock; server_name files.example; return 403; }';
-  test.each([
-    ['two server blocks that had the same name before', `${TWICE} ${TWICE}`],
-    [
-      'a location with another prefix, and another name',
-      `server { listen unix:a.sock; server_name files.example; location = /download/ { } location /downloads/ { } }
-       server { listen unix:b.sock; server_name other.example; location /download/ { } }`,
-    ],
-  ])('does not refuse for %s', async (_, text) => {
-    const { run } = await machine(text);
+  test('does not refuse two server blocks that had the same name before', async () => {
+    const block = 'server { listen unix:a.sock; server_name files.example; return 403; }';
+    const { run } = await machine(`${block} ${block}`);
     expect(await run(WORDS)).toMatchObject({ code: 0 });
   });
 
