@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { WORKERS } from './test/harness/ports.ts';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT = [
@@ -52,8 +52,7 @@ export default defineConfig(({ mode }) => ({
     expect: { poll: { timeout: 60_000, interval: 10 } },
     // What a wait saw instead can be a log.
     chaiConfig: { truncateThreshold: 4_000 },
-    // Most of the time a test waits for a server.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    maxWorkers: WORKERS,
     projects: [
       { extends: true, test: { name: 'unit', include: UNIT, isolate: false } },
       // Each module is imported once, not once for each file.

@@ -20,7 +20,7 @@ const KEEP_ALIVE_MS = 75_000;
  */
 const MAX_HEADER_BYTES = 64 * 1024;
 
-export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
+const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
 
 /** For the API and the metrics: the longest JWT of a client (jwt/issuers.ts) fits with a URL and the usual headers. */
 const MAX_REQUEST_HEADER_BYTES = 20 * 1024;

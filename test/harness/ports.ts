@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+
+/** How many workers Vitest has. Most of the time, a test waits for a server. */
+export const WORKERS = Math.ceil(availableParallelism() * 1.5);
 
 // Below the ports that the kernel uses for outgoing connections (from 32768 on Linux, 49152
 // elsewhere). Any client could take such a port while its server restarts, even the client that
 // retries to connect: TCP lets a socket connect to itself.
-const FIRST = 20_000;
-const COUNT = 12_000;
+// Each worker has other ports, so that no other test can take the port of a server that has stopped.
+const COUNT = Math.floor(22_000 / WORKERS);
+const FIRST = 10_000 + COUNT * (Number(process.env.VITEST_POOL_ID ?? 0) % WORKERS);
 
 const given = new Set<number>();
 

@@ -82,7 +82,7 @@ describe.each(modes)('fail closed: the service fails by %s', (mode) => {
     await recovers(site, url);
     await site.gate.stop();
     await unavailable(site, url, 'text/plain');
-    await forTest(listening(site.postern.gate, site.gate.port));
+    await forTest(listening(site.postern.gate, `${site.nginx.dir}/gate.sock`));
     await recovers(site, url);
   });
 

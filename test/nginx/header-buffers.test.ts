@@ -1,7 +1,4 @@
-import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { drain } from '../../service/process/end.ts';
-import { listen } from '../../service/process/listen.ts';
+import { describe, expect, test } from 'vitest';
 import { keptLog } from '../support/ask-api.ts';
 import { forTest } from '../support/for-test.ts';
 import { createSigned } from '../support/jwt/signed.ts';
@@ -12,7 +9,7 @@ import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
 
 // With two gates, nginx counts failures. Here the first failure would disable a gate for an hour.
-const SERVERS = 'server 127.0.0.1:$gate max_fails=1 fail_timeout=1h;'.repeat(2);
+const SERVERS = 'server unix:$dir/gate.sock max_fails=1 fail_timeout=1h;'.repeat(2);
 
 const HEADERS = `
   Authorization Purpose Sec-Purpose Service-Worker traceparent Origin Sec-Fetch-Site User-Agent
@@ -67,9 +64,7 @@ describe.each([
   ])('%s, %s', (mode, _, cache) => {
     const http = `${cache} ${buffers}`;
     const options = { mode, http, servers: SERVERS, decisionTtl: 60, files: { a: 'A' } };
-    const site = useSite(options, () => {
-      site.gate.server.on('clientError', site.postern.denyUnreadable);
-    });
+    const site = useSite(options);
 
     test('a valid token opens its file after each of them', async () => {
       const { url } = await site.issue({ path: '/download/a' });
@@ -99,13 +94,9 @@ test.each(['8 32k', '8 128k'])(
     const site = await siteForTest({
       mode: 'auth_request',
       http: `large_client_header_buffers ${buffers};`,
-      servers: 'server unix:$files/../gate.sock max_fails=1 fail_timeout=1h;'.repeat(2),
+      servers: SERVERS,
       files: { a: 'A' },
     });
-    const path = join(site.files, '../gate.sock');
-    const gate = await listen(site.postern.gate, { path }, 'POSTERN_LISTEN');
-    onTestFinished(() => drain([gate], 100));
-    gate.on('clientError', site.postern.denyUnreadable);
     const { url } = await site.issue({ path: '/download/a' });
     const [count = 0, kilobytes = 0] = buffers.split(' ').map(Number.parseFloat);
     const x = 'x'.repeat(kilobytes * 1000);
@@ -170,9 +161,7 @@ describe.each(modes)('buffers: the largest response of the gate fits by %s', (mo
 const { log, parsed } = keptLog();
 
 describe.each(modes)('control characters in headers that the gate gets by %s', (mode) => {
-  const site = useSite({ mode, log, files: { a: 'file a' } }, async () => {
-    site.gate.server.on('clientError', site.postern.denyUnreadable);
-  });
+  const site = useSite({ mode, log, files: { a: 'file a' } });
 
   test.each<[string, Headers]>([
     ['Authorization', { Authorization: 'Bearer a\x01b' }],

@@ -138,8 +138,8 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   });
 
   test('the line names the file although the gate does not answer', async () => {
-    // If a gate were stopped instead, another test's gate could get its port.
-    const down = await siteForTest({ mode, servers: 'server unix:$dir/no-gate.sock;' });
+    const down = await siteForTest({ mode });
+    await down.gate.stop();
     await down.ask('GET', `/download/~${token}/film/part%201.ts`, { 'User-Agent': 'down' });
     expect(await down.line('down')).toMatchObject({
       request: 'GET /download/~***/film/part%201.ts HTTP/1.1',

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
@@ -10,7 +10,7 @@ import type { Format } from '../../service/issue/rules.ts';
 import type { Jwt } from '../../service/jwt/jwt.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMounts, type Mount, mountId } from '../../service/paths/mount.ts';
-import { LIMITS } from '../../service/process/listen.ts';
+import { listen } from '../../service/process/listen.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { type ApiKey, type Client, hashSecret } from '../../service/token/client.ts';
 import type { Store } from '../../service/token/store.ts';
@@ -121,10 +121,13 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-/** Listens on a free port of 127.0.0.1. */
-export async function listening(handler: RequestListener, port = 0): Promise<Listening> {
-  const server = createServer(LIMITS, handler);
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+/** Listens on 127.0.0.1, by default on a free port, or on a Unix socket. */
+export async function listening(
+  handler: RequestListener,
+  at: number | string = 0,
+): Promise<Listening> {
+  const where = typeof at === 'string' ? { path: at } : { host: '127.0.0.1', port: at };
+  const server = await listen(handler, where, 'this test');
   return {
     server,
     port: (server.address() as AddressInfo).port,

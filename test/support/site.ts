@@ -47,7 +47,7 @@ interface FrontOptions {
   readonly serverName?: string;
   /** Changes the texts of the snippets, by name, with those that they include. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
-  /** The lines of the upstream. Of `startSite`: only the servers, with `$gate` for the port of its gate. */
+  /** The lines of the upstream. Of `startSite`: only the servers; its gate is `unix:$dir/gate.sock`. */
   readonly servers?: string;
   /** The format of the access log, or `off`. */
   readonly log?: string;
@@ -63,7 +63,7 @@ export interface SiteOptions extends PosternOptions, Omit<FrontOptions, 'log'> {
 
 export interface Site {
   readonly nginx: Nginx;
-  readonly gate: Listening;
+  readonly gate: Omit<Listening, 'port'>;
   /** The protected folder; other files beside it are in `<files>/../`. */
   readonly files: string;
   readonly postern: ReturnType<typeof createPostern>;
@@ -138,14 +138,15 @@ export async function startFront(options: FrontOptions) {
 export async function startSite(options: SiteOptions): Promise<Site> {
   const postern = createPostern(options);
   const { around = (gate) => gate } = options;
-  const gate = await listening(options.gate ?? around(postern.gate));
-  const { servers = 'server 127.0.0.1:$gate;' } = options;
   const front = await startFront({
     ...options,
     log: 'postern.log postern',
-    servers: `${servers.replaceAll('$gate', String(gate.port))} keepalive 256;`,
+    servers: `${options.servers ?? 'server unix:$dir/gate.sock;'} keepalive 256;`,
   });
   const { nginx, files } = front;
+  // If the gate stops, no other test can get its address, as it could get a port.
+  const gate = await listening(options.gate ?? around(postern.gate), join(nginx.dir, 'gate.sock'));
+  gate.server.on('clientError', postern.denyUnreadable);
   const log = () => readFile(join(nginx.dir, 'postern.log'), 'utf8');
   return {
     nginx,
