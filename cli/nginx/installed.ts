@@ -25,7 +25,7 @@ export function findNginx(folder: string, env: NodeJS.ProcessEnv) {
   const program = nginxOf('', env);
   const run = (...args: string[]) =>
     spawnSync(program?.path ?? '', args, { env, maxBuffer: MAX_OUTPUT_BYTES, encoding: 'utf8' });
-  const version = program && versionIn(run('-V').stderr)?.numbers;
+  const version = program && versionIn(run('-V').stderr ?? '')?.numbers;
   let earlier = '';
   function sources(names: readonly string[]): Sources {
     if (version === undefined) return diskFiles(main, readFileSync(main, 'utf8'));

@@ -3,8 +3,6 @@ import { projectRoot } from './paths.ts';
 import { launch } from './process.ts';
 import { findTool } from './tools.ts';
 
-export type OnSockets = Awaited<ReturnType<typeof startOnSockets>>;
-
 /**
  * Processes of the built service on the same sockets, as with the units in deploy/systemd/. A process that ends is
  * started again. `sockets` are those of the service by their names, such as `unix:/path`, `127.0.0.1:1` or

@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, chownSync, constants, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chownSync,
+  constants,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -32,7 +40,7 @@ export function nginxOf(printed: string, env: NodeJS.ProcessEnv): Binary | undef
 }
 
 function isProgram(path: string): boolean {
-  return tryTo(() => accessSync(path, constants.X_OK) ?? true) ?? false;
+  return tryTo(() => accessSync(path, constants.X_OK) ?? statSync(path).isFile()) ?? false;
 }
 
 /** nobody, under which nginx runs if the doctor is root. */

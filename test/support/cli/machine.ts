@@ -60,14 +60,16 @@ export async function machine(sites: string, settings: Env = USUAL) {
   await write('nginx.conf', completeConfig(includes, folder));
   const shop = sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`);
   await write('sites-enabled/shop', shop.replaceAll('$folder', folder));
-  await mkdir(join(folder, 'srv', 'files'), { recursive: true });
+  for (const name of ['files', 'nginx'])
+    await mkdir(join(folder, 'srv', name), { recursive: true });
   await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
   const env = { ...nginx.env, ...settings };
   return {
     folder,
     write,
     read: (name: string) => readFile(join(folder, name), 'utf8'),
-    run: (words: readonly string[], path = `${folder}/bin:${process.env.PATH}`) => {
+    // `srv` has a folder with the name of the program.
+    run: (words: readonly string[], path = `${folder}/srv:${folder}/bin:${process.env.PATH}`) => {
       const here = words.map((word) => word.replace(/^\/srv\//, `${folder}/srv/`));
       return postern(['nginx', '--out', folder, ...here], folder, { env: { ...env, PATH: path } });
     },
