@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
-import { startNginx, testNginx } from '../../harness/nginx.ts';
+import { startNginx } from '../../harness/nginx.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startService } from '../../harness/service.ts';
-import { placed, printed } from '../../support/cli/machine.ts';
+import { passes, placed, printed } from '../../support/cli/machine.ts';
 import { postern } from '../../support/cli/postern.ts';
 import { writeFiles } from '../../support/files.ts';
 import { folderForTest, forTest } from '../../support/for-test.ts';
@@ -245,25 +245,6 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   '--slices': { slices: true, serverName: ['*.files.example'] },
 };
 
-/** The configuration with ports and paths that are free here. */
-function here(text: string, { ports, dir }: { ports: number[]; dir: string }): string {
-  return text
-    .replaceAll('listen 80;', `listen 127.0.0.1:${ports[0]};`)
-    .replaceAll('listen 127.0.0.1:8080;', `listen 127.0.0.1:${ports[0]};`)
-    .replaceAll('/tmp/site.sock', `${dir}/site.sock`)
-    .replaceAll('/var/log/nginx/', `${dir}/`)
-    .replaceAll('/run/nginx-slices', dir)
-    .replaceAll('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
-}
-
-async function passes(options: Partial<NginxOptions>): Promise<void> {
-  const usual = { files: [...PLACES, '/store/=/srv/store'] };
-  const text = printed({ ...usual, ...options }, MOUNTS);
-  const { ok, output } = await testNginx((context) => here(text, context));
-  expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
-  expect(ok).toBe(true);
-}
-
 const { '--x-accel': byXAccel, '--slices': bySlices, ...others } = CHOICES;
 
 /** All others: of those that exclude each other, the last one. */
@@ -276,9 +257,10 @@ describe.each([
 ])('nginx: nginx -t accepts the configuration with %s', (_, others) => {
   test.concurrent.each(Object.entries(CHOICES))('%s', (__, choice) => {
     const { limitConn, ...rest } = { ...others, ...choice };
-    return passes({
+    const options = {
       ...rest,
       ...(limitConn !== undefined && choice !== bySlices && { limitConn }),
-    });
+    };
+    return passes(printed({ files: [...PLACES, '/store/=/srv/store'], ...options }, MOUNTS));
   });
 });

@@ -4,8 +4,7 @@ import { commandLine } from '../../../cli/nginx/make.ts';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { UsageError } from '../../../common/errors.ts';
 import { prefixError } from '../../../service/paths/path.ts';
-import { testNginx } from '../../harness/nginx.ts';
-import { MOUNTS, type Parsed, parseNginx, printed } from '../../support/cli/machine.ts';
+import { MOUNTS, type Parsed, parseNginx, passes, printed } from '../../support/cli/machine.ts';
 import { isRoot } from '../../support/need-root.ts';
 import { mount } from '../../support/postern.ts';
 
@@ -161,14 +160,6 @@ function withWord(tree: readonly Parsed[], from: string, to: string): readonly P
 /** nginx tests the first intended values. */
 const ASKED = 8;
 
-async function pass(text: string): Promise<void> {
-  const { ok, output } = await testNginx(({ dir }) =>
-    text.replaceAll('/var/log/nginx/', `${dir}/`).replace('listen 80;', 'listen unix:nginx.sock;'),
-  );
-  expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
-  expect(ok, text).toBe(true);
-}
-
 describe.each(KINDS)('nginx $option', (kind) => {
   const { option, give, legal, word = (value) => value, askable = () => true } = kind;
 
@@ -207,7 +198,7 @@ describe.each(KINDS)('nginx $option', (kind) => {
     expect(accepted.size).toBeGreaterThan(150);
     expect(refused).toBeGreaterThan(150);
     const asked = [...intended].filter(askable).slice(0, ASKED);
-    await Promise.all(asked.map((value) => pass(printed(give(value)))));
+    await Promise.all(asked.map((value) => passes(printed(give(value)))));
   });
 });
 
@@ -238,5 +229,5 @@ test('nginx: any prefix of a mount is written as the prefix of a location', asyn
     }),
     { numRuns: 1000 },
   );
-  await Promise.all(texts.slice(0, ASKED).map(pass));
+  await Promise.all(texts.slice(0, ASKED).map(passes));
 });

@@ -8,6 +8,7 @@ import { withErrors } from '../../../common/config.ts';
 import type { Directive } from '../../../doctor/config/context.ts';
 import { parse } from '../../../doctor/config/parse.ts';
 import type { Mount } from '../../../service/paths/mount.ts';
+import { testNginx } from '../../harness/nginx.ts';
 import { type ConfigContext, completeConfig, nginxFolder } from '../../harness/nginx-conf.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { findTool } from '../../harness/tools.ts';
@@ -124,20 +125,33 @@ export function inlined(files: ReadonlyMap<string, string>): string {
     .replace(/include "?(postern\/sites\/[^";]+)"?;/g, (_, name) => files.get(name) ?? '');
 }
 
-/** The generated files in the folder of a test's nginx, with its paths and ports: for `config` of startNginx. */
+/** A configuration with paths and ports that are free here. */
+export function here(text: string, { port, dir }: ConfigContext): string {
+  return text
+    .replaceAll(/listen (80|127\.0\.0\.1:8080);/g, `listen 127.0.0.1:${port};`)
+    .replaceAll('/tmp/site.sock', `${dir}/site.sock`)
+    .replaceAll('/var/log/nginx/access.log', `${dir}/site.log`)
+    .replaceAll('/run/nginx-slices', dir)
+    .replaceAll('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
+}
+
+/** The generated files in the folder of a test's nginx: for `config` of startNginx. */
 export function placed(
   files: Iterable<readonly [name: string, text: string]>,
-  { port, dir }: ConfigContext,
+  context: ConfigContext,
 ): string {
   for (const [name, text] of files) {
-    mkdirSync(join(dir, dirname(name)), { recursive: true });
-    const here = text
-      .replace('listen 80;', `listen 127.0.0.1:${port};`)
-      .replace('/var/log/nginx/access.log', `${dir}/site.log`)
-      .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
-    writeFileSync(join(dir, name), here);
+    mkdirSync(join(context.dir, dirname(name)), { recursive: true });
+    writeFileSync(join(context.dir, name), here(text, context));
   }
   return 'include conf.d/*.conf;';
+}
+
+/** Fails unless nginx accepts a configuration without a warning. */
+export async function passes(text: string): Promise<void> {
+  const { ok, output } = await testNginx((context) => here(text, context));
+  expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
+  expect(ok, text).toBe(true);
 }
 
 /** A directive, with the directives of its block. */
