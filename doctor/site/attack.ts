@@ -85,8 +85,8 @@ async function attack(
 ) {
   const { path, connect, only } = options;
   const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
-  const api = createDoctorApi(client, mark);
   const endpoint = endpointOf(url, connect);
+  const api = createDoctorApi(client, mark, endpoint.name);
   const began = Date.now();
   let requests = 0;
   const ask: TestedSite['ask'] = (request) => {

@@ -114,6 +114,17 @@ test('doctor URL: a default server that closes each connection leaves no check u
   expect(code).toBe(0);
 });
 
+test('doctor URL: if several sites have the prefix, its tokens are for that of the URL', async () => {
+  const sites = ['files.example', 'other.example'];
+  const site = await siteToAttack({
+    mounts: sites.map((name) => mount(`${name}:/download/`, '/protected/')),
+  });
+  const words = ['--connect', `127.0.0.1:${site.nginx.port}`, '--only', 'no-token,wrong-token'];
+  const env = { POSTERN_API: site.api, POSTERN_API_KEY: KEY };
+  const { code, stderr } = await doctor(['http://files.example/', ...words], env);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
 test('doctor URL --extensions: tries only these, and names them', async () => {
   const site = await siteToAttack();
   const words = ['--extensions', 'pdf,.dwg', '--only', 'regex-location'];
