@@ -9,7 +9,7 @@ const UNIT = [
 
 /** The main job in real nginx and Redis, and the documents, for `npm test`. They need no build. */
 const CORE = [
-  'test/docs/{boundaries,docs,metrics,names}.test.ts',
+  'test/docs/{boundaries,docs,metrics}.test.ts',
   'test/nginx/{confirm,cookies,denial,download,fail-closed,internal,listing,log,log-tokens,mounts,smoke,spoof}.test.ts',
   'test/store/redis/contract.test.ts',
 ];
