@@ -136,14 +136,10 @@ export function checkLimits(
     if (known?.some((mount) => target.startsWith(mount?.internal ?? '')) !== false) continue;
     add(['targets', index], "a prefix under a mount's internal prefix: this one can never match");
   }
-  for (const [name, min] of [
-    ['max_expires_in', 1],
-    ['max_resume_for', 0],
-  ] as const) {
-    const [own, max] = [limits[name], general[name]];
-    if (own !== undefined && max !== undefined && own > max) {
-      add([name], `${min} to ${max} seconds`);
-    }
+  for (const name of ['max_expires_in', 'max_resume_for'] as const) {
+    const { [name]: own = 0 } = limits;
+    const { [name]: max = own } = general;
+    if (own > max) add([name], `at most ${max} seconds, the general maximum`);
   }
 }
 

@@ -46,13 +46,9 @@ export function file<T>(expected: string, parse: (text: string) => T | undefined
   });
 }
 
-/** Most editors end a file with a line break. */
-export function withoutLineBreak(text: string): string {
-  return text.replace(/\r?\n$/, '');
-}
-
 export const passwordFile = file('path of a file with the password on one line', (text) => {
-  const line = withoutLineBreak(text);
+  // Most editors end a file with a line break.
+  const line = text.replace(/\r?\n$/, '');
   return line === '' || /\p{Cc}/u.test(line) ? undefined : line;
 });
 

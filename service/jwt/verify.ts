@@ -16,10 +16,7 @@ import {
 import type { Key, KeySource, OwnKeys } from './keys.ts';
 
 /** An issuer that signs download tokens itself, and the client that owns them, with the issuer's limits. */
-interface DownloadIssuer {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: KeySource;
+interface DownloadIssuer extends Pick<Trusted<unknown>, 'issuer' | 'audience' | 'keys'> {
   readonly client: Client;
 }
 
