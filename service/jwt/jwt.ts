@@ -84,7 +84,7 @@ export async function openJwt(
       const { code, message } = error as NodeJS.ErrnoException;
       problems.push({
         file,
-        reason: file === path ? message : `no such file can be read (${code})`,
+        reason: file === path ? message : `the file cannot be read (${code})`,
       });
       return undefined;
     }

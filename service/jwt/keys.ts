@@ -233,7 +233,7 @@ async function fetchKeys(uri: string): Promise<JwkSet> {
   });
   if (status !== 200) {
     await body?.cancel();
-    throw new Error(`it answered ${status}`);
+    throw new Error(`it answered with the status ${status}`);
   }
   const chunks: Uint8Array[] = [];
   let size = 0;

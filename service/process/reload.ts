@@ -82,7 +82,7 @@ export function createCurrent<O extends Opened>(
     if (!isShown) write();
     const { needRestart } = changesBetween(started.config, config);
     if (needRestart.length > 0) {
-      log.warn({ settings: needRestart }, 'some changed settings need a restart');
+      log.warn({ settings: needRestart }, 'restart Postern to apply these settings');
     }
   }
 

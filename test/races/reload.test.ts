@@ -114,7 +114,7 @@ test('reload: settings that need a restart are named, and stay as they are', asy
     );
     expect(warning).toMatchObject({
       settings: ['socket_mode', 'store', 'store_timeout_ms', 'metrics_listen', 'delivery_listen'],
-      msg: 'some changed settings need a restart',
+      msg: 'restart Postern to apply these settings',
     });
   }
   expect(reloads(service.stdout()).map(({ changes }) => changes)).toEqual([

@@ -24,7 +24,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   CLUSTERDOWN: CLUSTER,
   CROSSSLOT: CLUSTER,
   BUSY: 'Redis runs a script of another program for too long: end it with SCRIPT KILL',
-  WRONGTYPE: 'A key has another type: another program uses POSTERN_STORE_PREFIX',
+  WRONGTYPE: 'A key has another type: another program uses the same POSTERN_STORE_PREFIX',
   OOM: 'Redis is out of memory',
   NOREPLICAS: 'Redis has fewer replicas than min-replicas-to-write',
   MISCONF: 'Redis cannot save its data to disk',
@@ -95,7 +95,7 @@ export const isOutOfStep = ({ message }: Error) => message === UNEXPECTED;
 /** Whether another attempt fails, too, until an operator changes Redis. */
 export const isRefusal = ({ message }: Error) => /\((?:NOPERM|WRONGTYPE) to /.test(message);
 
-const NO_CONNECTION = 'there is no connection, see the line before';
+const NO_CONNECTION = 'there is no connection: see the earlier lines';
 
 /** What texts of ioredis and of Postern mean. Others can contain a reply. */
 const CAUSES: ReadonlyMap<string, string> = new Map([
