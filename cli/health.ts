@@ -1,6 +1,6 @@
 import { get } from 'node:http';
 import { addressOf, REACHABLE, serviceConfig } from '../common/config.ts';
-import { Failure } from '../common/errors.ts';
+import { Failure, systemReason } from '../common/errors.ts';
 import type { Listen } from '../service/address.ts';
 
 const TIMEOUT_MS = 2000;
@@ -33,6 +33,6 @@ function problem(where: Listen): Promise<string | undefined> {
     request.setTimeout(TIMEOUT_MS, () => {
       request.destroy(new Error(`no response within ${TIMEOUT_MS / 1000} seconds`));
     });
-    request.on('error', (error) => resolve(error.message));
+    request.on('error', (error) => resolve(systemReason(error)));
   });
 }

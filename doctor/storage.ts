@@ -1,5 +1,5 @@
 import { serviceConfig } from '../common/config.ts';
-import { UsageError } from '../common/errors.ts';
+import { systemReason, UsageError } from '../common/errors.ts';
 import { escapeControls } from '../common/terminal.ts';
 import type { StorageSettings } from '../service/config/mounts.ts';
 import { createSign, storageUrl } from '../service/s3/sign.ts';
@@ -91,9 +91,8 @@ async function checkStorage(storage: StorageSettings, name?: string) {
     const signed = await ask(`${url}?${args}`);
     return [...publicAccess(unsigned), ...clockSkew(signed), ...refusal(signed, storage, name)];
   } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-    const reason = cause?.code ?? (error as Error).name;
-    return finding('unreachable', `${storage.endpoint} did not answer: ${reason}`);
+    const { cause = error } = error as Error;
+    return finding('unreachable', `${storage.endpoint} did not answer: ${systemReason(cause)}`);
   }
 }
 

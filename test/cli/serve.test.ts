@@ -57,7 +57,7 @@ test('health: exits with 0 if each listener answers, and names those that do not
   expect(await postern(['health'], folder, { env: wrong })).toEqual({
     code: 1,
     stdout: '',
-    stderr: `postern: the gate at unix:${folder}/other.sock does not answer: connect ENOENT ${folder}/other.sock\n`,
+    stderr: `postern: the gate at unix:${folder}/other.sock does not answer: no such file or directory\n`,
   });
 
   await service.stop();
