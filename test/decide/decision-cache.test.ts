@@ -34,6 +34,13 @@ test.each([{ max_bytes: 10 }, { ip: ['192.0.2.1'] }, { max_uses: 1 }])(
   },
 );
 
+test('decision cache: a response that sets a cookie is not reused', async () => {
+  const folder = { prefix: '/download/sub/', cookie: true };
+  const { authorize, url, token } = await issued(folder, { decisionTtl: 2 });
+  expect(await authorize(`${url}a`)).toMatchObject({ tokenCookie: {}, reuseFor: 0 });
+  expect(await authorize('/download/sub/a', { cookie: token })).toMatchObject({ reuseFor: 2 });
+});
+
 // No store says when such a token ends, and the clock of this instance may be late by the leeway.
 test.each([
   ['never', 20, 60_000, 20],

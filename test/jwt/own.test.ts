@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { from, newJwk, publicHalf, uri } from '../support/jwt/issuers.ts';
 import { createSigned, signedGate, trusting } from '../support/jwt/signed.ts';
+import { mount } from '../support/postern.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])('JWT: a token by %s carries its grant', async (alg) => {
   const { issue, authRequest, codeOf } = await signedGate({ algorithms: [alg] });
@@ -158,4 +159,32 @@ test('JWT, external: confirm counts its requesters, and a claim pin is rejected'
   expect(await confirm('192.0.2.2')).toBe('invalid_token');
   const pinned = await app.sign({ confirm: true, pin: '4711' });
   expect(await codeOf(uri(pinned), one)).toBe('invalid_token');
+});
+
+// decide/started.test.ts has the rules for tokens of the store.
+describe('slices: a download that began with a JWT', () => {
+  const SLICE = { 'Postern-Started': '1800000000.000' };
+
+  async function begun(kind: string) {
+    const mounts = [mount('/download/', '/protected/', { downloadTime: 86_400 })];
+    const { app, issue, ...gate } = await trusting({ client: 'test' }, { mounts });
+    const more = kind === 'own, not revocable' ? { revocable: false } : {};
+    const own = () => issue({ path: '/download/reports/a', ...more });
+    const token = kind === 'of an issuer' ? await app.sign() : (await own()).access_token;
+    expect(await gate.codeOf(uri(token), SLICE)).toBe('allow');
+    gate.clock.now += 3_600_000;
+    return { ...gate, token };
+  }
+
+  test.each(['own', 'own, not revocable', 'of an issuer'])('%s: goes on', async (kind) => {
+    const { codeOf, token } = await begun(kind);
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+    expect(await codeOf(uri(token), SLICE)).toBe('allow');
+  });
+
+  test.each(['own', 'of an issuer'])('%s: ends if it is revoked', async (kind) => {
+    const { ask, codeOf, token } = await begun(kind);
+    expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+    expect(await codeOf(uri(token), SLICE)).toBe('invalid_token');
+  });
 });

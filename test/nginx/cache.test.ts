@@ -104,34 +104,6 @@ describe('decision cache: its TTL', () => {
   });
 });
 
-test.each([
-  ['counted', { max_uses: 5 }],
-  ['resumable', { resume_for: 60 }],
-  ['bound to addresses', { ip: ['127.0.0.0/8'] }],
-  ['usual, with a TTL of 0,', {}, 0],
-])('decision cache: none is kept for a token that is %s', async (_, more, decisionTtl = 60) => {
-  const { issue, ask, asked, nginx } = await cachedSite({ decisionTtl });
-  const { url } = await issue({ path: '/download/a.txt', ...more });
-  for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
-  expect(asked()).toBe(3);
-  expect(await readdir(join(nginx.dir, 'postern-decisions'))).toEqual([]);
-});
-
-test('decision cache: a response that sets a cookie is not reused', async () => {
-  const { issue, ask, asked } = await cachedSite();
-  const { url, access_token: token } = await issue({ prefix: '/download/sub/', cookie: true });
-  for (let i = 0; i < 3; i += 1) {
-    expect((await ask('GET', `${url}a.txt`)).header('set-cookie')).toContain(`postern=${token}`);
-  }
-  expect(asked()).toBe(3);
-  // A client that has the cookie: the gate is asked once.
-  for (let i = 0; i < 3; i += 1) {
-    const answer = await ask('GET', `${url}a.txt`, { Cookie: `postern=${token}` });
-    expect([answer.status, answer.header('set-cookie')]).toEqual([200, undefined]);
-  }
-  expect(asked()).toBe(4);
-});
-
 describe('decision cache: cache directives of the site have no effect', () => {
   test.each(['http', 'server'])('in its %s block', async (place) => {
     const { issue, ask, asked, postern, files } = await cachedSite(

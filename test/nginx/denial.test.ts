@@ -13,7 +13,8 @@ describe.each(modes)('denial: by %s', (mode) => {
   let own: string;
   const server = 'add_header Strict-Transport-Security max-age=9 always;';
   const site = useSite({ mode, server, files: { 'a.mp4': 'file a' } }, async () => {
-    own = (await site.issue({ path: '/download/a.mp4' })).access_token;
+    // Only counted tokens reject a prefetch.
+    own = (await site.issue({ path: '/download/a.mp4', max_uses: 1 })).access_token;
     failWhile(site, () => unavailable);
   });
   let unavailable = false;
@@ -24,6 +25,8 @@ describe.each(modes)('denial: by %s', (mode) => {
     { code: 'invalid_token', status: 401, query: `?token=${UNKNOWN}`, challenge: invalid },
     { code: 'insufficient_scope', status: 403, path: '/download/b.mp4' },
     { code: 'prefetch', status: 403, headers: { 'Service-Worker': 'script' } },
+    { code: 'prefetch', status: 403, headers: { 'Sec-Purpose': 'prefetch;prerender' } },
+    { code: 'prefetch', status: 403, headers: { Purpose: 'prefetch' } },
     { code: 'invalid_request', status: malformed, path: '/download/a%5c.mp4' },
     { code: 'path_is_folder', status: malformed, path: '/download/folder.mp4/' },
     { code: 'unavailable', status: 503 },

@@ -113,12 +113,14 @@ const OTHERS: Readonly<Record<string, Other>> = {
   'a folder is not listed, with or without its slash': [
     'autoindex on; index index.html;',
     async ({ ask, issue }) => {
-      const { url } = await issue('');
-      for (const folder of ['', 'sub', 'sub/']) {
-        const answer = await ask('GET', url + folder);
-        expect([403, 404, 400]).toContain(answer.status);
-        expect(answer.header('Location')).toBeUndefined();
-        expect(answer.text).not.toMatch(/c\.txt|index\.html|protected/);
+      for (const listing of [false, true]) {
+        const { url } = await issue('', { listing });
+        for (const folder of ['', 'sub', 'sub/']) {
+          const answer = await ask('GET', url + folder);
+          expect([403, 404, 400]).toContain(answer.status);
+          expect(answer.header('Location')).toBeUndefined();
+          expect(answer.text).not.toMatch(/c\.txt|index\.html|protected/);
+        }
       }
     },
   ],

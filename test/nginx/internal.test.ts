@@ -20,7 +20,9 @@ describe.each(modes)('internal location: cannot be requested by %s', (mode) => {
   let token: string;
   const files = { 'a.txt': 'file a', 'a.jpg': 'file a', 'a.php': 'file a' };
   const locations = 'location ~* \\.(jpg|php)$ { root $files/..; }';
-  const site = useSite({ mode, files, locations }, async () => {
+  // After a `break`, only `internal` protects the files: the check of the decision does not run.
+  const internal = 'break; include postern/internal.conf; alias $files/;';
+  const site = useSite({ mode, files, locations, internal }, async () => {
     token = (await site.issue({ prefix: '/download/' })).access_token;
   });
 

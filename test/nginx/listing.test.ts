@@ -196,23 +196,6 @@ describe.each(modes)('listing: by %s', (mode) => {
   });
 });
 
-// The site turns everything on that could list a folder, and has no listing.conf.
-test.each(modes)('listing: by %s a site without the snippet never lists', async (mode) => {
-  const site = await siteForTest({
-    mode,
-    ...withListing(mode, ''),
-    files: { 'hls/a.txt': 'file a', 'hls/index.html': 'index' },
-    http: 'autoindex on;',
-    server: 'autoindex on;',
-  });
-  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
-  const answer = await site.ask('GET', url, BROWSER);
-  expect(answer.status).toBe(404);
-  expect(answer.text).not.toMatch(/a\.txt|protected/);
-  const page = await site.issue({ prefix: '/download/hls/', index: true });
-  expect((await site.ask('GET', page.url, BROWSER)).text).toBe('index');
-});
-
 // nginx makes a list in its worker, so a flood of requests for a large one would delay everyone.
 test.each(modes)('listing: by %s, a token gets a list only some times at once', async (mode) => {
   const site = await siteForTest({

@@ -38,36 +38,10 @@ describe.each(modes)('methods: other than GET and HEAD by %s', (mode) => {
     });
   });
 
-  test('a chunked body is denied', async () => {
-    const connection = await openRaw(site.nginx.port);
-    const chunked = { 'Transfer-Encoding': 'chunked' };
-    const body = '3\r\nabc\r\n0\r\n\r\n';
-    const denied = await connection.send(requestBytes('POST', url, chunked, body));
-    const after = await connection.send(requestBytes('GET', url));
-    connection.close();
-    expect([denied.status, after.status]).toEqual([403, 200]);
-  });
-
   test('a GET with a body is allowed', async () => {
     const answer = await site.ask('GET', url, { 'Content-Length': '3' }, 'a=1');
     expect([answer.status, answer.text]).toEqual([200, 'hello']);
   });
-});
-
-// A browser declares a prefetch. It could take the use although the user never opens the file.
-test.each(modes)('prefetch: by %s one takes no use of a token with max_uses', async (mode) => {
-  const site = await siteForTest({ mode, files: { a: 'hello' } });
-  for (const headers of [
-    { 'Sec-Purpose': 'prefetch' },
-    { 'Sec-Purpose': 'prefetch;prerender' },
-    { Purpose: 'prefetch' },
-  ]) {
-    const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
-    const denied = await site.ask('GET', url, headers);
-    expect([denied.status, JSON.parse(denied.text).code]).toEqual([403, 'prefetch']);
-    expect((await site.postern.store.requesters(id)).total).toBe(0);
-    expect((await site.ask('GET', url)).text).toBe('hello');
-  }
 });
 
 // A download has no body. nginx would write one of any length to its disk before it asks the gate by X-Accel,
