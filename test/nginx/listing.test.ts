@@ -49,6 +49,7 @@ describe.each(modes)('listing: by %s', (mode) => {
     },
     async () => {
       await symlink(join(site.files, '..', 'outside'), join(site.files, 'hls', 'link'));
+      await utimes(join(site.files, 'hls', 'a.txt'), 0, Date.UTC(2026, 0, 2, 3, 4) / 1000);
       url = (await site.issue({ prefix: '/download/hls/', listing: true })).url;
     },
   );
@@ -68,7 +69,8 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect(names).toEqual([
       ...['empty/', 'link/', 'sub/', 'a.txt', 'b.txt', 'index.html', 'large.bin'],
     ]);
-    expect(answer.text).toMatch(/<a href="a.txt">a.txt<\/a> +\d\d-[A-Z].{15} +6\r?\n/);
+    // In UTC, whatever the site says.
+    expect(answer.text).toMatch(/<a href="a.txt">a.txt<\/a> +02-Jan-2026 03:04 +6\r?\n/);
     expect(answer.text).toMatch(
       /<a href="large.bin">large.bin<\/a> +\d\d-[A-Z].{15} +1234567\r?\n/,
     );
@@ -85,11 +87,6 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect(answer.header('Content-Disposition')).toBeUndefined();
   });
 
-  test('the times of the list are UTC, whatever the site says', async () => {
-    await utimes(join(site.files, 'hls', 'b.txt'), 0, Date.UTC(2026, 0, 2, 3, 4) / 1000);
-    expect((await open(url)).text).toMatch(/b\.txt<\/a> +02-Jan-2026 03:04 /);
-  });
-
   test('each link opens, and keeps the token', async () => {
     for (const path of links((await open(url)).text, url)) {
       expect(path.startsWith(url)).toBe(true);
@@ -104,7 +101,9 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect((await open(`${url}empty/`)).text).not.toContain('.keep');
   });
 
-  test('HEAD, a range and a condition', async () => {
+  test('HEAD, a range, a condition and compression', async () => {
+    const compressed = await open(url, { 'Accept-Encoding': 'gzip' });
+    expect(compressed.header('Content-Encoding')).toBe('gzip');
     expect((await site.ask('HEAD', url, BROWSER)).status).toBe(200);
     expect((await open(url, { Range: 'bytes=0-5' })).status).toBe(200);
     expect((await open(url, { 'If-None-Match': '"x"' })).status).toBe(200);
@@ -163,12 +162,6 @@ describe.each(modes)('listing: by %s', (mode) => {
         expect(text).not.toMatch(/a\.txt|c\.txt|e\.txt|protected|a secret/);
       }
     }
-  });
-
-  test('the list is compressed', async () => {
-    const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
-    const answer = await open(url, { 'Accept-Encoding': 'gzip' });
-    expect(answer.header('Content-Encoding')).toBe('gzip');
   });
 
   test('a token in a cookie keeps working, a token in the query opens only the list', async () => {
