@@ -79,7 +79,8 @@ export async function machine(sites: string, settings: Env = USUAL) {
 
 export async function program(path: string, script: string): Promise<void> {
   await writeFiles(dirname(path), { [basename(path)]: `#!/bin/sh\n${script}\n` });
-  await chmod(path, 0o755);
+  // The doctor of root starts it as nobody.
+  for (const one of [dirname(path), path]) await chmod(one, 0o755);
 }
 
 /** The names and contents of all files below a folder. */
