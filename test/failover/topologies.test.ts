@@ -118,29 +118,25 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   const connection = connect(options, async () => {});
   onTestFinished(() => connection.close());
   await answers(store);
-  await connection.redis.hget('postern:none', 'field');
+  await connection.send('postern:none', (redis) => redis.hget('postern:none', 'field'));
 
   const revoked: number[] = [];
   const revoke = async () => void revoked.push(await store.revokeAll('web', { subject: 'u' }));
   const interrupted: Connection = {
     ...connection,
-    redis: {
-      ...connection.redis,
-      set: async (...args: Parameters<Connection['redis']['set']>) => {
-        await revoke();
-        return connection.redis.set(...args);
-      },
-      eval: async (...args: Parameters<Connection['redis']['eval']>) => {
-        await revoke();
-        return connection.redis.eval(...args);
-      },
-    } as Connection['redis'],
+    send: async (key, run) => {
+      await revoke();
+      return connection.send(key, run);
+    },
   };
   const shared = {
     ...{ connection: interrupted, keys: createKeys(options.prefix), now: Date.now },
     acknowledged: (_, operation) => operation(),
-    reply: (command) => command(),
-    run: (script, names, args) => interrupted.redis.eval(script, names.length, ...names, ...args),
+    send: interrupted.send,
+    run: (script, names, args) =>
+      interrupted.send(names[0] ?? '', (redis) =>
+        redis.eval(script, names.length, ...names, ...args),
+      ),
   } as Partial<Commands> as Commands;
   const { issue } = createIssues(shared);
   const id = newId();

@@ -3,7 +3,6 @@ import { Cluster, type Redis } from 'ioredis';
 import {
   type Connection,
   type ConnectOptions,
-  commandsOf,
   createAttempt,
   createState,
   type SendTo,
@@ -141,7 +140,7 @@ export function connectCluster(
   };
 
   const waitWithRetry = withRetry(wait);
-  const sendTo: SendTo = (key, run) => wait([key], () => follow(key, run));
+  const send: SendTo = (key, run) => wait([key], () => follow(key, run));
   const lookUp: SendTo = (key, run) => waitWithRetry([key], () => follow(key, run));
 
   /** The string of a key. Null if there is none, or another type, as in MGET. */
@@ -224,11 +223,11 @@ export function connectCluster(
 
   return {
     isCluster: true,
-    redis: commandsOf(sendTo),
+    send,
     connected: () => wait([], async () => {}),
     read: (keys, withEnds) => Promise.all(keys.map((key) => found(key, withEnds))),
     unlink: (keys, counted) =>
-      Promise.all(keys.map((key) => sendTo(key, (node) => node.unlink(key).then(counted)))),
+      Promise.all(keys.map((key) => send(key, (node) => node.unlink(key).then(counted)))),
     masters,
     masterNames,
     masterOf,

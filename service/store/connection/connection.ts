@@ -38,13 +38,10 @@ export type Value = readonly [record: string | null | StoreUnavailable, leftMs: 
 
 export type Reply = readonly [error: Error | null, value: unknown];
 
-const COMMANDS = ['eval', 'hdel', 'hget', 'hmget', 'pexpire', 'set', 'zrange', 'zrem'] as const;
-
 /** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
 export interface Connection {
   readonly isCluster: boolean;
-  /** Runs commands whose keys have the same slot in a cluster. */
-  readonly redis: Pick<Redis, (typeof COMMANDS)[number]>;
+  send: SendTo;
   /** Ends with the first attempt to connect, if there is one. */
   connected(): Promise<void>;
   /** The strings of keys. `withEnds`: with the milliseconds that each key has left. */
@@ -87,19 +84,6 @@ export function withRetry(wait: Wait): Wait {
 
 /** Runs commands on the connection to the master of a key. */
 export type SendTo = <T>(key: string, run: (redis: Redis) => Promise<T>) => Promise<T>;
-
-/** The commands of a client, each by `send`. */
-export function commandsOf(send: SendTo): Connection['redis'] {
-  const commands = COMMANDS.map((name) => {
-    const keyAt = name === 'eval' ? 2 : 0;
-    const run = (...args: unknown[]) =>
-      send(String(args[keyAt]), (redis) =>
-        (redis[name] as (...args: unknown[]) => Promise<unknown>)(...args),
-      );
-    return [name, run];
-  });
-  return Object.fromEntries(commands);
-}
 
 interface Connected extends Pick<Connection, 'failureOf'> {
   /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */

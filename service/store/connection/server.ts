@@ -3,7 +3,6 @@ import { connectCluster } from './cluster.ts';
 import {
   type Connection,
   type ConnectOptions,
-  commandsOf,
   createAttempt,
   createState,
   replyOrThrow,
@@ -122,7 +121,7 @@ function connectServer(
 
   return {
     isCluster: false,
-    redis: commandsOf((key, run) => wait([key], () => run(redis))),
+    send: (key, run) => wait([key], () => run(redis)),
     connected: () => wait([], async () => {}),
     async read(keys, withEnds) {
       const [values, ...ends] = await lookUp(keys, async () => {

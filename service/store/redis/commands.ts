@@ -3,6 +3,7 @@ import {
   type RedisStoreOptions,
   type Reply,
   replyOrThrow,
+  type SendTo,
   type Value,
 } from '../connection/connection.ts';
 import { codeOf, isOutOfStep, NO_MASTER } from '../connection/failure.ts';
@@ -30,7 +31,6 @@ export function openCommands(options: RedisStoreOptions) {
     await Promise.all([written, judged, replicas?.learn()]);
     health.requireAccepted();
   });
-  const { redis } = connection;
   const replicas = options.replicas ? createReplicas(connection, options) : undefined;
   const acknowledged: Replicas['acknowledged'] =
     replicas?.acknowledged ?? ((_, operation) => operation());
@@ -61,9 +61,12 @@ export function openCommands(options: RedisStoreOptions) {
     }
   }
 
+  /** In a cluster, all keys of the commands have the same slot. */
+  const send: SendTo = (key, run) => reply(() => connection.send(key, run));
+
   /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
   const run: Run = (script, names, args) =>
-    reply(() => redis.eval(script, names.length, ...names, ...args));
+    send(names[0] ?? '', (redis) => redis.eval(script, names.length, ...names, ...args));
 
   /** Masters that have lost their replicas, and why: another one may be the master, and have newer revocations. */
   const fences = new Map<string, StoreUnavailable>();
@@ -73,7 +76,10 @@ export function openCommands(options: RedisStoreOptions) {
     if (masters.length === 0) return [[new Error(NO_MASTER), undefined]];
     const writes = masters.map(async (master): Promise<Reply> => {
       const key = connection.keyOn(master, `${prefix}ready`);
-      const sent = [redis.set(key, now(), 'PX', 1000), redis.pexpire(key, 1000)];
+      const sent = [
+        connection.send(key, (redis) => redis.set(key, now(), 'PX', 1000)),
+        connection.send(key, (redis) => redis.pexpire(key, 1000)),
+      ];
       const [written, touched] = await Promise.allSettled(sent);
       if (touched?.status === 'fulfilled') fences.delete(master);
       else if (codeOf(touched?.reason) === 'NOREPLICAS') {
@@ -105,6 +111,7 @@ export function openCommands(options: RedisStoreOptions) {
     acknowledged,
     failed,
     reply,
+    send,
     run,
     write,
     assertUsable,

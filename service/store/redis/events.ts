@@ -125,7 +125,10 @@ export function createRedisEvents(options: RedisEventsOptions): EventStore {
     ...args: Array<string | number>
   ): Promise<unknown> {
     try {
-      return await connection.redis.eval(script, keys.length, ...keys, ...args);
+      const [key = ''] = keys;
+      return await connection.send(key, (redis) =>
+        redis.eval(script, keys.length, ...keys, ...args),
+      );
     } catch (error) {
       throw connection.failureOf(error as Error);
     }

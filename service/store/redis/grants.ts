@@ -131,8 +131,8 @@ interface Changed {
 
 /** Stores grants with their entries in the indexes, and changes when a grant ends. */
 export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong'> {
-  const { connection, keys, reply, failed, run, replicas, acknowledged, now } = commands;
-  const { isCluster, redis } = connection;
+  const { connection, keys, send, failed, run, replicas, acknowledged, now } = commands;
+  const { isCluster } = connection;
   const lifeOf = (grant: Grant) => Math.max(1, grant.expiresAt + keptMs(grant) - now());
   const entryLifeOf = (grant: Grant) => lifeOf(grant) + latestEndOf(grant) - grant.expiresAt;
 
@@ -180,9 +180,11 @@ export function createIssues(commands: Commands): Pick<Store, 'issue' | 'prolong
    * write fails, some grants may be stored, but no client receives their tokens.
    */
   async function issueInCluster(issued: readonly Entry[]): Promise<void> {
-    const store = ([id, grant]: Entry) =>
-      redis.set(keys.grant(id), encodeRecord(id, grant), 'PX', lifeOf(grant));
-    await reply(() => Promise.all(issued.map(store)));
+    const store = ([id, grant]: Entry) => {
+      const key = keys.grant(id);
+      return send(key, (redis) => redis.set(key, encodeRecord(id, grant), 'PX', lifeOf(grant)));
+    };
+    await Promise.all(issued.map(store));
     await Promise.all([...entriesOf(issued)].map(([index, entries]) => enter(index, entries)));
   }
 

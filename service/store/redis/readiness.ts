@@ -93,7 +93,7 @@ export function createStoreHealth(
   async function requirePermissions(): Promise<void> {
     const keys = connection.masterNames().map((name) => connection.keyOn(name, `${prefix}ready`));
     const lists = await Promise.all(
-      keys.map((key) => connection.redis.eval(FORBIDDEN, 1, `${key}:rights`)),
+      keys.map((key) => connection.send(key, (redis) => redis.eval(FORBIDDEN, 1, `${key}:rights`))),
     );
     if (lists.every((list) => Array.isArray(list) && list.length === 0)) return;
     // This shows only known names: /readyz needs no key, and a server can reply with anything.

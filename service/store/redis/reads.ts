@@ -40,11 +40,9 @@ const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
 export function createReads(
-  { connection, keys, reply, failed, run, assertUsable, fenced }: Commands,
+  { connection, keys, send, failed, run, assertUsable, fenced }: Commands,
   endPiece: (index: string) => Promise<unknown>,
 ): Pick<Store, 'find' | 'delivered' | 'list'> {
-  const { redis } = connection;
-
   /**
    * Reads the keys of one turn of the event loop together. A command for each read takes 5 to 6 µs of CPU time more, a
    * seventh of a request: its promise, its timer, and the system calls for a few bytes. ioredis' enableAutoPipelining
@@ -97,7 +95,8 @@ export function createReads(
   return {
     find,
     async delivered(id) {
-      const field = await reply(() => redis.hget(keys.uses(id), DELIVERED_FIELD));
+      const key = keys.uses(id);
+      const field = await send(key, (redis) => redis.hget(key, DELIVERED_FIELD));
       return field === null ? undefined : decodeDelivered(field);
     },
 

@@ -79,13 +79,12 @@ export function createRevocations({
   connection,
   keys,
   reply,
+  send,
   run,
   replicas,
   acknowledged,
   now,
 }: Commands) {
-  const { redis } = connection;
-
   /**
    * Ends some of the grants that an index names, and removes their names from it; false if it names none. With `from`, it
    * skips so many names, whose end no replica has acknowledged, and removes no name.
@@ -97,7 +96,8 @@ export function createRevocations({
   ): Promise<boolean> {
     // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
     const acknowledgeGrants = connection.isCluster && from === 0 ? replicas?.begin() : undefined;
-    const ids = await reply(() => redis.zrange(index, from, String(from + PIECE - 1)));
+    const last = String(from + PIECE - 1);
+    const ids = await send(index, (redis) => redis.zrange(index, from, last));
     if (ids.length === 0) return false;
     // Both are awaited together: an unhandled rejection would end the process.
     await Promise.all([
@@ -107,7 +107,7 @@ export function createRevocations({
     if (from > 0) return true;
     await acknowledgeGrants?.();
     // The index comes last, so that the next revocation or list finishes an interrupted one.
-    await reply(() => redis.zrem(index, ...ids));
+    await send(index, (redis) => redis.zrem(index, ...ids));
     return true;
   }
 
@@ -120,7 +120,7 @@ export function createRevocations({
       const [covers, subject] = revoked;
       const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
       // Nobody waits for it: an index may name grants that are gone.
-      for (const index of left) redis.zrem(index, id).catch(() => {});
+      for (const index of left) send(index, (redis) => redis.zrem(index, id)).catch(() => {});
       return true;
     },
 

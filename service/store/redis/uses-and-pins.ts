@@ -110,8 +110,7 @@ redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
 export function createUses(
   commands: Commands,
 ): Pick<Store, 'saveExternal' | 'redeem' | 'countAttempt' | 'requesters'> {
-  const { connection, keys, reply, failed, run, replicas, acknowledged, now } = commands;
-  const { redis } = connection;
+  const { keys, send, failed, run, replicas, acknowledged, now } = commands;
   return {
     async saveExternal(id, grant) {
       // Negative if that time has passed, so that no requester starts, not even in this millisecond.
@@ -138,7 +137,8 @@ export function createUses(
       if (replicas && isNeeded(redeemed)) {
         const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
         // Nobody waits for it: if it is lost, the next use is acknowledged again.
-        redis.hdel(keys.uses(id), `wa${address}`, ...marks).catch(() => {});
+        const uses = keys.uses(id);
+        send(uses, (redis) => redis.hdel(uses, `wa${address}`, ...marks)).catch(() => {});
       }
       if (redeemed === 'unacknowledged') return 'known';
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
@@ -152,13 +152,14 @@ export function createUses(
     },
 
     async requesters(id) {
-      const [count, dropped] = await reply(() => redis.hmget(keys.uses(id), 't', 'h'));
+      const key = keys.uses(id);
+      const read = (...names: string[]) => send(key, (redis) => redis.hmget(key, ...names));
+      const [count, dropped] = await read('t', 'h');
       const total = Number(count) - Number(dropped);
       if (total === 0) return { total, newest: [] };
       const length = Math.min(total, MAX_SHOWN_REQUESTERS);
       const names = Array.from({ length }, (_, i) => `s${Number(count) - length + 1 + i}`);
-      const newest = decodeRequesters(await reply(() => redis.hmget(keys.uses(id), ...names)));
-      return { total, newest };
+      return { total, newest: decodeRequesters(await read(...names)) };
     },
   };
 }

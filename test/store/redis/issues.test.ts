@@ -159,10 +159,12 @@ test('prolong: an earlier end is acknowledged again, although another one was ac
     });
   };
   const keys = createKeys('postern:');
-  const { redis: commands } = connection;
   const shared = {
     ...{ connection, keys, acknowledged, now: Date.now, replicas: {} },
-    run: (script, names, args) => commands.eval(script, names.length, ...names, ...args),
+    run: (script, names, args) =>
+      connection.send(names[0] ?? '', (redis) =>
+        redis.eval(script, names.length, ...names, ...args),
+      ),
   } as Partial<Commands> as Commands;
   const { prolong } = createIssues(shared);
 
@@ -186,5 +188,6 @@ test('prolong: an earlier end is acknowledged again, although another one was ac
   owed[2]?.acknowledge();
   await again;
   // On the same connection, so the mark is gone.
-  expect(await commands.hget(keys.uses(id), 'we')).toBeNull();
+  const uses = keys.uses(id);
+  expect(await connection.send(uses, (redis) => redis.hget(uses, 'we'))).toBeNull();
 });
