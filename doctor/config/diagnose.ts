@@ -98,7 +98,7 @@ export async function diagnoseText(
   const advices = findings.filter(({ verdict }) => verdict === 'advice').length;
   const result = first
     ? `${SIGNS[first.verdict]} ${count(open.length, 'finding')} (${numbers})`
-    : `✓ nothing found${advices === 0 ? '' : ` except ${count(advices, 'advice')}`} (${numbers})`;
+    : `✓ nothing found${advices === 0 ? '' : ` except ${count(advices, 'recommendation')}`} (${numbers})`;
   const last = `not checked: ${unchecked.join('; ')}`;
   const parts = [...(unproven ? [unproven] : []), ...findings.map(asText), result, last];
   return { ok, text: `${parts.join('\n\n')}\n` };

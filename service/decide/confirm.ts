@@ -78,7 +78,7 @@ async function tryPin(
   deadline: Deadline,
 ): Promise<Redeemed | number | 'locked' | undefined> {
   if (deadline.late) throw deadline.late;
-  // The end takes effect although it is not acknowledged. People must see why the link does not open any more.
+  // The token has ended even if no replica confirmed it. People must see why the link no longer opens.
   const orLocked = async (error: Error) => {
     if (error instanceof Unacknowledged && (await store.find(id)).grant === undefined) return 0;
     throw error;

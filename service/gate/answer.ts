@@ -143,7 +143,7 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
 }
 
-/** Denies a confirmation where nobody has sent a POST. */
+/** Only a POST can confirm, so for other requests `confirmed` is a denial. */
 function denied(decision: Exclude<Decision, Allow>): Deny {
   return decision.code === 'confirmed' ? deny('invalid_request') : decision;
 }

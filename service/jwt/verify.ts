@@ -86,7 +86,7 @@ export function unverifiedClaims(token: string): JWTPayload {
 }
 
 /**
- * The time for which a token that is to be revoked is verified: the nearest to now at which it is valid. Another instance's
+ * The time for which a token to revoke is verified: the nearest to now at which it is valid. Another instance's
  * clock may accept it now, it may begin later, and a download that began before its end may still run.
  */
 function nearest(now: number, { iat, nbf, exp }: JWTPayload, downloadMs: number): number {

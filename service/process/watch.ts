@@ -39,7 +39,7 @@ export function watchFiles(changed: () => void) {
   }
 
   return {
-    /** Call this before all files are read again. The result also watches the earlier ones, if this fails. */
+    /** Call this before all files are read again. If that fails, call the result, which restores the earlier files. */
     clear(): () => void {
       const before = [...read];
       read.clear();

@@ -29,7 +29,7 @@ server {
 server { listen unix:plain.sock; server_name files.example www.files.example; return 301 https://$host$request_uri; }
 `;
 
-describe('nginx --out: a site that exists', () => {
+describe('nginx --out: an existing site', () => {
   test('needs one include, which the notes name, and keeps the headers of the server block', async () => {
     const nginx = await findTool('nginx');
     const { folder, run, read, write } = await machine(SHOP);
