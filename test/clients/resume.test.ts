@@ -15,9 +15,8 @@ import {
 import { folderForTest } from '../support/for-test.ts';
 import { modes, useSite } from '../support/site.ts';
 
-const SMALL = randomBytes(600_000);
 const LARGE = randomBytes(16_000_000);
-const files = { 'small.bin': SMALL, 'large.bin': LARGE };
+const files = { 'large.bin': LARGE };
 const path = '/download/large.bin';
 const HOUR = 3_600_000;
 const HOME = '127.0.0.5';
@@ -62,33 +61,5 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
     expect(late.code).not.toBe(0);
     const isLate = ({ address, status }: LogLine) => address === HOME && status === 401;
     await waitForLines(site, id, (all) => all.some(isLate));
-  });
-
-  /** A single-use link, with paths for its file and its cookies. */
-  async function linkForOne(bind: string) {
-    const { id, url } = await site.issue({ path: '/download/small.bin', max_uses: 1, bind });
-    const folder = await folderForTest();
-    const link = { url: site.nginx.url(url), file: join(folder, 'a.bin') };
-    return { id, link, jar: join(folder, 'cookies') };
-  }
-
-  test.for([
-    ['its cookie, from another address', 'any', AWAY, true, true],
-    ['its address, without the cookie', 'any', HOME, false, true],
-    ['neither', 'any', AWAY, false, false],
-    ['its address, with bind: cookie', 'cookie', HOME, false, false],
-  ] as const)('continues with %s: bind %s, from %s, cookie %s: %s', async (row, context) => {
-    const [, bind, from, hasJar, isKnown] = row;
-    const curl = await downloader('curl', context);
-    const { id, link, jar } = await linkForOne(bind);
-
-    const half = ['--http1.0', '--range', '0-299999', '--cookie-jar', jar];
-    expect(await curl.download({ ...link, from: HOME, more: half })).toMatchObject({ code: 0 });
-    const rest = { ...link, from, more: hasJar ? ['--cookie', jar] : [] };
-    expect(await curl.resume(rest)).toMatchObject(isKnown ? { code: 0 } : refused);
-
-    const saved = isKnown ? SMALL : SMALL.subarray(0, 300_000);
-    expect((await readFile(link.file)).equals(saved)).toBe(true);
-    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(HOME));
   });
 });
