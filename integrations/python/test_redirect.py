@@ -114,7 +114,7 @@ class Views:
         self.assertNotIn("a-secret-key", logs.output[0])
         rejected = PosternError("invalid_request", 400)
         rejected.errors = [{"pointer": "#/path", "detail": "no"}]
-        with mock.patch.object(DOWN, "issue", side_effect=rejected):
+        with mock.patch.object(DOWN, "issue", side_effect=rejected), self.assertLogs("postern_downloads", "ERROR"):
             self.assertAnswer(self.open("a", tokens=DOWN), 404)
         # Nobody is redirected, or asked for, without permission.
         self.assertAnswer(self.open("a", lambda user, name: False, tokens=DOWN), 404)

@@ -200,10 +200,15 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel redirect
     }
   });
 
-  test.runIf(tokens === 'issued')('Postern rejects the name: 404', async () => {
-    const mount = { mount: '/none/' };
-    expect(await statuses([{ uri: '/files/a', user: 'ada', disk: mount }])).toEqual([404]);
-  });
+  test.runIf(tokens === 'issued')(
+    'Postern rejects the path: 404, and the log says why',
+    async () => {
+      const mount = { mount: '/none/' };
+      const [one] = await answers([{ uri: '/files/a', user: 'ada', disk: mount }]);
+      const hint = expect.stringContaining('must be under the prefix of a mount');
+      expect(one).toMatchObject({ status: 404, logs: [hint] });
+    },
+  );
 
   test.runIf(tokens === 'issued')(
     'closed_if_down: a page has closed links, and waits once',

@@ -174,8 +174,11 @@ describeExample('rails').each(['signed', 'issued'] as const)('Rails redirect: %s
       expect(one).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
       expect(opens(one as Answered)).toBe(false);
     }
+    const rule = 'blob.service.instance_variable_set(:@mount, "/none/"); true';
+    expect(await answers([{ user: 'ada', rule }])).toMatchObject([{ status: 404 }]);
     const log = await readFile(join(site.folder, 'app/log/development.log'), 'utf8');
-    expect(log.match(/Postern issued no token: /g)).toHaveLength(3);
+    expect(log.match(/Postern issued no token: /g)).toHaveLength(4);
+    expect(log).toContain('must be under the prefix of a mount');
     expect(log).not.toContain(site.key);
     expect(log).not.toContain(key);
   });

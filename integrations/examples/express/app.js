@@ -27,8 +27,8 @@ async function redirectToFile(response, name, userId) {
     const { url } = await postern.issue({ path: `/download/${name}`, subject: String(userId) });
     response.redirect(303, url);
   } catch (error) {
-    if (error.errors?.some(({ pointer }) => pointer === '/path')) return response.sendStatus(404);
     console.error(`Postern issued no token: ${error.message}`);
+    if (error.errors?.some(({ pointer }) => pointer === '/path')) return response.sendStatus(404);
     response.status(503).set('Retry-After', '5').send('The file is not available.');
   }
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
@@ -15,7 +16,7 @@ import (
 
 var client = &http.Client{Timeout: 5 * time.Second}
 
-var errRejectedName = errors.New("no file has such a name")
+var errRejectedPath = errors.New("Postern rejects the path")
 
 func download(w http.ResponseWriter, r *http.Request) {
 	user, name := userOf(r), r.PathValue("name")
@@ -32,12 +33,14 @@ func download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	url, err := issue(r, "/download/"+name, user)
-	if errors.Is(err, errRejectedName) {
+	if err != nil {
+		log.Print("Postern issued no token: ", err)
+	}
+	if errors.Is(err, errRejectedPath) {
 		http.NotFound(w, r)
 		return
 	}
 	if err != nil {
-		log.Print("Postern issued no token: ", err)
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "The file is not available.", http.StatusServiceUnavailable)
 		return
@@ -62,12 +65,12 @@ func issue(r *http.Request, path, user string) (string, error) {
 	var issued struct {
 		URL    string
 		Code   string
-		Errors []struct{ Pointer string }
+		Errors []struct{ Pointer, Detail string }
 	}
 	err = json.NewDecoder(answer.Body).Decode(&issued)
 	for _, one := range issued.Errors {
 		if one.Pointer == "#/path" {
-			return "", errRejectedName
+			return "", fmt.Errorf("%w: %s", errRejectedPath, one.Detail)
 		}
 	}
 	if answer.StatusCode != http.StatusCreated || issued.URL == "" {

@@ -24,8 +24,8 @@ export class FilesController {
       return await postern.issue({ path: `/download/${name}`, subject: String(userId) });
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
-      if (error.errors.some(({ pointer }) => pointer === '/path')) throw new NotFoundException();
       console.error(`Postern issued no token: ${error.message}`);
+      if (error.errors.some(({ pointer }) => pointer === '/path')) throw new NotFoundException();
       response.setHeader('Retry-After', '5');
       throw new HttpException('The file is not available.', 503);
     }

@@ -21,8 +21,8 @@ export async function GET(request, { params }) {
     const { url } = await postern.issue({ path: `/download/${name}`, subject: String(user) });
     return redirect(url);
   } catch (error) {
-    if (error.errors?.some(({ pointer }) => pointer === '/path')) return answer(404);
     console.error(`Postern issued no token: ${error.message}`);
+    if (error.errors?.some(({ pointer }) => pointer === '/path')) return answer(404);
     return answer(503, { 'Retry-After': '5' });
   }
 }

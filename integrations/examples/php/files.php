@@ -27,11 +27,11 @@ $answer = @file_get_contents(getenv('POSTERN_API') . '/tokens', false, stream_co
 ]]));
 $url = json_decode((string) $answer)->url ?? null;
 if ($url === null) {
+    error_log('Postern issued no token: ' . ($answer ?: error_get_last()['message'] ?? ''));
     if (str_contains((string) $answer, '"#/path"')) {
         http_response_code(404);
         exit;
     }
-    error_log('Postern issued no token: ' . ($answer ?: error_get_last()['message'] ?? ''));
     http_response_code(503);
     header('Retry-After: 5');
     exit;

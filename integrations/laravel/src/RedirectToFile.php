@@ -51,8 +51,10 @@ final class RedirectToFile
             try {
                 return redirect()->away($files->temporaryUrl($file, now()->addSeconds($expiresIn), [...$fields, 'closed_if_down' => false]), 303);
             } catch (HttpClientException $error) {
-                abort_if(collect(($error->response ?? null)?->json('errors'))->contains('pointer', '#/path'), 404);
-                logger()->error("Postern issued no token: {$error->getMessage()}");
+                $errors = ($error->response ?? null)?->json('errors');
+                // They say which mounts exist. Laravel cuts the message.
+                logger()->error("Postern issued no token: {$error->getMessage()}", ['errors' => $errors]);
+                abort_if(collect($errors)->contains('pointer', '#/path'), 404);
 
                 return response('The file is not available.', 503, ['Retry-After' => '5']);
             }

@@ -129,12 +129,11 @@ final class Tokens
             'start_by' => $resumeFor > 0 ? $now + $expiresIn : null,
         ]);
         $claims = $this->repeated($claims, $grant, $now, $expiresIn) ?? [...$claims, 'jti' => bin2hex(random_bytes(16))];
-        ['kid' => $kid, 'alg' => $alg] = $this->jwk();
         // Without this type, any JWT that this key signs for the same audience would be a download token.
-        $parts = [['typ' => 'postern+jwt', 'alg' => $alg, 'kid' => $kid], $claims];
+        $parts = [['typ' => 'postern+jwt', ...Arr::only($this->jwk(), ['alg', 'kid'])], $claims];
         $encoder = new JoseEncoder;
         $text = implode('.', array_map(fn (array $part) => $encoder->base64UrlEncode($encoder->jsonEncode($part)), $parts));
-        $signature = ($alg === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256)->sign($text, InMemory::plainText($this->pem));
+        $signature = ($this->jwk()['alg'] === 'RS256' ? new Rsa\Sha256 : new Ecdsa\Sha256)->sign($text, InMemory::plainText($this->pem));
 
         return "{$text}.{$encoder->base64UrlEncode($signature)}";
     }

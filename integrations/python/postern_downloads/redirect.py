@@ -56,9 +56,10 @@ class FileRedirect:
 
 def failure(error: PosternError) -> Answer:
     """The answer if Postern issues no token."""
+    # It says which mounts exist.
+    logging.getLogger(__name__).error("Postern issued no token: %s", error)
     if any(one["pointer"] == "#/path" for one in error.errors):
         return NOT_FOUND
-    logging.getLogger(__name__).error("Postern issued no token: %s", error)
     return 503, {**HEADERS, "Retry-After": "5"}
 
 

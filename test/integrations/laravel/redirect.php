@@ -27,7 +27,7 @@ $seen = [];
 $logs = [];
 Log::listen(function ($entry) use (&$logs) {
     // PHP 8.4 deprecates syntax of older libraries.
-    $logs = [...$logs, ...str_contains($entry->message, 'deprecated') ? [] : [$entry->message]];
+    $logs = [...$logs, ...str_contains($entry->message, 'deprecated') ? [] : [$entry->message.json_encode($entry->context)]];
 });
 $rules = [
     'yes' => fn () => true,

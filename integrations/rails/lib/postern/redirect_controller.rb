@@ -24,9 +24,10 @@ module Postern
       back = { next: request.path.sub(%r{\A/+}, "/") }.to_query
       redirect_to "#{login}#{login.include?("?") ? "&" : "?"}#{back}", status: :see_other, allow_other_host: true
     rescue Error => error
+      # It says which mounts exist.
+      logger&.error("Postern issued no token: #{error.message}")
       return head(:not_found) if error.message.include?('"#/path"')
 
-      logger&.error("Postern issued no token: #{error.message}")
       head :service_unavailable, retry_after: 5
     end
 
