@@ -7,6 +7,9 @@ import { HANDLER, KEPT, KNOWN_VARIABLES, LOGIN, variablesOf } from './kept.ts';
 /** Status codes that the doctor answers instead of an application. The first one is the usual one. */
 export const ANSWERS_OF_COPY = ['502', '401', '403', '404', '200'] as const;
 
+/** An address that the doctor adds to each `allow` for some addresses (RFC 5737). */
+export const ALLOWED = '198.51.100.77';
+
 /** A configuration that nginx can run in a temporary folder. */
 export interface Copy {
   readonly text: string;
@@ -155,7 +158,8 @@ export function copyOf(
     if (name === 'allow' || name === 'deny') {
       const isHere =
         isInner && context.effective('set_real_ip_from').length === 0 && LOCAL.test(first);
-      return simple(at, isHere ? ['all'] : args);
+      simple(at, isHere ? ['all'] : args);
+      return name === 'allow' && put(`allow ${ALLOWED};`, at);
     }
     if (/^(real_ip_header|real_ip_recursive)$/.test(name)) {
       if (isInner && first !== 'proxy_protocol') simple(at);

@@ -8,13 +8,17 @@ import { directivesOf } from './requests.ts';
 
 /** Variables that the URL, the server block and the disk decide. */
 const DECIDED =
-  /^(\d|uri|document_uri|request_uri|request_filename|document_root|realpath_root|host|http_host|server_name|server_port|scheme|https)$/;
+  /^(\d|uri|document_uri|request_uri|request_filename|document_root|realpath_root|host|http_host|server_name|server_port|scheme|https|fastcgi_script_name|fastcgi_path_info)$/;
 
 const CONDITION = /^\( *(?:\$\{?(\w+)\}?(?: +(!?=|!?~\*?) +(.*?))?|(!?-[fdex]) +(.*?)) *\)$/s;
 
 /** Lines in which a variable chooses a file, or who gets it. */
-const CHOOSES =
-  /^(root|alias|try_files|rewrite|index|set|error_page|auth_basic|proxy_pass|add_header)$/;
+export const CHOOSES =
+  /^(root|alias|try_files|rewrite|index|set|error_page|auth_basic|proxy_pass|add_header x-accel-\S*) /i;
+
+/** The words of a line before a query. */
+export const pathOf = ({ args }: Directive): string =>
+  args.map((one) => one.replace(/\?.*|\$\{?is_args.*/s, '')).join(' ');
 
 /** The names of the variables in a text, in lower case. */
 export function variablesIn(text: string): readonly string[] {
@@ -34,6 +38,8 @@ export function conditionOf({ args }: Directive) {
 export interface Free {
   readonly ifs: readonly Directive[];
   readonly maps: readonly Directive[];
+  /** The variables in a text whose value the doctor chooses. */
+  readonly chosenIn: (text: string) => readonly string[];
 }
 
 /** `isSeen` says whether the mirror has all files of the disk. If not, the doctor chooses the result of each test for a file. */
@@ -51,16 +57,19 @@ export function freeOf(
     defined.add(name.slice(1).toLowerCase());
     if (isFree) free.add(name.slice(1).toLowerCase());
   };
-  const isFree = (text: string) =>
-    variablesIn(text).some((one) => free.has(one) || !(defined.has(one) || DECIDED.test(one)));
+  const chosenIn = (text: string) =>
+    variablesIn(text).filter((one) => free.has(one) || !(defined.has(one) || DECIDED.test(one)));
+  const isFree = (text: string) => chosenIn(text).length > 0;
   const isFreeIf = (at: Directive) => {
     const { variable, text } = (at.name === 'if' && conditionOf(at)) || {};
     return variable === ''
       ? !isSeen || isFree(text ?? '')
       : variable !== undefined && isFree(`$${variable}`);
   };
-  for (const { words } of [...lines, ...maps])
-    for (const [, name] of words.matchAll(/\(\?P?[<'](\w+)[>']/g)) define(`$${name}`);
+  const defineGroups = (text: string, isFree = false) => {
+    for (const [, name] of text.matchAll(/\(\?P?[<'](\w+)[>']/g)) define(`$${name}`, isFree);
+  };
+  for (const { words } of [...lines, ...maps.flatMap(directivesOf)]) defineGroups(words);
   for (const { name, args } of lines) if (name === 'set') define(args[0]);
   for (const { args } of maps) define(args.at(-1));
   // A variable can depend on another one.
@@ -68,20 +77,25 @@ export function freeOf(
     for (const { name, args } of lines)
       if (name === 'auth_request_set' || (name === 'set' && isFree(args[1] ?? '')))
         define(args[0], true);
-    for (const at of lines.filter(isFreeIf))
+    for (const at of lines.filter(isFreeIf)) {
+      defineGroups(at.words, true);
       for (const { args } of directivesOf(at).filter(({ name }) => name === 'set'))
         define(args[0], true);
-    for (const { name, args, block = [] } of maps)
-      if (name !== 'map' || isFree([args[0], ...block.map(({ words }) => words)].join(' ')))
-        define(args.at(-1), true);
+    }
+    for (const { name, args, block = [] } of maps) {
+      const words = [args[0], ...block.map(({ words }) => words)].join(' ');
+      if (name !== 'map' || isFree(words)) define(args.at(-1), true);
+      if (isFree(args[0] ?? '')) defineGroups(words, true);
+    }
   }
   const uses = [
-    ...lines.filter(({ name }) => CHOOSES.test(name)),
+    ...lines.filter(({ words }) => CHOOSES.test(words)),
     ...maps.flatMap(({ block = [] }) => block),
   ];
   const used = new Set(uses.flatMap(({ words }) => variablesIn(words)));
   const named = ({ args }: Directive) => (args.at(-1) ?? '').slice(1).toLowerCase();
   return {
+    chosenIn,
     ifs: lines.filter(isFreeIf),
     maps: maps.filter((at) => free.has(named(at)) && used.has(named(at))),
   };
@@ -118,7 +132,7 @@ export function valuesOf({ block = [] }: Directive): readonly string[] {
   const values = block.flatMap(({ name, args: [value] }) =>
     value === undefined || name === 'include' ? [] : value,
   );
-  return [...new Set(values)].slice(0, 40);
+  return [...new Set(values)];
 }
 
 /** For each error_page line, a code that a request for a missing file does not get. */

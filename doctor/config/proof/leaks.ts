@@ -1,12 +1,11 @@
 import { posix } from 'node:path';
-import { isForEverybody } from '../addresses.ts';
+import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
-import { ANSWERS_OF_COPY, type Copy } from './copy.ts';
-import type { Free } from './free.ts';
+import { ALLOWED, ANSWERS_OF_COPY, type Copy } from './copy.ts';
+import { CHOOSES, type Free, pathOf } from './free.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
-import { clientsOf, rangesIn } from './ranges.ts';
 import { type Base, basesOf, curlOf } from './reach.ts';
 import {
   aliasesOf,
@@ -19,7 +18,7 @@ import {
   spellingsOf,
   targetsOf,
 } from './requests.ts';
-import { isSampled } from './sample.ts';
+import { isSampled, MOST } from './sample.ts';
 import { choices, type Variation, variationsOf } from './variations.ts';
 import { isInner } from './wanted.ts';
 
@@ -51,7 +50,8 @@ export interface Proof {
   readonly hasCompressed: boolean;
   /** Regex locations over the folder for which the doctor found no URL. */
   readonly unreached: readonly Location[];
-  /** Server blocks with more URLs or values than the doctor asks for. */
+  readonly free: Free;
+  /** Server blocks with more URLs and values than the doctor asks for. */
   readonly cut: ReadonlySet<Options['related'][number]>;
   /** Directives that nginx rejected in the copy. */
   readonly dropped: ReadonlySet<Directive>;
@@ -69,9 +69,6 @@ export interface Options {
 
 /** An address that no configuration has in a list of trusted ones (RFC 5737), and one in the other half of all addresses. */
 const STRANGERS = ['203.0.113.77', '45.9.8.7'] as const;
-const MAX_ASKS = 12_000;
-const MAX_TARGETS = 5_000;
-const MAX_VARIATIONS = 120;
 
 export async function askServers(
   http: Http,
@@ -102,7 +99,7 @@ export async function askServers(
       });
     const names = (all: readonly Marked[]) =>
       all
-        .flatMap(({ path }) => [path, ...other(path).slice(0, 6)])
+        .flatMap(({ path }) => [path, ...other(path)])
         // With gzip_static, the URL lacks this end.
         .flatMap((one) => (one.endsWith('.gz') ? [one, one.slice(0, -3)] : one));
     const aliases = aliasesOf(chain, prefix);
@@ -114,14 +111,20 @@ export async function askServers(
       (http.has('error_page') ||
         whole.some(({ name }) => /^(auth_request|error_page)$/.test(name)));
     const bases = basesOf(server, copy, lines);
+    const answers = hasAnswers
+      ? ANSWERS_OF_COPY.filter((one) => one !== '200')
+      : ANSWERS_OF_COPY.slice(0, 1);
+    let left = MOST;
     const send = async (
-      targets: readonly string[],
-      variation: Variation | undefined,
-      answer: string,
+      every: readonly string[],
       address: string,
-      isOk: true | string,
+      variation?: Variation,
+      answer = answers[0] ?? '502',
     ) => {
       for (const base of bases) {
+        const targets = every.slice(0, left);
+        if (targets.length < every.length) cut.add(pair);
+        left -= targets.length;
         const asks = targets.map(
           (target): Ask => ({
             socket: base.socket,
@@ -141,7 +144,7 @@ export async function askServers(
         asked += asks.length;
         const replies = await askAll(base.socket, asks);
         for (const [at, reply] of replies.entries())
-          take(reply, asks[at] as Ask, targets[at] ?? '', base, variation, isOk);
+          take(reply, asks[at] as Ask, targets[at] ?? '', base, variation);
         replies.forEach((reply, at) => {
           const file = posix.normalize(/^Doctor-File: (.*)\r$/m.exec(reply.head)?.[1] ?? '/');
           if (
@@ -162,7 +165,6 @@ export async function askServers(
       target: string,
       base: Base,
       variation: Variation | undefined,
-      isOk: true | string,
     ) => {
       const ids = [.../^Doctor: (\d+)/gm[Symbol.matchAll](reply.head)].map(([, id]) => Number(id));
       for (const id of ids) reached.add(id);
@@ -170,19 +172,20 @@ export async function askServers(
       const context = copy.blocks[ids[0] ?? -1];
       if (context === undefined) return;
       const path = decoded(target).replace(/\?.*/s, '');
-      const file = [...files, ...others].find((one) =>
-        path.endsWith(one.path.slice(folder.length)),
-      ) ??
+      const sent = /^Doctor-File: (.*)\r$/m.exec(reply.head)?.[1] ?? '';
+      const all = [...files, ...others];
+      const file = all.find((one) => mirror.at(one.path) === posix.normalize(sent)) ??
+        all.find((one) => path.endsWith(one.path.slice(folder.length))) ??
         main[0] ?? { path: folder, folder: index, isReal: false };
       const root = /^Doctor-Root: (.*)\r$/m.exec(reply.head)?.[1] ?? '';
       const uri = /^Doctor-Uri: (.*)\r$/m.exec(reply.head)?.[1] ?? path;
       const isFollowed =
         root.startsWith(mirror.at('/')) && root !== mirror.at('/').replace(/\/$/, '');
       const because =
-        isOk !== true
-          ? isOk
-          : variation?.by === 'unknown'
-            ? variation.what
+        variation?.by === 'unknown'
+          ? variation.what
+          : ask.headers['Doctor-Address'] === ALLOWED && !isForAll(context)
+            ? onlyFor(context)
             : reply.body.includes(`${secret}:${index}:?`)
               ? 'The doctor cannot see whether the folder has a file of this name.'
               : !isFollowed && folderWords(context).includes('$')
@@ -200,31 +203,16 @@ export async function askServers(
         curl: curlOf(ask, base, variation),
       });
     };
-    const limited = <T>(every: readonly T[], most: number): readonly T[] => {
-      if (every.length > most) cut.add(pair);
-      return every.slice(0, most);
-    };
-    const targetsFor = (from: readonly Location[], paths: readonly string[]) =>
-      limited(targetsOf(from, paths, aliases, ours), MAX_TARGETS).map(encoded);
-    const variations = [
-      ...limited(variationsOf(http, chain, copy.unknown, segments, ours), MAX_VARIATIONS),
-      ...choices(free, chain),
-    ];
-    const first = targetsFor(chain, names(main));
+    const targetsFor = (paths: readonly string[], most: number) =>
+      paths
+        .flatMap((path) =>
+          targetsOf(most > 1 ? chain : [server], [path], aliases, ours, most, () => cut.add(pair)),
+        )
+        .map(encoded);
+    const first = targetsFor(names(main), Number.POSITIVE_INFINITY);
     const real = names(files.filter(({ isReal }) => isReal));
-    const each = targetsFor([server], real);
-    const all = targetsFor([server], names(files));
-    const targets = [
-      ...new Set([
-        ...first,
-        ...each,
-        ...(all.length < 1_500 ? all : all.filter((one) => /^\/[^/]*(\/[^/]*)?$/.test(one))),
-      ]),
-    ];
-    const answers = hasAnswers
-      ? ANSWERS_OF_COPY.filter((one) => one !== '200')
-      : ANSWERS_OF_COPY.slice(0, 1);
-    for (const answer of answers) await send(targets, undefined, answer, STRANGERS[0], true);
+    const targets = new Set([...first, ...targetsFor(real, 1), ...targetsFor(names(files), 0)]);
+    for (const answer of answers) await send([...targets], STRANGERS[0], undefined, answer);
     const close = [...near.keys()].filter((one) => !one.includes('?'));
     const below = beginnings(close.map((one) => [decoded(one), near.get(one) ?? '']));
     const every = [...files, ...others].flatMap(({ path }) =>
@@ -234,48 +222,31 @@ export async function askServers(
         ),
       ),
     );
-    const more = [...new Set([...close.slice(0, 200).flatMap(spellingsOf), ...every])].slice(
-      0,
-      4_000,
+    await send([...new Set([...close.flatMap(spellingsOf), ...every])], STRANGERS[0]);
+    const some = [...new Set([...close, ...first])];
+    const ranges = rangesIn(chain, http);
+    const addresses = ranges.length > 0 ? [...STRANGERS, ALLOWED] : STRANGERS.slice(0, 1);
+    for (const address of addresses.slice(1)) await send(some, address);
+    const variations = variationsOf(http, chain, copy.unknown, segments, ours);
+    // What a condition or map decides, the doctor also chooses below, for all of them.
+    const isPath = lines.some(
+      (one) =>
+        one.name !== 'set' && CHOOSES.test(one.words) && free.chosenIn(pathOf(one)).length > 0,
     );
-    await send(more, undefined, answers[0] ?? '502', STRANGERS[0], true);
-    const some = [...new Set([...close, ...targets])].slice(
-      0,
-      Math.max(200, Math.floor(MAX_ASKS / Math.max(1, variations.length))),
-    );
+    const most = isPath ? some.length : Math.max(close.length, 200, 12_000 / variations.length);
     for (const one of variations)
-      for (const answer of answers.slice(0, 1)) await send(some, one, answer, STRANGERS[0], true);
-    // Addresses.
-    const ranges = rangesIn([server, ...chain], http);
-    if (ranges.size > 0) {
-      await send(
-        close.length > 0 ? close : targets,
-        undefined,
-        answers[0] ?? '502',
-        STRANGERS[1],
-        true,
-      );
-      const isChosen = [server, ...server.nested].some((one) =>
-        one.effective('set_real_ip_from').some(({ args: [range = ''] }) => isForEverybody(range)),
-      );
-      const most = Math.max(200, Math.floor(MAX_ASKS / ranges.size));
-      const headers = chain
-        .filter((one) => isInner(one, http))
-        .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');
-      for (const range of ranges) {
-        for (const [own, who] of clientsOf(range, isChosen)) {
-          await send(some.slice(0, most), undefined, answers[0] ?? '502', own, who);
-          for (const header of new Set(headers))
-            await send(
-              targets,
-              { headers: { [header]: own }, by: 'client', what: `${header}: ${own}` },
-              answers[0] ?? '502',
-              STRANGERS[0],
-              true,
-            );
-        }
+      for (const address of addresses.filter((one) => one !== STRANGERS[1]))
+        await send(some.slice(0, most), address, one);
+    for (const one of choices(free, chain)) await send(some, ALLOWED, one);
+    // A server block behind another one can believe a header that a client sends.
+    const headers = chain
+      .filter((one) => isInner(one, http))
+      .map((one) => one.firstWord('real_ip_header') ?? 'X-Real-IP');
+    for (const header of new Set(headers))
+      for (const own of ranges) {
+        const headers = { [header]: own };
+        await send(some, STRANGERS[0], { headers, by: 'client', what: `${header}: ${own}` });
       }
-    }
   }
   const unreached = related
     .flatMap(([server]) => server.nested)
@@ -286,7 +257,30 @@ export async function askServers(
         !copy.blocks.some((context, id) => context === one && reached.has(id)) &&
         !isSampled(one.path),
     );
-  return { leaks, asked, unreached, cut };
+  return { leaks, asked, unreached, cut, free };
+}
+
+/** The first addresses of the ranges on which server blocks decide. */
+function rangesIn(servers: readonly Location[], http: Http): readonly string[] {
+  const lines = [http, ...servers].flatMap(directivesOf);
+  const all = lines.filter(({ name, args }) => /^(allow|deny)$/.test(name) && args[0] !== 'all');
+  return [...new Set(all.map(({ args: [range = ''] }) => range.replace(/\/.*/, '')))];
+}
+
+const rangesOf = (context: Context, ...names: string[]) =>
+  context.effective(...names).flatMap(({ args: [range = ''] }) => (range === 'all' ? [] : range));
+
+/** Whether each client can have an address that a block allows. */
+function isForAll(context: Context): boolean {
+  return rangesOf(context, 'allow', 'set_real_ip_from').some(isForEverybody);
+}
+
+function onlyFor(context: Context): string {
+  const ranges = rangesOf(context, 'allow', 'deny');
+  const more = ranges.some((one) => LOCAL.test(one) || one.startsWith('::1'))
+    ? ', which is also the address of each request that another program on this machine passes on'
+    : '';
+  return `The address of the client decides: ${ranges.join(', ')}${more}`;
 }
 
 function folderWords(context: Context): string {

@@ -3,7 +3,7 @@ import { ownListen } from '../addresses.ts';
 import type { Directive, Http, Location } from '../context.ts';
 import { absolutesOf } from './folders.ts';
 import type { Marked } from './mirror.ts';
-import { samplesOf } from './sample.ts';
+import { MAX_TEXTS, MOST, samplesOf } from './sample.ts';
 
 /** All directives of a server block, with those in its locations. */
 export function directivesOf(at: Directive): readonly Directive[] {
@@ -46,7 +46,7 @@ export function segmentsOf(
   const above = `../${folder.split('/').at(-2)}`;
   const names = files.map(({ path }) => path.slice(folder.length));
   const inner = servers.flatMap(({ nested }) => nested).filter((one) => one.has('internal'));
-  const starts = [...new Set(inner.map(({ path }) => path.replace(/\/?$/, '/')))].slice(0, 4);
+  const starts = [...new Set(inner.map(({ path }) => path.replace(/\/?$/, '/')))];
   return [
     ...new Set([
       ...folder.split('/').filter(Boolean),
@@ -65,12 +65,14 @@ function endsOf(path: string): readonly string[] {
   return parts.map((_, index) => parts.slice(index).join('/')).toReversed();
 }
 
-/** Paths of URLs with which the requests for a file can begin, or lead to a location. */
+/** Paths of URLs with which the requests for a file can begin, or lead to a location. Regexes have at most so many parts of any text. */
 export function targetsOf(
   servers: readonly Location[],
   paths: readonly string[],
   aliases: readonly string[],
   ours: ReadonlySet<string>,
+  mostParts: number,
+  onCut: () => void,
 ): readonly string[] {
   // A folder can lead to a file, too.
   const folders = paths.map((path) => path.replace(/[^/]*$/, ''));
@@ -97,21 +99,30 @@ export function targetsOf(
   for (const one of starts) found.add(one);
   for (const one of [...starts]) {
     if (servers.length > 1) for (const two of [...starts]) starts.add(one.replace(/\/$/, '') + two);
-    if (starts.size > 400) break;
+    if (starts.size > MOST) break;
   }
   const parts = paths.flatMap((path) => path.split('/').slice(1));
-  const fillers = [
-    '',
-    'a',
-    'a.txt',
-    '1',
-    '..',
-    ...parts,
-    ...ends.flatMap((end) => [end, `/${end}`, `../${end}`, `/../${end}`]),
+  const plain = [
+    ...new Set([
+      '',
+      'a',
+      '1',
+      '..',
+      ...parts,
+      ...parts.map((one) => one.replace(/\.\w+$/, '')),
+      ...ends,
+    ]),
   ];
-  for (const path of paths) {
-    for (const alias of aliases) if (path.startsWith(alias)) fillers.push(path.slice(alias.length));
-  }
+  const fillers = [
+    ...new Set([
+      ...plain,
+      'a.txt',
+      ...ends.flatMap((end) => [`/${end}`, `../${end}`, `/../${end}`]),
+      ...paths.flatMap((path) =>
+        aliases.flatMap((one) => (path.startsWith(one) ? [path.slice(one.length)] : [])),
+      ),
+    ]),
+  ];
   const rests = [
     ...ends,
     ...paths.flatMap((path) =>
@@ -119,13 +130,15 @@ export function targetsOf(
     ),
   ];
   for (const start of starts) for (const rest of rests) found.add(start + rest);
-  const names = [...new Set(fillers)].sort((a, b) => a.length - b.length).slice(0, 40);
   for (const regex of regexes) {
-    for (const text of samplesOf(regex, names)) {
+    const parts = (regex.match(/[*+{]/g) ?? []).length;
+    const texts = parts > mostParts ? [] : samplesOf(regex, parts < 2 ? fillers : plain);
+    if (texts.length >= MAX_TEXTS) onCut();
+    for (const text of texts) {
       const path = text.startsWith('/') ? text : `/${text}`;
       found.add(path);
       if (!regex.startsWith('^'))
-        for (const start of [...starts].slice(0, 20)) found.add(start.replace(/\/$/, '') + path);
+        for (const start of starts) found.add(start.replace(/\/$/, '') + path);
     }
   }
   return [...found];

@@ -1,7 +1,12 @@
 import { tryTo } from '../../../common/errors.ts';
 
-/** More texts of one regex than these add nothing. */
-const MAX_TEXTS = 240;
+/** Requests for a server block. If it needs more, what they would get is a question. */
+export const MOST = 100_000;
+/** Texts of a regex. If it has so many, what the others would get is a question. */
+export const MAX_TEXTS = 2_000;
+
+/** More pairs of texts than these only if the path of a file has them one after the other, or if one of them is short. */
+const MAX_PAIRS = 300;
 
 /** Characters to try for a set such as `[a-f]` or `[^/]`. The dot is also for `..`. */
 const CHARACTERS = ['a', '.', '1', '-', 'A', '/', '_', ' ', '~', '='];
@@ -27,7 +32,15 @@ export function samplesOf(regex: string, fillers: readonly string[]): readonly s
     let found: readonly string[] = [''];
     while (!isOver() && regex[at] !== '|' && regex[at] !== ')') {
       const parts = quantified();
-      const all = parts.flatMap((part) => found.map((start) => start + part));
+      const isMany = parts.length * found.length > MAX_PAIRS;
+      const all = parts.flatMap((part, at) => {
+        const before = fillers.flatMap((one) =>
+          one.endsWith(`/${part}`) ? [one.slice(0, -part.length - 1)] : [],
+        );
+        const goes = (start: string, index: number) =>
+          !isMany || at < 2 || index < 2 || before.some((one) => start.includes(one));
+        return found.filter(goes).map((start) => start + part);
+      });
       found = [...new Set(all)].slice(0, MAX_TEXTS);
     }
     return found;

@@ -187,10 +187,7 @@ function merged(all: readonly Variation[]): Variation {
 function refererOf(name: string): readonly string[] {
   if (name === '' || name === 'none') return [];
   if (name === 'blocked') return ['doctor'];
-  if (name.startsWith('~'))
-    return samplesOf(name.slice(1), ['a'])
-      .slice(0, 4)
-      .map((text) => `http://${text}/`);
+  if (name.startsWith('~')) return samplesOf(name.slice(1), ['a']).map((text) => `http://${text}/`);
   return [
     `http://${name.replace(/^\*\./, 'www.').replace(/\.\*$/, '.example').replace(/^\./, '')}/`,
   ];

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { absolutesOf } from '../proof/folders.ts';
-import { variablesIn } from '../proof/free.ts';
+import { type Free, pathOf } from '../proof/free.ts';
 import { chainOf, directivesOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, constantOf, folderLine, folderValues, WILD } from '../values.ts';
@@ -161,22 +161,73 @@ export function copied(related: Related, site: SiteConfig): readonly Trap[] {
   );
 }
 
-/** Paths with parts that a client chooses: the doctor tries the values of one part at a time. */
-export function severalChoices(related: Related, { http, snippets }: SiteConfig): readonly Trap[] {
+/** The doctor chooses one condition, or the value of one variable, at a time. A way that needs two of them is a question. */
+export function severalChoices(
+  related: Related,
+  { http, snippets }: SiteConfig,
+  free: Free,
+): readonly Trap[] {
   const ours = snippets.map(({ file }) => file);
-  const lines = related.flatMap(([server]) => chainOf(server, http)).flatMap(directivesOf);
-  return [...new Set(lines)]
-    .filter(({ name, args, file }) => {
-      const isPath = /^(root|alias|try_files|rewrite|index|error_page)$/.test(name);
-      const several = args.some(
-        (one) =>
-          variablesIn(one.replace(/\?.*/s, '')).filter((name) =>
-            /^(arg|cookie|http)_(?!host$)/.test(name),
-          ).length > 1,
-      );
-      return isPath && several && !ours.includes(file);
-    })
-    .map((at) => perhaps(at, at.words, 'A client chooses several parts of the path.'));
+  return related.flatMap(([server]) => {
+    const all = chainOf(server, http).flatMap(directivesOf);
+    const found = new Map<string, Directive>();
+    for (const at of all.filter(({ file }) => !ours.includes(file)))
+      for (const one of choicesOf(at, all, free)) if (!found.has(one)) found.set(one, at);
+    const [first = '', second] = [...found.keys()];
+    const at = found.get(second ?? '');
+    if (at === undefined) return [];
+    const why = `The doctor chooses one condition or variable at a time, not ${first} with ${second}.`;
+    return perhaps(at, at.words, why);
+  });
+}
+
+/** What the doctor chooses if a line leads to a file: variables in a path, and a condition. */
+function choicesOf(at: Directive, all: readonly Directive[], free: Free): readonly string[] {
+  const { name, words, args } = at;
+  if (free.ifs.includes(at)) {
+    const inside = at.block ?? [];
+    const values = inside.some(
+      (one) =>
+        one.name === 'set' && free.chosenIn(one.args[1] ?? '').some((v) => `$${v}` !== one.args[0]),
+    );
+    // The doctor chooses that a regex matches, but not the text of its groups.
+    const groups = /~.*\((?!\?)/.test(words) && /[.*+{[\\]/.test(words) && inside.some(usesGroup);
+    const opens = values || groups || inside.some((one) => leads(one, all));
+    return [...(opens ? [words] : []), ...(groups ? [`the groups of ${words}`] : [])];
+  }
+  if (/^(root|alias|try_files)$/.test(name)) {
+    // The texts of a regex belong together, and the doctor does not try all of three groups.
+    const numbers = pathOf(at).match(/\$\{?\d/g) ?? [];
+    if (numbers.length > 2) return numbers;
+  }
+  const isPath =
+    /^(root|alias|try_files|index|auth_basic|proxy_pass|add_header x-accel-\S*) /i.test(words);
+  const own =
+    name === 'set'
+      ? free.chosenIn(args[1] ?? '')
+      : isPath || leads(at, all)
+        ? free.chosenIn(pathOf(at))
+        : [];
+  // One root or alias is in force.
+  if (/^(root|alias)$/.test(name) && own.length === 1) return ['a root'];
+  return name === 'set' && own.length < 2 ? [] : own.map((one) => `$${one}`);
+}
+
+const usesGroup = ({ name, args }: Directive) =>
+  /\$\{?\d/.test(args.slice(1).join(' ')) &&
+  (name === 'set' || (name === 'rewrite' && !args[0]?.includes('(')));
+
+/** Whether a line of an `if` leads to a file. A redirect does not. */
+function leads({ name, args }: Directive, all: readonly Directive[]): boolean {
+  const [first = '', to = '', flag = ''] = args;
+  if (name === 'return')
+    return all.some(
+      (one) =>
+        one.name === 'error_page' && one.args.includes(first) && /[@$]/.test(one.args.at(-1) ?? ''),
+    );
+  if (name === 'rewrite')
+    return !/^(https?:|\$scheme)/.test(to) && !/^(redirect|permanent)$/.test(flag);
+  return /^(root|alias|error_page|auth_basic|proxy_pass|break)$/.test(name);
 }
 
 /** Lines of modules that send `a.txt.br` for the URL of `a.txt`. The copy does not load modules. */

@@ -89,7 +89,9 @@ export async function secondUrl(
       })),
       ...(proof.hasCompressed ? compressed(related, http) : []),
       ...copied(related, site),
-      ...severalChoices(related, site).filter(({ at }) => traps.every((one) => one.at !== at)),
+      ...severalChoices(related, site, proof.free).filter(({ at }) =>
+        traps.every((one) => one.at !== at),
+      ),
     ],
     requests: proof.asked,
     unseen: [...proof.unseen],
