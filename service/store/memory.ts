@@ -197,17 +197,19 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       const { covers } = selection;
       // In order, with the first one of the next page. Sorting the grants of a large client would take much longer.
       const first: Array<{ readonly entry: Entry; readonly cursor: Cursor }> = [];
-      for (const id of idsOf(client, selection)) {
-        const grant = live(id)?.grant;
-        if (grant === undefined || (covers ?? grant.covers) !== grant.covers) continue;
-        const cursor = { id, end: latestEndOf(grant) + keptMs(grant) };
-        if (after !== undefined && compare(cursor, after) <= 0) continue;
-        const last = first[limit];
-        if (last !== undefined && compare(cursor, last.cursor) > 0) continue;
-        const following = first.findIndex((one) => compare(cursor, one.cursor) < 0);
-        first.splice(following < 0 ? first.length : following, 0, { entry: [id, grant], cursor });
-        first.length = Math.min(first.length, limit + 1);
-      }
+      await inPieces([...idsOf(client, selection)], (piece) => {
+        for (const id of piece) {
+          const grant = live(id)?.grant;
+          if (grant === undefined || (covers ?? grant.covers) !== grant.covers) continue;
+          const cursor = { id, end: latestEndOf(grant) + keptMs(grant) };
+          if (after !== undefined && compare(cursor, after) <= 0) continue;
+          const last = first[limit];
+          if (last !== undefined && compare(cursor, last.cursor) > 0) continue;
+          const following = first.findIndex((one) => compare(cursor, one.cursor) < 0);
+          first.splice(following < 0 ? first.length : following, 0, { entry: [id, grant], cursor });
+          first.length = Math.min(first.length, limit + 1);
+        }
+      });
       const page = first.slice(0, limit);
       const last = page.at(-1);
       return {

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 
-/** How many workers Vitest has. Most of the time, a test waits for a server. */
-export const WORKERS = Math.ceil(availableParallelism() * 1.5);
+/** How many workers Vitest has. Most of the time, a test waits for a server. With more, each would have too few ports. */
+export const WORKERS = Math.min(24, Math.ceil(availableParallelism() * 1.5));
 
 // Below the ports that the kernel uses for outgoing connections (from 32768 on Linux, 49152
 // elsewhere). Any client could take such a port while its server restarts, even the client that
