@@ -153,13 +153,14 @@ test('doctor --config: a file that a line names is unknown where the doctor cann
   ]);
 });
 
-const many = (count: number, line: string) =>
-  Array.from({ length: count }, (_, index) => line.replace('N', `${index}`)).join(' ');
 const CLOSED = 'root $top; location ^~ /files/ { deny all; }';
 
 test.each([
-  ['more URLs than it asks for', many(800, 'location /N/ { return 404; }'), 'It has more URLs'],
-  ['more values than it asks for', many(60, 'if ($arg_N = x) { return 403; }'), 'and values'],
+  [
+    'more URLs than it asks for',
+    `location ~ ^/${'a?b?c?d?e?f?'.repeat(2)}$ { }`,
+    'It has more URLs',
+  ],
   ['copies by brotli_static', 'brotli_static on;', 'brotli_static on can lead to the files'],
 ])('doctor --config: %s are a question', async (_, line, said) => {
   const { ok, text } = await saidOf(`${CLOSED} ${line}`, await findTool('nginx'));
