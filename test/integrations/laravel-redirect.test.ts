@@ -69,7 +69,7 @@ describeExample('laravel').each(['signed', 'issued'] as const)('Laravel redirect
     const [get, head, long, empty] = await answers([
       { uri, user: 'ada', rule: 'user', options },
       { uri, user: 'ada', method: 'HEAD' },
-      { uri, options: { filename: 'a/b\n' + '😀'.repeat(125) } },
+      { uri, options: { filename: `a/b\n${'😀'.repeat(125)}` } },
       { uri, options: { filename: '' } },
     ]);
     expect([get?.status, head?.status, get?.seen]).toEqual([303, 303, ['ä b/c?.txt']]);

@@ -17,7 +17,7 @@ export const CHOOSES =
   /^(root|alias|try_files|rewrite|index|set|error_page|auth_basic|proxy_pass|add_header x-accel-\S*) /i;
 
 /** The words of a line before a query. */
-export const pathOf = ({ args }: Directive): string =>
+export const beforeQuery = ({ args }: Directive): string =>
   args.map((one) => one.replace(/\?.*|\$\{?is_args.*/s, '')).join(' ');
 
 /** The names of the variables in a text, in lower case. */

@@ -3,7 +3,7 @@ import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
 import { ALLOWED, ANSWERS_OF_COPY, type Copy } from './copy.ts';
-import { CHOOSES, type Free, pathOf } from './free.ts';
+import { beforeQuery, CHOOSES, type Free } from './free.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
 import { type Base, basesOf, curlOf } from './reach.ts';
@@ -231,7 +231,7 @@ export async function askServers(
     // What a condition or map decides, the doctor also chooses below, for all of them.
     const isPath = lines.some(
       (one) =>
-        one.name !== 'set' && CHOOSES.test(one.words) && free.chosenIn(pathOf(one)).length > 0,
+        one.name !== 'set' && CHOOSES.test(one.words) && free.chosenIn(beforeQuery(one)).length > 0,
     );
     const most = isPath ? some.length : Math.max(close.length, 200, 12_000 / variations.length);
     for (const one of variations)

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { absolutesOf } from '../proof/folders.ts';
-import { type Free, pathOf } from '../proof/free.ts';
+import { beforeQuery, type Free } from '../proof/free.ts';
 import { chainOf, directivesOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, constantOf, folderLine, folderValues, WILD } from '../values.ts';
@@ -197,7 +197,7 @@ function choicesOf(at: Directive, all: readonly Directive[], free: Free): readon
   }
   if (/^(root|alias|try_files)$/.test(name)) {
     // The texts of a regex belong together, and the doctor does not try all of three groups.
-    const numbers = pathOf(at).match(/\$\{?\d/g) ?? [];
+    const numbers = beforeQuery(at).match(/\$\{?\d/g) ?? [];
     if (numbers.length > 2) return numbers;
   }
   const isPath =
@@ -206,7 +206,7 @@ function choicesOf(at: Directive, all: readonly Directive[], free: Free): readon
     name === 'set'
       ? free.chosenIn(args[1] ?? '')
       : isPath || leads(at, all)
-        ? free.chosenIn(pathOf(at))
+        ? free.chosenIn(beforeQuery(at))
         : [];
   // One root or alias is in force.
   if (/^(root|alias)$/.test(name) && own.length === 1) return ['a root'];
