@@ -73,7 +73,8 @@ export async function sendRequest(
     return { status, headers: pairs(rawHeaders), body, localAddress, remoteAddress };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (message === 'socket hang up') throw new NoAnswer(CLOSED);
+    // `return 444` resets the connection if nginx has `reset_timedout_connection on`.
+    if (code === 'ECONNRESET') throw new NoAnswer(CLOSED);
     throw new NoAnswer(signal.aborted ? 'stopped' : (code ?? message));
   } finally {
     clearTimeout(timer);

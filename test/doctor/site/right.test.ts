@@ -103,16 +103,20 @@ test('docs/operate/doctor.md lists each check', () => {
   for (const id of Object.keys(CHECKS)) expect(page).toContain(`\`${id}\``);
 });
 
-test('doctor URL: a default server that closes each connection leaves no check untested', async () => {
-  const closing = 'server { listen 127.0.0.1:$port default_server; return 444; }';
-  const site = await siteToAttack({ http: closing });
-  const words = ['--internal', '/protected/', '--connect', `127.0.0.1:${site.nginx.port}`];
-  const env = { POSTERN_API: site.api, POSTERN_API_KEY: KEY };
-  const { code, stdout } = await doctor(['http://files.example/', ...words], env);
-  expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; /m);
-  expect(stdout).toMatch(/as Host +.*the connection was closed/);
-  expect(code).toBe(0);
-});
+test.each(['closes', 'resets'])(
+  'doctor URL: a default server that %s each connection leaves no check untested',
+  async (how) => {
+    const isReset = how === 'resets' ? 'reset_timedout_connection on;' : '';
+    const closing = `${isReset} server { listen 127.0.0.1:$port default_server; return 444; }`;
+    const site = await siteToAttack({ http: closing });
+    const words = ['--internal', '/protected/', '--connect', `127.0.0.1:${site.nginx.port}`];
+    const env = { POSTERN_API: site.api, POSTERN_API_KEY: KEY };
+    const { code, stdout } = await doctor(['http://files.example/', ...words], env);
+    expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; /m);
+    expect(stdout).toMatch(/as Host +.*the connection was closed/);
+    expect(code).toBe(0);
+  },
+);
 
 test('doctor URL: if several sites have the prefix, its tokens are for that of the URL', async () => {
   const sites = ['files.example', 'other.example'];
