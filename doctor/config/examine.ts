@@ -1,4 +1,4 @@
-import { Http } from './context.ts';
+import { Directive, Http } from './context.ts';
 import { load, type Sources } from './load.ts';
 import { exposedRules } from './rules/exposed.ts';
 import { unavailable } from './rules/files.ts';
@@ -58,13 +58,23 @@ export async function examine(sources: Sources, known: Known) {
       const accepted =
         verdict === 'question' ? acceptance(sources.read(at.file), at.line) : undefined;
       const key = [rule, at.file, at.line, trap.seen].join('\0');
-      found.set(key, { ...trap, rule, verdict, accepted });
+      const fix = placed(trap, sources.read(at.file));
+      found.set(key, { ...trap, fix, rule, verdict, accepted });
     }
   }
   const findings = [...found.values()].sort(
     (a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict),
   );
   return { site, files, findings, asked };
+}
+
+/** The fix. It names the directive if its line has others, too, or ends before its brace. */
+function placed({ fix, at }: Trap, text = ''): string {
+  const line = text.split('\n')[at.line - 1] ?? '';
+  if (!(at instanceof Directive) || /^[^;{}#]*[;{]\s*(#.*)?$/.test(line)) return fix;
+  return /^(delete|instead of) this line/.test(fix)
+    ? fix.replace('this line', at.titleAt).replace(/ ?[;{](?=$| \()/, '')
+    : fix;
 }
 
 const ACCEPT = /#\s*postern-doctor: accept\s+(\S.*?)\s*$/;

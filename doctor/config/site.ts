@@ -175,7 +175,8 @@ export interface Trap {
   readonly why: string;
   /**
    * What to change. A change of nginx's configuration begins with its place, so that it can be made as printed:
-   * `in <block> (<file>:<line>): <lines>`, `instead of this line: <lines>` or `delete this line`.
+   * `in <block> (<file>:<line>): <lines>`, `instead of this line: <lines>` or `delete this line`. If the line has more, the
+   * report names the directive instead of the line.
    */
   readonly fix: string;
   /** The command that gets the file. */

@@ -40,7 +40,7 @@ test('nginx-exposed: the packed doctor runs alone, as its README shows', async (
   const withNginx = { ...nginx.env, PATH: `${dirname(nginx.path)}:${process.env.PATH}` };
   const { ok, output } = await tryRun(program, ['--config', config, '/srv/www/data'], withNginx);
   expect(ok).toBe(false);
-  expect(output).toContain(shown.replace('/etc/nginx/nginx.conf', config));
+  expect(output).toContain(shown.replaceAll('/etc/nginx/nginx.conf', config));
   expect((await tryRun(program, ['--config', config, '/srv/other'], withNginx)).ok).toBe(true);
   const usage = await tryRun(program, ['relative'], {});
   expect([usage.ok, usage.output]).toEqual([

@@ -6,7 +6,7 @@ import type { Binary } from '../proof/nginx.ts';
 import { prove } from '../proof/prove.ts';
 import { chainOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
-import { folderLine, locationOf } from '../values.ts';
+import { blocksOf, folderLine, locationOf } from '../values.ts';
 import {
   ACCEPT,
   canReach,
@@ -172,14 +172,15 @@ function uriOf(uri: string, file: string, folder: string, { isPrefix, path }: Lo
 
 /** The URI with which nginx selected the location: a `rewrite` or `try_files` in it can have changed it afterwards. */
 function selecting({ context, uri, target }: Leak): string {
-  const { isPrefix, modifier, path } = locationOf(context);
-  const regex = tryTo(() => new RegExp(path, modifier === '~*' ? 'i' : ''));
-  const isSelected = isPrefix
-    ? uri.startsWith(path)
-    : modifier === '='
-      ? uri === path
-      : modifier === '@' || (regex?.test(uri) ?? false);
+  const location = locationOf(context);
+  const isSelected = location.modifier === '@' || couldSelect(location, uri);
   return isSelected ? uri : target.replace(/\?.*/, '');
+}
+
+function couldSelect({ isPrefix, modifier, path }: Location, uri: string): boolean {
+  if (isPrefix) return uri.startsWith(path);
+  if (modifier === '=') return uri === path;
+  return tryTo(() => new RegExp(path, modifier === '~*' ? 'i' : '').test(uri)) ?? false;
 }
 
 /** A directive in force that the copy does not have, and that can refuse requests. */
@@ -247,6 +248,8 @@ function fixFor(context: Context, uri: string, files: string, leak: Leak): strin
     return `instead of this line: location ${modifier && `${modifier} `}${quoted(`${path}/`)} {`;
   }
   if (context !== location && context.block.includes(line)) return `delete ${context.titleAt}`;
+  const entry = location.has('internal') ? entryTo(leak, server) : undefined;
+  if (entry !== undefined) return `delete ${entry.titleAt}`;
   // The location has no other use. With a `return`, its files would not be available with a token either.
   const isFor =
     line.name === 'alias' ||
@@ -256,12 +259,32 @@ function fixFor(context: Context, uri: string, files: string, leak: Leak): strin
   if (location !== server && location.path !== '/' && from === location && isFor)
     return `delete ${location.titleAt}`;
   const isFolder = uri.endsWith('/');
-  const isTaken = server.locations.some(
+  const taken = server.locations.find(
     ({ path, modifier, isPrefix }) => path === uri && (isFolder ? isPrefix : modifier === '='),
   );
-  if (uri === '/' || isTaken) {
+  const slashes = location.inForce('merge_slashes');
+  if (slashes?.args[0] === 'off' && leak.target.replace(/\?.*/s, '').includes('//'))
+    return `delete ${slashes.titleAt}`;
+  if (taken?.modifier === '' && location.modifier.startsWith('~') && location.parent === server)
+    return `instead of ${taken.titleAt}: location ^~ ${quoted(uri)}`;
+  if (uri === '/' || taken !== undefined) {
     if (!from.own('root', 'alias').length) return `in ${server.titleAt}: root /srv/www/;`;
     return `instead of this line: ${line.name} /srv/www/;`;
   }
   return `in ${server.titleAt}: location ${isFolder ? '^~' : '='} ${quoted(uri)} { return 404; }`;
+}
+
+/** The line that sends a request from outside on to an internal location, which can be the one of the deliveries. */
+function entryTo({ target, uri }: Leak, server: Location): Directive | undefined {
+  const path = target.replace(/\?.*/s, '');
+  const startOf = ({ name, args }: Directive) =>
+    ((name === 'rewrite' ? args[1] : args.at(-1)) ?? '').replace(/\$.*/s, '');
+  const matches = ({ name, args: [regex = ''] }: Directive) =>
+    name !== 'rewrite' || (tryTo(() => new RegExp(regex).test(path)) ?? true);
+  return server.nested
+    .filter((one) => couldSelect(one, path))
+    .flatMap(blocksOf)
+    .flatMap((one) => one.own('rewrite', 'try_files', 'error_page'))
+    .filter((one) => startOf(one).length > 1 && uri.startsWith(startOf(one)) && matches(one))
+    .sort((a, b) => startOf(b).length - startOf(a).length)[0];
 }
