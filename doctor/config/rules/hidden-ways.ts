@@ -1,10 +1,9 @@
 import { posix } from 'node:path';
 import type { Context, Directive, Http, Location } from '../context.ts';
 import { absolutesOf } from '../proof/folders.ts';
-import { beforeQuery, type Free } from '../proof/free.ts';
 import { chainOf, directivesOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
-import { blocksOf, constantOf, folderLine, folderValues, WILD } from '../values.ts';
+import { blocksOf, constantOf, folderLine, folderValues, locationOf, WILD } from '../values.ts';
 
 /** The folder for relative paths if no other one is known. */
 export const USUAL_PREFIX = '/etc/nginx';
@@ -27,7 +26,7 @@ export function canReach(location: Location, folder: string, site: SiteConfig): 
   return blocksOf(location).some((block) => canServe(block, folder, site));
 }
 
-function canServe(context: Context, folder: string, { http, disk }: SiteConfig): boolean {
+function canServe(context: Context, folder: string, site: SiteConfig): boolean {
   const [{ name }, from] = folderLine(context);
   const words = context.own('try_files', 'rewrite').flatMap(({ args }) => args);
   const pages = context.effective('index').flatMap(({ args }) => args);
@@ -35,26 +34,51 @@ function canServe(context: Context, folder: string, { http, disk }: SiteConfig):
   if (pages.some((word) => /^[^/]*\$/.test(word))) return true;
   const isOpen =
     name === 'alias' && (from as Location).isPrefix && !(from as Location).path.endsWith('/');
-  const prefixes = http.prefixes.length > 0 ? http.prefixes : [USUAL_PREFIX];
-  const folders = folderValues(context, http);
-  // What a client chooses can lead out of the folder.
-  if (folders.some((one) => one.includes(WILD) || constantOf(one).length < 2)) return true;
-  return folders
-    .map(constantOf)
-    .flatMap((one) => absolutesOf(one, prefixes))
+  return canBegin('', context, folder, site, isOpen);
+}
+
+/** Whether a file of a folder could have a URL that begins so, as far as the `root` or `alias` of a block is constant. */
+export function canBegin(
+  url: string,
+  context: Context,
+  folder: string,
+  site: SiteConfig,
+  isOpen = false,
+): boolean {
+  const [{ name }, from] = folderLine(context);
+  const alias = name === 'alias' ? locationOf(from) : undefined;
+  const own = alias?.isPrefix ? alias.path : '';
+  if (!url.startsWith(own) && !own.startsWith(url)) return false;
+  const below = alias?.isPrefix === false ? '' : url.slice(own.length);
+  return folderValues(context, site.http).some((value) => {
+    const constant = constantOf(value);
+    // What a client chooses can lead out of the folder.
+    if (value.includes(WILD) || constant.length < 2) return true;
+    const isWhole = constant === value && below !== '';
+    return isNear(isWhole ? `${constant}/${below}` : constant, folder, site, isOpen);
+  });
+}
+
+/** Whether one of two folders is in the other, or a link in it leads there. */
+export function isNear(
+  text: string,
+  folder: string,
+  { disk, http }: SiteConfig,
+  isOpen = false,
+): boolean {
+  return absolutesOf(text, http.prefixes.length > 0 ? http.prefixes : [USUAL_PREFIX])
     .map((one) => posix.normalize(one))
-    .some((path) => {
-      const top = isOpen ? posix.dirname(path.replace(/\/$/, '')) : path;
-      return [top, disk?.real(top) ?? top].some(
-        (one) =>
-          folder.startsWith(one) ||
-          `${one}/`.startsWith(folder) ||
-          (disk
-            ?.links(one)
-            .links.some(({ to }) => folder.startsWith(`${to}/`) || `${to}/`.startsWith(folder)) ??
-            false),
-      );
-    });
+    .map((path) => (isOpen ? posix.dirname(path.replace(/\/$/, '')) : path))
+    .flatMap((path) => [path, disk?.real(path) ?? path])
+    .some(
+      (one) =>
+        folder.startsWith(one) ||
+        `${one}/`.startsWith(folder) ||
+        (disk
+          ?.links(one)
+          .links.some(({ to }) => folder.startsWith(`${to}/`) || `${to}/`.startsWith(folder)) ??
+          false),
+    );
 }
 
 /** Ways that only code, a page with SSI or an application knows. */
@@ -161,75 +185,6 @@ export function copied(related: Related, site: SiteConfig): readonly Trap[] {
   );
 }
 
-/** The doctor chooses one condition, or the value of one variable, at a time. A way that needs two of them is a question. */
-export function severalChoices(
-  related: Related,
-  { http, snippets }: SiteConfig,
-  free: Free,
-): readonly Trap[] {
-  const ours = snippets.map(({ file }) => file);
-  return related.flatMap(([server]) => {
-    const all = chainOf(server, http).flatMap(directivesOf);
-    const found = new Map<string, Directive>();
-    for (const at of all.filter(({ file }) => !ours.includes(file)))
-      for (const one of choicesOf(at, all, free)) if (!found.has(one)) found.set(one, at);
-    const [first = '', second] = [...found.keys()];
-    const at = found.get(second ?? '');
-    if (at === undefined) return [];
-    const why = `The doctor chooses one condition or variable at a time, not ${first} with ${second}.`;
-    return perhaps(at, at.words, why);
-  });
-}
-
-/** What the doctor chooses if a line leads to a file: variables in a path, and a condition. */
-function choicesOf(at: Directive, all: readonly Directive[], free: Free): readonly string[] {
-  const { name, words, args } = at;
-  if (free.ifs.includes(at)) {
-    const inside = at.block ?? [];
-    const values = inside.some(
-      (one) =>
-        one.name === 'set' && free.chosenIn(one.args[1] ?? '').some((v) => `$${v}` !== one.args[0]),
-    );
-    // The doctor chooses that a regex matches, but not the text of its groups.
-    const groups = /~.*\((?!\?)/.test(words) && /[.*+{[\\]/.test(words) && inside.some(usesGroup);
-    const opens = values || groups || inside.some((one) => leads(one, all));
-    return [...(opens ? [words] : []), ...(groups ? [`the groups of ${words}`] : [])];
-  }
-  if (/^(root|alias|try_files)$/.test(name)) {
-    // The texts of a regex belong together, and the doctor does not try all of three groups.
-    const numbers = beforeQuery(at).match(/\$\{?\d/g) ?? [];
-    if (numbers.length > 2) return numbers;
-  }
-  const isPath =
-    /^(root|alias|try_files|index|auth_basic|proxy_pass|add_header x-accel-\S*) /i.test(words);
-  const own =
-    name === 'set'
-      ? free.chosenIn(args[1] ?? '')
-      : isPath || leads(at, all)
-        ? free.chosenIn(beforeQuery(at))
-        : [];
-  // One root or alias is in force.
-  if (/^(root|alias)$/.test(name) && own.length === 1) return ['a root'];
-  return name === 'set' && own.length < 2 ? [] : own.map((one) => `$${one}`);
-}
-
-const usesGroup = ({ name, args }: Directive) =>
-  /\$\{?\d/.test(args.slice(1).join(' ')) &&
-  (name === 'set' || (name === 'rewrite' && !args[0]?.includes('(')));
-
-/** Whether a line of an `if` leads to a file. A redirect does not. */
-function leads({ name, args }: Directive, all: readonly Directive[]): boolean {
-  const [first = '', to = '', flag = ''] = args;
-  if (name === 'return')
-    return all.some(
-      (one) =>
-        one.name === 'error_page' && one.args.includes(first) && /[@$]/.test(one.args.at(-1) ?? ''),
-    );
-  if (name === 'rewrite')
-    return !/^(https?:|\$scheme)/.test(to) && !/^(redirect|permanent)$/.test(flag);
-  return /^(root|alias|error_page|auth_basic|proxy_pass|break)$/.test(name);
-}
-
 /** Lines of modules that send `a.txt.br` for the URL of `a.txt`. The copy does not load modules. */
 export function compressed(related: Related, http: Http): readonly Trap[] {
   const lines = related.flatMap(([server]) => chainOf(server, http)).flatMap(directivesOf);
@@ -243,6 +198,6 @@ export function compressed(related: Related, http: Http): readonly Trap[] {
 export const ACCEPT =
   'find out whether it does; if not, write at this line: # postern-doctor: accept REASON';
 
-function perhaps(at: Directive, seen: string, why: string): Trap {
+export function perhaps(at: Directive, seen: string, why: string): Trap {
   return { at, seen: `${seen} can lead to the files`, why, fix: ACCEPT, verdict: 'question' };
 }

@@ -7,6 +7,7 @@ import { prove } from '../proof/prove.ts';
 import { chainOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
 import { blocksOf, folderLine, locationOf } from '../values.ts';
+import { severalChoices } from './choices.ts';
 import {
   ACCEPT,
   canReach,
@@ -15,7 +16,6 @@ import {
   hiddenWays,
   othersOf,
   type Related,
-  severalChoices,
   USUAL_PREFIX,
   unknownFolders,
   unknownPrefixes,
@@ -148,11 +148,14 @@ function trapOf(leak: Leak, site: SiteConfig, proof: Proof): Trap {
   const block = context.block.includes(line) ? context : location;
   const where = block === location.server ? 'the server block' : block.words;
   const uri = uriOf(target.replace(/\?.*/, ''), file.path, path, location);
+  // Such as the regex `/\.well-known/`, which is for URLs of any folder.
+  const isSome = location.modifier.startsWith('~') && !couldSelect(location, `${uri}doctor`);
+  const named = isSome ? `${what} whose URL matches it` : what;
   const reason = because ?? (guard ? `it depends on ${guard.titleAt}` : '');
   const isHere = line.file === location.file && line.name !== '' && !isOpen(leak);
   return {
     at: isHere ? line : location,
-    seen: `${line.words} in ${where}${isSure ? `: ${what} are at ${uri}` : ` can serve ${what} at ${uri}`}`,
+    seen: `${line.words} in ${where}${isSure ? `: ${named} are at ${uri}` : ` can serve ${named} at ${uri}`}`,
     why: isSure ? WHY : `${WHY_PERHAPS} ${isNone ? NO_FILE : reason}`,
     fix: fixFor(context, uriOf(selecting(leak), file.path, path, location), path, leak),
     proof: curl,

@@ -161,8 +161,13 @@ test.each([
     `location ~ ^/${'a?b?c?d?e?f?'.repeat(2)}$ { }`,
     'It has more URLs',
   ],
+  [
+    'only names that a regex matches',
+    'location ~ /ok/a[.]txt$ { alias $top/files/a.txt; }',
+    'files/ whose URL matches it at /ok/',
+  ],
   ['copies by brotli_static', 'brotli_static on;', 'brotli_static on can lead to the files'],
-])('doctor --config: %s are a question', async (_, line, said) => {
+])('doctor --config says so: %s', async (_, line, said) => {
   const { ok, text } = await saidOf(`${CLOSED} ${line}`, await findTool('nginx'));
   expect([ok, text]).toEqual([false, expect.stringMatching(new RegExp(said))]);
 });
