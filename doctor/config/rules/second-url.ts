@@ -259,7 +259,8 @@ function fixFor(context: Context, uri: string, files: string, leak: Leak): strin
     `${posix.normalize(line.args[0] ?? '')}/`.startsWith(files) ||
     location.modifier === '@' ||
     location.path.startsWith(uri);
-  if (location !== server && location.path !== '/' && from === location && isFor)
+  const isOwn = location !== server && location.path !== '/' && from === location && isFor;
+  if (isOwn || (location.modifier === '=' && location.path !== '/'))
     return `delete ${location.titleAt}`;
   const isFolder = uri.endsWith('/');
   const taken = server.locations.find(
