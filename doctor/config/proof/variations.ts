@@ -26,7 +26,7 @@ export function variationsOf(
   const add = (name: string, ...all: readonly string[]) => {
     const key = name.toLowerCase();
     const known = values.get(key) ?? new Set();
-    for (const one of all.slice(0, 40)) known.add(one);
+    for (const one of all) known.add(one);
     values.set(key, known);
   };
   // The conditions of the snippets open nothing.
@@ -56,7 +56,7 @@ export function variationsOf(
         add(
           one,
           ...(isRegex
-            ? samplesOf(key.replace(/^~\*?/, ''), ['a', ...segments])
+            ? samplesOf(key.replace(/^~\*?/, ''), ['a', ...segments]).slice(0, 40)
             : [key.replace(/^\\/, '')]),
           'doctor',
         );
