@@ -9,7 +9,7 @@ const RETRY_AFTER_SECONDS = 5;
  * return the token's request, or nothing for the next handler, which can show a login page or a 404.
  *
  * If Postern rejects the path, the response is 404, because no file has such a name. If Postern is not available, it
- * is 503 with `Retry-After`. Other errors are thrown, for `app.onError`.
+ * is 503 with `Retry-After`. Then `c.error` has the reason, for your log. Other errors are thrown, for `app.onError`.
  *
  * @example
  * ```ts
@@ -34,8 +34,10 @@ export function redirectToFile<E extends Env = Env, P extends string = string>(
       return c.redirect(url, 303);
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
-      if (error.errors.some(({ pointer }) => pointer === '/path')) return c.notFound();
-      if (!UNAVAILABLE.has(error.code)) throw error;
+      const isRejected = error.errors.some(({ pointer }) => pointer === '/path');
+      if (!isRejected && !UNAVAILABLE.has(error.code)) throw error;
+      c.error = error;
+      if (isRejected) return c.notFound();
       c.header('Retry-After', String(error.retryAfter ?? RETRY_AFTER_SECONDS));
       return c.text('The file is not available at the moment.', 503);
     }

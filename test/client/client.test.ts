@@ -244,7 +244,8 @@ function createSite(postern: Parameters<typeof redirectToFile>[0]) {
   app.use(async (c, next) => {
     const id = c.req.header('x-user');
     if (id) c.set('user', { id });
-    return next();
+    await next();
+    if (c.error) c.header('X-Error', encodeURIComponent(c.error.message));
   });
   const redirect = redirectToFile<Env, '/files/:name'>(postern, (c) => {
     const user = c.get('user');
@@ -284,11 +285,13 @@ test('redirectToFile: 503 with Retry-After if Postern is not available', async (
     const response = await createSite(createFaked(handler).postern)('/files/a.pdf');
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, seconds]);
     expect(response.headers.get('location')).toBeNull();
+    expect(response.headers.get('x-error')).toMatch(/unavailable|reach/);
   }
 });
 
 test('redirectToFile: 404 for a path that Postern rejects, and other errors reach onError', async () => {
-  expect((await createSite(createClients().postern)('/files/a%20')).status).toBe(404);
+  const { status, headers } = await createSite(createClients().postern)('/files/a%20');
+  expect([status, headers.get('x-error')]).toEqual([404, expect.stringContaining('space')]);
   const refused = () => problem(403, 'insufficient_scope');
   const response = await createSite(createFaked(refused).postern)('/files/a.pdf');
   expect([response.status, await response.text()]).toEqual([500, 'insufficient_scope']);

@@ -17,6 +17,10 @@ const redirect = redirectToFile(postern, async (c) => {
 });
 
 export const app = new Hono();
+app.use(async (c, next) => {
+  await next();
+  if (c.error) console.error(`Postern issued no token: ${c.error.message}`);
+});
 app.get('/files/:name', redirect, async (c) => {
   c.header('Cache-Control', 'no-store');
   c.header('Referrer-Policy', 'no-referrer');
