@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { DenyCode } from './decide/decision.ts';
 import type { FieldError, RequestErrorCode } from './token/request-error.ts';
 
+/** With auth_request, the gate sends 403 instead of 400 (gate/answer.ts). */
 const STATUS = {
   missing_token: 401,
   invalid_token: 401,

@@ -37,7 +37,7 @@ interface AuthorizeOptions {
  */
 export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<Decision>;
 
-/** Each token that it tries costs one round trip to the store, two if requesters are counted, none if it is not stored. */
+/** Each token that it tries costs one round trip to the store, more if requesters are counted, none if it is not stored. */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl, now } = options;
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Allow, type Decision, type Deny, deny, type Mode } from '../decide/decision.ts';
+import { formFile, listingFile } from '../pages/file-header.ts';
 import type { WrittenPage } from '../pages/pages.ts';
-import { formFile, listingFile } from '../pages/postern-file.ts';
 import { encodePath } from '../paths/path.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import {
@@ -148,7 +148,7 @@ function denied(decision: Exclude<Decision, Allow>): Deny {
   return decision.code === 'confirmed' ? deny('invalid_request') : decision;
 }
 
-/** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */
+/** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500, of which the snippets make 503. */
 export function subrequestDenial(decision: Deny, uri = ''): Answer {
   const status = statusOf(decision.code);
   return denial(decision, status === 400 ? 403 : status, uri, decision.returnUrl);

@@ -36,7 +36,7 @@ const NO_OWN_KEYS =
 
 const NOT_CHECKED = 'signature: is not checked, because another cookie has a JWT that is not valid';
 
-/** Verifies download tokens of Postern and of trusted issuers, and caches the valid ones until the next reload. */
+/** Verifies download tokens of Postern and of trusted issuers, and caches the valid ones for a while. */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
   const byIssuer = new Map<unknown, Trusted<ClaimsRead>>();

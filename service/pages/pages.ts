@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { html } from 'hono/html';
 import { perSecond } from '../rate-limit.ts';
 import { sizeText } from './browser/names.ts';
-import { readFileHeader } from './postern-file.ts';
+import { readFileHeader } from './file-header.ts';
 import { errorText, listingHead, lookOf, messagePage, type Shown, type Site } from './template.ts';
 import {
   ENGLISH,

@@ -25,7 +25,7 @@ interface Common {
   readonly value?: string;
 }
 
-/** `checked`: issue/rules.ts checks the text. `flag`: only `true` is kept, and `default` means on. */
+/** `checked`: issue/ checks the text. `flag`: only `true` is kept, and `default` means on. */
 export type GrantField = Common &
   (
     | {

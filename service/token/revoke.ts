@@ -65,8 +65,9 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
       throw new RequestError('invalid_request', TOO_MANY_ENDLESS, errors);
     },
     /**
-     * Ends all tokens of a client, or of one of its subjects, that were issued before, and counts them. The tokens that
-     * the client's issuers signed for a subject are not counted. They end if their `iat` is before `signedBefore`.
+     * Ends all tokens that were issued to a client before, or for one of its subjects, and counts them. With a subject,
+     * the JWTs that the client's issuers signed for it end, too, if their `iat` is before `signedBefore`: the stores
+     * compare it when they find a token. These are not counted.
      */
     async all(client: string, subject: string | undefined) {
       if (subject === undefined) return { revoked: await store.revokeAll(client, {}) };
