@@ -9,7 +9,7 @@ With a URL, the doctor issues short-lived tokens for a canary: one of your files
 sends about 200 requests that must not get this file. They change nothing on the site. The API key comes from
 POSTERN_API_KEY or --key-file.
 
-Exit status: 0 nothing found, 1 something found, 2 usage error, or the input or the site could not be read.`;
+Exit status: 0 nothing found, 1 something found, 2 usage error, or a check was not possible.`;
 
 type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
 

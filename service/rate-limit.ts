@@ -1,4 +1,4 @@
-/** For pages and events. Returns a function that is true for the first `max` calls with each key in each second. */
+/** For pages, events and repeated log lines. Returns a function that is true for the first `max` calls with each key in each second. */
 export function perSecond(max: number, now = () => performance.now()): (key?: string) => boolean {
   const counts = new Map<string, number>();
   let second = 0;
