@@ -14,7 +14,7 @@ export class UsageError extends Failure {
 /** The texts of the system, such as "no such file or directory", by the codes of errors. */
 const SYSTEM = new Map(getSystemErrorMap().values());
 
-/** What the system says less clearly, and codes that it does not have. */
+/** Reasons that replace unclear texts of the system, and those for codes that the system does not have. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',

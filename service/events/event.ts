@@ -83,7 +83,7 @@ export interface TakenEvent extends Event {
   readonly attempt: number;
 }
 
-/** About the maximum number of events of each cause that wait for their delivery. If there are more, the oldest are dropped. */
+/** The store keeps about this many events of each cause until their delivery, and drops the oldest of more. */
 export const MAX_STORED_EVENTS = 10_000;
 
 /** Maximum number of events that were given up. If there are more, the oldest are dropped. */

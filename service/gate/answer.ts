@@ -143,12 +143,12 @@ function addFileHeaders(headers: string[], decision: Allow, limitRate: string): 
   if (maxAge !== undefined) headers.push(responseHeaders.maxAge, String(maxAge));
 }
 
-/** Only a POST can confirm, so for other requests `confirmed` is a denial. */
+/** A POST confirms. For any other request, the gate denies `confirmed`. */
 function denied(decision: Exclude<Decision, Allow>): Deny {
   return decision.code === 'confirmed' ? deny('invalid_request') : decision;
 }
 
-/** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500, of which the snippets make 503. */
+/** nginx passes on 401 and 403, turns any other status of auth_request into 500, and by the snippets that into 503. */
 export function subrequestDenial(decision: Deny, uri = ''): Answer {
   const status = statusOf(decision.code);
   return denial(decision, status === 400 ? 403 : status, uri, decision.returnUrl);

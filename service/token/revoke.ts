@@ -67,7 +67,7 @@ export function createRevoke({ store, lookUp, owners, mounts, leeway, now }: Rev
     /**
      * Ends all tokens that were issued to a client before, or for one of its subjects, and counts them. With a subject,
      * the JWTs that the client's issuers signed for it end, too, if their `iat` is before `signedBefore`: the stores
-     * compare it when they find a token. These are not counted.
+     * compare it when they find a token. The result does not count these JWTs.
      */
     async all(client: string, subject: string | undefined) {
       if (subject === undefined) return { revoked: await store.revokeAll(client, {}) };

@@ -62,7 +62,7 @@ export interface Requesters {
  * issuer signed. Long operations wait for a turn of the event loop before each piece.
  */
 export interface Store {
-  /** Rejects unless all are saved; some can be stored then. One round trip, in a cluster two. */
+  /** Saves the grants. If it rejects, it may have saved some of them. One round trip, in a cluster two. */
   issue(grants: readonly Entry[]): Promise<void>;
   /** The live grant of a token ID. `timed`: with `leftMs`. `Signed`: for an external token with a subject. One round trip. */
   find(id: string, how?: 'timed' | Signed): Promise<Found>;

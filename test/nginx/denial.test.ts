@@ -13,7 +13,7 @@ describe.each(modes)('denial: by %s', (mode) => {
   let own: string;
   const server = 'add_header Strict-Transport-Security max-age=9 always;';
   const site = useSite({ mode, server, files: { 'a.mp4': 'file a' } }, async () => {
-    // Only counted tokens reject a prefetch.
+    // Postern rejects a prefetch only of a token that counts uses.
     own = (await site.issue({ path: '/download/a.mp4', max_uses: 1 })).access_token;
     failWhile(site, () => unavailable);
   });

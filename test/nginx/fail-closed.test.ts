@@ -7,7 +7,7 @@ import { modes, type Site, type SiteOptions, siteForTest, useSite } from '../sup
 
 const FILE = 'file a';
 
-/** Without the gate there is no page, so nginx has a sentence. */
+/** nginx sends its own sentence, because the gate that writes the page does not answer. */
 async function unavailable(site: Site, url: string) {
   const [answer, page] = await Promise.all([
     site.ask('GET', url, { Accept: 'video/*, */*;q=0.5' }),

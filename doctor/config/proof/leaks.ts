@@ -228,7 +228,7 @@ export async function askServers(
     const addresses = ranges.length > 0 ? [...STRANGERS, ALLOWED] : STRANGERS.slice(0, 1);
     for (const address of addresses.slice(1)) await send(some, address);
     const variations = variationsOf(http, chain, copy.unknown, segments, ours);
-    // What a condition or map decides, the doctor also chooses below, for all of them.
+    // The doctor also chooses the results of conditions and maps, below, for all URLs.
     const isPath = lines.some(
       (one) =>
         one.name !== 'set' && CHOOSES.test(one.words) && free.chosenIn(beforeQuery(one)).length > 0,

@@ -65,7 +65,7 @@ function endsOf(path: string): readonly string[] {
   return parts.map((_, index) => parts.slice(index).join('/')).toReversed();
 }
 
-/** Paths of URLs with which the requests for a file can begin, or lead to a location. Regexes have at most so many parts of any text. */
+/** Paths of URLs that can lead to a file or a location. Regexes with more than `mostParts` parts of any text have none. */
 export function targetsOf(
   servers: readonly Location[],
   paths: readonly string[],

@@ -67,7 +67,7 @@ function choicesOf(at: Directive, all: readonly Directive[], free: Free): readon
       : isPath || leads(at, all)
         ? free.chosenIn(beforeQuery(at))
         : [];
-  // One root or alias is in force.
+  // nginx uses one root or alias for a request.
   if (/^(root|alias)$/.test(name) && own.length === 1) return ['a root'];
   return name === 'set' && own.length < 2 ? [] : own.map((one) => `$${one}`);
 }
@@ -84,7 +84,7 @@ function joinsGroups(all: readonly Directive[], canOpen: CanOpen) {
   const names = all.flatMap(({ words }) =>
     [...words.matchAll(/\(\?P?[<'](\w+)[>']/g)].flatMap(([, name]) => name ?? []),
   );
-  const groups = new RegExp(`\\$(\\{?)(\\d|(?:${names.join('|') || '-'})\\b)\\}?`, 'gi');
+  const groups = new RegExp(`\\$\\{?(?:\\d|(?:${names.join('|') || '-'})\\b)\\}?`, 'gi');
   return (at: Directive): boolean => {
     const { name, args } = at;
     if (name === 'rewrite' && !leads(at, all)) return false;

@@ -128,7 +128,7 @@ describe('nginx: standard output', () => {
       "#     POSTERN_MOUNTS=/download/=/protected/ POSTERN_PUBLIC_URL=https://files.example postern nginx --files /srv/files --cache --login '/sign-in?to='\n",
     );
     expect(text).toContain(`#     ${join(projectRoot, 'nginx', 'snippets')}\n`);
-    // Only another host needs the public URL.
+    // The map contains the public URL only if the login is on another host.
     expect(text).toContain('default "/sign-in?to=$postern_return";');
   });
 
