@@ -48,7 +48,7 @@ export function createBatched(
       const named = indicesOf(error);
       const wrong = calls.filter((_, i) => named.has(i));
       if (wrong.length === 0) return calls.forEach(({ reject }) => void reject(error));
-      // A batch is all or none. A wrong request must not prevent the others, and gets its own error.
+      // A failed batch returns no token. A wrong request must not prevent the others, and gets its own error.
       settle(calls.filter((_, i) => !named.has(i)));
       for (const one of wrong) settle([one]);
     }

@@ -62,7 +62,7 @@ export interface PosternClient {
   issue(request: TokenRequest, options?: CallOptions): Promise<IssuedToken>;
   /**
    * Issues any number of tokens, in the same order, in batches of at most 100 requests and 128 KiB, one after the other.
-   * Each batch is all or none: if one fails, the tokens of the earlier ones exist until they end.
+   * A batch that fails returns none of its tokens. The tokens of earlier batches exist until they end.
    *
    * @example
    * ```ts

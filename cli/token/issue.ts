@@ -47,7 +47,7 @@ const MAX_BYTES = 128 * 1024 - 2;
 
 /**
  * Issues a token for each line of JSON, and prints the tokens of each batch as soon as it is issued. A batch
- * is issued completely or not at all. Batches before an error are issued and printed.
+ * that fails prints no token. Batches before an error are issued and printed.
  *
  * @throws Failure, which names the line
  */

@@ -66,7 +66,7 @@ class Postern:
         return cast(IssuedToken, self._send("POST", "/tokens", request, has="url"))
 
     def issue_many(self, requests: Iterable[TokenRequest]) -> Sequence[IssuedToken]:
-        """Issues tokens, in the same order. It sends batches of up to 100, each of them all or none."""
+        """Issues tokens, in the same order. It sends batches of up to 100, and each returns all or none."""
         batch = [*requests]
         if len(batch) > 1 and (len(batch) > MAX_BATCH or len(json.dumps(batch)) > MAX_BATCH_BYTES):
             half = len(batch) // 2
