@@ -1,6 +1,6 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { addressRangeError, isWithin, networkOf } from '../../service/address.ts';
 import { createMounts, mountId } from '../../service/paths/mount.ts';
 import { fieldsOf } from '../support/fixtures.ts';
@@ -92,6 +92,14 @@ describe('ip: a list of addresses and ranges', () => {
   ])('%s in %s: %s', (address, range, within) => {
     expect(addressRangeError(range)).toBeUndefined();
     expect(isWithin(address, ['198.51.100.0/24', range])).toBe(within);
+  });
+
+  test('an address of IPv6 is read without an array or a call for each group', () => {
+    const calls = [vi.spyOn(String.prototype, 'split'), vi.spyOn(Number, 'parseInt')];
+    const error = addressRangeError('2001:db8:1000:a:b:c:d:0/112');
+    const counts = calls.map((call) => call.mock.calls.length);
+    for (const call of calls) call.mockRestore();
+    expect([error, ...counts]).toEqual([undefined, 0, 0]);
   });
 
   test('matches the same addresses as BlockList of Node.js', () => {
