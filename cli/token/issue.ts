@@ -46,8 +46,8 @@ const MAX_ENTRIES = 100;
 const MAX_BYTES = 128 * 1024 - 2;
 
 /**
- * Issues a token for each line of JSON, and prints the tokens of each batch as soon as it is issued. A batch
- * that fails prints no token. Batches before an error are issued and printed.
+ * Issues a token for each line of JSON, and prints the tokens of each batch as soon as it is issued. Of a
+ * batch that fails it prints none. Batches before an error are issued and printed.
  *
  * @throws Failure, which names the line
  */

@@ -83,7 +83,7 @@ export interface TakenEvent extends Event {
   readonly attempt: number;
 }
 
-/** The store keeps about this many events of each cause until their delivery, and drops the oldest of more. */
+/** The store keeps about this many events of each cause until their delivery. If there are more, it drops the oldest. */
 export const MAX_STORED_EVENTS = 10_000;
 
 /** Maximum number of events that were given up. If there are more, the oldest are dropped. */

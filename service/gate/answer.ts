@@ -148,7 +148,7 @@ function denied(decision: Exclude<Decision, Allow>): Deny {
   return decision.code === 'confirmed' ? deny('invalid_request') : decision;
 }
 
-/** nginx passes on 401 and 403, turns any other status of auth_request into 500, and by the snippets that into 503. */
+/** nginx passes on 401 and 403. It turns any other status of auth_request into 500, and the snippets turn that into 503. */
 export function subrequestDenial(decision: Deny, uri = ''): Answer {
   const status = statusOf(decision.code);
   return denial(decision, status === 400 ? 403 : status, uri, decision.returnUrl);
