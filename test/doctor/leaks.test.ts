@@ -10,7 +10,7 @@ import { postern } from '../support/cli/postern.ts';
 import { isOpen, LEAKS } from '../support/doctor/others.ts';
 import { CANARY, type Doctored, siteToAttack } from '../support/doctor/site.ts';
 import { diagnosed, dumpOf, type Finding, MOUNTS } from '../support/doctor/trap.ts';
-import { issueToken } from '../support/postern.ts';
+import { issueToken, listening } from '../support/postern.ts';
 
 // Each leak is shown on nginx. Then both forms of the doctor look at it, and the fix is made exactly as it is printed.
 
@@ -113,6 +113,12 @@ async function startRow({ site, links }: Row, onFinished: (stop: () => Promise<v
   };
   const started = await siteToAttack({ ...site, files }, onFinished);
   const top = dirname(started.files);
+  // An application that answers the status that begins its URL, or 404.
+  const app = await listening(
+    ({ url = '' }, response) => response.writeHead(Number.parseInt(url.slice(1), 10) || 404).end(),
+    join(started.nginx.dir, 'status.sock'),
+  );
+  onFinished(app.stop);
   for (const [path, to] of links) {
     await mkdir(dirname(join(top, path)), { recursive: true });
     await symlink(to, join(top, path));

@@ -1,11 +1,9 @@
 import { join } from 'node:path';
 import { LOCAL, ownListen, sameListen } from '../addresses.ts';
 import { Context, Directive, type Http, type Location } from '../context.ts';
+import { ANSWERS } from './answers.ts';
 import { chosen, codesOf, conditionOf, type Free, valuesOf } from './free.ts';
 import { HANDLER, KEPT, KNOWN_VARIABLES, LOGIN, variablesOf } from './kept.ts';
-
-/** Status codes that the doctor answers instead of an application. The first one is the usual one. */
-export const ANSWERS_OF_COPY = ['502', '401', '403', '404', '200'] as const;
 
 /** An address that the doctor adds to each `allow` for some addresses (RFC 5737). */
 export const ALLOWED = '198.51.100.77';
@@ -213,9 +211,9 @@ export function copyOf(
   put('map $http_doctor_tls $doctor_scheme { default http; 1 https; }');
   put('map $http_doctor_tls $doctor_https { default ""; 1 on; }');
   put(
-    `map $http_doctor_answer $doctor_answer { default 502; ${ANSWERS_OF_COPY.map((one) => `${one} ${one};`).join(' ')} }`,
+    `map $http_doctor_answer $doctor_answer { default 502; ${ANSWERS.map((one) => `${one} ${one};`).join(' ')} }`,
   );
-  for (const one of ANSWERS_OF_COPY) {
+  for (const one of ANSWERS) {
     const socket = join(folder, `b${one}`);
     put(`upstream doctor_${one} { server unix:${socket} max_fails=0; }`);
     // Nothing listens there, so nginx itself makes the 502.

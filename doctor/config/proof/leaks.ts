@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import { isForEverybody, LOCAL } from '../addresses.ts';
 import type { Context, Directive, Http, Location } from '../context.ts';
+import { answersOf } from './answers.ts';
 import { type Ask, askAll, type CopyReply } from './ask.ts';
-import { ALLOWED, ANSWERS_OF_COPY, type Copy } from './copy.ts';
+import { ALLOWED, type Copy } from './copy.ts';
 import { beforeQuery, CHOOSES, type Free } from './free.ts';
 import type { Folder, Marked, Mirror } from './mirror.ts';
 import type { Binary } from './nginx.ts';
@@ -105,23 +106,16 @@ export async function askServers(
     const aliases = aliasesOf(chain, prefix);
     const folder = folders[index]?.path ?? '/';
     const segments = segmentsOf(folder, main, chain);
-    const whole = chain.flatMap(directivesOf);
-    const hasAnswers =
-      whole.some(({ name }) => /_pass$|_by_lua|^js_content$/.test(name)) &&
-      (http.has('error_page') ||
-        whole.some(({ name }) => /^(auth_request|error_page)$/.test(name)));
     const bases = basesOf(server, copy, lines);
-    const answers = hasAnswers
-      ? ANSWERS_OF_COPY.filter((one) => one !== '200')
-      : ANSWERS_OF_COPY.slice(0, 1);
+    const answers = answersOf(http, chain);
     let left = MOST;
     const send = async (
       every: readonly string[],
       address: string,
       variation?: Variation,
-      answer = answers[0] ?? '502',
+      some = answers.further,
     ) => {
-      for (const base of bases) {
+      for (const [answer, base] of some.flatMap((one) => bases.map((of) => [one, of] as const))) {
         const targets = every.slice(0, left);
         if (targets.length < every.length) cut.add(pair);
         left -= targets.length;
@@ -212,7 +206,7 @@ export async function askServers(
     const first = targetsFor(names(main), Number.POSITIVE_INFINITY);
     const real = names(files.filter(({ isReal }) => isReal));
     const targets = new Set([...first, ...targetsFor(real, 1), ...targetsFor(names(files), 0)]);
-    for (const answer of answers) await send([...targets], STRANGERS[0], undefined, answer);
+    await send([...targets], STRANGERS[0], undefined, answers.all);
     const close = [...near.keys()].filter((one) => !one.includes('?'));
     const below = beginnings(close.map((one) => [decoded(one), near.get(one) ?? '']));
     const every = [...files, ...others].flatMap(({ path }) =>

@@ -3,8 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemReason } from '../../../common/errors.ts';
 import type { Directive, Http, Location } from '../context.ts';
+import { ANSWERS } from './answers.ts';
 import { askAll } from './ask.ts';
-import { ANSWERS_OF_COPY, type Copy, copyOf } from './copy.ts';
+import { type Copy, copyOf } from './copy.ts';
 import { type Free, freeOf } from './free.ts';
 import { askServers, type Options, type Proof } from './leaks.ts';
 import { createMirror } from './mirror.ts';
@@ -54,9 +55,7 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     if ([...dropped].some(({ name }) => name === 'real_ip_header'))
       return 'this nginx has no ngx_http_realip_module';
     for (const one of ['nginx.conf', 'none', 'control']) give(join(top, one));
-    const backends = ANSWERS_OF_COPY.filter((one) => one !== '502').map((one) =>
-      join(top, `b${one}`),
-    );
+    const backends = ANSWERS.filter((one) => one !== '502').map((one) => join(top, `b${one}`));
     const control = join(top, 's');
     if (!(await keeper.start([control, ...backends, ...copy.sockets.values()])))
       return 'the copy did not start';

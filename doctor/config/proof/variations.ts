@@ -136,14 +136,7 @@ export function choices({ ifs, maps }: Free, servers: readonly Location[]): read
   const codes = new Set(servers.flatMap(({ nested }) => nested).flatMap(codesOf));
   const by = 'unknown';
   const own = [...ifs.entries()].filter(([, at]) => lines.has(at));
-  return [
-    ...[...codes].map(
-      (code): Variation => ({
-        headers: { 'Doctor-Code': code },
-        by,
-        what: `A request that gets the status ${code} gets it.`,
-      }),
-    ),
+  const rest: readonly Variation[] = [
     ...own.map(
       ([index, at]): Variation => ({
         headers: { 'Doctor-If': `${index}` },
@@ -166,6 +159,18 @@ export function choices({ ifs, maps }: Free, servers: readonly Location[]): read
           headers: { [`Doctor-Map-${index}`]: `${value}`, 'Doctor-If': 'none' },
           by,
           what: `It depends on ${at.titleAt}.`,
+        }),
+      ),
+    ),
+  ];
+  return [
+    ...rest,
+    ...[...codes].flatMap((code) =>
+      [{ headers: {} }, ...rest].map(
+        ({ headers }): Variation => ({
+          headers: { ...headers, 'Doctor-Code': code },
+          by,
+          what: `A request that gets the status ${code} gets it.`,
         }),
       ),
     ),

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Context, Directive, Http, Location } from '../context.ts';
+import type { Disk } from '../disk.ts';
 import { absolutesOf } from '../proof/folders.ts';
 import { chainOf, directivesOf } from '../proof/requests.ts';
 import type { SiteConfig, Trap } from '../site.ts';
@@ -72,13 +73,15 @@ export function isNear(
     .flatMap((path) => [path, disk?.real(path) ?? path])
     .some(
       (one) =>
-        folder.startsWith(one) ||
-        `${one}/`.startsWith(folder) ||
-        (disk
-          ?.links(one)
-          .links.some(({ to }) => folder.startsWith(`${to}/`) || `${to}/`.startsWith(folder)) ??
-          false),
+        folder.startsWith(one) || `${one}/`.startsWith(folder) || leadsTo(disk?.links(one), folder),
     );
+}
+
+/** Whether a link leads to a folder, or may: the doctor did not see all of them, and the report says so. */
+function leadsTo(found: ReturnType<Disk['links']> | undefined, folder: string): boolean {
+  const { links = [], unseen } = found ?? {};
+  const isLink = links.some(({ to }) => folder.startsWith(`${to}/`) || `${to}/`.startsWith(folder));
+  return isLink || (unseen?.size ?? 0) > 0;
 }
 
 /** Ways that only code, a page with SSI or an application knows. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -141,6 +142,21 @@ test('doctor --config looks for links only on the machine of nginx, and only if 
   const elsewhere = dump.replaceAll(site.nginx.dir, '/etc/nginx');
   const other = 'not checked: symbolic links and sockets: this is not the machine of this nginx;';
   expect(await lastOf(elsewhere)).toEqual(['✓', expect.stringContaining(other)]);
+});
+
+test('doctor --config says where it did not look for links in a folder with many names', async () => {
+  const site = await started({ server: 'root $files/../www;' });
+  const www = join(site.files, '../www');
+  await mkdir(join(www, 'many'));
+  for (let i = 0; i <= 20_000; i += 1) writeFileSync(join(www, 'many', `${i}`), '');
+  // The doctor reads a folder before the folders below its neighbors.
+  await mkdir(join(www, 'other/deep'), { recursive: true });
+  await symlink(site.files, join(www, 'other/deep/link'));
+  const { text } = await diagnoseText(await dumpOf(site), '-', {
+    mounts: MOUNTS,
+    nginx: await findTool('nginx'),
+  });
+  expect(text).toMatch(/^not checked: .*names below \S+www after the first ones/m);
 });
 
 test('doctor --config: a server without a root serves the folder html of nginx', async () => {
