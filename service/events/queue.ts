@@ -13,7 +13,7 @@ import {
   eventBody,
   MAX_PER_SECOND,
 } from './event.ts';
-import { CLOSE_MS, createDelivery } from './webhook.ts';
+import { CLOSE_MS, createSender } from './webhook.ts';
 
 /** Maximum number of events of each cause that wait for the store, for example while Redis restarts. */
 const MAX_UNSTORED = 10_000;
@@ -50,7 +50,7 @@ export function createEvents(options: EventOptions) {
     opened ??= open();
     return opened;
   };
-  const delivery = createDelivery({ ...options, open: store });
+  const sender = createSender({ ...options, open: store });
   const logUnstored = perMinute((reason: string) =>
     log.error({ reason }, 'events cannot be stored: they wait in memory'),
   );
@@ -90,7 +90,7 @@ export function createEvents(options: EventOptions) {
     );
     queues.application.splice(0, own.length);
     queues.requesters.splice(0, others.length);
-    void delivery.take();
+    void sender.take();
     // If there is no webhook, nothing takes events out of the store.
     if (count > 0 && settings().webhook !== undefined) dropped('store_full', count);
   }
@@ -113,7 +113,7 @@ export function createEvents(options: EventOptions) {
   return {
     emit,
     /** Ends deliveries. The store still gets events, for another process. */
-    stopSending: delivery.close,
+    stopSending: sender.close,
     /** Opens the store again at its next use. */
     renew(): void {
       const old = opened;

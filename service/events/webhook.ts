@@ -34,7 +34,7 @@ export const MAX_ATTEMPTS = 30;
 /** How long the end of the process waits for attempts, and then for the store. */
 export const CLOSE_MS = 1000;
 
-export function createDelivery({ settings, open, metrics, log }: EventOptions) {
+export function createSender({ settings, open, metrics, log }: EventOptions) {
   const attempts = new Map<TakenEvent, Promise<void>>();
   let isClosed = false;
   let sender: { readonly webhook: Webhook; readonly send: Send } | undefined;

@@ -46,6 +46,8 @@ service/delivery/: service/address.ts service/token/ service/events/event.ts ser
   Lines of nginx are collected without sockets. They change counters, not decisions.
 service/store/connection/url.ts: node:net
   The syntax of a store URL, which the configuration checks and the store uses.
+service/process/: service/address.ts service/config/ service/coalesce.ts service/jwt/ pino node:
+  Sockets, the log, reloads and the end of the process. It knows no token, store or gate.
 service/coalesce.ts:
   It makes many calls into few, for any part.
 service/rate-limit.ts:

@@ -27,7 +27,7 @@ const masterOf = (id: string) =>
 
 const isOfFirst = (id: string) => masterOf(id) === 0;
 
-function openedAt(url: string, timeoutMs = 250) {
+function openedAt(url: string, timeoutMs = 1_000) {
   const seen = { redirections: 0 };
   const observer = observerOf({
     redirected() {

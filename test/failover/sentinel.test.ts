@@ -27,7 +27,7 @@ async function started(
   const redis = await forTest(startRedisSentinel(options));
   const warnings: string[] = [];
   const opened = storeAt(redis.url, {
-    timeoutMs: 250,
+    timeoutMs: 1_000,
     onWarning: (warning) => void warnings.push(warning),
     ...access(redis.url),
   });
