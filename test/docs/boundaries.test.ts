@@ -54,7 +54,7 @@ service/rate-limit.ts:
   It counts calls in a second, for any part.
 service/pieces.ts:
   It divides long work, for any part.
-service/: service/ pino @hono/node-server node:
+service/: service/ @hono/node-server node:
   main.ts connects the parts. The service runs without cli/, doctor/, dev/ and test/.
 cli/: common/ doctor/ service/config/ service/paths/ service/address.ts service/token/ service/jwt/ service/s3/ service/main.ts commander jose node:
   A command reads the configuration, works on files, asks the API or starts main.ts.

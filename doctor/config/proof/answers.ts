@@ -5,7 +5,7 @@ import { directivesOf } from './requests.ts';
  * Status codes that the doctor answers instead of an application. The first one is the usual one. No 200: an application
  * that gives it has permitted the request, or sends its own page.
  */
-export const ANSWERS = ['502', '401', '403', '404'] as const;
+export const STATUSES = ['502', '401', '403', '404'] as const;
 
 /** The answers that lead on in a server block, and those that lead to what no URL selects. */
 export function answersOf(http: Http, chain: readonly Location[]) {
@@ -14,7 +14,7 @@ export function answersOf(http: Http, chain: readonly Location[]) {
   const pages = [...http.own('error_page'), ...lines.filter(({ name }) => name === 'error_page')];
   const isAnswered = lines.some(({ name }) => /_pass$|_by_lua|^js_content$/.test(name));
   const named = (some: readonly Directive[]) =>
-    ANSWERS.filter(
+    STATUSES.filter(
       (one, at) => at === 0 || (isAnswered && some.some(({ args }) => args.includes(one))),
     );
   return { all: named(pages), further: named(pages.filter((one) => isHidden(one, locations))) };

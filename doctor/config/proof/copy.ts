@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { LOCAL, ownListen, sameListen } from '../addresses.ts';
 import { Context, Directive, type Http, type Location } from '../context.ts';
-import { ANSWERS } from './answers.ts';
+import { STATUSES } from './answers.ts';
 import { chosen, codesOf, conditionOf, type Free, valuesOf } from './free.ts';
 import { HANDLER, KEPT, KNOWN_VARIABLES, LOGIN, variablesOf } from './kept.ts';
 
@@ -211,9 +211,9 @@ export function copyOf(
   put('map $http_doctor_tls $doctor_scheme { default http; 1 https; }');
   put('map $http_doctor_tls $doctor_https { default ""; 1 on; }');
   put(
-    `map $http_doctor_answer $doctor_answer { default 502; ${ANSWERS.map((one) => `${one} ${one};`).join(' ')} }`,
+    `map $http_doctor_answer $doctor_answer { default 502; ${STATUSES.map((one) => `${one} ${one};`).join(' ')} }`,
   );
-  for (const one of ANSWERS) {
+  for (const one of STATUSES) {
     const socket = join(folder, `b${one}`);
     put(`upstream doctor_${one} { server unix:${socket} max_fails=0; }`);
     // Nothing listens there, so nginx itself makes the 502.

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemReason } from '../../../common/errors.ts';
 import type { Directive, Http, Location } from '../context.ts';
-import { ANSWERS } from './answers.ts';
+import { STATUSES } from './answers.ts';
 import { askAll } from './ask.ts';
 import { type Copy, copyOf } from './copy.ts';
 import { type Free, freeOf } from './free.ts';
@@ -55,7 +55,7 @@ export async function prove(http: Http, options: Options): Promise<Proof | strin
     if ([...dropped].some(({ name }) => name === 'real_ip_header'))
       return 'this nginx has no ngx_http_realip_module';
     for (const one of ['nginx.conf', 'none', 'control']) give(join(top, one));
-    const backends = ANSWERS.filter((one) => one !== '502').map((one) => join(top, `b${one}`));
+    const backends = STATUSES.filter((one) => one !== '502').map((one) => join(top, `b${one}`));
     const control = join(top, 's');
     if (!(await keeper.start([control, ...backends, ...copy.sockets.values()])))
       return 'the copy did not start';
