@@ -1,5 +1,4 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { inspect } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
 import { SLOTS, slotOf } from '../../service/store/connection/ioredis.ts';
 import type { Grant } from '../../service/token/grant.ts';
@@ -145,17 +144,17 @@ test('Cluster: after a planned failover, the new master is asked without an erro
       return (error as Error).message;
     }
   };
-  // Postern waits for a new master for a quarter of a second. A busy machine can need longer, but not for each of three.
-  const seen: unknown[] = [];
   for (const [i, replica] of cluster.replicas.entries()) {
     const port = cluster.masters[i]?.port ?? 0;
     await tell(replica, 'CLUSTER FAILOVER');
     await expect.poll(() => ask(port, 'ROLE'), { message: 'the replica' }).toContain('slave');
     const results = await Promise.all(ids.filter((id) => masterOf(id) === i).map(resultOf));
-    if (results.every((result) => result === true)) return;
-    seen.push(new Set(results));
+    const others = results.filter((result) => result !== true);
+    // Postern waits for a new master for a quarter of a second. A busy machine can need longer, but not three times.
+    for (const other of others) expect(other).toContain('No master of the cluster is known');
+    if (others.length === 0) return;
   }
-  expect.fail(`No failover without an error: ${inspect(seen)}`);
+  expect.fail('no failover without an error');
 });
 
 test('Cluster: a master that has lost its replica denies look-ups of its own tokens, until it is back', async () => {
