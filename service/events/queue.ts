@@ -112,7 +112,7 @@ export function createEvents(options: EventOptions) {
 
   return {
     emit,
-    /** Ends deliveries. The store still gets events, for another process. */
+    /** Sends no more events. The store still gets them, for another process. */
     stopSending: sender.close,
     /** Opens the store again at its next use. */
     renew(): void {

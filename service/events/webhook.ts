@@ -37,7 +37,7 @@ export const CLOSE_MS = 1000;
 export function createSender({ settings, open, metrics, log }: EventOptions) {
   const attempts = new Map<TakenEvent, Promise<void>>();
   let isClosed = false;
-  let sender: { readonly webhook: Webhook; readonly send: Send } | undefined;
+  let receiver: { readonly webhook: Webhook; readonly send: Send } | undefined;
   const logRefused = perMinute((reason) =>
     log.warn({ reason }, 'the webhook did not accept an event: Postern sends it again later'),
   );
@@ -50,8 +50,8 @@ export function createSender({ settings, open, metrics, log }: EventOptions) {
     }
     try {
       // Connections are kept until a reload changes the receiver.
-      if (sender?.webhook !== webhook) sender = { webhook, send: createWebhookSend(webhook) };
-      const { send } = sender;
+      if (receiver?.webhook !== webhook) receiver = { webhook, send: createWebhookSend(webhook) };
+      const { send } = receiver;
       const { events, oldestMs } = await open().take(MAX_CONCURRENT - attempts.size);
       metrics.oldestMs = oldestMs;
       for (const event of events) attempts.set(event, attempt(event, send));

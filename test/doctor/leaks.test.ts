@@ -113,7 +113,7 @@ async function startRow({ site, links }: Row, onFinished: (stop: () => Promise<v
   };
   const started = await siteToAttack({ ...site, files }, onFinished);
   const top = dirname(started.files);
-  // An application that answers the status that begins its URL, or 404.
+  // An application. A number at the start of the URL is the status of its response; without one, the status is 404.
   const app = await listening(
     ({ url = '' }, response) => response.writeHead(Number.parseInt(url.slice(1), 10) || 404).end(),
     join(started.nginx.dir, 'status.sock'),

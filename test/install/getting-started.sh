@@ -69,7 +69,7 @@ echo '== step 8: HTTPS'
 sed -i 's|listen 127.0.0.1:8080;|listen 443 ssl; ssl_certificate /mnt/cert.pem; ssl_certificate_key /mnt/key.pem;|' \
   /etc/nginx/conf.d/postern.conf
 . /mnt/reload.bash
-# The whole response at once, because a worker with the old configuration can answer the next request.
+# This compares the whole response, because a worker with the old configuration can answer the next request.
 until_is "site files.example '$url'" "$(printf 'hello\n200')"
 others_are_as_before
 echo '== done'

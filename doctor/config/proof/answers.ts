@@ -2,22 +2,23 @@ import type { Directive, Http, Location } from '../context.ts';
 import { directivesOf } from './requests.ts';
 
 /**
- * Status codes that the doctor answers instead of an application. The first one is the usual one. No 200: an application
- * that gives it has permitted the request, or sends its own page.
+ * The statuses with which the copy answers instead of an application. The first one is the usual one. There is no 200:
+ * an application that sends it has permitted the request, or sends its own page.
  */
 export const STATUSES = ['502', '401', '403', '404'] as const;
 
-/** The answers that lead on in a server block, and those that lead to what no URL selects. */
+/** `all`: the usual status, and those for which nginx has a page. `hidden`: without the pages that have a URL of their own. */
 export function answersOf(http: Http, chain: readonly Location[]) {
   const lines = chain.flatMap(directivesOf);
   const locations = chain.flatMap(({ nested }) => nested);
   const pages = [...http.own('error_page'), ...lines.filter(({ name }) => name === 'error_page')];
   const isAnswered = lines.some(({ name }) => /_pass$|_by_lua|^js_content$/.test(name));
-  const named = (some: readonly Directive[]) =>
+  const statusesOf = (some: readonly Directive[]) =>
     STATUSES.filter(
       (one, at) => at === 0 || (isAnswered && some.some(({ args }) => args.includes(one))),
     );
-  return { all: named(pages), further: named(pages.filter((one) => isHidden(one, locations))) };
+  const hidden = pages.filter((one) => isHidden(one, locations));
+  return { all: statusesOf(pages), hidden: statusesOf(hidden) };
 }
 
 /** Whether an error_page leads to a named location, to one with `internal`, or to a URL that depends on the request. */

@@ -113,9 +113,11 @@ export async function askServers(
       every: readonly string[],
       address: string,
       variation?: Variation,
-      some = answers.further,
+      statuses = answers.hidden,
     ) => {
-      for (const [answer, base] of some.flatMap((one) => bases.map((of) => [one, of] as const))) {
+      for (const [status, base] of statuses.flatMap((one) =>
+        bases.map((of) => [one, of] as const),
+      )) {
         const targets = every.slice(0, left);
         if (targets.length < every.length) cut.add(pair);
         left -= targets.length;
@@ -130,7 +132,7 @@ export async function askServers(
               Host: base.host,
               ...base.headers,
               'Doctor-Address': address,
-              'Doctor-Answer': answer,
+              'Doctor-Answer': status,
               ...variation?.headers,
             },
           }),

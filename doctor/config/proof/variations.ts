@@ -166,11 +166,11 @@ export function choices({ ifs, maps }: Free, servers: readonly Location[]): read
   return [
     ...rest,
     ...[...codes].flatMap((code) =>
-      [{ headers: {} }, ...rest].map(
-        ({ headers }): Variation => ({
+      [{ headers: {}, what: '' }, ...rest].map(
+        ({ headers, what }): Variation => ({
           headers: { ...headers, 'Doctor-Code': code },
           by,
-          what: `A request that gets the status ${code} gets it.`,
+          what: `A request that gets the status ${code} gets it. ${what}`.trim(),
         }),
       ),
     ),

@@ -77,7 +77,7 @@ export function isNear(
     );
 }
 
-/** Whether a link leads to a folder, or may: the doctor did not see all of them, and the report says so. */
+/** Whether a link leads to a folder. If the doctor did not see all links, one of the others can. */
 function leadsTo(found: ReturnType<Disk['links']> | undefined, folder: string): boolean {
   const { links = [], unseen } = found ?? {};
   const isLink = links.some(({ to }) => folder.startsWith(`${to}/`) || `${to}/`.startsWith(folder));
